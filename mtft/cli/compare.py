@@ -1,0 +1,79 @@
+"""``mtft compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, table
+from mtft.cli.options import json_option
+from mtft.cli.services import open_services
+from mtft.errors import ConfigError
+from mtft.workflows.compare import Column, Comparison
+
+
+@click.command("compare")
+@click.argument("groups", nargs=-1, required=True, metavar="NAME=RUN[,RUN...]...")
+@click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="Bootstrap resamples.")
+@json_option
+def command(groups: tuple[str, ...], resamples: int, as_json: bool) -> None:
+    """Print the report's Table 1 from finished runs: dev scores, stored and tunable parameters, bytes.
+
+    Each group covers the tasks with one run or with several. Differences are against the first group, with
+    95 % paired-bootstrap intervals over the same dev examples.
+
+    \b
+    Example:
+      mtft compare individual=runs/sst,runs/quora,runs/sts unified=runs/sst-quora-sts
+    """
+    from mtft.workflows.compare import compare
+
+    with open_services(quiet=True) as services:
+        result = compare(_parse(groups), services, resamples=resamples)
+    if as_json:
+        print_json(result)
+    else:
+        _render(result)
+
+
+def _parse(groups: tuple[str, ...]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for group in groups:
+        name, equals, runs = group.partition("=")
+        if not (name and equals and all(runs.split(","))):
+            raise ConfigError(f"{group!r} is not NAME=RUN[,RUN...]")
+        if name in found:
+            raise ConfigError(f"group {name!r} is given twice")
+        found[name] = [Path(run) for run in runs.split(",")]
+    return found
+
+
+def _render(result: Comparison) -> None:
+    rows: list[list[object]] = []
+    for task, name in result.metrics.items():
+        scores = [_score(column, task) for column in result.columns]
+        rows.append([f"{task} {name} (n={result.examples[task]:,})", *scores])
+    for label, key in (
+        ("stored parameters", "stored"),
+        ("tunable parameters", "tunable"),
+        ("bytes of model files", "bytes"),
+    ):
+        rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns)])
+    if result.base_bytes is not None:
+        rows.append(["bytes of base model", *[f"{result.base_bytes:,}"] * len(result.columns)])
+    table(["", *(column.name for column in result.columns)], rows)
+
+
+def _score(column: Column, task: str) -> str:
+    text = f"{column.scores[task]:.4f}"
+    if task not in column.differences:
+        return text
+    found = column.differences[task]
+    return f"{text} ({found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}])"
+
+
+def _number(column: Column, first: Column, key: str) -> str:
+    value, reference = getattr(column, key), getattr(first, key)
+    share = "" if column is first else f" ({value / reference:.1%})"
+    return f"{value:,}{share}"

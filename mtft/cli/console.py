@@ -1,0 +1,203 @@
+"""What commands print: data on stdout, everything else on stderr; rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Escape what could steer a terminal or reorder a line: control characters except tab and newline."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def say(text: str = "") -> None:
+    """Print a message to stderr, above a progress bar if one is there."""
+    if console := _console(sys.stderr):
+        console.print(printable(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
+    else:
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to stderr."""
+    say(f"mtft: warning: {text}")
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table to stdout; columns of numbers are set flush right, None is left empty."""
+    values = [list(row) for row in rows]
+    cells = [[_cell(value) for value in row] for row in values]
+    right = [
+        any(_is_number(row[i]) for row in values) and all(row[i] is None or _is_number(row[i]) for row in values)
+        for i in range(len(headers))
+    ]
+    if console := _console(sys.stdout):
+        console.print(_rich_table(headers, cells, right))
+        return
+    lines = [list(headers), *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
+    for line in lines:
+        parts = [
+            text.rjust(width) if flush else text.ljust(width)
+            for text, width, flush in zip(line, widths, right, strict=True)
+        ]
+        print("  ".join(parts).rstrip())
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print one JSON document to stdout; with ``indent=None`` on one line. What is not finite becomes null."""
+    print(printable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)))
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into JSON's own types: dataclasses, settings, arrays, paths and decimals included."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value))
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    for method in ("model_dump", "tolist"):  # pydantic; numpy and torch
+        if hasattr(value, method):
+            return plain(getattr(value, method)())
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+class Progress:
+    """Progress of a run on stderr: a live bar on a terminal, elsewhere a line at each tenth and every `every` seconds.
+
+    ``with Progress(quiet=...) as progress: progress.update(step, total, losses, tokens_per_second)``
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, every: float = 30.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._quiet, self._every, self._clock = quiet, every, clock
+        self._display: _Bar | _Lines | None = None
+
+    def __enter__(self) -> Progress:
+        if not self._quiet:
+            console = _console(sys.stderr)
+            self._display = _Bar(console) if console else _Lines(self._every, self._clock)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if isinstance(self._display, _Bar):
+            self._display.stop()
+
+    def update(
+        self, step: int, total: int, losses: Mapping[str, float] | None = None, tokens_per_second: float | None = None
+    ) -> None:
+        """Show that `step` of `total` steps are done, with the latest loss per task."""
+        if self._display is not None:
+            parts = [f"{task} {loss:.4f}" for task, loss in (losses or {}).items()]
+            if tokens_per_second is not None:
+                parts.append(f"{tokens_per_second:,.0f} tokens/s")
+            self._display.update(step, total, printable("  ".join(parts)))
+
+
+# ---- inside ---------------------------------------------------------------------------------------------------
+
+
+def _console(stream: TextIO) -> Console | None:
+    """Return rich's console for a terminal, None for anything else; rich itself honours NO_COLOR."""
+    return _rich_console(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else None
+
+
+@functools.lru_cache(maxsize=4)
+def _rich_console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else printable(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _rich_table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[bool]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header, flush in zip(headers, right, strict=True):
+        grid.add_column(Text(header), justify="right" if flush else "left")
+    for row in cells:
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+class _Bar:
+    """Live bar; it shares its console with `say`, whose messages appear above it."""
+
+    def __init__(self, console: Console) -> None:
+        from rich import progress
+
+        columns = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn())
+        text = progress.TextColumn("{task.description}", markup=False)
+        self._rich = progress.Progress(*columns, text, console=console, redirect_stdout=False, redirect_stderr=False)
+        self._task: Any = None
+        self._rich.start()
+
+    def update(self, step: int, total: int, text: str) -> None:
+        if self._task is None:
+            self._task = self._rich.add_task("", total=total)
+        self._rich.update(self._task, completed=step, total=total, description=text)
+
+    def stop(self) -> None:
+        self._rich.stop()
+
+
+class _Lines:
+    """Plain lines: the first step, each tenth of the way, every `every` seconds, the last step."""
+
+    def __init__(self, every: float, clock: Callable[[], float]) -> None:
+        self._every, self._clock = every, clock
+        self._first: tuple[int, float] | None = None
+        self._tenth, self._last = -1, -math.inf
+
+    def update(self, step: int, total: int, text: str) -> None:
+        now, tenth = self._clock(), 10 * step // max(total, 1)
+        first, start = self._first = self._first or (step, now)
+        if tenth == self._tenth and now - self._last < self._every and step < total:
+            return
+        self._tenth, self._last = tenth, now
+        left = f"{_duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
+        head = f"step {step}/{total}"
+        print("  ".join(filter(None, [head, text, left])), file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,45 @@
+"""``mtft count-params``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, table
+from mtft.cli.options import json_option, options_for
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import CountConfig
+
+
+@click.command("count-params")
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@options_for(CountConfig)
+@json_option
+def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> None:
+    """Count the parameters that a model stores and that training may change.
+
+    For a finished RUN, or, without weights, for --model NAME --tasks ... --keep ... The ratios compare with
+    one fully tuned individual model per task: with the same heads, and as bare encoders.
+    """
+    from mtft.workflows.count import count_plan, count_run
+
+    if run:
+        counts = count_run(run)
+    else:
+        with open_services(quiet=True) as services:
+            counts = count_plan(loaded.config, services)
+    if as_json:
+        print_json(counts.report())
+        return
+    rows = [["encoder", f"{counts.encoder:,}", f"{counts.selected:,}"]]
+    rows += [[f"head {task}", f"{size:,}", f"{size:,}"] for task, size in counts.heads.items()]
+    table(["part", "stored", "tunable"], [*rows, ["all", f"{counts.stored:,}", f"{counts.tunable:,}"]])
+    print()
+    ratios = counts.ratios()
+    names = {"individuals_with_same_heads": "individual models with the same heads", "bare_encoders": "bare encoders"}
+    table(
+        [f"share of {len(counts.heads)}", "stored", "tunable"],
+        [[text, f"{ratios[f'stored_to_{k}']:.1%}", f"{ratios[f'tunable_to_{k}']:.1%}"] for k, text in names.items()],
+    )

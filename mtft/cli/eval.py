@@ -1,0 +1,45 @@
+"""``mtft eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import EvalConfig
+from mtft.errors import GateError
+
+
+@click.command("eval")
+@click.argument("run", type=click.Path(path_type=Path))
+@options_for(EvalConfig)
+@json_option
+@quiet_option
+def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -> None:
+    """Score RUN on a split, with 95 % bootstrap intervals; with --json also confusion and calibration.
+
+    With --fail-under the exit code is 3 if a score is lower than its limit.
+    """
+    from mtft.workflows.evaluate import evaluate
+
+    with open_services(quiet=quiet) as services:
+        result = evaluate(run, loaded.config, services)
+    if as_json:
+        print_json(result)
+    else:
+        rows = [
+            [task, found.n, name, score.value, score.low, score.high]
+            for task, found in result.tasks.items()
+            for name, score in found.metrics.items()
+        ] + [
+            [task, found.n, "calibration error", found.calibration["ece"], None, None]
+            for task, found in result.tasks.items()
+            if found.calibration
+        ]
+        table(["task", "n", f"{result.split} metric", "value", "low", "high"], rows)
+    if result.failures:
+        raise GateError("; ".join(result.failures))

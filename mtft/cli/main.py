@@ -1,0 +1,176 @@
+"""The command group, whose commands are imported when they run, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn, TextIO
+
+import click
+from click.shell_completion import CompletionItem, shell_complete
+
+from mtft.cli.console import printable
+from mtft.errors import MtftError, unknown
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
+    "select": ("mtft.cli.select:command", "Rank the encoder's parameters and write a mask file."),
+    "refine": ("mtft.cli.refine:command", "Go on training single heads of a run; the encoder stays."),
+    "eval": ("mtft.cli.eval:command", "Score a run on a split, with intervals and gates."),
+    "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file with all tasks at once."),
+    "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
+    "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
+    "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),
+    "plugins": ("mtft.cli.plugins:command", "List plugins, broken ones with their error."),
+}
+"""Name of a command -> where it is, and what `mtft --help` says of it without importing it."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by `COMMANDS`; imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = pkgutil.resolve_name(COMMANDS[cmd_name][0])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing and not args[0].startswith("-"):
+            raise click.UsageError(unknown("command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    number = "(not installed)"
+    with suppress(PackageNotFoundError):
+        number = version("mtft")
+    click.echo(f"mtft {number}")
+    context.exit()
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
+)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Fine-tune one shared BERT encoder on several tasks, use it, and say whether it was worth it."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 done, 1 failed, 2 usage, settings or data, 3 a gate, 130 interrupted, 143 terminated.
+    """
+    try:
+        with _terminable():
+            code = _dispatch(list(sys.argv[1:] if args is None else args))
+            sys.stdout.flush()
+            return code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except _TerminatedError:
+        return _fail("terminated", 143)
+    except BrokenPipeError:
+        _silence(sys.stdout, sys.stderr)
+        return 0
+    except MtftError as error:
+        return _fail(f"error: {error}", error.exit_code)
+    except click.ClickException as error:
+        return _fail(f"error: {_usage(error)}", error.exit_code)
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        return _fail(f"error: {(error.strerror or str(error)).lower()}{place}", 1)
+    except Exception as error:
+        if os.environ.get("MTFT_TRACEBACK") == "1":
+            traceback.print_exc()
+        return _fail(f"internal error: {type(error).__name__}: {error} (MTFT_TRACEBACK=1 shows where)", 1)
+
+
+def _dispatch(args: list[str]) -> int:
+    """Run a command, or complete one for the shell; return the exit code."""
+    if instruction := os.environ.get("_MTFT_COMPLETE"):
+        return shell_complete(main, {}, "mtft", "_MTFT_COMPLETE", instruction)
+    try:
+        with main.make_context("mtft", args) as context:
+            main.invoke(context)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    return 0
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came; no `except Exception` on the way may hold it."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that what is open is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Word click's finding like an error of ours, and say where help is."""
+    text = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"\ntry '{context.command_path} --help'" if context else ""
+    return text[:1].lower() + text[1:] + hint
+
+
+def _fail(text: str, code: int) -> int:
+    """Print an error, each of its lines marked, and return the exit code, whatever becomes of the streams."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence(sys.stdout)
+    with suppress(OSError):
+        for line in printable(text).splitlines():
+            print(f"mtft: {line}", file=sys.stderr)
+    return code
+
+
+def _silence(*streams: TextIO) -> None:
+    """Send what is still to be flushed nowhere, so that Python's exit finds nothing to complain about."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in streams:
+            os.dup2(nowhere, stream.fileno())

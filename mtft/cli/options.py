@@ -1,0 +1,101 @@
+"""Click options made from a schema, so that a setting is described once for TOML, flags and help."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+from pydantic.fields import FieldInfo
+
+from mtft.config.load import choices, flag, kind, load
+from mtft.config.schema import Options
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_METAVARS: dict[Any, str] = {int: "N", float: "X", Decimal: "X", Path: "PATH", tuple: "NAME,...", dict: "NAME=X,..."}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+"""Gives the command `as_json: bool`."""
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+"""Gives the command `quiet: bool`."""
+
+
+def options_for(schema: type[Options]) -> Decorator:
+    """Add one option per field of the schema, and --config, --set and, where it has some, --preset.
+
+    The function decorated gets ``loaded: Loaded[schema]`` instead of all of them, beside its own arguments.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(*args: Any, **given: Any) -> Any:
+            flags = {name: _joined(given.pop(name)) for name in schema.model_fields}
+            layers = {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
+            return command(*args, loaded=load(schema, flags=flags, **layers), **given)
+
+        options = [_option(name, field) for name, field in schema.model_fields.items()]
+        decorated: Callable[..., Any] = wrapped
+        for option in reversed([*options, *_layers(schema)]):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _joined(value: Any) -> Any:
+    """Turn the texts of an option given several times into one; None if it was not given."""
+    return (",".join(value) if value else None) if isinstance(value, tuple) else value
+
+
+def _layers(schema: type[Options]) -> list[Decorator]:
+    """Return the options that are not settings, but say where settings are."""
+    options: list[Decorator] = [
+        click.option("--config", "_file", type=click.Path(path_type=Path), help="TOML file with any of these."),
+        click.option("--set", "_sets", metavar="KEY=VALUE", multiple=True, help="Set one setting by its TOML key."),
+    ]
+    if schema.presets:
+        text = f"Named settings: {', '.join(schema.presets)}. Anything else that is set overrides them."
+        options.append(
+            click.option("--preset", "_preset", metavar="NAME", help=text, shell_complete=_offer(schema.presets))
+        )
+    return options
+
+
+def _option(name: str, field: FieldInfo) -> Decorator:
+    """Make one option; it only takes text, so that `load` words every error."""
+    found = kind(field)
+    if found is bool:
+        return click.option(f"{flag(name)}/{flag(f'no_{name}')}", name, default=None, help=_help(field))
+    names = choices(field)
+    return click.option(
+        flag(name),
+        name,
+        type=click.Path() if found is Path else str,
+        metavar="|".join(names) or _METAVARS.get(found, "TEXT"),
+        multiple=found in (tuple, dict),
+        help=_help(field),
+        shell_complete=_offer(names) if names else None,
+    )
+
+
+def _help(field: FieldInfo) -> str:
+    """Return the description as a sentence, with the default unless that is nothing."""
+    text, default = field.description or "", field.default
+    if field.is_required():
+        note = " [required]"
+    elif isinstance(default, bool) or default in (None, (), {}):
+        note = ""
+    else:
+        note = f" [default: {','.join(default) if isinstance(default, tuple) else default}]"
+    return f"{text[:1].upper()}{text[1:]}.{note}"
+
+
+def _offer(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Complete with the names that begin as what was typed."""
+    return lambda _context, _parameter, typed: [CompletionItem(name) for name in names if name.startswith(typed)]

@@ -1,0 +1,44 @@
+"""``mtft plugins``."""
+
+from __future__ import annotations
+
+import click
+
+from mtft.cli.console import print_json, table
+from mtft.cli.options import json_option
+from mtft.plugin.manager import Plugin, build_registry, load_plugins
+
+
+@click.command("plugins")
+@json_option
+def command(as_json: bool) -> None:
+    """List the plugins that are installed, from which distribution, and whether they work.
+
+    A broken plugin is listed with its error and stops nothing. MTFT_DISABLE_PLUGINS=1 switches off all but the
+    built-in one, or those named (NAME,...); MTFT_STRICT_PLUGINS=1 makes a broken one an error.
+    """
+    plugins = load_plugins()
+    build_registry(plugins)
+    if as_json:
+        print_json({"plugins": [_record(plugin) for plugin in plugins]})
+        return
+    rows = [
+        [each.name, each.distribution, each.version, _status(each), ", ".join(each.hooks) or None] for each in plugins
+    ]
+    table(["name", "distribution", "version", "status", "hooks"], rows)
+
+
+def _status(plugin: Plugin) -> str:
+    return f"{plugin.status}: {plugin.error}" if plugin.error else plugin.status
+
+
+def _record(plugin: Plugin) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "module": plugin.module,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "status": plugin.status,
+        "error": plugin.error,
+        "hooks": plugin.hooks,
+    }

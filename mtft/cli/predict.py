@@ -1,0 +1,88 @@
+"""``mtft predict``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from mtft.cli.console import plain, print_json, printable
+from mtft.cli.options import options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import PredictConfig
+from mtft.errors import DataError
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), default="-")
+@options_for(PredictConfig)
+@quiet_option
+def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -> None:
+    """Predict the texts in FILE (default: standard input) with RUN, line by line, in order.
+
+    Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2`, and an optional `id`; a TSV
+    table with such a header; or plain lines, a pair being two texts around a tab.
+
+    \b
+    Examples:
+      echo "What a film." | mtft predict runs/first
+      mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
+    """
+    from mtft.workflows.predict import predict
+
+    with _lines(file) as lines, open_services(quiet=quiet) as services:
+        results = predict(run, lines, loaded.config, services)
+        if loaded.config.output_format == "tsv":
+            _print_table(results)
+        else:
+            for result in results:
+                print_json(result, indent=None)
+                sys.stdout.flush()
+
+
+@contextmanager
+def _lines(file: Path) -> Iterator[TextIO]:
+    """Open the input as UTF-8 text."""
+    name = "standard input" if str(file) == "-" else str(file)
+    if name == "standard input" and sys.stdin.isatty():
+        raise click.UsageError("no input: name a file or pipe texts into standard input", click.get_current_context())
+    try:
+        stream = sys.stdin.buffer if name == "standard input" else file.open("rb")
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror}") from None
+    try:
+        with io.TextIOWrapper(stream, encoding="utf-8") as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: not UTF-8 text (byte {error.start} of a block: {error.reason})") from None
+
+
+def _print_table(results: Iterator[dict[str, Any]]) -> None:
+    """Print one column per value, the header taken from the first record; other columns are an error."""
+    writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+    header: list[str] = []
+    for result in results:
+        row = dict(_flatten(plain(result)))
+        if not header:
+            header = list(row)
+            writer.writerow(header)
+        if list(row) != header:
+            raise DataError(f"record {row['id']}: its columns differ from the first one's; use --output-format jsonl")
+        writer.writerow(printable(str(value)) for value in row.values())
+        sys.stdout.flush()
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _flatten(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item

@@ -1,0 +1,40 @@
+"""``mtft refine``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import RefineConfig
+
+
+@click.command("refine")
+@click.argument("run", type=click.Path(path_type=Path))
+@options_for(RefineConfig)
+@json_option
+@quiet_option
+def command(run: Path, loaded: Loaded[RefineConfig], as_json: bool, quiet: bool) -> None:
+    """Go on training single heads of RUN, one at a time, with the encoder and the other heads frozen.
+
+    A head is replaced only if its dev metric improves. RUN stays as it is; the result is a run of its own.
+    """
+    from mtft.workflows.refine import refine
+
+    with open_services(quiet=quiet) as services:
+        result = refine(run, loaded.config, services)
+    if as_json:
+        print_json(result)
+        return
+    rows = [
+        [task, name, result.before[task][name], value, "new" if task in result.kept else "as before"]
+        for task, found in result.after.items()
+        for name, value in found.items()
+    ]
+    table(["task", "dev metric", "before", "after", "head"], rows)
+    if not quiet:
+        say(f"run: {result.path}")

@@ -1,0 +1,32 @@
+"""``mtft select``."""
+
+from __future__ import annotations
+
+import click
+
+from mtft.cli.console import print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import SelectConfig
+
+
+@click.command("select")
+@options_for(SelectConfig)
+@json_option
+@quiet_option
+def command(loaded: Loaded[SelectConfig], as_json: bool, quiet: bool) -> None:
+    """Rank the encoder's weights on the training data and write those to tune as a mask file.
+
+    Prints the share kept per layer and per kind of tensor.
+    """
+    from mtft.workflows.select import select
+
+    with open_services(quiet=quiet) as services:
+        result = select(loaded.config, services)
+    if as_json:
+        print_json(result)
+        return
+    table(["part", "share kept"], [*result.layers.items(), *result.kinds.items()])
+    if not quiet:
+        say(f"{result.selected:,} of {result.total:,} encoder weights selected; mask: {result.path}")

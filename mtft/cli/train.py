@@ -1,0 +1,42 @@
+"""``mtft train``."""
+
+from __future__ import annotations
+
+import click
+
+from mtft.cli.console import print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import TrainConfig
+
+
+@click.command("train")
+@options_for(TrainConfig)
+@json_option
+@quiet_option
+def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
+    """Fine-tune one encoder on several tasks at once.
+
+    Selects the weights that train unless --mask is given, trains all tasks together on the shuffled union of
+    their datasets, and keeps the epoch that is best on dev.
+
+    \b
+    Examples:
+      mtft train --tasks sst,quora,sts --sample
+      mtft train --tasks sst,quora,sts --data-dir data --epochs 2 --out runs/first
+      mtft train --tasks sts --preset report-vanilla
+    """
+    from mtft.workflows.train import train
+
+    with open_services(quiet=quiet) as services:
+        result = train(loaded.config, services)
+    if as_json:
+        print_json(result)
+        return
+    rows = [[task, name, value] for task, found in result.dev.items() for name, value in found.items()]
+    table(["task", "dev metric", "value"], rows)
+    counts = result.parameters
+    if not quiet:
+        say(f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
+            f"{counts.tunable:,} tuned; run: {result.path}")  # fmt: skip

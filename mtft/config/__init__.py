@@ -1,0 +1,1 @@
+"""Settings: what each command takes (`schema`), and where each value came from (`load`)."""

@@ -1,0 +1,264 @@
+"""Settings in layers: defaults < preset < file < ``--set`` < flags, each value with its origin, every error at once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
+
+import tomli
+import tomli_w
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from mtft.config.schema import SCHEMAS, Options
+from mtft.errors import ConfigError, unknown
+
+SIZE_LIMIT = 1_000_000
+"""Bytes beyond which a file is no configuration."""
+
+S = TypeVar("S", bound=Options)
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[S]):
+    """Checked settings, and for each key where its value came from.
+
+    An origin is "default", "preset NAME", "file PATH", "--set" or "flag --NAME".
+    """
+
+    config: S
+    origins: dict[str, str]
+
+
+def load(
+    schema: type[S],
+    *,
+    preset: str | None = None,
+    file: Path | None = None,
+    sets: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Loaded[S]:
+    """Resolve the settings of one command; flags that are None were not given.
+
+    A file may serve several commands: its keys that only other commands know are passed over. Raises one
+    ConfigError with a line for each thing that is wrong.
+    """
+    problems: list[str] = []
+    written = _read(file, problems) if file else {}
+    preset = _preset(schema, preset, written.pop("preset", None), f"{file}: preset", problems)
+    layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [
+        (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
+        (f"file {file}", written.items(), True),
+        ("--set", _assignments(sets, problems), False),
+        ("flag", ((key, value) for key, value in (flags or {}).items() if value is not None), False),
+    ]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(schema.model_fields, "default")
+    for origin, layer, shared in layers:
+        for key, value in layer:
+            source = f"flag {flag(key)}" if origin == "flag" else origin
+            if key in origins:
+                values[key], origins[key] = value, source
+            elif not (shared and key in _all_keys()):
+                problems.append(f"{_place(source, key)}: {_unknown_key(key, _all_keys() if shared else origins)}")
+    return Loaded(_checked(schema, values, origins, problems), origins)
+
+
+def dump(config: Options, exclude: Collection[str] = ()) -> str:
+    """Write settings as TOML that `load` reads back to the same values; None, the absence of a value, is left out."""
+    values = config.model_dump(exclude=set(exclude), exclude_none=True)
+    return tomli_w.dumps({key: str(value) if isinstance(value, Path) else value for key, value in values.items()})
+
+
+# ---- one field ------------------------------------------------------------------------------------------------
+
+
+def flag(key: str) -> str:
+    """Turn a key into its flag: "batch_size" into "--batch-size"."""
+    return "--" + key.replace("_", "-")
+
+
+def kind(field: FieldInfo) -> Any:
+    """Return the type of a field's value when it has one: `int` for ``int | None``, `tuple` for ``tuple[str, ...]``."""
+    members = [member for member in get_args(field.annotation) if member is not NoneType]
+    optional = NoneType in get_args(field.annotation)
+    found = members[0] if optional else field.annotation
+    if get_origin(found) is Annotated:
+        found = get_args(found)[0]
+    return get_origin(found) or found
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """Return the values that a field is limited to, none if it is free."""
+    return get_args(field.annotation) if kind(field) is Literal else ()
+
+
+def allowed(field: FieldInfo) -> str:
+    """Say in words which values a field takes."""
+    if kind(field) is Literal:
+        return f"one of {', '.join(choices(field))}"
+    words: dict[Any, str] = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        Decimal: "a number",
+        Path: "a path",
+        tuple: "names separated by commas",
+        dict: "NAME=NUMBER pairs separated by commas",
+    }
+    bounds = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    limits = [
+        f"{sign} {getattr(limit, bound)}"
+        for limit in field.metadata
+        for bound, sign in bounds.items()
+        if hasattr(limit, bound)
+    ]
+    digits = [f"with at most {m.decimal_places} decimals" for m in field.metadata if hasattr(m, "decimal_places")]
+    return " ".join(filter(None, [words.get(kind(field), "text"), " and ".join(limits), *digits]))
+
+
+def show(value: Any) -> str:
+    """Write a value as a user would: text quoted, true and false, no names of Python types; cut when long."""
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        return "a value too long to show"
+    text = str(value) if isinstance(value, Decimal | Path) else text
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# ---- layers ---------------------------------------------------------------------------------------------------
+
+
+def _all_keys() -> set[str]:
+    """Return every key of every command."""
+    return {key for schema in SCHEMAS for key in schema.model_fields}
+
+
+def _read(file: Path, problems: list[str]) -> dict[str, Any]:
+    """Read a TOML file; hyphens in keys are underscores."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(SIZE_LIMIT + 1)
+        if len(content) > SIZE_LIMIT:
+            raise ConfigError(f"larger than {SIZE_LIMIT} bytes")
+        table = tomli.loads(content.decode("utf-8-sig"), parse_float=_number)
+    except OSError as error:
+        problems.append(f"cannot read {file}: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError as error:
+        problems.append(f"{file}: not UTF-8 (byte {error.start})")
+    except ConfigError as error:
+        problems.append(f"{file}: {error}")
+    except (ValueError, RecursionError) as error:  # bad TOML, and numbers or nesting beyond Python's limits
+        problems.append(f"{file}: not TOML: {error}")
+    else:
+        return _normalised(table, file, problems)
+    return {}
+
+
+def _number(text: str) -> Decimal | float:
+    """Keep a TOML float as the decimal that was written."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return float(text)
+
+
+def _normalised(table: Mapping[str, Any], file: Path, problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for written, value in table.items():
+        key = written.replace("-", "_")
+        if key in found:
+            problems.append(f"{file}: {written}: the key is given twice, with a hyphen and with an underscore")
+        found[key] = value
+    return found
+
+
+def _preset(schema: type[Options], name: str | None, written: Any, place: str, problems: list[str]) -> str | None:
+    """Choose the preset: the flag's, else the file's, if this command has it."""
+    everywhere = {preset for other in SCHEMAS for preset in other.presets}
+    if name is not None and name not in schema.presets:
+        problems.append(f"flag --preset: {unknown('preset', name, schema.presets)}")
+    elif name is None and written is not None and written not in list(everywhere):
+        problems.append(f"{place}: {unknown('preset', str(written), everywhere)}")
+    chosen = written if name is None else name
+    return chosen if chosen in list(schema.presets) else None
+
+
+def _assignments(sets: Sequence[str], problems: list[str]) -> list[tuple[str, Any]]:
+    """Read ``key=value`` texts."""
+    found: list[tuple[str, Any]] = []
+    for text in sets:
+        key, equals, value = text.partition("=")
+        key, value = key.strip().replace("-", "_"), value.strip()
+        if not (key and equals):
+            problems.append(f"--set: {text!r} is not KEY=VALUE")
+            continue
+        try:
+            found.append((key, _value(value)))
+        except (ValueError, RecursionError) as error:
+            problems.append(f"--set: {key}: {show(value)} is not a TOML value: {error}")
+    return found
+
+
+def _value(text: str) -> Any:
+    """Read quoted text, an array or an inline table as TOML; the rest stays text like a flag's, numbers exact."""
+    if not text.startswith(("'", '"', "[", "{")):
+        return text
+    table = tomli.loads(f"value = {text}", parse_float=_number)
+    if len(table) > 1:
+        raise ValueError("more follows after its end")
+    return table["value"]
+
+
+# ---- errors ---------------------------------------------------------------------------------------------------
+
+
+def _checked(schema: type[S], values: dict[str, Any], origins: Mapping[str, str], problems: list[str]) -> S:
+    """Build the settings, or raise all problems, those found before included."""
+    try:
+        config = schema.model_validate(values)
+    except ValidationError as error:
+        found = [_explain(schema, origins, dict(detail)) for detail in error.errors(include_url=False)]
+        raise ConfigError("\n".join([*problems, *found])) from None
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def _explain(schema: type[Options], origins: Mapping[str, str], detail: Mapping[str, Any]) -> str:
+    """Turn one of pydantic's findings into a line: origin, key, value found, values allowed."""
+    key = str(detail["loc"][0])
+    field = schema.model_fields[key]
+    place = _place(origins[key], key)
+    if detail["type"] == "missing":
+        return f"{key}: required; give {flag(key)}, or set it in a --config file: {field.description}"
+    if detail["type"] == "value_error":
+        return f"{place}: {detail['ctx']['error']}"
+    if detail["type"] == "too_short":
+        return f"{place}: name at least one ({field.description})"
+    value = detail["input"]
+    return f"{place}: {show(value)} is not {allowed(field)}" + _near(value, choices(field))
+
+
+def _place(origin: str, key: str) -> str:
+    """Say where a value stands: flags name their key already."""
+    if origin.startswith("flag "):
+        return origin
+    return key if origin == "default" else f"{origin.removeprefix('file ')}: {key}"
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    return f"unknown key {show(key)}" + (_near(key, known) or f" (allowed: {', '.join(known)})")
+
+
+def _near(found: Any, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(found[:80], list(names), n=1) if isinstance(found, str) else []
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,297 @@
+"""What each command can be told: one frozen model per command, put together from small groups of options.
+
+A field's name is its key in TOML; with hyphens it is its flag. Defaults train well on a laptop; the presets
+hold the values of the report. No `from __future__ import annotations` here: pydantic reads the annotations.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+# ---- kinds of values ------------------------------------------------------------------------------------------
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut comma-separated text; an empty piece is a slip of the hand."""
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(pieces):
+        raise ValueError(f"{text!r} has an empty name between its commas")
+    return pieces
+
+
+def _names(value: Any) -> Any:
+    """Read names from "a,b" or from a list; names given twice are refused."""
+    names = _pieces(value) if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is given twice")
+    return names
+
+
+def _pairs(value: Any, form: str) -> dict[str, float]:
+    """Read finite numbers by name from "a=1,b=2", from a list of such texts, or from a TOML table."""
+    items: Iterable[Any] = _pieces(value) if isinstance(value, str) else value
+    if isinstance(value, Mapping):
+        items = [f"{name}={number}" for name, number in value.items()]
+    if not isinstance(items, list | tuple):
+        raise ValueError(f"{value!r} is not {form}")
+    found: dict[str, float] = {}
+    for item in items:
+        name, _, number = str(item).rpartition("=")
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = math.nan
+        if not name.strip() or not math.isfinite(amount):
+            raise ValueError(f"{item!r} is not {form}")
+        if name.strip() in found:
+            raise ValueError(f"{name.strip()!r} is given twice")
+        found[name.strip()] = amount
+    return found
+
+
+def _rates(value: Any) -> dict[str, float]:
+    rates = _pairs(value, "task=rate, as in sst=5e-8")
+    for name, rate in rates.items():
+        if rate <= 0:
+            raise ValueError(f"the rate of {name!r} is {rate:g}, not a number > 0")
+    return rates
+
+
+def _limits(value: Any) -> dict[str, float]:
+    limits = _pairs(value, "task.metric=number, as in sts.pearson=0.8")
+    for name in limits:
+        if not all(name.partition(".")):
+            raise ValueError(f"{name!r} is not task.metric, as in sts.pearson")
+    return limits
+
+
+def _rule(value: str) -> str:
+    if value not in ("mean", "last") and not all(value.partition(".")):
+        raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: () if value == "none" else _names(value))]
+Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
+Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
+Rule = Annotated[str, AfterValidator(_rule)]
+
+# Options whose default depends on the command.
+BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
+Rate = Annotated[float, Field(gt=0, description="peak learning rate (step per unit of direction)")]
+Schedule = Annotated[
+    Literal["constant", "linear", "cosine"],
+    Field(description="how the learning rate goes from its peak to 0 over the steps, after warm-up"),
+]
+Warmup = Annotated[float, Field(ge=0, le=1, description="share of the steps in which the rate rises from 0 (0 to 1)")]
+Keep = Annotated[
+    Decimal,
+    Field(gt=0, le=1, decimal_places=12, description="share of the encoder's parameters that train (exact decimal)"),
+    AfterValidator(lambda share: share.normalize()),
+]
+
+# ---- groups of options ----------------------------------------------------------------------------------------
+
+
+class Options(BaseModel):
+    """Base of all settings: frozen, no unknown keys, defaults checked like any other value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Named sets of values for `--preset`; keys that the command lacks are passed over."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _sane(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what no option can mean: empty or binary text, true for a number, numbers beyond 63 bits."""
+        if isinstance(value, str):
+            if not value.strip():
+                raise ValueError("the value is empty")
+            if "\0" in value or value != value.encode(errors="ignore").decode():
+                raise ValueError(f"{value!r} is not text")
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError(f"{str(value).lower()} is not a value of this option")
+        exact = isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite())
+        if exact and not -(2**63) < value < 2**63:
+            raise ValueError("the number has more than 63 bits")
+        return value
+
+
+class ModelOptions(Options):
+    """The pretrained encoder to start from."""
+
+    model: str = Field("minilm", description="pretrained encoder: directory in Hugging Face form, short name or hub id")
+    max_length: int | None = Field(
+        None, ge=8, description="most tokens of a text or pair, the rest is cut (default: the model's positions)"
+    )
+
+
+class BaseModelOptions(Options):
+    """The base model of a finished run, which may have moved."""
+
+    model: str | None = Field(None, description="base model, if it moved since (default: where the run says)")
+
+
+class FileOptions(Options):
+    """Where examples are read."""
+
+    data_dir: Path | None = Field(None, description="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
+    sample: bool = Field(False, description="use the small sample data that comes with mtft")
+    strict: bool = Field(False, description="make rows without label an error instead of a counted warning")
+
+
+class DataOptions(FileOptions):
+    """What is learned, and from which sources."""
+
+    tasks: Names = Field(min_length=1, description="tasks, as in sst,quora,sts (`mtft tasks` lists them)")
+    augment: NamesOrNone = Field(
+        None, description="additional sources of the tasks, or none (default: all whose files exist)"
+    )
+
+
+class LossOptions(Options):
+    """Readings of the report where its text allows several."""
+
+    cfimdb_folding: Literal["report", "marginal"] = Field(
+        "report", description="how five sentiment classes become two: summed logits, or summed probabilities"
+    )
+    consistency: Literal["symmetric", "forward", "reverse"] = Field(
+        "symmetric", description="direction of the divergence between the two orders of a pair"
+    )
+
+
+class SelectionOptions(Options):
+    """Which of the encoder's parameters train."""
+
+    keep: Keep = Decimal("0.3")
+    score: Literal["sum", "abs", "fisher", "random", "magnitude", "bitfit"] = Field(
+        "sum", description="what parameters are ranked by"
+    )
+    scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
+    combine: Literal["joint", "normalised"] = Field(
+        "joint", description="score the tasks' joint loss, or each task alone and add the normalised scores"
+    )
+    batches: int | None = Field(None, ge=1, description="batches that the score reads (default: all training data)")
+    selection_dropout: bool = Field(False, description="keep dropout on while scoring")
+
+
+class BatchOptions(Options):
+    """How examples are grouped."""
+
+    batch_size: BatchSize = 32
+    micro_batch_tokens: int = Field(2048, ge=1, description="tokens that go through the encoder at once (memory only)")
+
+
+class OptimizationOptions(Options):
+    """How weights move."""
+
+    epochs: int = Field(3, ge=1, description="epochs, each a pass over every dataset")
+    lr: Rate = 1e-4
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay (share of a weight per unit of rate)")
+    schedule: Schedule = "linear"
+    warmup: Warmup = 0.1
+    patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
+
+
+class ThreadOptions(Options):
+    """How much of the machine is used."""
+
+    threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
+
+
+class RunOptions(ThreadOptions):
+    """Where randomness comes from and results go."""
+
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; same seed, same bits")
+    out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
+    overwrite: bool = Field(False, description="replace a result that is already there")
+
+
+# ---- one model per command (fields are listed from the last base to the first) ----------------------------------
+
+_REPORT: dict[str, Any] = {"epochs": 30, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.01}
+PRESETS: dict[str, dict[str, Any]] = {
+    "report": {**_REPORT, "batch_size": 512, "lr": 1e-4, "keep": "0.3", "optimizer_rule": "torch"},
+    "report-vanilla": {**_REPORT, "batch_size": 16, "lr": 1e-5, "keep": "1", "optimizer_rule": "torch"},
+    "report-sam": {**_REPORT, "batch_size": 16, "lr": 1e-4, "keep": "0.1", "optimizer_rule": "torch"},
+}
+REFINE_PRESETS: dict[str, dict[str, Any]] = {
+    "report": {**_REPORT, "batch_size": 16, "lr": 1e-5, "task_lr": {"sst": 5e-8}}
+}
+
+
+class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):
+    """Settings of `mtft select`."""
+
+    presets = PRESETS
+
+
+class TrainConfig(
+    RunOptions, LossOptions, OptimizationOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions
+):
+    """Settings of `mtft train`."""
+
+    presets = PRESETS
+
+    mask: Path | None = Field(None, description="mask file of `mtft select` (default: select first)")
+    surgery: Literal["pcgrad", "sum", "expected-pcgrad", "upgrad"] = Field(
+        "pcgrad", description="how the tasks' gradients become one step"
+    )
+    optimizer_rule: Literal["torch", "cs224n"] = Field(
+        "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
+    )
+    max_steps: int | None = Field(None, ge=1, description="steps after which training stops (default: no limit)")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of encoder activations dropped in training")
+    head_dropout: float = Field(0.3, ge=0, lt=1, description="share of head activations dropped in training")
+    best: Rule = Field(
+        "mean", description="epoch to keep: mean (of the primary metrics), last, or the best by one task.metric"
+    )
+
+
+class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, FileOptions):
+    """Settings of `mtft refine`."""
+
+    presets = REFINE_PRESETS
+
+    tasks: Names = Field(min_length=1, description="tasks whose heads are trained, one at a time")
+    batch_size: BatchSize = 16
+    lr: Rate = 1e-5
+    task_lr: Rates = Field({}, description="learning rates of single tasks, as in sst=5e-8 (instead of lr)")
+    schedule: Schedule = "constant"
+    warmup: Warmup = 0.0
+
+
+class EvalConfig(BaseModelOptions, ThreadOptions, FileOptions):
+    """Settings of `mtft eval`."""
+
+    tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
+    split: Literal["dev", "test", "train"] = Field("dev", description="files to read")
+    fail_under: Limits = Field({}, description="lowest scores that pass, as in sts.pearson=0.8; exit code 3 below")
+    resamples: int = Field(1000, ge=0, description="bootstrap resamples behind each interval (0: no interval)")
+
+
+class PredictConfig(BaseModelOptions, ThreadOptions):
+    """Settings of `mtft predict`."""
+
+    tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
+    batch_size: BatchSize = 64
+    format: Literal["auto", "jsonl", "tsv", "lines"] = Field("auto", description="form of the input")
+    output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
+
+
+class CountConfig(BaseModelOptions):
+    """Settings of `mtft count-params`."""
+
+    tasks: Names = Field((), description="tasks to count (default: all of the run)")
+    keep: Keep = Decimal("0.3")
+
+
+SCHEMAS: tuple[type[Options], ...] = (SelectConfig, TrainConfig, RefineConfig, EvalConfig, PredictConfig, CountConfig)

@@ -1,0 +1,78 @@
+"""One split of one source, tokenized: what training and evaluation read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtft.data.example import Example
+from mtft.data.tokenization import TokenTable, Tokenizer, Truncation
+from mtft.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled examples of one source.
+
+    `ids` of the n rows, their token `table`, `targets` [n], what the length limit cut, and `notes` for the
+    user (rows left out, texts cut).
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    table: TokenTable
+    targets: NDArray[np.float32]
+    truncation: Truncation
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+
+
+def build_dataset(
+    name: str, examples: Iterable[Example], tokenizer: Tokenizer, *, apart: bool, max_length: int, strict: bool
+) -> Dataset:
+    """Tokenize a source's labelled examples.
+
+    Unlabelled rows are left out with one counted note (with `strict` they are a DataError); a source without
+    a single labelled row is a DataError.
+    """
+    rows = list(examples)
+    labelled = [row for row in rows if row.target is not None]
+    notes = []
+    if missing := [row.origin for row in rows if row.target is None]:
+        note = f"{name}: {len(missing)} of {len(rows)} rows have no label (first: {missing[0]})"
+        if strict:
+            raise DataError(f"{note}; --strict allows none")
+        notes.append(f"{note}; left out")
+    if not labelled:
+        raise DataError(f"{name}: no labelled row")
+    table, truncation = tokenizer.table([row.texts for row in labelled], apart=apart, max_length=max_length)
+    if truncation.texts_cut:
+        notes.append(f"{name}: {truncation}; --max-length is {max_length}")
+    targets = np.asarray([row.target for row in labelled], np.float32)
+    return Dataset(name, tuple(row.id for row in labelled), table, targets, truncation, tuple(notes))
+
+
+def find_data_dir(given: Path | None, environment: str | None) -> Path:
+    """Return the data directory: the one given, else ``$MTFT_DATA_DIR``, else ./data; DataError offers the sample."""
+    if given is not None or environment:
+        chosen = given if given is not None else Path(environment or "")
+        if not chosen.is_dir():
+            origin = "--data-dir" if given is not None else "$MTFT_DATA_DIR"
+            raise DataError(f"{origin}: {chosen} is not a directory; --sample uses the shipped sample data")
+        return chosen
+    if Path("data").is_dir():
+        return Path("data")
+    raise DataError("no data: give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped sample data with --sample")
+
+
+def sample_dir() -> Path:
+    """Return where the shipped sample data lies."""
+    return Path(__file__).parent.parent / "sample"

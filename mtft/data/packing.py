@@ -1,0 +1,113 @@
+"""Packed batches: the real tokens of many sequences end to end, with no padding anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.data.tokenization import TokenTable
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Sequences of one micro-batch, ordered by length.
+
+    `ids`, `segments`, `positions` [N]; `lengths` of the S sequences, ascending. `inverse` [S] puts rows that
+    follow the batch back into the order that was asked for.
+    """
+
+    ids: Tensor
+    segments: Tensor
+    positions: Tensor
+    lengths: tuple[int, ...]
+    inverse: Tensor
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, int], ...]:
+        """Runs of equal length as (count, length): what attention may treat as one dense block."""
+        return tuple((len(list(run)), length) for length, run in groupby(self.lengths))
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """Index of each sequence's first token [S]."""
+        ends = torch.tensor(self.lengths, device=self.ids.device).cumsum(0)
+        return torch.cat([ends.new_zeros(1), ends[:-1]])
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+    def restore(self, rows: Tensor) -> Tensor:
+        """Put rows [S, ...] into the order asked for."""
+        return rows[self.inverse]
+
+
+def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") -> TokenBatch:
+    """Gather the sequences of some examples, given as (table, example indices), into one packed batch.
+
+    Outputs come back through `TokenBatch.restore` in the order given, part after part; an example of texts
+    encoded apart has its sequences one after the other.
+    """
+    sequences = [
+        (rows[:, None] * table.per_example + np.arange(table.per_example)).reshape(-1) for table, rows in parts
+    ]
+    tables = [table for table, _ in parts]
+    lengths = np.concatenate([table.lengths[chosen] for table, chosen in zip(tables, sequences, strict=True)])
+    begins = np.concatenate([table.offsets[chosen] for table, chosen in zip(tables, sequences, strict=True)])
+    if len(tables) > 1:  # the tables laid end to end
+        shifts = np.cumsum([0, *(len(table.ids) for table in tables[:-1])])
+        begins += np.repeat(shifts, [len(chosen) for chosen in sequences])
+    order = np.argsort(lengths, kind="stable")
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    lengths, begins = lengths[order], begins[order]
+    positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    tokens = np.repeat(begins, lengths) + positions
+
+    def tensor(array: NDArray[np.integer]) -> Tensor:
+        return torch.from_numpy(array.astype(np.int64)).to(device, non_blocking=True)
+
+    return TokenBatch(
+        ids=tensor(_take([table.ids for table in tables], tokens)),
+        segments=tensor(_take([table.segments for table in tables], tokens)),
+        positions=tensor(positions),
+        lengths=tuple(lengths.tolist()),
+        inverse=tensor(inverse),
+    )
+
+
+def _take(arrays: list[NDArray[np.integer]], where: Ints) -> NDArray[np.integer]:
+    """Index arrays as if they lay end to end, without joining them."""
+    if len(arrays) == 1:
+        return arrays[0][where]
+    found = np.empty(len(where), arrays[0].dtype)
+    start = 0
+    for array in arrays:
+        mine = (where >= start) & (where < start + len(array))
+        found[mine] = array[where[mine] - start]
+        start += len(array)
+    return found
+
+
+def micro_batches(lengths: Ints, budget: int) -> list[Ints]:
+    """Cut examples into micro-batches of at most `budget` tokens, like lengths together.
+
+    `lengths` [n] are tokens per example. Returns index arrays into it, longest examples first, so that what
+    needs most memory fails early; a single example above the budget stands alone.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    cuts, filled = [0], 0
+    for place, length in enumerate(lengths[order].tolist()):
+        if filled and filled + length > budget:
+            cuts.append(place)
+            filled = 0
+        filled += length
+    return [order[a:b] for a, b in zip(cuts, [*cuts[1:], len(order)], strict=True) if b > a]

@@ -1,0 +1,104 @@
+"""Read CSV, TSV and JSON Lines files into examples; every error names file and line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtft.data.example import Example
+from mtft.errors import DataError
+from mtft.outputs import Output
+
+MAX_FIELD = 10_000_000
+"""Characters in one field; far above any text, far below what would fill the memory."""
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, column -> text) of a table with a header line, or of JSON Lines.
+
+    The suffix decides: ``.jsonl`` is JSON Lines, anything else is delimited by what its header holds (a tab if
+    there is one, else a comma), with doubled quotes inside quoted fields. A null or missing value is "".
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _json_rows(path, file) if path.suffix == ".jsonl" else _table_rows(path, file)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    header = next(file, "")
+    if not header.strip():
+        raise DataError(f"{path}:1: no header line")
+    delimiter = "\t" if "\t" in header else ","
+    names = next(csv.reader([header], delimiter=delimiter))
+    csv.field_size_limit(MAX_FIELD)
+    rows = csv.reader(file, delimiter=delimiter, strict=True)
+    start = 2
+    try:
+        for row in rows:
+            if row and len(row) != len(names):
+                raise DataError(f"{path}:{start}: {len(row)} fields where the header has {len(names)}")
+            if row:
+                yield start, dict(zip(names, row, strict=True))
+            start = rows.line_num + 2
+    except csv.Error as error:
+        raise DataError(f"{path}:{start}: {error}") from None
+
+
+def _json_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}:{number}: not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}:{number}: found {type(record).__name__} where an object is needed")
+        yield number, {key: "" if value is None else str(value) for key, value in record.items()}
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Reads one task's examples from a file per split; `pattern` holds ``{split}``.
+
+    A label is parsed by `output`; an empty one gives target None, an invalid one is an error. With `above`, only
+    rows whose target is greater are read (consistency sources want near-identical pairs).
+    """
+
+    pattern: str
+    texts: tuple[str, ...]
+    label: str
+    output: Output
+    above: float | None = None
+
+    def files(self, split: str, data_dir: Path) -> list[Path]:
+        return [data_dir / self.pattern.format(split=split)]
+
+    def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
+        (path,) = self.files(split, data_dir)
+        for line, row in read_rows(path):
+            origin = f"{path}:{line}"
+            missing = [name for name in (*self.texts, self.label) if name not in row]
+            if missing:
+                raise DataError(f"{origin}: no column {missing[0]!r} (columns: {', '.join(row)})")
+            target = self._target(row[self.label], origin)
+            if self.above is None or (target is not None and target > self.above):
+                texts = tuple(row[name] for name in self.texts)
+                yield Example(row.get("id") or str(line), texts, target, origin)
+
+    def _target(self, label: str, origin: str) -> float | None:
+        if not label.strip():
+            return None
+        try:
+            return self.output.parse(label.strip())
+        except ValueError as error:
+            raise DataError(f"{origin}: column {self.label!r}: {error}") from None

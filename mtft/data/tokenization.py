@@ -1,0 +1,170 @@
+"""Texts to token arrays, with the library `tokenizers`; truncation is ours, so that it can be reported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import BertWordPieceTokenizer
+from tokenizers import Tokenizer as FastTokenizer
+
+from mtft.errors import ModelError
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The sequences of one dataset, end to end.
+
+    `ids` [N] and `segments` [N] hold tokens, `offsets` [S+1] where sequences begin. Example i owns the
+    `per_example` (1, or 2 when texts are encoded apart) sequences from i * per_example on.
+    """
+
+    ids: NDArray[np.int32]
+    segments: NDArray[np.uint8]
+    offsets: Ints
+    per_example: int
+
+    def __len__(self) -> int:
+        return (len(self.offsets) - 1) // self.per_example
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of each sequence [S]."""
+        return np.diff(self.offsets)
+
+    @property
+    def example_lengths(self) -> Ints:
+        """Tokens of each example [n]."""
+        total: Ints = self.lengths.reshape(-1, self.per_example).sum(axis=1)
+        return total
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """How much of a dataset the length limit cut."""
+
+    texts: int
+    texts_cut: int
+    tokens: int
+    tokens_cut: int
+
+    def __str__(self) -> str:
+        texts, tokens = self.texts_cut / max(self.texts, 1), self.tokens_cut / max(self.tokens, 1)
+        return f"{self.texts_cut} of {self.texts} texts cut ({texts:.1%}; {tokens:.1%} of their tokens)"
+
+
+class Tokenizer:
+    """WordPiece as the pretrained model saw it; special tokens are added here, not by the library."""
+
+    def __init__(self, fast: FastTokenizer) -> None:
+        self._fast = fast
+        self._fast.no_truncation()
+        self._fast.no_padding()
+        self.cls = self._special("[CLS]")
+        self.sep = self._special("[SEP]")
+
+    def _special(self, token: str) -> int:
+        number = self._fast.token_to_id(token)
+        if number is None:
+            raise ModelError(f"the tokenizer has no token {token!r}")
+        return int(number)
+
+    @property
+    def size(self) -> int:
+        """One more than the highest id."""
+        return max(self._fast.get_vocab(with_added_tokens=True).values()) + 1
+
+    def digest(self) -> str:
+        """Return the sha256 of what decides ids: the whole tokenizer but its truncation and padding."""
+        settings = json.loads(self._fast.to_str())
+        text = json.dumps({**settings, "truncation": None, "padding": None}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text, without special tokens."""
+        return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def table(self, rows: Sequence[tuple[str, ...]], *, apart: bool, max_length: int) -> tuple[TokenTable, Truncation]:
+        """Tokenize rows of texts, joined in one sequence each or, with `apart`, one sequence per text.
+
+        Sequences longer than `max_length` tokens, special ones included, are cut: the longer text first.
+        """
+        widths = [len(row) for row in rows]
+        pieces = iter(self.encode([text for row in rows for text in row]))
+        groups = [[next(pieces) for _ in range(width)] for width in widths]
+        sequences = [[piece] for group in groups for piece in group] if apart else groups
+        cut = [_fit(group, max_length - 1 - len(group)) for group in sequences]
+        before = [sum(map(len, group)) for group in sequences]
+        after = [sum(map(len, group)) for group in cut]
+        truncation = Truncation(
+            texts=len(sequences),
+            texts_cut=sum(a < b for a, b in zip(after, before, strict=True)),
+            tokens=sum(before),
+            tokens_cut=sum(before) - sum(after),
+        )
+        return self._join(cut, per_example=max(widths, default=1) if apart else 1), truncation
+
+    def _join(self, sequences: list[list[list[int]]], per_example: int) -> TokenTable:
+        ids: list[int] = []
+        segments: list[int] = []
+        offsets = [0]
+        for group in sequences:
+            ids.append(self.cls)
+            segments.append(0)
+            for segment, piece in enumerate(group):
+                ids += piece
+                ids.append(self.sep)
+                segments += [segment] * (len(piece) + 1)
+            offsets.append(len(ids))
+        return TokenTable(
+            np.asarray(ids, np.int32), np.asarray(segments, np.uint8), np.asarray(offsets, np.int64), per_example
+        )
+
+
+def _fit(group: list[list[int]], room: int) -> list[list[int]]:
+    """Cut texts to `room` tokens together, shortening the longer one first."""
+    if sum(map(len, group)) <= room:
+        return group
+    if len(group) == 1:
+        return [group[0][:room]]
+    first, second = map(len, group)
+    half = room // 2
+    if second <= half:
+        first = room - second
+    elif first <= room - half:
+        second = room - first
+    else:
+        first, second = room - half, half
+    return [group[0][:first], group[1][:second]]
+
+
+def load_tokenizer(directory: Path) -> Tokenizer:
+    """Load ``tokenizer.json``, or build WordPiece from ``vocab.txt``; ModelError names what is wrong."""
+    full, vocabulary = directory / "tokenizer.json", directory / "vocab.txt"
+    try:
+        if full.exists():
+            return Tokenizer(FastTokenizer.from_file(str(full)))
+        if vocabulary.exists():
+            lowercase = _lowercase(directory / "tokenizer_config.json")
+            return Tokenizer(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase)._tokenizer)
+    except ModelError as error:
+        raise ModelError(f"{directory}: {error}") from None
+    except Exception as error:  # the library raises bare Exception for any malformed file
+        raise ModelError(f"{full if full.exists() else vocabulary}: not a tokenizer file: {error}") from None
+    raise ModelError(f"{directory}: neither tokenizer.json nor vocab.txt found")
+
+
+def _lowercase(path: Path) -> bool:
+    if not path.exists():
+        return True
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("do_lower_case", True))
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: not a JSON object: {error}") from None

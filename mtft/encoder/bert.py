@@ -1,0 +1,167 @@
+"""BERT (Devlin et al. 2019) over packed batches, as one readable module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtft.data.packing import TokenBatch
+from mtft.encoder.attention import packed_attention
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder; dropouts are probabilities, `head_dropout` is for the heads on it."""
+
+    vocabulary: int = 30522
+    hidden_size: int = 768
+    layers: int = 12
+    heads: int = 12
+    intermediate_size: int = 3072
+    positions: int = 512
+    segments: int = 2
+    norm_epsilon: float = 1e-12
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    head_dropout: float = 0.3
+    initializer_range: float = 0.02
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """What heads receive: hidden states of the real tokens, in the order of `batch`.
+
+    `packed` [N, H] and `pooled` [B, H], the tanh-projected first token.
+    """
+
+    packed: Tensor
+    pooled: Tensor
+    batch: TokenBatch
+
+    def cls(self) -> Tensor:
+        """Return the first token of each sequence [B, H]."""
+        return self.packed[self.batch.starts]
+
+    def mean(self) -> Tensor:
+        """Return the mean over the tokens of each sequence [B, H]."""
+        return packed_mean(self.packed, self.batch)
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Return hidden states [B, L, H], zero beyond each end, and the mask [B, L] of real tokens."""
+        sequences = self.packed.split(self.batch.lengths)
+        hidden = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+        lengths = torch.tensor(self.batch.lengths, device=hidden.device)
+        return hidden, torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+
+
+def packed_mean(packed: Tensor, batch: TokenBatch) -> Tensor:
+    """Average the tokens [N, H] of each sequence; returns [B, H]."""
+    blocks = packed.split([count * length for count, length in batch.groups])
+    means = [
+        block.view(count, length, -1).mean(1) for block, (count, length) in zip(blocks, batch.groups, strict=True)
+    ]
+    return torch.cat(means)
+
+
+class _Lookup(torch.autograd.Function):
+    """Embedding rows whose gradient goes straight into ``weight.grad``.
+
+    Autograd would build a dense gradient of the whole table for every micro-batch and add it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.weight = weight
+        return weight.index_select(0, ids)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # type: ignore[override]
+        (ids,) = ctx.saved_tensors
+        if ctx.weight.grad is None:
+            return torch.zeros_like(ctx.weight).index_add_(0, ids, grad), None
+        ctx.weight.grad.index_add_(0, ids, grad)
+        return None, None
+
+
+class Embeddings(nn.Module):
+    """Word, position and segment embeddings, summed, normalised, dropped out."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.word = nn.Embedding(config.vocabulary, size)
+        self.position = nn.Embedding(config.positions, size)
+        self.segment = nn.Embedding(config.segments, size)
+        self.norm = nn.LayerNorm(size, config.norm_epsilon)
+        self.dropout = config.dropout
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """Embed tokens: returns [N, H]."""
+        total = (
+            _Lookup.apply(self.word.weight, batch.ids)
+            + _Lookup.apply(self.position.weight, batch.positions)
+            + _Lookup.apply(self.segment.weight, batch.segments)
+        )
+        return functional.dropout(self.norm(total), self.dropout, self.training)
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention and feed-forward, each with a residual and a LayerNorm after it."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.qkv = nn.Linear(size, 3 * size)
+        self.attention_output = nn.Linear(size, size)
+        self.attention_norm = nn.LayerNorm(size, config.norm_epsilon)
+        self.intermediate = nn.Linear(size, config.intermediate_size)
+        self.output = nn.Linear(config.intermediate_size, size)
+        self.output_norm = nn.LayerNorm(size, config.norm_epsilon)
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.attention_dropout = config.attention_dropout
+
+    def forward(self, hidden: Tensor, batch: TokenBatch) -> Tensor:
+        """Transform tokens [N, H] into [N, H]."""
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, dropout))
+        hidden = self.attention_norm(hidden + functional.dropout(mixed, self.dropout, self.training))
+        wide = self.output(functional.gelu(self.intermediate(hidden)))
+        return self.output_norm(hidden + functional.dropout(wide, self.dropout, self.training))
+
+
+class Encoder(nn.Module):
+    """BERT: embeddings, transformer layers, pooler."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, batch: TokenBatch) -> EncoderOutput:
+        """Encode a packed batch."""
+        hidden = self.embeddings(batch)
+        for layer in self.layers:
+            hidden = layer(hidden, batch)
+        return EncoderOutput(hidden, torch.tanh(self.pooler(hidden[batch.starts])), batch)
+
+
+def initialise(module: nn.Module, generator: torch.Generator | None = None, scale: float = 0.02) -> None:
+    """Draw fresh weights as BERT does: normal with deviation `scale`, biases zero, LayerNorm one.
+
+    Without a generator torch's default one is used.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            nn.init.normal_(part.weight, std=scale, generator=generator)
+        elif isinstance(part, nn.LayerNorm):
+            nn.init.ones_(part.weight)
+        if isinstance(part, nn.Linear | nn.LayerNorm) and part.bias is not None:
+            nn.init.zeros_(part.bias)

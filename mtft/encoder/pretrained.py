@@ -1,0 +1,146 @@
+"""Pretrained BERT weights in Hugging Face form, loaded strictly into our encoder and written back.
+
+Our encoder fuses the query, key and value projections; every other tensor is one of theirs under another name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.encoder.directory import read_config
+from mtft.errors import ModelError
+
+IGNORED = {
+    "embeddings.position_ids",
+    "cls.predictions.bias",
+    "cls.predictions.decoder.bias",
+    "cls.predictions.decoder.weight",
+    "cls.predictions.transform.dense.bias",
+    "cls.predictions.transform.dense.weight",
+    "cls.predictions.transform.LayerNorm.bias",
+    "cls.predictions.transform.LayerNorm.weight",
+    "cls.seq_relationship.bias",
+    "cls.seq_relationship.weight",
+}
+"""Tensors of pretraining checkpoints that are no part of the encoder: ignored by name, never by accident."""
+
+
+def load_encoder(directory: Path, **changes: float) -> Encoder:
+    """Build the encoder of a model directory and fill it; ModelError names every tensor that does not fit.
+
+    `changes` replace values of its configuration, such as ``dropout``.
+    """
+    encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
+    found = dict(_read(directory))
+    sources = hub_names(encoder.config)
+    wanted = {name for parts in sources.values() for name in parts}
+    problems = [f"missing tensor {name}" for name in sorted(wanted - found.keys())]
+    problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted - IGNORED)]
+    for name, parameter in encoder.named_parameters():
+        parts = sources[name]
+        shape = (parameter.shape[0] // len(parts), *parameter.shape[1:])
+        problems += [
+            f"tensor {part} has shape {list(found[part].shape)}, not {list(shape)}"
+            for part in parts
+            if part in found and found[part].shape != shape
+        ]
+    if problems:
+        raise ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(problems))
+    with torch.no_grad():
+        for name, parameter in encoder.named_parameters():
+            parameter.copy_(torch.cat([found[part].float() for part in sources[name]]))
+    return encoder
+
+
+def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
+    """Map our parameter names to the Hugging Face tensors that they are the concatenation of."""
+    names = {
+        "embeddings.word.weight": ("embeddings.word_embeddings.weight",),
+        "embeddings.position.weight": ("embeddings.position_embeddings.weight",),
+        "embeddings.segment.weight": ("embeddings.token_type_embeddings.weight",),
+        "embeddings.norm.weight": ("embeddings.LayerNorm.weight",),
+        "embeddings.norm.bias": ("embeddings.LayerNorm.bias",),
+        "pooler.weight": ("pooler.dense.weight",),
+        "pooler.bias": ("pooler.dense.bias",),
+    }
+    parts = {
+        "qkv": ("attention.self.query", "attention.self.key", "attention.self.value"),
+        "attention_output": ("attention.output.dense",),
+        "attention_norm": ("attention.output.LayerNorm",),
+        "intermediate": ("intermediate.dense",),
+        "output": ("output.dense",),
+        "output_norm": ("output.LayerNorm",),
+    }
+    for layer in range(config.layers):
+        for ours, theirs in parts.items():
+            for kind in ("weight", "bias"):
+                names[f"layers.{layer}.{ours}.{kind}"] = tuple(f"encoder.layer.{layer}.{t}.{kind}" for t in theirs)
+    return names
+
+
+def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
+    single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    pickled = directory / "pytorch_model.bin"
+    if single.exists():
+        tensors: Iterable[tuple[str, Tensor]] = _read_safetensors(single)
+    elif index.exists():
+        tensors = (pair for shard in _shards(index) for pair in _read_safetensors(shard))
+    elif pickled.exists():
+        tensors = _read_weights_only(pickled).items()
+    else:
+        raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
+    for name, tensor in tensors:
+        yield _modern(name), tensor
+
+
+def _modern(name: str) -> str:
+    """Drop the ``bert.`` prefix and use today's names for the weights of LayerNorm."""
+    return name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
+def _read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
+                yield name, file.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{index}: not a weight index: {error!r}") from None
+    for name in files:
+        if Path(name).name != name:
+            raise ModelError(f"{index}: shard {name!r} is not a plain file name")
+    return [index.parent / name for name in files]
+
+
+def _read_weights_only(path: Path) -> Mapping[str, Tensor]:
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
+        raise ModelError(f"{path}: refused, it holds more than tensors or is damaged: {error}") from None
+    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
+        raise ModelError(f"{path}: not a mapping of tensors")
+    return tensors
+
+
+def weights_digest(theta: Tensor) -> str:
+    """Return the sha256 of the flat float32 weights [P]: what a mask and a run are bound to."""
+    return hashlib.sha256(theta.detach().cpu().numpy().tobytes()).hexdigest()

@@ -1,0 +1,56 @@
+"""Errors that a user can mend, each with the exit code that the command line returns for it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MtftError(Exception):
+    """Base of every error whose text is written for the user: lower case, no full stop."""
+
+    exit_code = 1
+
+
+class ConfigError(MtftError):
+    """A flag, a configuration key or a combination of them is wrong."""
+
+    exit_code = 2
+
+
+class DataError(MtftError):
+    """A data file is missing or holds something that cannot be read; names file and line."""
+
+    exit_code = 2
+
+
+class ModelError(MtftError):
+    """A pretrained model directory is missing, incomplete or of another architecture."""
+
+    exit_code = 2
+
+
+class CheckpointError(MtftError):
+    """A run directory or a mask file is damaged, foreign or of an unknown format version."""
+
+    exit_code = 2
+
+
+class PluginError(MtftError):
+    """A plugin that the command needs is missing, broken or breaks its contract."""
+
+    exit_code = 2
+
+
+class GateError(MtftError):
+    """A score stayed below the limit that the user set (``--fail-under``)."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
+    """Say that `found` is no known `kind`, with its near match and the values allowed."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(found, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"

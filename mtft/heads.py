@@ -1,0 +1,39 @@
+"""Heads: what turns the shared encoder's output into one task's numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mtft.encoder.bert import EncoderConfig, EncoderOutput, TransformerLayer, initialise, packed_mean
+
+
+class ReportHead(nn.Module):
+    """The report's head: one more transformer layer, its mean beside the pooler output, two projections.
+
+    The two dropouts around the feed-forward layer are the config's `head_dropout` (0.3 in the report); the
+    transformer layer keeps the encoder's.
+    """
+
+    def __init__(self, config: EncoderConfig, width: int) -> None:
+        super().__init__()
+        size = 2 * config.hidden_size
+        self.layer = TransformerLayer(config)
+        self.feed_forward = nn.Linear(size, size)
+        self.projection = nn.Linear(size, width)
+        self.dropout = config.head_dropout
+        initialise(self, scale=config.initializer_range)
+
+    def forward(self, output: EncoderOutput) -> Tensor:
+        """Return raw outputs [B, width]."""
+        mean = packed_mean(self.layer(output.packed, output.batch), output.batch)
+        features = functional.dropout(torch.cat([mean, output.pooled], dim=-1), self.dropout, self.training)
+        features = functional.gelu(self.feed_forward(features))
+        raw: Tensor = self.projection(functional.dropout(features, self.dropout, self.training))
+        return raw
+
+
+def report_head(config: EncoderConfig, width: int) -> ReportHead:
+    """Build the report's head."""
+    return ReportHead(config, width)

@@ -1,0 +1,58 @@
+"""Losses: (outputs, targets) -> one loss per example [B]; the sum is divided by the task's count once, elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of logits [B, C] against class indices [B]."""
+    return functional.cross_entropy(outputs, targets.long(), reduction="none")
+
+
+def binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of one logit [B, 1] against 0 or 1 [B]."""
+    return functional.binary_cross_entropy_with_logits(outputs.squeeze(-1), targets, reduction="none")
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the squared error of the raw output [B, 1]; clamping belongs to reading, not to training."""
+    return functional.mse_loss(outputs.squeeze(-1), targets, reduction="none")
+
+
+def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "report") -> Tensor:
+    """Return the two-class cross-entropy of five sentiment logits [B, 5] against 0 or 1 [B].
+
+    "report" adds logits, l0 + l1 + l2 against l4 + l3 + l2: the neutral logit cancels and gets no gradient.
+    "marginal" adds probabilities, p0 + p1 + p2/2 against p4 + p3 + p2/2.
+    """
+    if folding == "report":
+        folded = torch.stack([outputs[:, 0:3].sum(-1), outputs[:, 2:5].sum(-1)], dim=-1)
+    elif folding == "marginal":
+        half = outputs - torch.tensor([0.0, 0.0, math.log(2.0), 0.0, 0.0], device=outputs.device)
+        folded = torch.stack([half[:, 0:3].logsumexp(-1), half[:, 2:5].logsumexp(-1)], dim=-1)
+    else:
+        raise ValueError(f"folding is {folding!r}, not 'report' or 'marginal'")
+    return functional.cross_entropy(folded, targets.long(), reduction="none")
+
+
+def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") -> Tensor:
+    """Return the Kullback-Leibler divergence between the classes of two texts, logits [2, B, C].
+
+    "forward" is KL(first || second), "reverse" KL(second || first), "symmetric" their mean. Targets only say
+    that the two belong together.
+    """
+    first, second = functional.log_softmax(outputs, dim=-1)
+    forward = (first.exp() * (first - second)).sum(-1)
+    reverse = (second.exp() * (second - first)).sum(-1)
+    if direction == "forward":
+        return forward
+    if direction == "reverse":
+        return reverse
+    if direction == "symmetric":
+        return (forward + reverse) / 2
+    raise ValueError(f"direction is {direction!r}, not 'symmetric', 'forward' or 'reverse'")

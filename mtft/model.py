@@ -1,0 +1,47 @@
+"""The multi-task model: one shared encoder and one named head per task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor, nn
+
+from mtft.data.packing import TokenBatch
+from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.errors import PluginError
+from mtft.seeding import seeded
+from mtft.tasks.task import Task, resolve
+
+
+class MultiTaskModel(nn.Module):
+    """One encoder shared by all tasks; ``heads[name]`` belongs to one task."""
+
+    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, batch: TokenBatch, tasks: Iterable[str]) -> dict[str, Tensor]:
+        """Encode once and apply the heads asked for.
+
+        Returns raw outputs per task, one row per sequence [S, width], in the order that was packed.
+        """
+        encoded = self.encoder(batch)
+        return {task: batch.restore(self.heads[task](encoded)) for task in tasks}
+
+
+def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
+    """Build a task's head with fresh weights, a pure function of seed and task name."""
+    try:
+        with seeded(seed, "head", task.name):
+            head = resolve(task.head)(config, task.output.width)
+    except Exception as error:
+        raise PluginError(f"task {task.name!r}: its head cannot be built: {error!r}") from error
+    if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
+        raise PluginError(f"task {task.name!r}: its head is {head!r}, not a module with parameters")
+    return head
+
+
+def build_model(encoder: Encoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
+    """Put fresh heads on a pretrained encoder."""
+    return MultiTaskModel(encoder, {task.name: build_head(task, encoder.config, seed) for task in tasks})

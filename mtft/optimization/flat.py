@@ -1,0 +1,50 @@
+"""The flat vector: all weights of a module in one tensor, all gradients in another, parameters as views."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class FlatParameters:
+    """One vector `theta` [P] that holds a module's weights and one `grad` [P] that autograd adds into.
+
+    Every parameter and its ``.grad`` are views, so whatever acts on the vector acts on the module. Zero with
+    `zero_grad` here, never with ``module.zero_grad()``, which would drop the views.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.names = [name for name, _ in module.named_parameters()]
+        self.shapes = [parameter.shape for parameter in module.parameters()]
+        self.sizes = [shape.numel() for shape in self.shapes]
+        self.theta = torch.cat([parameter.detach().reshape(-1).float() for parameter in module.parameters()])
+        self.grad = torch.zeros_like(self.theta)
+        self._bind()
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def _bind(self) -> None:
+        weights, gradients = self.theta.split(self.sizes), self.grad.split(self.sizes)
+        for parameter, shape, weight, gradient in zip(
+            self.module.parameters(), self.shapes, weights, gradients, strict=True
+        ):
+            parameter.data = weight.view(shape)
+            parameter.grad = gradient.view(shape)
+
+    def zero_grad(self) -> None:
+        """Zero all gradients in place."""
+        self.grad.zero_()
+
+    def freeze(self) -> None:
+        """Drop the gradient vector and freeze the module: it will only be read from here on."""
+        self.grad = self.theta.new_zeros(0)
+        for parameter in self.module.parameters():
+            parameter.grad = None
+            parameter.requires_grad_(False)
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the vectors and bind the views again."""
+        self.theta, self.grad = self.theta.to(device), self.grad.to(device)
+        self._bind()

@@ -1,0 +1,82 @@
+"""Gradients of one task's loss, accumulated micro-batch by micro-batch: one graph alive at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.data.packing import micro_batches, pack
+from mtft.data.tokenization import TokenTable
+from mtft.errors import PluginError
+from mtft.model import MultiTaskModel
+from mtft.seeding import seeded
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """One source as training sees it: its task, its tokens, its targets [n] and its loss per example."""
+
+    name: str
+    task: str
+    table: TokenTable
+    targets: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
+    weight: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def accumulate(
+    model: MultiTaskModel,
+    parts: Sequence[tuple[TrainingSource, Ints, float]],
+    *,
+    budget: int,
+    seed: tuple[object, ...] = (),
+) -> float:
+    """Add the gradient of one task's loss to the model's gradients; return that loss.
+
+    `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times
+    loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
+    falls, which is drawn per micro-batch from `seed` (run seed and names).
+    """
+    (task,) = {source.task for source, _, _ in parts}
+    device = next(model.parameters()).device
+    owners = np.repeat(np.arange(len(parts)), [len(rows) for _, rows, _ in parts])
+    every = np.concatenate([rows for _, rows, _ in parts])
+    lengths = np.concatenate([source.table.example_lengths[rows] for source, rows, _ in parts])
+    total = 0.0
+    for number, cut in enumerate(micro_batches(lengths, budget)):
+        present = [(*parts[owner][::2], every[cut[owners[cut] == owner]]) for owner in np.unique(owners[cut])]
+        batch = pack(*((source.table, rows) for source, _, rows in present), device=device)
+        with seeded(*seed, number) if seed else nullcontext():
+            outputs = model(batch, [task])[task]
+        sizes = [len(rows) * source.table.per_example for source, _, rows in present]
+        loss = outputs.new_zeros(())
+        for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
+            loss = loss + scale * _losses(source, mine, rows).sum()
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def _losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tensor:
+    """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
+    width = source.table.per_example
+    shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)
+    targets = source.targets[torch.from_numpy(rows)].to(outputs.device, non_blocking=True)
+    losses = source.loss(shaped, targets)
+    if losses.shape != targets.shape:
+        raise PluginError(
+            f"source {source.name!r}: its loss returned shape {list(losses.shape)}, "
+            f"not one loss per example {list(targets.shape)}"
+        )
+    return losses

@@ -1,0 +1,177 @@
+"""Gradient surgery in the space of tasks: the Gram matrix of the task gradients gives one weight per task.
+
+With gradients G [T, k] and K = G G^T [T, T], every method here moves along w G, w [T] computed from K alone, so that
+its cost does not depend on k. Weights follow the convention of the papers: the direction of equal weights is the SUM
+of the task gradients. Matrices of T x T numbers are float64 on the CPU, whatever G is.
+
+Surgery runs on the cosines of K: all methods here are equivariant to a scaling of single gradients, for every fixed
+order, so the scale of a gradient costs no digits. A task whose gradient vanishes takes no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+Surgery = Callable[[Tensor, torch.Generator], Tensor]
+Rows = list[list[float]]
+
+EXACT_TASKS = 5  # above, orders are sampled and the dual cone is reached by iteration
+SAMPLED_ORDERS = 256  # per task; the standard error of their mean is a sixteenth of the spread over orders
+_NEGLIGIBLE = 1e-30  # a gradient shorter than this share of the longest counts as zero; weights stay in float32's range
+
+
+def gram(G: Tensor) -> Tensor:
+    """Gram matrix K = G G^T [T, T] float64 of gradients G [T, k], summed in the type of G.
+
+    One matrix product; rows whose squares leave the range of that type are scaled by their largest entry first.
+    """
+    limits = torch.finfo(G.dtype)
+    K = (G @ G.T).cpu().double()
+    squares = K.diagonal()
+    if bool(((squares > limits.tiny / limits.eps) & (squares <= limits.max)).all()) or not G.shape[1]:
+        return K
+    largest = torch.linalg.vector_norm(G, float("inf"), dim=1, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1)
+    unit = G / scale
+    outer = scale.cpu().double()
+    return (unit @ unit.T).cpu().double() * outer * outer.T
+
+
+def cosines(K: Tensor) -> Tensor:
+    """Cosines [T, T] between the gradients of Gram matrix K [T, T]; 0 where one of them vanishes, itself included."""
+    return _normalised(K)[0]
+
+
+def changed(K: Tensor, w: Tensor) -> float:
+    """Relative change ||w G - 1 G|| / ||1 G|| of the summed gradient by weights w [T]; 0 if that sum vanishes."""
+    scale = float(K.abs().max())
+    if scale == 0:
+        return 0.0
+    unit, change = K.cpu().double() / scale, w.cpu().double() - 1
+    before, after = float(unit.sum()), float(change @ unit @ change)
+    return (max(after, 0.0) / before) ** 0.5 if before > 1e-12 * float(unit.abs().sum()) else 0.0
+
+
+def sum_weights(K: Tensor) -> Tensor:
+    """Weights w [T] of the plain sum: ones."""
+    return torch.ones(len(K), dtype=torch.float64)
+
+
+def random_orders(tasks: int, generator: torch.Generator) -> list[list[int]]:
+    """Random order of the other tasks, [T, T - 1], drawn afresh for each of `tasks` tasks."""
+    draws = [torch.randperm(tasks, generator=generator).tolist() for _ in range(tasks)]
+    return [[other for other in draw if other != task] for task, draw in enumerate(draws)]
+
+
+def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
+    """PCGrad weights w [T] of Gram matrix K [T, T] for given `orders` [T, T - 1] of the other tasks.
+
+    Row i says in which order gradient i is freed of its conflicts with the other, original gradients (Yu et al. 2020,
+    "Gradient Surgery for Multi-Task Learning", algorithm 1). ValueError if a row is no order of the other tasks.
+    """
+    rows = orders.tolist() if isinstance(orders, Tensor) else [list(order) for order in orders]
+    if [sorted(row) for row in rows] != [[j for j in range(len(K)) if j != i] for i in range(len(K))]:
+        raise ValueError(f"orders are {rows}, allowed: one row per task, an order of the other {len(K) - 1} tasks")
+    return _surgery(K, ([row] for row in rows))
+
+
+def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """PCGrad weights w [T] in expectation over the random orders, so that neither order nor luck matters.
+
+    Exact for up to 5 tasks; above, the mean over 256 orders per task from `generator` (by default one of seed 0).
+    """
+    tasks = len(K)
+    if tasks <= EXACT_TASKS:
+        return _surgery(K, (permutations([j for j in range(tasks) if j != i]) for i in range(tasks)))
+    source = generator or torch.Generator().manual_seed(0)
+    samples = [random_orders(tasks, source) for _ in range(SAMPLED_ORDERS)]
+    return _surgery(K, zip(*samples, strict=True))
+
+
+def upgrad(K: Tensor) -> Tensor:
+    """UPGrad weights w [T]: the sum of the gradients, each projected onto the dual cone of all of them.
+
+    Its direction conflicts with no task (Quinton and Rey 2024, "Jacobian Descent for Multi-Objective Optimization",
+    section 3, times T: a sum, not a mean). Exact for up to 5 tasks, to about 1e-10 above.
+    """
+    C, norms = _normalised(K)
+    V = _enumerate_cone(C) if len(K) <= EXACT_TASKS else _iterate_cone(C)
+    return _weights(V, norms)
+
+
+def _normalised(K: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines [T, T] and norms [T] of the gradients; a vanishing gradient has cosines 0 and norm 1."""
+    K = K.detach().cpu().double()
+    norms = K.diagonal().clamp_min(0).sqrt()
+    alive = norms > _NEGLIGIBLE * norms.max()
+    norms = torch.where(alive, norms, 1.0)
+    C = torch.where(alive & alive[:, None], K / norms / norms[:, None], 0.0).clamp(-1, 1)
+    C.diagonal().copy_(alive)
+    return C, norms
+
+
+def _weights(V: Tensor, norms: Tensor) -> Tensor:
+    """Sum over tasks of coefficients V [T, T], row i on unit gradients, as weights [T] of the gradients themselves."""
+    return (norms[:, None] / norms * V).sum(dim=0)
+
+
+def _surgery(K: Tensor, orders: Iterable[Iterable[Sequence[int]]]) -> Tensor:
+    """PCGrad weights [T], for each task the mean over its `orders` [T, any, T - 1]."""
+    C, norms = _normalised(K)
+    rows: Rows = C.tolist()
+    solutions = [list(_deconflict(rows, task, choices)) for task, choices in enumerate(orders)]
+    return _weights(torch.tensor(solutions, dtype=torch.float64).mean(dim=1), norms)
+
+
+def _deconflict(C: Rows, task: int, orders: Iterable[Sequence[int]]) -> Iterator[list[float]]:
+    """Coefficients [T] on the unit gradients of unit gradient `task` after its projections, for each order."""
+    for order in orders:
+        coefficients = [float(j == task) for j in range(len(C))]
+        for other in order:
+            dot = sum(c * cosine for c, cosine in zip(coefficients, C[other], strict=True))
+            coefficients[other] -= min(dot, 0.0)
+        yield coefficients
+
+
+def _enumerate_cone(C: Tensor) -> Tensor:
+    """Coefficients [T, T] of each unit gradient projected onto the dual cone of all, by trying every active set.
+
+    Row v of task i minimises v C v with v >= e_i. At the optimum C v >= 0, with v = e_i wherever C v > 0; for a given
+    set of zeros of C v that is a linear system. Of the 2^T solutions the one that breaks the conditions least wins.
+    """
+    tasks, unit = len(C), torch.eye(len(C), dtype=C.dtype)
+    free = torch.cartesian_prod(*[torch.tensor([False, True])] * tasks).reshape(-1, tasks, 1)
+    V: Tensor = torch.linalg.pinv(torch.where(free, C, unit), rtol=1e-12) @ torch.where(free, 0.0, unit)
+    slack, added = C @ V, V - unit
+    broken = torch.stack([-slack, -added, (slack * added).abs()]).amax(dim=(0, 2))
+    best = broken.argmin(dim=0)
+    return V[best, :, torch.arange(tasks)].maximum(unit)
+
+
+def _iterate_cone(C: Tensor, sweeps: int = 10_000, tolerance: float = 1e-12) -> Tensor:
+    """Coefficients as `_enumerate_cone`, by projected coordinate descent (Hildreth 1957) on all rows at once.
+
+    Rounding may leave C slightly indefinite; it is shifted until it is not, so that the descent has a floor.
+    """
+    unit = torch.eye(len(C), dtype=C.dtype)
+    C = C - torch.linalg.eigvalsh(C)[0].clamp_max(0) * unit
+    V = unit.clone()
+    for _ in range(sweeps):
+        before = V.clone()
+        for j in range(len(C)):
+            V[:, j] = (V[:, j] - V @ C[j] / C[j, j].clamp_min(1)).maximum(unit[:, j])
+        if float((V - before).abs().max()) <= tolerance:
+            break
+    return V
+
+
+SURGERY: dict[str, Surgery] = {
+    "pcgrad": lambda K, generator: pcgrad(K, random_orders(len(K), generator)),
+    "sum": lambda K, _: sum_weights(K),
+    "expected-pcgrad": expected_pcgrad,
+    "upgrad": lambda K, _: upgrad(K),
+}

@@ -1,0 +1,144 @@
+"""What a head's numbers mean: how raw outputs are read, and how labels in files become targets.
+
+Plain numpy, so that definitions of tasks need no torch. Every kind of output has a `width` (numbers per
+example), `parse` (label text to target), `read` (raw outputs to readable values) and `present` (one readable
+value as JSON).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Output(Protocol):
+    """The contract of an output kind; `kind` names it in run directories."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that apply, the primary one first."""
+        ...
+
+    def parse(self, label: str) -> float:
+        """Turn a label as written in a file into a target; ValueError says what is allowed."""
+        ...
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Turn raw head outputs [B, width] into readable values: probabilities [B, C] or scores [B]."""
+        ...
+
+    def present(self, value: Any) -> dict[str, Any]:
+        """Turn one readable value into the mapping that `predict` prints."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run directory keeps, so that labels travel with the model."""
+        ...
+
+
+def _class_index(label: str, names: tuple[str, ...]) -> float:
+    """Find a label among class names, taking '3' and '3.0' for the same name."""
+    if label in names:
+        return float(names.index(label))
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.nan
+    if number.is_integer() and str(int(number)) in names:
+        return float(names.index(str(int(number))))
+    raise ValueError(f"label {label!r} is not one of {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of C exclusive classes: C logits, read by softmax."""
+
+    names: tuple[str, ...]
+    kind: str = "categorical"
+    metrics: tuple[str, ...] = ("accuracy", "f1")
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+    def parse(self, label: str) -> float:
+        return _class_index(label, self.names)
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Softmax: raw [B, C] -> probabilities [B, C]."""
+        logits = raw.astype(np.float64)
+        powers: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    def present(self, value: Any) -> dict[str, Any]:
+        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
+        return {"label": self.names[int(np.argmax(value))], "probabilities": probabilities}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class Binary:
+    """No or yes: one logit, read by the sigmoid as the probability of the second name."""
+
+    names: tuple[str, str] = ("0", "1")
+    kind: str = "binary"
+    metrics: tuple[str, ...] = ("accuracy", "f1")
+    width: int = 1
+
+    def parse(self, label: str) -> float:
+        return _class_index(label, self.names)
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Sigmoid: raw [B, 1] -> probabilities of both names [B, 2]."""
+        logit = raw.astype(np.float64).reshape(-1)
+        yes = np.exp(-np.logaddexp(0.0, -logit))
+        return np.stack([1.0 - yes, yes], axis=-1)
+
+    def present(self, value: Any) -> dict[str, Any]:
+        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
+        return {"label": self.names[int(np.argmax(value))], "probabilities": probabilities}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A number in [low, high]: one raw output, clamped only when read."""
+
+    low: float
+    high: float
+    kind: str = "bounded"
+    metrics: tuple[str, ...] = ("pearson", "spearman")
+    width: int = 1
+
+    def parse(self, label: str) -> float:
+        try:
+            number = float(label)
+        except ValueError:
+            number = math.nan
+        if not self.low <= number <= self.high:
+            raise ValueError(f"label {label!r} is not a number from {self.low:g} to {self.high:g}")
+        return number
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Clamp: raw [B, 1] -> scores [B]."""
+        return np.clip(raw.astype(np.float64).reshape(-1), self.low, self.high)
+
+    def present(self, value: Any) -> dict[str, Any]:
+        return {"score": float(value)}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "low": self.low, "high": self.high}

@@ -1,0 +1,48 @@
+"""Count what a model stores and what training may change, from configurations alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Numbers of parameters: the shared encoder, its `selected` (tunable) entries, and each head."""
+
+    encoder: int
+    selected: int
+    heads: Mapping[str, int]
+
+    @property
+    def stored(self) -> int:
+        return self.encoder + sum(self.heads.values())
+
+    @property
+    def tunable(self) -> int:
+        return self.selected + sum(self.heads.values())
+
+    def ratios(self) -> dict[str, float]:
+        """Compare with as many individual models as tasks, all of whose parameters are stored and tuned.
+
+        Each is given with the same heads, and as a bare encoder without any head.
+        """
+        same = len(self.heads) * self.encoder + sum(self.heads.values())
+        bare = len(self.heads) * self.encoder
+        return {
+            "stored_to_individuals_with_same_heads": self.stored / same,
+            "stored_to_bare_encoders": self.stored / bare,
+            "tunable_to_individuals_with_same_heads": self.tunable / same,
+            "tunable_to_bare_encoders": self.tunable / bare,
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as one mapping."""
+        return {
+            "stored": self.stored,
+            "tunable": self.tunable,
+            "encoder": {"stored": self.encoder, "tunable": self.selected},
+            "heads": dict(self.heads),
+            "ratios": self.ratios(),
+        }

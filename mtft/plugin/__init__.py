@@ -1,0 +1,1 @@
+"""How tasks and sources come in: hooks that a plugin implements, and the manager that finds plugins."""

@@ -1,0 +1,27 @@
+"""The hooks that a plugin may implement; a module listed under the entry-point group ``mtft`` is a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from mtft.tasks.task import Source, Task
+
+API_VERSION = 1
+"""Version of these hooks; a plugin whose ``MTFT_API_VERSION`` is another is set aside."""
+
+hookspec = pluggy.HookspecMarker("mtft")
+hookimpl = pluggy.HookimplMarker("mtft")
+
+
+@hookspec
+def mtft_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
+    """Return tasks, each with its own dataset, head and metrics."""
+
+
+@hookspec
+def mtft_sources() -> Iterable[Source]:  # type: ignore[empty-body]
+    """Return augmentation sources; each names in `task` the task that it helps to train."""

@@ -1,0 +1,47 @@
+"""Random numbers derived from one run seed by name, so that no draw depends on what was drawn before.
+
+Dropout, and fresh weights of a plugin's head, are what torch draws from its default generator; `seeded` is the only place that touches it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+def derive(*names: object) -> int:
+    """Return a 63-bit seed, a pure function of the names; the first is the run seed."""
+    text = "/".join(map(str, names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def numpy_generator(*names: object) -> np.random.Generator:
+    """Return numpy's generator for this use."""
+    return np.random.default_rng(derive(*names))
+
+
+def torch_generator(*names: object) -> torch.Generator:
+    """Return a torch CPU generator for this use."""
+    import torch
+
+    return torch.Generator().manual_seed(derive(*names))
+
+
+@contextmanager
+def seeded(*names: object) -> Iterator[None]:
+    """Seed torch's default generator inside the block and put its state back after."""
+    import torch
+
+    state = torch.get_rng_state()
+    torch.manual_seed(derive(*names))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)

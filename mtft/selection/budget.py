@@ -1,0 +1,131 @@
+"""From a score per weight and a budget to the sorted indices of the weights that are trained.
+
+The k-th highest score is found by counting: a float32 maps to a 32-bit key of the same order, whose upper and lower
+halves are counted in one pass each. Time does not depend on the values (weights that never saw a gradient all score
+zero, which slows quickselect down tenfold), and memory is that of the k indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_CHUNK = 1 << 20
+Scores = NDArray[np.float32]
+Keys = NDArray[np.uint32]
+
+
+def budget(keep: Decimal | str, total: int) -> int:
+    """Number of weights k = floor(keep * total) that a share `keep` of `total` weights allows, exactly.
+
+    `keep` is read as a decimal number with 0 < keep <= 1. ValueError if it is not, or if k would be 0.
+    """
+    if total < 1:
+        raise ValueError(f"total is {total}, allowed: 1 or more weights")
+    selected = _floor(_share(keep), total)
+    if selected == 0:
+        raise ValueError(f"keep {keep} of {total} weights selects none, allowed: {1 / total:.3g} to 1")
+    return selected
+
+
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """Indices [k] of the k highest of float32 `scores` [P], ascending; equal scores go to the lowest index.
+
+    ValueError for another dtype or shape, for NaN scores and unless 1 <= k <= P.
+    """
+    values = _values(scores)
+    if not 1 <= k <= len(values):
+        raise ValueError(f"k is {k}, allowed: 1 to {len(values)}")
+    return torch.from_numpy(_select(values, k))
+
+
+def top_k_per_tensor(scores: Tensor, sizes: Sequence[int], keep: Decimal | str) -> Tensor:
+    """Indices [k], ascending, of the floor(keep * size) highest of float32 `scores` [P] in each tensor.
+
+    The tensors lie one after another and `sizes` sum to P; one that is smaller than 1 / keep selects nothing.
+    ValueError as for `budget` and `top_k`.
+    """
+    values, share = _values(scores), _share(keep)
+    if sum(sizes) != len(values):
+        raise ValueError(f"sizes sum to {sum(sizes)}, allowed: {len(values)}, the number of scores")
+    starts = np.cumsum([0, *sizes])
+    pieces = [
+        start + _select(values[start : start + size], k)
+        for start, size in zip(starts[:-1], sizes, strict=True)
+        if (k := _floor(share, size))
+    ]
+    if not pieces:
+        raise ValueError(f"keep {keep} selects no weight in any tensor, the largest has {max(sizes)}")
+    return torch.from_numpy(np.concatenate(pieces))
+
+
+def _share(keep: Decimal | str) -> Decimal:
+    try:
+        share = Decimal(str(keep))
+    except InvalidOperation:
+        share = Decimal("nan")
+    if not (share.is_finite() and 0 < share <= 1):
+        raise ValueError(f"keep is {keep}, allowed: a decimal number above 0 and up to 1")
+    return share
+
+
+def _floor(share: Decimal, size: int) -> int:
+    return 0 if share.adjusted() < -20 else int(Fraction(share) * size)  # the fraction of 1e-999999999 takes for ever
+
+
+def _values(scores: Tensor) -> Scores:
+    if scores.dtype != torch.float32 or scores.ndim != 1:
+        raise ValueError(f"scores are {scores.dtype} of shape {list(scores.shape)}, allowed: torch.float32 [P]")
+    if scores.numel() and bool(scores.max().isnan()):
+        raise ValueError(f"{int(scores.isnan().sum())} of {scores.numel()} scores are NaN")
+    values: Scores = scores.detach().cpu().numpy()
+    return values
+
+
+def _select(values: Scores, k: int) -> NDArray[np.int64]:
+    """Indices [k] of the k highest `values`, ascending, ties to the lowest index."""
+    limit, ties = _threshold(values, k)
+    chosen, filled = np.empty(k, np.int64), 0
+    for start, keys in _chunks(values):
+        keep = keys > limit
+        if ties:
+            equal = np.flatnonzero(keys == limit)[:ties]
+            keep[equal] = True
+            ties -= len(equal)
+        found = np.flatnonzero(keep)
+        chosen[filled : filled + len(found)] = found + start
+        filled += len(found)
+    return chosen
+
+
+def _threshold(values: Scores, k: int) -> tuple[int, int]:
+    """Key of the k-th highest value, and how many of the values equal to it are among the k highest."""
+    upper = np.zeros(1 << 16, np.int64)
+    for _, keys in _chunks(values):
+        upper += np.bincount(keys >> 16, minlength=1 << 16)
+    high, k = _from_top(upper, k)
+    lower = np.zeros(1 << 16, np.int64)
+    for _, keys in _chunks(values):
+        lower += np.bincount(keys[keys >> 16 == high] & 0xFFFF, minlength=1 << 16)
+    low, k = _from_top(lower, k)
+    return high << 16 | low, k
+
+
+def _from_top(counts: NDArray[np.int64], k: int) -> tuple[int, int]:
+    """Bin of the k-th item counted from the last bin down, and its rank inside that bin, from 1."""
+    at_or_above = counts[::-1].cumsum()
+    place = int(np.searchsorted(at_or_above, k))
+    return len(counts) - 1 - place, k - int(at_or_above[place] - counts[::-1][place])
+
+
+def _chunks(values: Scores) -> Iterator[tuple[int, Keys]]:
+    """Start and unsigned keys of each piece of `values`; the keys have the order of the numbers, -0 equal to 0."""
+    for start in range(0, len(values), _CHUNK):
+        bits = (values[start : start + _CHUNK] + np.float32(0)).view(np.uint32)
+        yield start, bits ^ np.where(bits >> 31 == 1, np.uint32(0xFFFFFFFF), np.uint32(1 << 31))

@@ -1,0 +1,105 @@
+"""How much each encoder weight matters at the start of training.
+
+The second-order approximation of Fu et al. 2022 (arXiv 2211.15583) keeps the weights whose squared gradient of
+the training loss is largest; with a random head in front, since heads are untrained then. Other scores are
+there to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.model import MultiTaskModel
+from mtft.optimization.flat import FlatParameters
+from mtft.optimization.gradients import TrainingSource, accumulate
+from mtft.seeding import torch_generator
+
+Statistic = Literal["sum", "abs", "fisher"]
+Combination = Literal["joint", "normalised"]
+Rows = Mapping[str, NDArray[np.int64]]
+
+
+def gradient_score(
+    model: MultiTaskModel,
+    flat: FlatParameters,
+    sources: Sequence[TrainingSource],
+    batches: Sequence[Rows],
+    *,
+    statistic: Statistic = "sum",
+    combination: Combination = "joint",
+    budget: int = 2048,
+    seed: int | None = None,
+) -> Tensor:
+    """Score every encoder weight [P] by the gradient of the whole loss over some batches.
+
+    "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
+    "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
+    "joint" adds the tasks' gradients, "normalised" divides each task's score by its sum first. Dropout is on
+    only with a `seed`.
+    """
+    model.train(seed is not None)
+    counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
+    total = torch.zeros_like(flat.theta)
+    for task in dict.fromkeys(source.task for source in sources):
+        present = [source for source in sources if source.task == task and counts[source.name]]
+        weight = sum(source.weight for source in present)
+        scales = {source.name: source.weight / weight / counts[source.name] for source in present}
+        score = total if combination == "joint" else torch.zeros_like(total)
+        for number, rows in enumerate(_chunks(batches, present, whole=statistic == "sum")):
+            flat.zero_grad()
+            names = () if seed is None else (seed, "select", task, number)
+            parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
+            accumulate(model, parts, budget=budget, seed=names)
+            _add(score, flat.grad, statistic)
+        if combination == "normalised":
+            score = _square(score, statistic)
+            total += score / score.sum().clamp_min(torch.finfo(score.dtype).tiny)
+    flat.zero_grad()
+    return _square(total, statistic) if combination == "joint" else total
+
+
+def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole: bool) -> list[Rows]:
+    """Take batches that hold any of the sources as they are, or, where only the total counts, all rows at once."""
+    names = [source.name for source in sources]
+    held = [rows for rows in batches if any(name in rows for name in names)]
+    if not whole:
+        return held
+    return [{name: np.concatenate([rows[name] for rows in held if name in rows]) for name in names}]
+
+
+def _add(score: Tensor, grad: Tensor, statistic: Statistic) -> None:
+    if statistic == "sum":
+        score += grad
+    elif statistic == "abs":
+        score += grad.abs()
+    else:
+        score.addcmul_(grad, grad)
+
+
+def _square(score: Tensor, statistic: Statistic) -> Tensor:
+    return score if statistic == "fisher" else score.square_()
+
+
+def random_score(size: int, seed: int) -> Tensor:
+    """Draw scores [P] uniformly: a random mask."""
+    return torch.rand(size, generator=torch_generator(seed, "random-score"))
+
+
+def magnitude_score(theta: Tensor) -> Tensor:
+    """Score weights [P] by their absolute value."""
+    return theta.abs()
+
+
+def bias_score(flat: FlatParameters) -> Tensor:
+    """Score biases one and all other weights zero (BitFit, Zaken et al. 2022)."""
+    score = torch.zeros_like(flat.theta)
+    for name, part in zip(flat.names, score.split(flat.sizes), strict=True):
+        if name.endswith(".bias"):
+            part.fill_(1.0)
+    return score

@@ -1,0 +1,77 @@
+"""Task and Source: plain values composed of parts, the same for built-ins and plugins."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from mtft.data.example import Example
+from mtft.outputs import Output
+
+InputKind = Literal["single", "pair", "apart"]
+"""How texts enter the encoder: one text, two joined in one sequence, or two encoded apart."""
+
+
+class Reader(Protocol):
+    """Callable (split, data directory) -> examples.
+
+    A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
+    left out instead of failing, and the files' digests are recorded.
+    """
+
+    def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...
+
+
+def resolve(part: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return a part given as ``"package.module:name"`` or as the object itself.
+
+    Names keep definitions light: nothing is imported until a model is built.
+    """
+    return pkgutil.resolve_name(part) if isinstance(part, str) else part
+
+
+@dataclass(frozen=True)
+class Source:
+    """One dataset that trains a task.
+
+    `loss` takes (outputs, targets) and returns one loss per example [B]; outputs are [B, width] for "single"
+    and "pair" inputs and [2, B, width] for "apart". `weight` is relative inside the task: the weights of the
+    sources present in a batch are renormalised. An augmentation source names its task in `task`.
+    """
+
+    name: str
+    reader: Reader
+    input: InputKind
+    loss: str | Callable[..., Any]
+    weight: float = 1.0
+    task: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: what is evaluated, by which head, and how its output reads.
+
+    `source` is the task's own dataset, evaluated and trained on. `head` is a factory (encoder config, output
+    width) -> nn.Module taking an EncoderOutput and returning [B, width]. `metrics` names metrics of
+    `mtft.metrics`, the primary one first; by default those of the output kind.
+    """
+
+    name: str
+    output: Output
+    source: Source
+    head: str | Callable[..., Any] = "mtft.heads:report_head"
+    metrics: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics to report, the primary one first."""
+        return self.metrics or self.output.metrics
+
+    @property
+    def primary_metric(self) -> str:
+        return self.metric_names[0]

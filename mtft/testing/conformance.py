@@ -1,0 +1,197 @@
+"""Checks that a plugin keeps its contract; each problem found is one line of text.
+
+In a plugin's tests: ``assert_task_conforms(TASK)``, or ``assert check_plugin("name") == []``. A reader whose files
+come from the user's data directory is checked only if one is given.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtft.data.example import Example
+from mtft.data.packing import pack
+from mtft.errors import PluginError
+from mtft.metrics import METRICS
+from mtft.model import build_head, build_model
+from mtft.outputs import Bounded, Output
+from mtft.plugin.manager import Plugin, build_registry, load_plugins
+from mtft.seeding import torch_generator
+from mtft.tasks.registry import check_source, check_task
+from mtft.tasks.task import Source, Task, resolve
+from mtft.testing.tiny import tiny_encoder, tiny_table
+
+LENGTHS = (5, 3, 8, 3)
+"""Tokens of the sequences that heads are tried on."""
+
+TEXTS = {"single": 1, "pair": 2, "apart": 2}
+NOWHERE = Path("no-data-directory-given")
+
+
+def assert_task_conforms(task: Task, data_dir: Path | None = None) -> None:
+    """Raise AssertionError naming all that is wrong with a task."""
+    if problems := task_problems(task, data_dir):
+        raise AssertionError("\n".join(problems))
+
+
+def check_plugin(plugin: str | ModuleType, data_dir: Path | None = None) -> list[str]:
+    """Return what is wrong with a plugin, given by its name, as a module or by its module's name."""
+    name = plugin if isinstance(plugin, str) else plugin.__name__
+    plugins = load_plugins()
+    if not any(name in (each.name, each.module) for each in plugins):
+        load = partial(import_module, plugin) if isinstance(plugin, str) else lambda: plugin
+        plugins.add(Plugin(name, name, "not", "installed"), load)
+    registry = build_registry(plugins)
+    (found,) = (each for each in plugins if name in (each.name, each.module))
+    if found.trouble:
+        return [found.trouble]
+    tasks = [task for task in registry.tasks.values() if registry.owner(task.name) == found.name]
+    sources = [source for source in registry.sources.values() if registry.owner(source.name) == found.name]
+    problems = [problem for task in tasks for problem in task_problems(task, data_dir)]
+    return problems + [
+        problem for source in sources for problem in source_problems(source, registry.task(source.task), data_dir)
+    ]
+
+
+def task_problems(task: Task, data_dir: Path | None = None) -> list[str]:
+    """Return what is wrong with a task, its head and its own source."""
+    try:
+        check_task(task)
+    except PluginError as error:
+        return [str(error)]
+    what = f"task {task.name!r}"
+    return [
+        *_collect(f"{what}: output", _output_problems(task)),
+        *_collect(f"{what}: head", _head_problems(task)),
+        *source_problems(task.source, task, data_dir),
+    ]
+
+
+def source_problems(source: Source, task: Task, data_dir: Path | None = None) -> list[str]:
+    """Return what is wrong with a source of a task: what it reads, and its loss."""
+    try:
+        check_source(source)
+    except PluginError as error:
+        return [str(error)]
+    what = f"source {source.name!r}"
+    output = task.output if source is task.source else None
+    problems = _collect(f"{what}: loss", _loss_problems(source, task, output))
+    for split in ("train", "dev") if output else ("train",):
+        problems += _collect(f"{what}: {split} split", _reading_problems(source, split, data_dir, output))
+    return problems
+
+
+def _collect(what: str, problems: Iterator[str]) -> list[str]:
+    """Gather problems; an exception on the way is the last of them."""
+    found = []
+    try:
+        for problem in problems:
+            found.append(f"{what}: {problem}")
+    except Exception as error:
+        found.append(f"{what}: {type(error).__name__}: {error}")
+    return found
+
+
+def _output_problems(task: Task) -> Iterator[str]:
+    values = task.output.read(np.linspace(-2.0, 2.0, 4 * task.output.width).reshape(4, -1))
+    if len(values) != 4:
+        yield f"read gives {len(values)} values of 4 examples"
+        return
+    json.dumps(task.output.present(values[0]))
+    for name in task.metric_names:
+        float(METRICS[name].function(values, _targets(task.output, 4)))
+
+
+def _head_problems(task: Task) -> Iterator[str]:
+    encoder = tiny_encoder()
+    states = [build_head(task, encoder.config).state_dict() for _ in range(2)]
+    if any(not torch.equal(value, states[1][name]) for name, value in states[0].items()):
+        yield "building it twice from one seed gives different weights"
+    model = build_model(encoder, [task]).eval()
+    table = tiny_table(encoder, LENGTHS)
+    together = model(pack(table, np.arange(len(LENGTHS))), [task.name])[task.name]
+    if together.shape != (len(LENGTHS), task.output.width):
+        yield f"gives {list(together.shape)} where [{len(LENGTHS)}, {task.output.width}] is needed"
+        return
+    if not together.isfinite().all():
+        yield "gives numbers that are not finite"
+    alone = [model(pack(table, np.array([row])), [task.name])[task.name] for row in range(len(LENGTHS))]
+    if not torch.allclose(together, torch.cat(alone), rtol=1e-4, atol=1e-5):
+        yield "what it gives for an example depends on the others in the batch"
+    together.sum().backward()
+    if all(parameter.grad is None for parameter in model.heads[task.name].parameters()):
+        yield "no parameter gets a gradient"
+
+
+def _loss_problems(source: Source, task: Task, output: Output | None) -> Iterator[str]:
+    count, loss = 4, resolve(source.loss)
+    shape = (2, count, task.output.width) if source.input == "apart" else (count, task.output.width)
+    outputs = torch.randn(shape, generator=torch_generator(0, "conformance")).requires_grad_()
+    targets = torch.from_numpy(_targets(output, count)).float()
+    losses = loss(outputs, targets)
+    if losses.shape != (count,):
+        yield f"gives {list(losses.shape)} where one number per example, [{count}], is needed"
+        return
+    if not losses.isfinite().all():
+        yield "gives numbers that are not finite"
+    alone = [loss(outputs[..., row : row + 1, :], targets[row : row + 1]) for row in range(count)]
+    if not torch.allclose(losses, torch.cat(alone), rtol=1e-4, atol=1e-5):
+        yield "an example's loss depends on the others in the batch"
+    losses.sum().backward()
+    if outputs.grad is None or not outputs.grad.isfinite().all():
+        yield "its gradient is missing or not finite"
+
+
+def _targets(output: Output | None, count: int) -> NDArray[np.float64]:
+    """Make up targets [count] of an output kind; of an unknown one, zeros and ones."""
+    if isinstance(output, Bounded):
+        return np.linspace(output.low, output.high, count)
+    classes = output.width if output is not None and output.kind == "categorical" else 2
+    return (np.arange(count) % classes).astype(np.float64)
+
+
+def _reading_problems(source: Source, split: str, data_dir: Path | None, output: Output | None) -> Iterator[str]:
+    files = getattr(source.reader, "files", None)
+    missing = [path for path in files(split, data_dir or NOWHERE) if not path.exists()] if files else []
+    if missing:
+        if data_dir is not None:
+            yield f"{missing[0]}: no such file"
+        return
+    examples, again = ([*source.reader(split, data_dir or NOWHERE)] for _ in range(2))
+    if examples != again:
+        yield "reading it twice gives different examples"
+    faults = [fault for example in examples if (fault := _fault(example, source, output))]
+    if faults:
+        yield f"{faults[0]} ({len(faults)} of {len(examples)} examples have such faults)"
+    elif all(example.target is None for example in examples):
+        yield "it has no labelled example"
+
+
+def _fault(example: Any, source: Source, output: Output | None) -> str:
+    """Say what is wrong with an example; "" if nothing is. With an `output`, its range counts."""
+    if not isinstance(example, Example):
+        return f"found {type(example).__name__} where an Example is needed"
+    if len(example.texts) != TEXTS[source.input] or not all(isinstance(text, str) for text in example.texts):
+        return f"{example.origin}: texts {example.texts!r} are not the {TEXTS[source.input]} of input {source.input!r}"
+    if example.target is None:
+        return ""
+    if not math.isfinite(example.target) or (output and not _in_range(example.target, output)):
+        return f"{example.origin}: target {example.target!r} is out of range"
+    return ""
+
+
+def _in_range(target: float, output: Output) -> bool:
+    if isinstance(output, Bounded):
+        return output.low <= target <= output.high
+    classes = {"categorical": output.width, "binary": 2}.get(output.kind)
+    return classes is None or target in range(classes)

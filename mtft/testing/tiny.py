@@ -1,0 +1,37 @@
+"""A tiny encoder and toy batches, for plugin authors' tests and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtft.data.packing import TokenBatch, pack
+from mtft.data.tokenization import TokenTable
+from mtft.encoder.bert import Encoder, EncoderConfig, initialise
+from mtft.seeding import numpy_generator, torch_generator
+
+TINY = EncoderConfig(
+    vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=40, dropout=0.1
+)
+
+
+def tiny_encoder(seed: int = 0) -> Encoder:
+    """Build a random two-layer encoder with hidden size 16 (about 7,000 weights)."""
+    encoder = Encoder(TINY)
+    initialise(encoder, torch_generator(seed, "tiny"), scale=0.2)
+    return encoder
+
+
+def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_example: int = 1) -> TokenTable:
+    """Draw random sequences of the given lengths."""
+    generator = numpy_generator(seed, "tokens")
+    offsets = np.cumsum([0, *lengths])
+    ids = generator.integers(0, encoder.config.vocabulary, offsets[-1])
+    segments = generator.integers(0, encoder.config.segments, offsets[-1])
+    return TokenTable(ids.astype(np.int32), segments.astype(np.uint8), offsets.astype(np.int64), per_example)
+
+
+def tiny_batch(encoder: Encoder, lengths: Sequence[int], seed: int = 0) -> TokenBatch:
+    """Pack random sequences of the given lengths into one batch."""
+    return pack((tiny_table(encoder, lengths, seed), np.arange(len(lengths))))

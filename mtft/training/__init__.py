@@ -1,0 +1,1 @@
+"""Training: one step, the loop over epochs, and the state that a resume needs."""

@@ -1,0 +1,73 @@
+"""The loop over epochs and batches, as a generator of events; whoever iterates evaluates, saves and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mtft.data.sampling import epoch_batches
+from mtft.optimization.schedule import Schedule, learning_rate
+from mtft.training.step import Stepper, StepResult
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train; `warmup` is a share of all steps, `max_steps` cuts the last epoch short."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    schedule: Schedule = "linear"
+    warmup: float = 0.1
+    max_steps: int | None = None
+    seed: int = 0
+
+    def steps(self, sizes: dict[str, int]) -> int:
+        """Count the optimizer steps for datasets of the given sizes."""
+        full = self.epochs * -(-sum(sizes.values()) // self.batch_size)
+        return full if self.max_steps is None else min(full, self.max_steps)
+
+    def rate(self, step: int, total: int) -> float:
+        """Return the learning rate of a step."""
+        return learning_rate(
+            step, peak=self.lr, total_steps=total, warmup_steps=round(self.warmup * total), schedule=self.schedule
+        )
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step was taken; `number` counts from 1."""
+
+    epoch: int
+    number: int
+    rate: float
+    result: StepResult
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch, or the part of it that `max_steps` allows, has ended; epochs count from 1."""
+
+    epoch: int
+    step: int
+
+
+def train(stepper: Stepper, plan: Plan, start_epoch: int = 1, start_step: int = 0) -> Iterator[StepDone | EpochDone]:
+    """Train epoch after epoch over the shuffled union of the stepper's sources.
+
+    Starts after `start_step` steps at the beginning of `start_epoch`. The schedule of batches is a pure
+    function of the plan, so a resumed loop goes on exactly as an unbroken one.
+    """
+    sizes = {name: len(source) for name, source in stepper.sources.items()}
+    total, step = plan.steps(sizes), start_step
+    for epoch in range(start_epoch, plan.epochs + 1):
+        for rows in epoch_batches(sizes, plan.batch_size, plan.seed, epoch):
+            if step == total:
+                break
+            rate = plan.rate(step, total)
+            result = stepper.step(rows, rate, step)
+            step += 1
+            yield StepDone(epoch, step, rate, result)
+        yield EpochDone(epoch, step)
+        if step == total:
+            return

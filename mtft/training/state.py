@@ -1,0 +1,20 @@
+"""Everything that a training needs to go on: tensors, position and counts, in one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from mtft.files import replaced_directory, write_bytes, write_json
+
+
+def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+    """Write tensors and position in place of the former state."""
+    with replaced_directory(directory) as fresh:
+        content = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+        write_bytes(fresh / "tensors.safetensors", save(content))
+        write_json(fresh / "position.json", position)

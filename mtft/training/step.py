@@ -1,0 +1,139 @@
+"""One training step: a gradient per task, surgery in task space, one packed update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.errors import MtftError
+from mtft.model import MultiTaskModel
+from mtft.optimization.adamw import PackedAdamW, Rule
+from mtft.optimization.flat import FlatParameters
+from mtft.optimization.gradients import TrainingSource, accumulate
+from mtft.optimization.surgery import SURGERY, changed, cosines, gram
+from mtft.seeding import torch_generator
+
+Rows = Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step did: mean loss per task present, tokens seen, and what surgery found.
+
+    `cosines` [T, T] are between the tasks' encoder gradients in the order of `losses`; `changed` is the
+    relative change that surgery made to their sum.
+    """
+
+    losses: dict[str, float]
+    tokens: int
+    cosines: Tensor
+    changed: float
+
+
+class Stepper:
+    """Trains the selected encoder weights and the heads of the sources' tasks, and nothing else.
+
+    `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
+    dropout. Heads of other tasks are never touched. `micro_batch_tokens` bounds activation memory.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        encoder: FlatParameters,
+        sources: Sequence[TrainingSource],
+        selection: Tensor | slice | None,
+        *,
+        surgery: str = "pcgrad",
+        weight_decay: float = 0.01,
+        rule: Rule = "torch",
+        micro_batch_tokens: int = 2048,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.encoder, self.selection = model, encoder, selection
+        self.sources = {source.name: source for source in sources}
+        self.tasks = list(dict.fromkeys(source.task for source in sources))
+        self.surgery, self.budget, self.seed = SURGERY[surgery], micro_batch_tokens, seed
+        self.heads = {task: FlatParameters(model.heads[task]) for task in self.tasks}
+        self.optimizers = {
+            f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)
+            for task, head in self.heads.items()
+        }
+        if selection is None:
+            encoder.freeze()
+            self.gradients = encoder.theta.new_empty(len(self.tasks), 0)
+        else:
+            self.optimizers["encoder"] = PackedAdamW(encoder.theta, selection, weight_decay=weight_decay, rule=rule)
+            count = len(encoder) if isinstance(selection, slice) else len(selection)
+            self.gradients = encoder.theta.new_empty(len(self.tasks), count)
+
+    def step(self, rows: Rows, rate: float, number: int) -> StepResult:
+        """Train on one batch, given as rows per source, with learning rate `rate`; `number` counts from 0.
+
+        Absent tasks are skipped: their heads and moments do not move. A loss that is not finite is an error,
+        raised before any weight has changed.
+        """
+        self.model.train()
+        self.model.encoder.train(self.selection is not None)
+        present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
+        losses = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
+        for task, loss in losses.items():
+            if not np.isfinite(loss):
+                raise MtftError(f"step {number}: the loss of task {task!r} is {loss}; no weight was changed")
+        rated = self._update_encoder(len(present), rate, number)
+        for task in present:
+            self.optimizers[f"head.{task}"].step(self.heads[task].grad / len(present), rate)
+        tokens = sum(int(self.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
+        return StepResult(losses, tokens, *rated)
+
+    def _task_gradient(self, place: int, task: str, rows: Rows, number: int) -> float:
+        """Put a task's encoder gradient in row `place` and its head's in the head's; return its mean loss."""
+        present = [source for source in self.sources.values() if source.task == task and source.name in rows]
+        weight = sum(source.weight for source in present)
+        self.encoder.zero_grad()
+        self.heads[task].zero_grad()
+        parts = [
+            (source, rows[source.name], source.weight / weight / len(rows[source.name])) for source in present
+        ]
+        names = (self.seed, "dropout", number, task)
+        loss = accumulate(self.model, parts, budget=self.budget, seed=names)
+        if isinstance(self.selection, slice):
+            self.gradients[place] = self.encoder.grad
+        elif self.selection is not None:
+            torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[place])
+        return loss
+
+    def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
+        """Merge the first rows of the gradient matrix and update the selection; return (cosines, change)."""
+        if self.selection is None:
+            return torch.eye(present, dtype=torch.float64), 0.0
+        rows = self.gradients[:present]
+        products = gram(rows)
+        weights = self.surgery(products, torch_generator(self.seed, "surgery", number))
+        direction = (weights / present).to(rows.dtype) @ rows
+        self.optimizers["encoder"].step(direction, rate)
+        return cosines(products), changed(products, weights)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that training changes, as flat tensors by name."""
+        state = {f"head.{task}.theta": head.theta for task, head in self.heads.items()}
+        if self.selection is not None:
+            state["encoder.theta"] = self.encoder.theta[self.selection]
+        for name, optimizer in self.optimizers.items():
+            state |= {f"{name}.{key}": value for key, value in optimizer.state_dict().items()}
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state` returned."""
+        for task, head in self.heads.items():
+            head.theta.copy_(state[f"head.{task}.theta"])
+        if self.selection is not None:
+            self.encoder.theta[self.selection] = state["encoder.theta"]
+        for name, optimizer in self.optimizers.items():
+            keys = optimizer.state_dict().keys()
+            optimizer.load_state_dict({key: state[f"{name}.{key}"] for key in keys})

@@ -1,0 +1,63 @@
+"""Sums over the steps of an epoch: losses per task and conflicts per task pair, divided once at the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import Any
+
+from mtft.training.step import StepResult
+
+
+class Tally:
+    """Adds up steps; `losses` and `conflicts` divide."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.tokens = 0
+        self._changed = 0.0
+        self._sums: defaultdict[str, float] = defaultdict(float)
+        self._counts: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, result: StepResult) -> None:
+        """Count one step."""
+        self.steps += 1
+        self.tokens += result.tokens
+        self._changed += result.changed
+        for task, loss in result.losses.items():
+            self._sums[task] += loss
+            self._counts[task] += 1
+        for pair, cosine in pair_cosines(result).items():
+            self._sums[pair] += cosine
+            self._counts[pair] += 1
+            self._counts[f"{pair} in conflict"] += cosine < 0
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums as plain values."""
+        sums = {"sums": dict(self._sums), "counts": dict(self._counts), "changed": self._changed}
+        return {"steps": self.steps, "tokens": self.tokens, **sums}
+
+    def losses(self) -> dict[str, float]:
+        """Return the mean loss of each task over the steps that had it."""
+        return {name: self._sums[name] / self._counts[name] for name in self._sums if "/" not in name}
+
+    def conflicts(self) -> dict[str, Any]:
+        """Return per task pair the mean cosine and the share of steps in conflict, and surgery's mean change."""
+        pairs = {
+            name: {
+                "cosine": self._sums[name] / self._counts[name],
+                "conflict_rate": self._counts[f"{name} in conflict"] / self._counts[name],
+                "steps": int(self._counts[name]),
+            }
+            for name in self._sums
+            if "/" in name
+        }
+        return {"pairs": pairs, "changed": self._changed / max(self.steps, 1)}
+
+
+def pair_cosines(result: StepResult) -> dict[str, float]:
+    """Return the cosine of each pair of tasks present, under ``first/second``."""
+    names = list(result.losses)
+    return {
+        f"{names[i]}/{names[j]}": float(result.cosines[i, j]) for i, j in combinations(range(len(names)), 2)
+    }

@@ -1,0 +1,1 @@
+"""One function per command: (settings, services) -> result; no printing, no command line."""

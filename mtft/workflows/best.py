@@ -1,0 +1,53 @@
+"""Which epoch is the best so far, and when to give up waiting for a better one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtft.errors import ConfigError, unknown
+from mtft.tasks.task import Task
+
+
+@dataclass
+class Best:
+    """Follows a score over epochs.
+
+    `rule` is "mean" (of the tasks' primary metrics; one that is undefined counts as zero), "last", or one
+    "task.metric".
+    """
+
+    rule: str
+    patience: int | None = None
+    score: float = -math.inf
+    epoch: int = 0
+    stale: int = 0
+
+    def check(self, tasks: tuple[Task, ...]) -> None:
+        """Raise ConfigError unless the rule names a metric of these tasks."""
+        allowed = ["mean", "last", *(f"{task.name}.{name}" for task in tasks for name in task.metric_names)]
+        if self.rule not in allowed:
+            raise ConfigError(f"--best: {unknown('rule', self.rule, allowed)}")
+
+    def rate(self, primary: Mapping[str, str], scores: Mapping[str, Mapping[str, float]]) -> float:
+        """Return the score of an epoch; `primary` names each task's primary metric."""
+        if self.rule in ("mean", "last"):
+            values = [scores[task][name] for task, name in primary.items()]
+            return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
+        task, _, name = self.rule.partition(".")
+        value = scores[task][name]
+        return -math.inf if math.isnan(value) else value
+
+    def update(self, epoch: int, score: float) -> bool:
+        """Take an epoch's score; return whether the epoch is the one to keep so far."""
+        if self.rule == "last" or score > self.score or not self.epoch:
+            self.score, self.epoch, self.stale = score, epoch, 0
+            return True
+        self.stale += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self.patience is not None and self.stale >= self.patience

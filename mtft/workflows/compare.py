@@ -1,0 +1,119 @@
+"""``mtft compare``: the report's Table 1 from finished runs, with intervals of the differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtft.checkpoint import read_manifest
+from mtft.encoder.directory import find_model
+from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.metrics import metric
+from mtft.outputs import Array
+from mtft.resampling import PairedDifference, paired_bootstrap
+from mtft.tasks.task import Task
+from mtft.workflows.count import count_run
+from mtft.workflows.run_directory import read_predictions, read_summary
+from mtft.workflows.services import Services
+
+
+@dataclass(frozen=True)
+class Column:
+    """One way to cover the tasks: one run, or several that each cover some.
+
+    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without the
+    base model) add up the runs; `differences` are against the first column.
+    """
+
+    name: str
+    runs: tuple[Path, ...]
+    scores: dict[str, float]
+    differences: dict[str, PairedDifference]
+    stored: int
+    tunable: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table: columns in the order given, each task's primary metric and number of examples."""
+
+    metrics: dict[str, str]
+    examples: dict[str, int]
+    columns: tuple[Column, ...]
+    base_bytes: int | None
+
+
+Predictions = tuple[list[str], Array, Array]
+
+
+def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000) -> Comparison:
+    """Put groups of runs side by side; every group must cover the same tasks on the same dev examples."""
+    if not groups:
+        raise ConfigError("nothing to compare: give NAME=RUN[,RUN...] at least once")
+    owners = {name: _owners(name, runs) for name, runs in groups.items()}
+    first, *others = owners
+    for name in others:
+        if owners[name].keys() != owners[first].keys():
+            raise ConfigError(
+                f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}"
+            )
+    tasks = [services.registry.task(name) for name in owners[first]]
+    kept = {name: _predictions(runs, tasks) for name, runs in owners.items()}
+    columns = tuple(
+        _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
+        for name in groups
+    )
+    examples = {task.name: len(kept[first][task.name][0]) for task in tasks}
+    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, _base_bytes(groups))
+
+
+def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
+    """Say which run of a group answers for which task."""
+    owners: dict[str, Path] = {}
+    for run in runs:
+        for task in read_summary(run).get("tasks", {}):
+            if task in owners:
+                raise ConfigError(f"{name}: both {owners[task]} and {run} cover task {task!r}")
+            owners[task] = run
+    return owners
+
+
+def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task]) -> dict[str, Predictions]:
+    return {task.name: read_predictions(runs[task.name], task, "dev") for task in tasks}
+
+
+def _column(
+    name: str,
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    kept: Mapping[str, Predictions],
+    reference: tuple[str, Mapping[str, Predictions]] | None,
+    resamples: int,
+) -> Column:
+    scores, differences = {}, {}
+    for task in tasks:
+        function = metric(task.primary_metric).function
+        ids, targets, values = kept[task.name]
+        scores[task.name] = function(values, targets)
+        if reference:
+            other, others = reference[0], reference[1][task.name]
+            if others[0] != ids or not np.array_equal(others[1], targets):
+                raise CheckpointError(f"{name} and {other} were evaluated on different {task.name} dev examples")
+            differences[task.name] = paired_bootstrap(function, values, others[2], targets, resamples=resamples)
+    counts = [count_run(run) for run in runs]
+    size = sum(file.stat().st_size for run in runs for file in (run / "model").iterdir())
+    stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
+    return Column(name, tuple(runs), scores, differences, stored, tunable, size)
+
+
+def _base_bytes(groups: Mapping[str, Sequence[Path]]) -> int | None:
+    """Return the size of the base weights, None where they are not at hand."""
+    name = read_manifest(next(iter(groups.values()))[0] / "model")["base"]["name"]
+    try:
+        return sum(path.stat().st_size for path in find_model(name).glob("*.safetensors"))
+    except ModelError:
+        return None

@@ -1,0 +1,36 @@
+"""``mtft count-params``: stored and tunable parameters, of a run or of a plan that needs no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mtft.checkpoint import read_manifest
+from mtft.config.schema import CountConfig
+from mtft.encoder.bert import Encoder
+from mtft.encoder.directory import known_config
+from mtft.errors import ConfigError
+from mtft.model import build_head
+from mtft.parameters import ParameterCount
+from mtft.selection.budget import budget
+from mtft.workflows.services import Services
+
+
+def count_run(run: Path) -> ParameterCount:
+    """Count the parameters of a finished run from its manifest."""
+    manifest = read_manifest(run / "model")
+    heads = {entry["name"]: entry["parameters"] for entry in manifest["tasks"]}
+    return ParameterCount(manifest["total"], manifest["selected"], heads)
+
+
+def count_plan(config: CountConfig, services: Services) -> ParameterCount:
+    """Count the parameters that a training would have; builds shapes only, no weights."""
+    if not config.tasks:
+        raise ConfigError("--tasks: name the tasks to count, or give a run")
+    tasks = [services.registry.task(name) for name in config.tasks]
+    sizes = known_config(config.model or "minilm")
+    with torch.device("meta"):
+        encoder = sum(parameter.numel() for parameter in Encoder(sizes).parameters())
+        heads = {task.name: sum(p.numel() for p in build_head(task, sizes).parameters()) for task in tasks}
+    return ParameterCount(encoder, budget(config.keep, encoder), heads)

@@ -1,0 +1,104 @@
+"""``mtft eval``: metrics of a run on a split, with intervals, confusion and calibration; optionally a gate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mtft.checkpoint import TrainedModel, load_model
+from mtft.config.schema import EvalConfig
+from mtft.data.dataset import Dataset
+from mtft.errors import ConfigError, unknown
+from mtft.evaluation import apply
+from mtft.metrics import calibration, confusion, metric
+from mtft.outputs import Array
+from mtft.resampling import bootstrap_interval
+from mtft.tasks.task import Task
+from mtft.workflows.preparation import data_directory, load_source, set_threads
+from mtft.workflows.services import Services
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric's value and its 95 % bootstrap interval (nan without resamples)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TaskEvaluation:
+    """What one task scored on `n` examples; confusion counts (rows truth) and calibration for classes only."""
+
+    n: int
+    metrics: dict[str, Interval]
+    confusion: list[list[int]] | None
+    calibration: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """Evaluations by task, and the gates that failed, in words."""
+
+    split: str
+    tasks: dict[str, TaskEvaluation]
+    failures: tuple[str, ...]
+
+
+def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
+    """Evaluate a run's tasks on a split."""
+    set_threads(config.threads)
+    trained = load_model(run / "model", services.registry, config.model)
+    tasks = chosen_tasks(run, trained, config.tasks)
+    check_limits(config, tasks)
+    found = {}
+    for task in tasks:
+        data = load_source(
+            task.source, config.split, data_dir=data_directory(config), tokenizer=trained.tokenizer,
+            max_length=trained.max_length, strict=config.strict, notify=services.notify,
+        )  # fmt: skip
+        found[task.name] = evaluate_task(trained, task, data, config.resamples)
+    failures = []
+    for limit, least in config.fail_under.items():
+        name, _, score = limit.partition(".")
+        value = found[name].metrics[score].value
+        if not value >= least:
+            failures.append(f"{limit} is {value:.4f}, below {least:g}")
+    return EvalResult(config.split, found, tuple(failures))
+
+
+def chosen_tasks(run: Path, trained: TrainedModel, names: tuple[str, ...]) -> list[Task]:
+    """Return the run's tasks of these names, all without any."""
+    known = {task.name: task for task in trained.tasks}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{run}: {unknown('task of this run', name, known)}")
+    return [known[name] for name in names or known]
+
+
+def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
+    """Raise ConfigError unless every gate names a metric that will be there."""
+    allowed = [f"{task.name}.{name}" for task in tasks for name in task.metric_names]
+    for limit in config.fail_under:
+        if limit not in allowed:
+            raise ConfigError(f"--fail-under: {unknown('metric', limit, allowed)}")
+
+
+def evaluate_task(trained: TrainedModel, task: Task, data: Dataset, resamples: int) -> TaskEvaluation:
+    """Score one task on one dataset."""
+    values = task.output.read(apply(trained.model, data.table, [task.name])[task.name])
+    targets = data.targets.astype(float)
+    metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
+    if values.ndim == 1:
+        return TaskEvaluation(len(data), metrics, None, None)
+    counts = confusion(values, targets, values.shape[1])
+    return TaskEvaluation(len(data), metrics, counts.tolist(), asdict(calibration(values, targets)))
+
+
+def _interval(name: str, values: Array, targets: Array, resamples: int) -> Interval:
+    function = metric(name).function
+    nan = float("nan")
+    low, high = bootstrap_interval(function, values, targets, resamples=resamples) if resamples else (nan, nan)
+    return Interval(function(values, targets), low, high)

@@ -1,0 +1,148 @@
+"""From settings to a model on pretrained weights and tokenized sources: what select and train begin with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtft.config.schema import FileOptions, SelectConfig, TrainConfig
+from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
+from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import load_encoder, weights_digest
+from mtft.errors import ConfigError, DataError, unknown
+from mtft.losses import consistency, folded_cross_entropy
+from mtft.model import MultiTaskModel, build_model
+from mtft.optimization.flat import FlatParameters
+from mtft.optimization.gradients import TrainingSource
+from mtft.tasks.registry import Registry
+from mtft.tasks.task import Source, Task, resolve
+from mtft.workflows.services import Services
+
+
+@dataclass
+class Prepared:
+    """A model with fresh heads on pretrained weights, and the tokenized training data."""
+
+    model: MultiTaskModel
+    encoder: FlatParameters
+    digest: str
+    tokenizer: Tokenizer
+    max_length: int
+    tasks: tuple[Task, ...]
+    sources: list[TrainingSource]
+
+
+def data_directory(config: FileOptions) -> Path:
+    """Return where the data files are: the sample's place, the directory given, or the default."""
+    return sample_dir() if config.sample else find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"))
+
+
+def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
+    """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
+    set_threads(config.threads)
+    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    sources = choose_sources(services.registry, tasks, config.augment, data_directory(config), services.notify)
+    directory = find_model(config.model)
+    tokenizer = load_tokenizer(directory)
+    encoder = load_encoder(directory, **dropouts(config))
+    encoder_length = encoder.config.positions
+    if config.max_length is not None and config.max_length > encoder_length:
+        raise ConfigError(f"--max-length is {config.max_length}; the model has {encoder_length} positions")
+    flat = FlatParameters(encoder)
+    digest = weights_digest(flat.theta)
+    model = build_model(encoder, tasks, config.seed)
+    max_length = config.max_length or encoder_length
+    load = partial(load_source, data_dir=data_directory(config), tokenizer=tokenizer, max_length=max_length,
+                   strict=config.strict, notify=services.notify)  # fmt: skip
+    options = {folded_cross_entropy: {"folding": config.cfimdb_folding}, consistency: {"direction": config.consistency}}
+    training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
+    return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
+
+
+def choose_sources(
+    registry: Registry,
+    tasks: Sequence[Task],
+    augment: tuple[str, ...] | None,
+    data_dir: Path,
+    notify: Callable[[str], None],
+) -> list[tuple[Source, str]]:
+    """Return each source that trains with its task: the tasks' own, then the augmentation chosen.
+
+    Without a choice, those attached to the tasks whose training files exist.
+    """
+    attached = {source.name: source for task in tasks for source in registry.sources_for(task.name)}
+    if augment is None:
+        chosen = [source for source in attached.values() if not missing_files(source, "train", data_dir)]
+    else:
+        for name in augment:
+            if name not in attached:
+                raise ConfigError(f"--augment: {unknown('source of these tasks', name, attached)}")
+        chosen = [attached[name] for name in augment]
+    if attached:
+        notify(f"augmentation: {', '.join(source.name for source in chosen) or 'none'}")
+    return [(task.source, task.name) for task in tasks] + [(source, source.task) for source in chosen]
+
+
+def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
+    """Return the files of a source that do not exist; a reader that names no files misses none."""
+    files: Callable[..., list[Path]] = getattr(source.reader, "files", lambda split, data_dir: [])
+    return [path for path in files(split, data_dir) if not path.exists()]
+
+
+def load_source(
+    source: Source,
+    split: str,
+    *,
+    data_dir: Path,
+    tokenizer: Tokenizer,
+    max_length: int,
+    strict: bool,
+    notify: Callable[[str], None],
+) -> Dataset:
+    """Read and tokenize one split of one source, telling what was left out or cut."""
+    if missing := missing_files(source, split, data_dir):
+        raise DataError(f"{source.name}: {missing[0]}: no such file (--data-dir says where data files are)")
+    dataset = build_dataset(
+        source.name, source.reader(split, data_dir), tokenizer,
+        apart=source.input == "apart", max_length=max_length, strict=strict,
+    )  # fmt: skip
+    for note in dataset.notes:
+        notify(note)
+    return dataset
+
+
+def training_source(
+    source: Source, task: str, dataset: Dataset, options: dict[Callable[..., Any], dict[str, str]]
+) -> TrainingSource:
+    """Put a source's tokens and its loss, with the settings it takes, together."""
+    loss = resolve(source.loss)
+    return TrainingSource(
+        name=source.name,
+        task=task,
+        table=dataset.table,
+        targets=torch.from_numpy(dataset.targets),
+        loss=partial(loss, **options[loss]) if loss in options else loss,
+        weight=source.weight,
+    )
+
+
+def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
+    """Return the encoder settings that training chooses; selection keeps the model's own."""
+    if isinstance(config, SelectConfig):
+        return {}
+    return {
+        "dropout": config.dropout, "attention_dropout": config.dropout, "head_dropout": config.head_dropout
+    }  # fmt: skip
+
+
+def set_threads(threads: int | None) -> None:
+    """Tell torch how many threads to use."""
+    if threads is not None:
+        torch.set_num_threads(threads)

@@ -1,0 +1,42 @@
+"""A few fixed texts and what the model made of them: proof that what was saved is what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mtft.checkpoint import TrainedModel, load_model, read_tensors, write_tensors
+from mtft.errors import CheckpointError
+from mtft.evaluation import apply
+from mtft.tasks.registry import Registry
+
+TEXTS = [
+    ("A film that takes its time and earns every minute of it.",),
+    ("No.",),
+    ("How do I learn to cook?", "What is the best way to learn cooking?"),
+    ("A man is playing a guitar on a stage.", "A dog sleeps."),
+]
+
+
+def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
+    """Return each task's raw outputs [4, width] on the fixed texts, bit for bit the same for the same model."""
+    table, _ = trained.tokenizer.table(TEXTS, apart=False, max_length=trained.max_length)
+    outputs = apply(trained.model, table, [task.name for task in trained.tasks])
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in outputs.items()}
+
+
+def write_probe(directory: Path, trained: TrainedModel) -> None:
+    """Keep the probe's outputs beside a saved model."""
+    write_tensors(directory / "probe.safetensors", probe(trained))
+
+
+def check_saved(directory: Path, registry: Registry, base: str) -> None:
+    """Load a model directory anew and compare its outputs with those kept at saving, bit for bit."""
+    trained = load_model(directory, registry, base)
+    found = probe(trained)
+    kept = read_tensors(directory / "probe.safetensors", {name: tuple(v.shape) for name, v in found.items()})
+    wrong = [name for name in found if not torch.equal(found[name], kept[name])]
+    if wrong:
+        raise CheckpointError(f"{directory}: reloaded, the model gives other outputs for {', '.join(wrong)}")

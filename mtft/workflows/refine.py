@@ -1,0 +1,134 @@
+"""``mtft refine``: train one head at a time on a finished run, with the encoder and the other heads frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtft.checkpoint import TrainedModel, load_model, save_model
+from mtft.config.schema import RefineConfig
+from mtft.data.dataset import Dataset
+from mtft.errors import ConfigError, unknown
+from mtft.evaluation import apply, scores
+from mtft.outputs import Array
+from mtft.tasks.task import Task
+from mtft.training.loop import Plan, StepDone
+from mtft.training.loop import train as loop
+from mtft.training.step import Stepper
+from mtft.training.tally import Tally
+from mtft.workflows.best import Best
+from mtft.workflows.preparation import data_directory, load_source, set_threads, training_source
+from mtft.workflows.probe import check_saved, write_probe
+from mtft.workflows.run_directory import RunDirectory, free_path
+from mtft.workflows.services import Progress, Services
+
+Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class RefineResult:
+    """Where the new run is, and per task its dev scores before and after; `kept` names the heads replaced."""
+
+    path: Path
+    before: Scores
+    after: Scores
+    kept: tuple[str, ...]
+
+
+def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
+    """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves."""
+    path = free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
+    if path.resolve() == run.resolve():
+        raise ConfigError(f"--out: {path} is the run that is refined; it is never changed")
+    set_threads(config.threads)
+    trained = load_model(run / "model", services.registry, config.model)
+    names = [task.name for task in trained.tasks]
+    for name in (*config.tasks, *config.task_lr):
+        if name not in names:
+            raise ConfigError(f"{run}: {unknown('task of this run', name, names)}")
+    out = RunDirectory.create(path, config, "refine", data_directory(config))
+    return Refinement(trained, config, services, out).run(run)
+
+
+class Refinement:
+    """One refinement in progress."""
+
+    def __init__(self, trained: TrainedModel, config: RefineConfig, services: Services, out: RunDirectory) -> None:
+        self.trained, self.config, self.services, self.out = trained, config, services, out
+        self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
+
+    def run(self, origin: Path) -> RefineResult:
+        """Refine task after task and write the new run."""
+        before = {task.name: self._evaluate(task)[1] for task in self.trained.tasks}
+        chosen = [task for task in self.trained.tasks if task.name in self.config.tasks]
+        kept = tuple(task.name for task in chosen if self._refine(task, before[task.name][task.primary_metric]))
+        after: Scores = {}
+        for task in self.trained.tasks:
+            values, after[task.name] = self._evaluate(task)
+            data = self.dev[task.name]
+            self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
+        save_model(self.out.model, self.trained, {t.name: self.services.origin(t.name) for t in self.trained.tasks})
+        write_probe(self.out.model, self.trained)
+        check_saved(self.out.model, self.services.registry, self.trained.base)
+        self.out.write_summary(self._summary(origin, after, kept))
+        return RefineResult(self.out.path, before, after, kept)
+
+    def _refine(self, task: Task, start: float) -> bool:
+        """Train one head; leave the best one in place and tell whether it is a new one."""
+        stepper, plan = self._stepper(task)
+        head = stepper.heads[task.name].theta
+        kept, best, tally = head.clone(), Best("mean", self.config.patience, score=start, epoch=-1), Tally()
+        total = plan.steps({task.name: len(stepper.sources[task.source.name])})
+        for event in loop(stepper, plan):
+            if isinstance(event, StepDone):
+                tally.add(event.result)
+                progress = Progress(event.number, total, event.epoch, tally.losses(), tally.tokens)
+                self.services.progress(progress)
+                continue
+            found = self._evaluate(task)[1]
+            better = best.update(event.epoch, best.rate({task.name: task.primary_metric}, {task.name: found}))
+            if better:
+                kept = head.clone()
+            record = {"task": task.name, "epoch": event.epoch, "step": event.step, "train": tally.losses()}
+            self.out.log("metrics", {**record, "dev": {task.name: found}, "best": better})
+            self.out.log_time(task=task.name, epoch=event.epoch)
+            value = found[task.primary_metric]
+            mark = "better" if better else "not better"
+            self.services.notify(f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
+            tally = Tally()
+            if best.exhausted:
+                break
+        head.copy_(kept)
+        return best.epoch > 0
+
+    def _stepper(self, task: Task) -> tuple[Stepper, Plan]:
+        data = self._load(task, "train")
+        seed = self.config.seed
+        stepper = Stepper(
+            self.trained.model, self.trained.encoder, [training_source(task.source, task.name, data, {})], None,
+            weight_decay=self.config.weight_decay, seed=seed,
+        )  # fmt: skip
+        rate = self.config.task_lr.get(task.name, self.config.lr)
+        plan = Plan(self.config.epochs, self.config.batch_size, rate, self.config.schedule, self.config.warmup, seed=seed)
+        return stepper, plan
+
+    def _load(self, task: Task, split: str) -> Dataset:
+        return load_source(
+            task.source, split, data_dir=data_directory(self.config), tokenizer=self.trained.tokenizer,
+            max_length=self.trained.max_length, strict=self.config.strict, notify=self.services.notify,
+        )  # fmt: skip
+
+    def _evaluate(self, task: Task) -> tuple[Array, dict[str, float]]:
+        data = self.dev[task.name]
+        values = task.output.read(apply(self.trained.model, data.table, [task.name])[task.name])
+        return values, scores(task, values, data.targets)
+
+    def _summary(self, origin: Path, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:
+        return {
+            "command": "refine",
+            "refined_from": origin.name,
+            "kept": list(kept),
+            "tasks": {task.name: task.primary_metric for task in self.trained.tasks},
+            "dev": after,
+            "parameters": self.trained.parameters().report(),
+        }

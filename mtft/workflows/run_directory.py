@@ -1,0 +1,137 @@
+"""The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary.
+
+Files that must be the same for the same seed hold no time and no path; those live in ``environment.json`` and
+``times.jsonl``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtft.config.load import dump
+from mtft.config.schema import Options
+from mtft.errors import CheckpointError, ConfigError
+from mtft.files import append_json_line, read_json, read_json_lines, write_bytes, write_json, write_json_lines
+from mtft.outputs import Array
+from mtft.tasks.task import Task
+
+PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def free_path(given: Path | None, default: str, *, overwrite: bool) -> Path:
+    """Return where to write: the path given, or the default with the first number that is free.
+
+    A path that is taken is a ConfigError unless `overwrite`.
+    """
+    if given is None:
+        first = Path(default)
+        numbered = (first.with_stem(f"{first.stem}-{number}") for number in range(2, 10_000))
+        return first if overwrite or not first.exists() else next(path for path in numbered if not path.exists())
+    if given.exists() and not overwrite:
+        raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
+    return given
+
+
+class RunDirectory:
+    """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model"
+        self._started = time.monotonic()
+
+    @classmethod
+    def create(cls, path: Path, config: Options, command: str, data_dir: Path) -> RunDirectory:
+        """Make the directory, in place of a former run if there is one, and write settings and environment."""
+        if path.exists():
+            if not (path / "config.toml").is_file():
+                raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
+            shutil.rmtree(path)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+        run = cls(path)
+        write_bytes(path / "config.toml", dump(config).encode())
+        write_json(path / "environment.json", environment(command, data_dir))
+        return run
+
+    def log(self, name: str, record: Mapping[str, Any]) -> None:
+        """Add a record to the log ``<name>.jsonl``."""
+        append_json_line(self.path / f"{name}.jsonl", record)
+
+    def log_time(self, **record: Any) -> None:
+        """Add a record to ``times.jsonl`` with the seconds since the start."""
+        self.log("times", {"seconds": round(time.monotonic() - self._started, 3), **record})
+
+    def write_predictions(
+        self, task: str, split: str, ids: Sequence[str], targets: NDArray[Any], values: Array
+    ) -> None:
+        """Keep readable values [n, ...] and targets [n], one line per example."""
+        folder = self.path / "predictions"
+        folder.mkdir(exist_ok=True)
+        rows = zip(ids, targets.tolist(), values.tolist(), strict=True)
+        write_json_lines(
+            folder / f"{task}.{split}.jsonl",
+            ({"id": name, "target": target, "value": value} for name, target, value in rows),
+        )
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write what the run came to; its presence says that the run has finished."""
+        write_json(self.path / "summary.json", summary)
+
+
+def environment(command: str, data_dir: Path) -> dict[str, Any]:
+    """Return versions, machine and paths."""
+    return {
+        "command": command,
+        "arguments": sys.argv[1:],
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "directory": os.getcwd(),
+        "data_dir": str(data_dir.resolve()),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a finished run."""
+    if not run.is_dir():
+        raise CheckpointError(f"{run}: no such run directory")
+    if not (run / "summary.json").is_file():
+        raise CheckpointError(f"{run}: no finished run of mtft (no summary.json)")
+    return read_json(run / "summary.json")
+
+
+def read_predictions(run: Path, task: Task, split: str) -> tuple[list[str], Array, Array]:
+    """Read what `write_predictions` kept: ids, targets [n], values [n, ...]."""
+    path = run / "predictions" / f"{task.name}.{split}.jsonl"
+    records = read_json_lines(path)
+    try:
+        ids = [str(record["id"]) for record in records]
+        targets = np.asarray([record["target"] for record in records], np.float64)
+        return ids, targets, np.asarray([record["value"] for record in records], np.float64)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: not a predictions file: {error!r}") from None

@@ -1,0 +1,47 @@
+"""What every command is given beside its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mtft.plugin.manager import Plugins, build_registry, load_plugins
+from mtft.tasks.registry import Registry
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is: step of total, epoch, mean losses per task so far this epoch, tokens so far."""
+
+    step: int
+    total: int
+    epoch: int
+    losses: Mapping[str, float]
+    tokens: int
+
+
+def _silent(_: object) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Tasks at hand, and whom to tell: `notify` takes a line for the user, `progress` each step."""
+
+    registry: Registry
+    plugins: Plugins
+    notify: Callable[[str], None] = field(default=_silent)
+    progress: Callable[[Progress], None] = field(default=_silent)
+
+    def origin(self, name: str) -> dict[str, str]:
+        """Name the distribution and version that a task came from."""
+        plugin = self.plugins.get(self.registry.owner(name))
+        return {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+
+
+def services(
+    notify: Callable[[str], None] = _silent, progress: Callable[[Progress], None] = _silent
+) -> Services:
+    """Load the plugins and put the services together."""
+    plugins = load_plugins()
+    return Services(build_registry(plugins), plugins, notify, progress)

@@ -1,0 +1,182 @@
+"""``mtft train``: select, then train all tasks together, keeping the best epoch on dev."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+from mtft.checkpoint import TrainedModel, save_model
+from mtft.config.schema import TrainConfig
+from mtft.data.dataset import Dataset
+from mtft.errors import CheckpointError
+from mtft.evaluation import apply, scores
+from mtft.parameters import ParameterCount
+from mtft.selection.mask import Mask, load_mask
+from mtft.training.loop import EpochDone, Plan, StepDone, train as loop
+from mtft.training.state import save_state
+from mtft.training.step import Stepper
+from mtft.training.tally import Tally, pair_cosines
+from mtft.workflows.best import Best
+from mtft.workflows.preparation import Prepared, data_directory, load_source, prepare
+from mtft.workflows.probe import check_saved, write_probe
+from mtft.workflows.run_directory import RunDirectory, free_path
+from mtft.workflows.select import choose
+from mtft.workflows.services import Progress, Services
+
+Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run: where it is, its best epoch and that epoch's dev scores, and what was counted."""
+
+    path: Path
+    epochs: int
+    best_epoch: int
+    dev: Scores
+    parameters: ParameterCount
+    conflicts: dict[str, Any]
+
+
+def train(config: TrainConfig, services: Services) -> TrainResult:
+    """Train as configured and write the run directory."""
+    path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    best = Best(config.best, config.patience)
+    best.check(tuple(services.registry.task(name) for name in config.tasks))
+    given = load_mask(config.mask) if config.mask else None
+    prepared = prepare(config, services)
+    dev = dev_sets(config, prepared, services)
+    mask = choose(prepared, config, services) if given is None else _fitting(given, prepared, config)
+    run = RunDirectory.create(path, config, "train", data_directory(config))
+    trained = TrainedModel(
+        prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length, config.model
+    )
+    return Training(config, services, run, trained, prepared, dev, best).run_to_end()
+
+
+def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dict[str, Dataset]:
+    """Tokenize the dev split of every task."""
+    return {
+        task.name: load_source(
+            task.source, "dev", data_dir=data_directory(config), tokenizer=prepared.tokenizer,
+            max_length=prepared.max_length, strict=config.strict, notify=services.notify,
+        )
+        for task in prepared.tasks
+    }  # fmt: skip
+
+
+def _fitting(mask: Mask, prepared: Prepared, config: TrainConfig) -> Mask:
+    """Return the mask if it was made for these base weights."""
+    if mask.base_digest != prepared.digest or mask.total != len(prepared.encoder):
+        raise CheckpointError(
+            f"--mask: {config.mask} was made for other base weights "
+            f"({mask.total:,} of digest {mask.base_digest[:12]}..., not {len(prepared.encoder):,} of "
+            f"{prepared.digest[:12]}...)"
+        )
+    return mask
+
+
+class Training:
+    """One training in progress: iterates the loop, evaluates each epoch, keeps the best, writes the logs."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        services: Services,
+        run: RunDirectory,
+        trained: TrainedModel,
+        prepared: Prepared,
+        dev: dict[str, Dataset],
+        best: Best,
+    ) -> None:
+        self.config, self.services, self.run, self.trained = config, services, run, trained
+        self.tasks, self.dev, self.best = trained.tasks, dev, best
+        self.best_scores: Scores = {}
+        self.epoch, self.overall = Tally(), Tally()
+        self.plan = Plan(
+            config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed
+        )
+        self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
+        self.stepper = Stepper(
+            trained.model, trained.encoder, prepared.sources, trained.selection,
+            surgery=config.surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
+            micro_batch_tokens=config.micro_batch_tokens, seed=config.seed,
+        )  # fmt: skip
+
+    def run_to_end(self) -> TrainResult:
+        """Train until the plan or patience ends, then write the summary."""
+        last = 0
+        for event in loop(self.stepper, self.plan):
+            if isinstance(event, StepDone):
+                self._after_step(event)
+            else:
+                last = event.epoch
+                self._after_epoch(event)
+                if self.best.exhausted:
+                    self.services.notify(f"no better epoch for {self.best.stale}: stopping (--patience)")
+                    break
+        check_saved(self.run.model, self.services.registry, self.trained.base)
+        return self._finish(last)
+
+    def _after_step(self, event: StepDone) -> None:
+        result = event.result
+        self.epoch.add(result)
+        self.overall.add(result)
+        record = {"step": event.number, "epoch": event.epoch, "lr": event.rate, "tokens": result.tokens}
+        cosines = pair_cosines(result)
+        self.run.log("steps", {**record, "losses": result.losses, "cosines": cosines, "changed": result.changed})
+        losses, tokens = self.epoch.losses(), self.overall.tokens
+        self.services.progress(Progress(event.number, self.total, event.epoch, losses, tokens))
+
+    def _after_epoch(self, event: EpochDone) -> None:
+        """Evaluate on dev, log, and keep the model if it is the best so far."""
+        dev: Scores = {}
+        values = {}
+        for task in self.tasks:
+            data = self.dev[task.name]
+            values[task.name] = task.output.read(apply(self.trained.model, data.table, [task.name])[task.name])
+            dev[task.name] = scores(task, values[task.name], data.targets)
+        score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
+        better = self.best.update(event.epoch, score)
+        record = {"epoch": event.epoch, "step": event.step, "train": self.epoch.losses(), "dev": dev}
+        self.run.log("metrics", {**record, "score": score, "best": better})
+        self.run.log("conflicts", {"epoch": event.epoch, **self.epoch.conflicts()})
+        self.run.log_time(epoch=event.epoch, step=event.step, tokens=self.overall.tokens)
+        line = "  ".join(f"{task.name} {task.primary_metric} {dev[task.name][task.primary_metric]:.3f}"
+                         for task in self.tasks)  # fmt: skip
+        self.services.notify(f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        if better:
+            self.best_scores = dev
+            self._save(values)
+        position = {**asdict(event), "best": asdict(self.best), "overall": self.overall.state()}
+        save_state(self.run.path / "state", self.stepper.state(), position)
+        self.epoch = Tally()
+
+    def _save(self, values: dict[str, Any]) -> None:
+        plugins = {task.name: self.services.origin(task.name) for task in self.tasks}
+        save_model(self.run.model, self.trained, plugins)
+        write_probe(self.run.model, self.trained)
+        for task in self.tasks:
+            data = self.dev[task.name]
+            self.run.write_predictions(task.name, "dev", data.ids, data.targets, values[task.name])
+
+    def _finish(self, epochs: int) -> TrainResult:
+        counts, conflicts = self.trained.parameters(), self.overall.conflicts()
+        result = TrainResult(self.run.path, epochs, self.best.epoch, self.best_scores, counts, conflicts)
+        self.run.write_summary(summary("train", self.trained, result))
+        return result
+
+
+def summary(command: str, trained: TrainedModel, result: TrainResult) -> dict[str, Any]:
+    """Return the summary of a run as one mapping."""
+    return {
+        "command": command,
+        "tasks": {task.name: task.primary_metric for task in trained.tasks},
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "dev": result.dev,
+        "parameters": result.parameters.report(),
+        "conflicts": result.conflicts,
+    }

@@ -1,0 +1,173 @@
+import io
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtft.cli.console import Progress, plain, print_json, printable, say, table, warn
+from mtft.config.schema import EvalConfig
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Terminal]:
+    """Put a terminal in the place of a stream."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def put(stream: str) -> Terminal:
+        found = Terminal()
+        monkeypatch.setattr(sys, stream, found)
+        return found
+
+    return put
+
+
+ROWS = [["sst", 0.5, 100, None], ["quora\n", 0.75123456, 20000, 3]]
+
+
+def test_plain_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    table(["task", "accuracy", "n", "k"], ROWS)
+    assert capsys.readouterr().out.splitlines() == [
+        "task     accuracy      n  k",
+        "sst           0.5    100",
+        "quora\\n    0.7512  20000  3",
+    ]
+
+
+def test_tables_may_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    table(["a", "b"], [])
+    assert capsys.readouterr().out == "a  b\n"
+
+
+def test_tables_on_a_terminal_take_no_markup_from_cells(
+    terminal: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = terminal("stdout")
+    table(["task", "n"], [["[red]sst[/red] :smile: \x1b[31m", 1]])
+    assert "[red]sst[/red] :smile: \\u001b[31m" in screen.getvalue()
+    assert "\x1b[3" not in screen.getvalue()
+
+
+def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str], terminal: Callable[[str], Terminal]) -> None:
+    say("hello\x07 [b]")
+    warn("odd")
+    captured = capsys.readouterr()
+    assert captured == ("", "hello\\u0007 [b]\nmtft: warning: odd\n")
+    screen = terminal("stderr")
+    say("hello\x07 [b] :smile:")
+    assert screen.getvalue() == "hello\\u0007 [b] :smile:\n"
+
+
+@dataclass
+class Point:
+    x: float
+    path: Path
+
+
+def test_json_takes_what_results_are_made_of(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(
+        {
+            "z": math.nan,
+            "a": Decimal("0.3"),
+            "n": np.int64(3),
+            "v": np.array([1.5, np.inf], dtype=np.float32),
+            "p": Point(1.0, Path("a") / "b"),
+            "s": {"b", "a"},
+            "c": EvalConfig(),
+            1: (True, None),
+        }
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert list(found)[:2] == ["z", "a"]
+    assert found["c"]["split"] == "dev"
+    assert {key: found[key] for key in "zanvps1"} == {
+        "z": None,
+        "a": 0.3,
+        "n": 3,
+        "v": [1.5, None],
+        "p": {"x": 1.0, "path": "a/b"},
+        "s": ["a", "b"],
+        "1": [True, None],
+    }
+
+
+def test_json_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": ["é"]}, indent=None)
+    assert capsys.readouterr().out == '{"a": ["é"]}\n'
+
+
+def test_json_refuses_what_it_cannot_say() -> None:
+    with pytest.raises(TypeError, match="object has no form"):
+        plain(object())
+
+
+@given(st.text())
+def test_escaped_json_reads_back_and_steers_no_terminal(text: str) -> None:
+    written = printable(json.dumps(text, ensure_ascii=False))
+    assert json.loads(written) == text
+    assert not any(character in written for character in "\x1b\x9b\x07\r\u202e")
+
+
+def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter(range(0, 1000, 2))
+    with Progress(clock=lambda: next(now)) as progress:
+        for step in range(1, 41):
+            progress.update(step, 40, {"sst": 1.5, "sts": 1 / step}, 12345.6)
+    out, lines = capsys.readouterr()
+    assert out == ""
+    assert lines.splitlines()[0] == "step 1/40  sst 1.5000  sts 1.0000  12,346 tokens/s"
+    assert lines.splitlines()[1] == "step 4/40  sst 1.5000  sts 0.2500  12,346 tokens/s  0:01:12 left"
+    assert lines.splitlines()[-1] == "step 40/40  sst 1.5000  sts 0.0250  12,346 tokens/s"
+    assert len(lines.splitlines()) == 11
+
+
+def test_progress_speaks_now_and_then_when_steps_are_slow(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter(range(0, 10000, 20))
+    with Progress(every=30, clock=lambda: next(now)) as progress:
+        for step in range(1, 9):
+            progress.update(step, 1000)
+    assert capsys.readouterr().err.count("\n") == 4
+
+
+def test_progress_on_a_terminal_shares_it_with_messages(terminal: Callable[[str], Terminal]) -> None:
+    screen = terminal("stderr")
+    with Progress() as progress:
+        progress.update(1, 4, {"[red]": 0.25}, 100.0)
+        say("saved")
+        progress.update(4, 4, {"[red]": 0.125}, 100.0)
+    assert "saved\n" in screen.getvalue()
+    assert "4/4" in screen.getvalue()
+    assert "[red] 0.1250" in screen.getvalue()
+
+
+def test_quiet_progress_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(quiet=True) as progress:
+        progress.update(1, 1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_plain_output_imports_no_rich() -> None:
+    probe = (
+        "import sys; from mtft.cli.console import *; say('a'); table(['a'], [[1]]); print_json(1)\n"
+        "with Progress() as progress: progress.update(1, 2)\n"
+        "print('rich' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "False"

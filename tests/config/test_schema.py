@@ -1,0 +1,131 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mtft.config.load import kind, load
+from mtft.config.schema import PRESETS, SCHEMAS, EvalConfig, Options, RefineConfig, SelectConfig, TrainConfig
+
+UNITS = ("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score")
+
+every_schema = pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+
+
+def train(**values: Any) -> TrainConfig:
+    return TrainConfig(**{"tasks": "sst", **values})
+
+
+@every_schema
+def test_every_field_says_what_it_is_and_numbers_name_their_unit(schema: type[Options]) -> None:
+    for name, field in schema.model_fields.items():
+        assert field.description, name
+        if kind(field) in (int, float, Decimal, dict):
+            assert any(unit in field.description.lower() for unit in UNITS), name
+
+
+@every_schema
+def test_a_key_has_one_meaning_in_all_commands(schema: type[Options]) -> None:
+    for other in SCHEMAS:
+        for name in schema.model_fields.keys() & other.model_fields.keys():
+            assert kind(schema.model_fields[name]) is kind(other.model_fields[name]), name
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        train().seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("keep", ["0.3", 0.3, Decimal("0.3"), "0.30", "3e-1"], ids=repr)
+def test_keep_is_an_exact_decimal(keep: Any) -> None:
+    assert str(train(keep=keep).keep) == "0.3"
+
+
+def test_keep_cannot_be_so_small_that_its_digits_fill_the_memory() -> None:
+    with pytest.raises(ValidationError):
+        train(keep=Decimal("1e-999999"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("keep", "0"),
+        ("keep", "1.1"),
+        ("max_length", 7),
+        ("seed", -1),
+        ("seed", 2**63),
+        ("lr", 0),
+        ("lr", "nan"),
+        ("lr", "inf"),
+        ("warmup", 1.5),
+        ("dropout", 1),
+        ("batch_size", True),
+        ("batch_size", 1.5),
+        ("epochs", Decimal("1e999999")),
+        ("model", ""),
+        ("model", "a\0b"),
+        ("out", ""),
+        ("out", "\udcff"),
+        ("tasks", "sst,,sts"),
+        ("tasks", "sst,sst"),
+        ("tasks", []),
+        ("best", "accuracy"),
+        ("best", "sts."),
+        ("surgery", "pcgrd"),
+        ("nothing", 1),
+    ],
+)
+def test_wrong_values_are_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        train(**{key: value})
+
+
+@pytest.mark.parametrize(("text", "names"), [("none", ()), ("a, b", ("a", "b")), (["a"], ("a",)), (None, None)])
+def test_augment_tells_none_from_default(text: Any, names: tuple[str, ...] | None) -> None:
+    assert train(augment=text).augment == names
+
+
+@pytest.mark.parametrize("rule", ["mean", "last", "sts.pearson"])
+def test_rules_for_the_best_epoch(rule: str) -> None:
+    assert train(best=rule).best == rule
+
+
+LIMITS = {"sts.pearson": Decimal("0.8"), "sst.accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    "value", ["sts.pearson=0.8, sst.accuracy=5e-1", ["sts.pearson=0.8", "sst.accuracy=0.5"], LIMITS], ids=repr
+)
+def test_limits_are_parsed(value: Any) -> None:
+    assert EvalConfig(fail_under=value).fail_under == {"sts.pearson": 0.8, "sst.accuracy": 0.5}
+
+
+@pytest.mark.parametrize("value", ["sts.pearson", "sts=0.8", "sts.pearson=high", "a.b=nan", "a.b=1,a.b=2", 3, ".b=1"])
+def test_wrong_limits_are_refused(value: Any) -> None:
+    with pytest.raises(ValidationError):
+        EvalConfig(fail_under=value)
+
+
+def test_rates_of_single_tasks() -> None:
+    assert RefineConfig(tasks=("sst",), task_lr="sst=5e-8").task_lr == {"sst": 5e-8}  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="> 0"):
+        RefineConfig(tasks=("sst",), task_lr={"sst": 0.0})
+
+
+@pytest.mark.parametrize("schema", [TrainConfig, SelectConfig, RefineConfig], ids=lambda schema: schema.__name__)
+def test_presets_fit_their_command(schema: type[Options]) -> None:
+    for name in schema.presets:
+        load(schema, preset=name, flags={"tasks": "sst"})
+
+
+def test_presets_hold_the_values_of_the_report() -> None:
+    def values(name: str) -> tuple[Any, ...]:
+        config = load(TrainConfig, preset=name, flags={"tasks": "sst"}).config
+        return config.keep, config.lr, config.batch_size, config.epochs, config.schedule
+
+    assert list(PRESETS) == ["report", "report-vanilla", "report-sam"]
+    assert values("report") == (Decimal("0.3"), 1e-4, 512, 30, "constant")
+    assert values("report-vanilla") == (Decimal("1"), 1e-5, 16, 30, "constant")
+    assert values("report-sam") == (Decimal("0.1"), 1e-4, 16, 30, "constant")
+    refine = load(RefineConfig, preset="report", flags={"tasks": "sst"}).config
+    assert (refine.batch_size, refine.lr, refine.task_lr, refine.epochs) == (16, 1e-5, {"sst": 5e-8}, 30)
