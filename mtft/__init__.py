@@ -23,7 +23,7 @@ _PUBLIC = {
 }
 _MODULES = ("heads", "losses", "metrics")
 
-__all__ = ["__version__", *_MODULES, *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_MODULES, *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -79,8 +79,11 @@ def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Map
             for task in trained.tasks
         ],
     }
-    heads = {f"{task.name}.{name}": tensor for task in trained.tasks
-             for name, tensor in trained.model.heads[task.name].state_dict().items()}
+    heads = {
+        f"{task.name}.{name}": tensor
+        for task in trained.tasks
+        for name, tensor in trained.model.heads[task.name].state_dict().items()
+    }
     with replaced_directory(directory) as fresh:
         save_mask(fresh / "mask.safetensors", trained.mask)
         write_tensors(fresh / "encoder.safetensors", {"values": trained.encoder.theta[trained.selection]})
@@ -104,13 +107,14 @@ def load_model(directory: Path, registry: Registry, base: str | None = None) -> 
             f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); --model says where that is"
         )
     tasks = tuple(_known_task(directory, registry, entry) for entry in manifest["tasks"])
-    trained = TrainedModel(
-        build_model(encoder, tasks), flat, mask, tasks, tokenizer, int(manifest["max_length"]), name
-    )
+    trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, int(manifest["max_length"]), name)
     values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
     flat.theta[trained.selection] = values
-    shapes = {f"{task.name}.{key}": tuple(tensor.shape) for task in tasks
-              for key, tensor in trained.model.heads[task.name].state_dict().items()}
+    shapes = {
+        f"{task.name}.{key}": tuple(tensor.shape)
+        for task in tasks
+        for key, tensor in trained.model.heads[task.name].state_dict().items()
+    }
     tensors = read_tensors(directory / "heads.safetensors", shapes)
     for task in tasks:
         head = trained.model.heads[task.name]

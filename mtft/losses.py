@@ -47,8 +47,8 @@ def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") 
     that the two belong together.
     """
     first, second = functional.log_softmax(outputs, dim=-1)
-    forward = (first.exp() * (first - second)).sum(-1)
-    reverse = (second.exp() * (second - first)).sum(-1)
+    forward: Tensor = (first.exp() * (first - second)).sum(-1)
+    reverse: Tensor = (second.exp() * (second - first)).sum(-1)
     if direction == "forward":
         return forward
     if direction == "reverse":

@@ -104,7 +104,8 @@ class Binary:
         """Sigmoid: raw [B, 1] -> probabilities of both names [B, 2]."""
         logit = raw.astype(np.float64).reshape(-1)
         yes = np.exp(-np.logaddexp(0.0, -logit))
-        return np.stack([1.0 - yes, yes], axis=-1)
+        probabilities: Array = np.stack([1.0 - yes, yes], axis=-1)
+        return probabilities
 
     def present(self, value: Any) -> dict[str, Any]:
         probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}

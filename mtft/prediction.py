@@ -35,7 +35,7 @@ def read_records(lines: Iterable[str], form: str = "auto") -> Iterator[Record]:
     """
     numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, 1))
     rows = ((number, line.removeprefix("\ufeff") if number == 1 else line) for number, line in numbered)
-    filled = ((number, line) for number, line in rows if line.strip())
+    filled: Iterator[tuple[int, str]] = ((number, line) for number, line in rows if line.strip())
     first = next(filled, None)
     if first is None:
         return
@@ -123,9 +123,7 @@ def _predict_block(
     return results
 
 
-def _fill(
-    trained: TrainedModel, results: list[dict[str, Any]], rows: list[tuple[str, ...]], tasks: list[Task]
-) -> None:
+def _fill(trained: TrainedModel, results: list[dict[str, Any]], rows: list[tuple[str, ...]], tasks: list[Task]) -> None:
     """Encode rows of one kind of input once and add what every task says to the results."""
     table, _ = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
     raw = apply(trained.model, table, [task.name for task in tasks])

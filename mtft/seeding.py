@@ -1,6 +1,7 @@
 """Random numbers derived from one run seed by name, so that no draw depends on what was drawn before.
 
-Dropout, and fresh weights of a plugin's head, are what torch draws from its default generator; `seeded` is the only place that touches it.
+Dropout, and the fresh weights of heads, are what torch draws from its default generator; `seeded` is the only place
+that touches it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def command(groups: tuple[str, ...], resamples: int, as_json: bool) -> None:
     \b
     Example:
       mtft compare individual=runs/sst,runs/quora,runs/sts unified=runs/sst-quora-sts
-    """
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.compare import compare
 
     with open_services(quiet=True) as services:

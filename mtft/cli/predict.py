@@ -35,7 +35,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     Examples:
       echo "What a film." | mtft predict runs/first
       mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
-    """
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.predict import predict
 
     with _lines(file) as lines, open_services(quiet=quiet) as services:

@@ -26,7 +26,7 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
       mtft train --tasks sst,quora,sts --sample
       mtft train --tasks sst,quora,sts --data-dir data --epochs 2 --out runs/first
       mtft train --tasks sts --preset report-vanilla
-    """
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.train import train
 
     with open_services(quiet=quiet) as services:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtft.data.example import Example
-from mtft.data.tokenization import TokenTable, Tokenizer, Truncation
+from mtft.data.tokenization import Tokenizer, TokenTable, Truncation
 from mtft.errors import DataError
 
 
@@ -31,8 +31,6 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
 
 
 def build_dataset(

@@ -61,9 +61,7 @@ class EncoderOutput:
 def packed_mean(packed: Tensor, batch: TokenBatch) -> Tensor:
     """Average the tokens [N, H] of each sequence; returns [B, H]."""
     blocks = packed.split([count * length for count, length in batch.groups])
-    means = [
-        block.view(count, length, -1).mean(1) for block, (count, length) in zip(blocks, batch.groups, strict=True)
-    ]
+    means = [block.view(count, length, -1).mean(1) for block, (count, length) in zip(blocks, batch.groups, strict=True)]
     return torch.cat(means)
 
 
@@ -80,12 +78,18 @@ class _Lookup(torch.autograd.Function):
         return weight.index_select(0, ids)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         (ids,) = ctx.saved_tensors
         if ctx.weight.grad is None:
             return torch.zeros_like(ctx.weight).index_add_(0, ids, grad), None
         ctx.weight.grad.index_add_(0, ids, grad)
         return None, None
+
+
+def lookup(weight: Tensor, ids: Tensor) -> Tensor:
+    """Return the rows [N, H] of an embedding table [V, H]."""
+    rows: Tensor = _Lookup.apply(weight, ids)  # type: ignore[no-untyped-call]
+    return rows
 
 
 class Embeddings(nn.Module):
@@ -103,9 +107,9 @@ class Embeddings(nn.Module):
     def forward(self, batch: TokenBatch) -> Tensor:
         """Embed tokens: returns [N, H]."""
         total = (
-            _Lookup.apply(self.word.weight, batch.ids)
-            + _Lookup.apply(self.position.weight, batch.positions)
-            + _Lookup.apply(self.segment.weight, batch.segments)
+            lookup(self.word.weight, batch.ids)
+            + lookup(self.position.weight, batch.positions)
+            + lookup(self.segment.weight, batch.segments)
         )
         return functional.dropout(self.norm(total), self.dropout, self.training)
 
@@ -132,7 +136,8 @@ class TransformerLayer(nn.Module):
         mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, dropout))
         hidden = self.attention_norm(hidden + functional.dropout(mixed, self.dropout, self.training))
         wide = self.output(functional.gelu(self.intermediate(hidden)))
-        return self.output_norm(hidden + functional.dropout(wide, self.dropout, self.training))
+        transformed: Tensor = self.output_norm(hidden + functional.dropout(wide, self.dropout, self.training))
+        return transformed
 
 
 class Encoder(nn.Module):

@@ -22,7 +22,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "bert-base-cased": {"vocabulary": 28996},
     "bert-large-uncased": {"hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096},
     "bert-large-cased": {
-        "vocabulary": 28996, "hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096
+        "vocabulary": 28996,
+        "hidden_size": 1024,
+        "layers": 24,
+        "heads": 16,
+        "intermediate_size": 4096,
     },
 }
 """Configurations known by name, so that parameters are counted without any file."""

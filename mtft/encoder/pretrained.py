@@ -64,7 +64,7 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
 
 def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
     """Map our parameter names to the Hugging Face tensors that they are the concatenation of."""
-    names = {
+    names: dict[str, tuple[str, ...]] = {
         "embeddings.word.weight": ("embeddings.word_embeddings.weight",),
         "embeddings.position.weight": ("embeddings.position_embeddings.weight",),
         "embeddings.segment.weight": ("embeddings.token_type_embeddings.weight",),
@@ -73,7 +73,7 @@ def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
         "pooler.weight": ("pooler.dense.weight",),
         "pooler.bias": ("pooler.dense.bias",),
     }
-    parts = {
+    parts: dict[str, tuple[str, ...]] = {
         "qkv": ("attention.self.query", "attention.self.key", "attention.self.value"),
         "attention_output": ("attention.output.dense",),
         "attention_norm": ("attention.output.LayerNorm",),
@@ -116,8 +116,10 @@ def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
 
 def _modern(name: str) -> str:
     """Drop the ``bert.`` prefix and use today's names for the weights of LayerNorm."""
-    return name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
+    return (
+        name.removeprefix("bert.")
+        .replace("LayerNorm.gamma", "LayerNorm.weight")
+        .replace("LayerNorm.beta", "LayerNorm.bias")
     )
 
 

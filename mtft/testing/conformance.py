@@ -119,13 +119,13 @@ def _head_problems(task: Task) -> Iterator[str]:
         yield "building it twice from one seed gives different weights"
     model = build_model(encoder, [task]).eval()
     table = tiny_table(encoder, LENGTHS)
-    together = model(pack(table, np.arange(len(LENGTHS))), [task.name])[task.name]
+    together = model(pack((table, np.arange(len(LENGTHS)))), [task.name])[task.name]
     if together.shape != (len(LENGTHS), task.output.width):
         yield f"gives {list(together.shape)} where [{len(LENGTHS)}, {task.output.width}] is needed"
         return
     if not together.isfinite().all():
         yield "gives numbers that are not finite"
-    alone = [model(pack(table, np.array([row])), [task.name])[task.name] for row in range(len(LENGTHS))]
+    alone = [model(pack((table, np.array([row]))), [task.name])[task.name] for row in range(len(LENGTHS))]
     if not torch.allclose(together, torch.cat(alone), rtol=1e-4, atol=1e-5):
         yield "what it gives for an example depends on the others in the batch"
     together.sum().backward()

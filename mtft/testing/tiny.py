@@ -16,9 +16,7 @@ from mtft.encoder.directory import KEYS
 from mtft.encoder.pretrained import hub_tensors
 from mtft.seeding import numpy_generator, torch_generator
 
-TINY = EncoderConfig(
-    vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=48, dropout=0.1
-)
+TINY = EncoderConfig(vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=48, dropout=0.1)
 
 
 def tiny_encoder(seed: int = 0) -> Encoder:

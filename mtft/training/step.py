@@ -97,9 +97,7 @@ class Stepper:
         weight = sum(source.weight for source in present)
         self.encoder.zero_grad()
         self.heads[task].zero_grad()
-        parts = [
-            (source, rows[source.name], source.weight / weight / len(rows[source.name])) for source in present
-        ]
+        parts = [(source, rows[source.name], source.weight / weight / len(rows[source.name])) for source in present]
         names = (self.seed, "dropout", number, task)
         loss = accumulate(self.model, parts, budget=self.budget, seed=names)
         if isinstance(self.selection, slice):

@@ -58,6 +58,4 @@ class Tally:
 def pair_cosines(result: StepResult) -> dict[str, float]:
     """Return the cosine of each pair of tasks present, under ``first/second``."""
     names = list(result.losses)
-    return {
-        f"{names[i]}/{names[j]}": float(result.cosines[i, j]) for i, j in combinations(range(len(names)), 2)
-    }
+    return {f"{names[i]}/{names[j]}": float(result.cosines[i, j]) for i, j in combinations(range(len(names)), 2)}

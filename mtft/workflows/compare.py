@@ -58,9 +58,7 @@ def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resampl
     first, *others = owners
     for name in others:
         if owners[name].keys() != owners[first].keys():
-            raise ConfigError(
-                f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}"
-            )
+            raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
     tasks = [services.registry.task(name) for name in owners[first]]
     kept = {name: _predictions(runs, tasks) for name, runs in owners.items()}
     columns = tuple(

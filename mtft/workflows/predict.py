@@ -21,6 +21,4 @@ def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Se
     trained = load_model(run / "model", services.registry, config.model)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
-    return predict_records(
-        trained, read_records(lines, config.format), tasks, every=every, chunk=config.batch_size
-    )
+    return predict_records(trained, read_records(lines, config.format), tasks, every=every, chunk=config.batch_size)

@@ -25,6 +25,9 @@ from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task, resolve
 from mtft.workflows.services import Services
 
+LossOptions = dict[Callable[..., Any], dict[str, str]]
+"""Settings that a loss function takes."""
+
 
 @dataclass
 class Prepared:
@@ -61,7 +64,10 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     max_length = config.max_length or encoder_length
     load = partial(load_source, data_dir=data_directory(config), tokenizer=tokenizer, max_length=max_length,
                    strict=config.strict, notify=services.notify)  # fmt: skip
-    options = {folded_cross_entropy: {"folding": config.cfimdb_folding}, consistency: {"direction": config.consistency}}
+    options: LossOptions = {
+        folded_cross_entropy: {"folding": config.cfimdb_folding},
+        consistency: {"direction": config.consistency},
+    }
     training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
     return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
 
@@ -118,9 +124,7 @@ def load_source(
     return dataset
 
 
-def training_source(
-    source: Source, task: str, dataset: Dataset, options: dict[Callable[..., Any], dict[str, str]]
-) -> TrainingSource:
+def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:
     """Put a source's tokens and its loss, with the settings it takes, together."""
     loss = resolve(source.loss)
     return TrainingSource(

@@ -109,8 +109,8 @@ class Refinement:
             weight_decay=self.config.weight_decay, seed=seed,
         )  # fmt: skip
         rate = self.config.task_lr.get(task.name, self.config.lr)
-        plan = Plan(self.config.epochs, self.config.batch_size, rate, self.config.schedule, self.config.warmup, seed=seed)
-        return stepper, plan
+        config = self.config
+        return stepper, Plan(config.epochs, config.batch_size, rate, config.schedule, config.warmup, seed=config.seed)
 
     def _load(self, task: Task, split: str) -> Dataset:
         return load_source(

@@ -39,9 +39,7 @@ class Services:
         return {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
 
 
-def services(
-    notify: Callable[[str], None] = _silent, progress: Callable[[Progress], None] = _silent
-) -> Services:
+def services(notify: Callable[[str], None] = _silent, progress: Callable[[Progress], None] = _silent) -> Services:
     """Load the plugins and put the services together."""
     plugins = load_plugins()
     return Services(build_registry(plugins), plugins, notify, progress)

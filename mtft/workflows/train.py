@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 from mtft.checkpoint import TrainedModel, save_model
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
@@ -14,7 +13,8 @@ from mtft.errors import CheckpointError
 from mtft.evaluation import apply, scores
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask
-from mtft.training.loop import EpochDone, Plan, StepDone, train as loop
+from mtft.training.loop import EpochDone, Plan, StepDone
+from mtft.training.loop import train as loop
 from mtft.training.state import save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
