@@ -19,7 +19,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint types wheel bench clean
+.PHONY: help demo test slow lint types docs wheel bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ lint: $(VENV)/.editable ## check style and format
 
 types: $(VENV)/.editable ## check types
 	$(RUN)/python -m mypy
+
+docs: $(VENV)/.editable ## write examples/commands.md from the commands' help
+	$(RUN)/python tests/generate_docs.py
 
 wheel: $(VENV)/.editable ## build the wheel into dist/
 	$(RUN)/python -m build --wheel --outdir $(DIST)

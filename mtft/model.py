@@ -19,7 +19,9 @@ class MultiTaskModel(nn.Module):
     def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.heads = nn.ModuleDict(heads)
+        self.heads = dict(heads)  # no nn.ModuleDict: it takes no task called "train" or "keys"
+        for name, head in self.heads.items():
+            self.add_module(f"head_{name}", head)
 
     def forward(self, batch: TokenBatch, tasks: Iterable[str]) -> dict[str, Tensor]:
         """Encode once and apply the heads asked for.

@@ -78,7 +78,8 @@ class Categorical:
         """Softmax: raw [B, C] -> probabilities [B, C]."""
         logits = raw.astype(np.float64)
         powers: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
+        return probabilities
 
     def present(self, value: Any) -> dict[str, Any]:
         probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}

@@ -17,6 +17,9 @@ from mtft.tasks.task import Task
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
 """Keys that a record needs for each kind of input."""
 
+TRUNCATED = "truncated"
+"""Key of a result, beside its id and the tasks, that is there if the length limit cut a text of the record."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -124,9 +127,14 @@ def _predict_block(
 
 
 def _fill(trained: TrainedModel, results: list[dict[str, Any]], rows: list[tuple[str, ...]], tasks: list[Task]) -> None:
-    """Encode rows of one kind of input once and add what every task says to the results."""
-    table, _ = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
+    """Encode rows of one kind of input once and add what every task says to the results.
+
+    A result whose texts the length limit cut says ``"truncated": true``.
+    """
+    table, truncation = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
     raw = apply(trained.model, table, [task.name for task in tasks])
     for task in tasks:
         for result, value in zip(results, task.output.read(raw[task.name]), strict=True):
             result[task.name] = task.output.present(value)
+    for place in truncation.cut:
+        results[place][TRUNCATED] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +11,9 @@ from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option
 from mtft.cli.services import open_services
 from mtft.errors import ConfigError
-from mtft.workflows.compare import Column, Comparison
+
+if TYPE_CHECKING:
+    from mtft.workflows.compare import Column, Comparison
 
 
 @click.command("compare")

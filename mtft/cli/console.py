@@ -189,7 +189,9 @@ class _Lines:
 
     def update(self, step: int, total: int, text: str) -> None:
         now, tenth = self._clock(), 10 * step // max(total, 1)
-        first, start = self._first = self._first or (step, now)
+        if self._first is None or step <= self._first[0]:  # a new count begins
+            self._first = step, now
+        first, start = self._first
         if tenth == self._tenth and now - self._last < self._every and step < total:
             return
         self._tenth, self._last = tenth, now

@@ -25,8 +25,11 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> Non
     """
     from mtft.workflows.count import count_plan, count_run
 
+    given = [origin.removeprefix("flag ") for key, origin in loaded.origins.items() if origin.startswith("flag ")]
+    if run and (foreign := set(given) - {"--tasks"}):
+        raise click.UsageError(f"{', '.join(sorted(foreign))}: {run} has its own", click.get_current_context())
     if run:
-        counts = count_run(run)
+        counts = count_run(run, loaded.config.tasks)
     else:
         with open_services(quiet=True) as services:
             counts = count_plan(loaded.config, services)

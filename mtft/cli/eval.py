@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import EvalConfig
 from mtft.errors import GateError
+
+if TYPE_CHECKING:
+    from mtft.workflows.evaluate import EvalResult
 
 
 @click.command("eval")
@@ -28,18 +32,24 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
 
     with open_services(quiet=quiet) as services:
         result = evaluate(run, loaded.config, services)
-    if as_json:
-        print_json(result)
-    else:
-        rows = [
-            [task, found.n, name, score.value, score.low, score.high]
-            for task, found in result.tasks.items()
-            for name, score in found.metrics.items()
-        ] + [
-            [task, found.n, "calibration error", found.calibration["ece"], None, None]
-            for task, found in result.tasks.items()
-            if found.calibration
-        ]
-        table(["task", "n", f"{result.split} metric", "value", "low", "high"], rows)
-    if result.failures:
-        raise GateError("; ".join(result.failures))
+    try:
+        if as_json:
+            print_json(result)
+        else:
+            _render(result)
+    finally:  # a reader that closed the pipe must not open the gate
+        if result.failures:
+            raise GateError("; ".join(result.failures))
+
+
+def _render(result: EvalResult) -> None:
+    rows = [
+        [task, found.n, name, score.value, score.low, score.high]
+        for task, found in result.tasks.items()
+        for name, score in found.metrics.items()
+    ] + [
+        [task, found.n, "calibration error", found.calibration["ece"], None, None]
+        for task, found in result.tasks.items()
+        if found.calibration
+    ]
+    table(["task", "n", f"{result.split} metric", "value", "low", "high"], rows)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option
-from mtft.plugin.manager import Plugin, build_registry, load_plugins
+
+if TYPE_CHECKING:
+    from mtft.plugin.manager import Plugin
 
 
 @click.command("plugins")
@@ -17,6 +21,8 @@ def command(as_json: bool) -> None:
     A broken plugin is listed with its error and stops nothing. MTFT_DISABLE_PLUGINS=1 switches off all but the
     built-in one, or those named (NAME,...); MTFT_STRICT_PLUGINS=1 makes a broken one an error.
     """
+    from mtft.plugin.manager import build_registry, load_plugins
+
     plugins = load_plugins()
     build_registry(plugins)
     if as_json:

@@ -31,6 +31,9 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2`, and an optional `id`; a TSV
     table with such a header; or plain lines, a pair being two texts around a tab.
 
+    Output is one record a line: the id (without one, the line's number), what each task says of it, and
+    "truncated": true if the model's length limit cut its text; as TSV one column per value.
+
     \b
     Examples:
       echo "What a film." | mtft predict runs/first
@@ -70,14 +73,19 @@ def _print_table(results: Iterator[dict[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     header: list[str] = []
     for result in results:
-        row = dict(_flatten(plain(result)))
+        row = dict(_flatten({**plain(result), TRUNCATED: TRUNCATED in result}))
         if not header:
             header = list(row)
             writer.writerow(header)
         if list(row) != header:
-            raise DataError(f"record {row['id']}: its columns differ from the first one's; use --output-format jsonl")
-        writer.writerow(printable(str(value)) for value in row.values())
+            raise DataError(f"record {result['id']}: its columns differ from the first one's; use --output-format jsonl")
+        writer.writerow(printable(_text(value)) for value in row.values())
         sys.stdout.flush()
+
+
+def _text(value: object) -> str:
+    """Write a value into a cell; true and false as JSON has them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mtft.cli.console import Progress as Display
 from mtft.cli.console import say
-from mtft.workflows.services import Progress, Services, services
+
+if TYPE_CHECKING:
+    from mtft.workflows.services import Progress, Services
 
 
 @contextmanager
 def open_services(*, quiet: bool) -> Iterator[Services]:
     """Give services that speak on stderr; with `quiet` they say nothing."""
-    started: list[float] = []
+    from mtft.workflows.services import services
+
+    start: tuple[float, int] | None = None
     with Display(quiet=quiet) as display:
 
         def progress(at: Progress) -> None:
-            started[:] = started or [time.monotonic() - 1e-9]
-            rate = at.tokens / (time.monotonic() - started[0]) if at.step > 1 else None
+            nonlocal start
+            now = time.monotonic()
+            if start is None or at.step == 1:  # what came before the first step is not counted, nor are its tokens
+                start = now, at.tokens
+            rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
             display.update(at.step, at.total, at.losses, rate)
 
         yield services(notify=(lambda text: None) if quiet else say, progress=progress)

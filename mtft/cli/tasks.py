@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mtft.cli.console import print_json, table, warn
 from mtft.cli.options import json_option
-from mtft.plugin.manager import Plugins, build_registry, load_plugins
-from mtft.tasks.registry import Registry
+
+if TYPE_CHECKING:
+    from mtft.plugin.manager import Plugins
+    from mtft.tasks.registry import Registry
 
 Record = dict[str, object]
 
@@ -16,6 +20,8 @@ Record = dict[str, object]
 @json_option
 def command(as_json: bool) -> None:
     """List tasks, and the sources that train them, with the distribution that brings each."""
+    from mtft.plugin.manager import build_registry, load_plugins
+
     plugins = load_plugins()
     registry = build_registry(plugins)
     for plugin in plugins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mtft.cli.console import print_json, say, table
+from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
@@ -32,7 +32,7 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
     with open_services(quiet=quiet) as services:
         result = train(loaded.config, services)
     if as_json:
-        print_json(result)
+        print_json({**plain(result), "parameters": result.parameters.report()})
         return
     rows = [[task, name, value] for task, found in result.dev.items() for name, value in found.items()]
     table(["task", "dev metric", "value"], rows)

@@ -164,7 +164,7 @@ class LossOptions(Options):
         "report", description="how five sentiment classes become two: summed logits, or summed probabilities"
     )
     consistency: Literal["symmetric", "forward", "reverse"] = Field(
-        "symmetric", description="direction of the divergence between the two orders of a pair"
+        "symmetric", description="direction of the divergence between the sentiments of a pair's two texts"
     )
 
 

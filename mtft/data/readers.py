@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from mtft.data.example import Example
@@ -28,9 +29,19 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from None
+        raise DataError(f"{path}:{_undecodable_line(path)}: not UTF-8 text ({error.reason})") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _undecodable_line(path: Path) -> int:
+    """Find the first line that is not UTF-8: the decoder's own count starts anew with every buffer."""
+    data = path.read_bytes()
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        data = data[: error.start]
+    return data.count(b"\n") + 1
 
 
 def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -38,17 +49,20 @@ def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str
     if not header.strip():
         raise DataError(f"{path}:1: no header line")
     delimiter = "\t" if "\t" in header else ","
-    names = next(csv.reader([header], delimiter=delimiter))
     csv.field_size_limit(MAX_FIELD)
-    rows = csv.reader(file, delimiter=delimiter, strict=True)
-    start = 2
+    rows = csv.reader(chain([header], file), delimiter=delimiter, strict=True)
+    start = 1
     try:
+        names = next(rows)
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise DataError(f"{path}:1: column {twice[0]!r} appears twice")
+        start = rows.line_num + 1
         for row in rows:
             if row and len(row) != len(names):
                 raise DataError(f"{path}:{start}: {len(row)} fields where the header has {len(names)}")
             if row:
                 yield start, dict(zip(names, row, strict=True))
-            start = rows.line_num + 2
+            start = rows.line_num + 1
     except csv.Error as error:
         raise DataError(f"{path}:{start}: {error}") from None
 
@@ -63,7 +77,12 @@ def _json_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str,
             raise DataError(f"{path}:{number}: not JSON: {error}") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}:{number}: found {type(record).__name__} where an object is needed")
-        yield number, {key: "" if value is None else str(value) for key, value in record.items()}
+        row = {key: "" if value is None else str(value) for key, value in record.items()}
+        try:
+            "".join(row.values()).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{path}:{number}: half a surrogate pair: {error}") from None
+        yield number, row
 
 
 @dataclass(frozen=True)

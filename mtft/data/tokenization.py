@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +48,13 @@ class TokenTable:
 
 @dataclass(frozen=True)
 class Truncation:
-    """How much of a dataset the length limit cut."""
+    """How much of a dataset the length limit cut; `cut` numbers the sequences of the table that it cut."""
 
     texts: int
     texts_cut: int
     tokens: int
     tokens_cut: int
+    cut: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         texts, tokens = self.texts_cut / max(self.texts, 1), self.tokens_cut / max(self.tokens, 1)
@@ -108,6 +109,7 @@ class Tokenizer:
             texts_cut=sum(a < b for a, b in zip(after, before, strict=True)),
             tokens=sum(before),
             tokens_cut=sum(before) - sum(after),
+            cut=tuple(place for place, (a, b) in enumerate(zip(after, before, strict=True)) if a < b),
         )
         return self._join(cut, per_example=max(widths, default=1) if apart else 1), truncation
 
@@ -129,19 +131,14 @@ class Tokenizer:
 
 
 def _fit(group: list[list[int]], room: int) -> list[list[int]]:
-    """Cut texts to `room` tokens together, shortening the longer one first."""
+    """Cut texts to `room` tokens together, shortening the longer one first, as the library does it."""
     if sum(map(len, group)) <= room:
         return group
     if len(group) == 1:
         return [group[0][:room]]
     first, second = map(len, group)
-    half = room // 2
-    if second <= half:
-        first = room - second
-    elif first <= room - half:
-        second = room - first
-    else:
-        first, second = room - half, half
+    short = min(first, second, room // 2)
+    first, second = (room - short, short) if first > second else (short, room - short)
     return [group[0][:first], group[1][:second]]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -134,7 +135,8 @@ def load_plugins() -> Plugins:
     plugins = Plugins(strict=os.environ.get("MTFT_STRICT_PLUGINS", "").lower() not in ("", "0", "false", "no"))
     found = [pair for distribution in _distributions() for pair in _entries(distribution)]
     if not any(_is_builtin(plugin) for plugin, _ in found):  # run from a checkout
-        found.append((Plugin(BUILTIN.name, BUILTIN.value, "mtft", "not installed"), BUILTIN.load))
+        version = pkgutil.resolve_name("mtft:__version__")
+        found.append((Plugin(BUILTIN.name, BUILTIN.value, "mtft", version), BUILTIN.load))
     for plugin, load in sorted(found, key=lambda pair: _rank(pair[0])):
         off = {plugin.name, plugin.distribution} if _is_builtin(plugin) else {plugin.name, plugin.distribution, *EVERY}
         plugins.add(replace(plugin, disabled=not off.isdisjoint(setting)), load)

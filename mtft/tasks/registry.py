@@ -16,8 +16,8 @@ from mtft.outputs import Output
 from mtft.tasks.task import InputKind, Source, Task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-RESERVED = ("all", "none")
-"""Words that ``--tasks`` and ``--augment`` take for themselves."""
+RESERVED = ("all", "none", "id", "truncated")
+"""Words that ``--tasks`` and ``--augment`` take for themselves, and keys of a prediction beside its tasks'."""
 
 PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 """A head or a loss given by name: ``package.module:name``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,18 +11,21 @@ from mtft.checkpoint import read_manifest
 from mtft.config.schema import CountConfig
 from mtft.encoder.bert import Encoder
 from mtft.encoder.directory import known_config
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, unknown
 from mtft.model import build_head
 from mtft.parameters import ParameterCount
 from mtft.selection.budget import budget
 from mtft.workflows.services import Services
 
 
-def count_run(run: Path) -> ParameterCount:
-    """Count the parameters of a finished run from its manifest."""
+def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
+    """Count the parameters of a finished run from its manifest, with the heads of these tasks (default: all)."""
     manifest = read_manifest(run / "model")
     heads = {entry["name"]: entry["parameters"] for entry in manifest["tasks"]}
-    return ParameterCount(manifest["total"], manifest["selected"], heads)
+    for name in tasks:
+        if name not in heads:
+            raise ConfigError(f"{run}: {unknown('task of this run', name, heads)}")
+    return ParameterCount(manifest["total"], manifest["selected"], {name: heads[name] for name in tasks or heads})
 
 
 def count_plan(config: CountConfig, services: Services) -> ParameterCount:

@@ -43,7 +43,10 @@ class Prepared:
 
 
 def data_directory(config: FileOptions) -> Path:
-    """Return where the data files are: the sample's place, the directory given, or the default."""
+    """Return where the data files are: the sample's place, the directory given, or the default.
+
+    The default may not be there: a reader that brings its own files needs none, `load_source` finds what is missing.
+    """
     return sample_dir() if config.sample else find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"))
 
 
@@ -114,7 +117,10 @@ def load_source(
 ) -> Dataset:
     """Read and tokenize one split of one source, telling what was left out or cut."""
     if missing := missing_files(source, split, data_dir):
-        raise DataError(f"{source.name}: {missing[0]}: no such file (--data-dir says where data files are)")
+        raise DataError(
+            f"{source.name}: {missing[0]}: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped "
+            f"sample data with --sample"
+        )
     dataset = build_dataset(
         source.name, source.reader(split, data_dir), tokenizer,
         apart=source.input == "apart", max_length=max_length, strict=strict,

@@ -19,7 +19,7 @@ from mtft.training.tally import Tally
 from mtft.workflows.best import Best
 from mtft.workflows.preparation import data_directory, load_source, set_threads, training_source
 from mtft.workflows.probe import check_saved, write_probe
-from mtft.workflows.run_directory import RunDirectory, free_path
+from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.services import Progress, Services
 
 Scores = dict[str, dict[str, float]]
@@ -38,30 +38,32 @@ class RefineResult:
 def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
     """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves."""
     path = free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
-    if path.resolve() == run.resolve():
-        raise ConfigError(f"--out: {path} is the run that is refined; it is never changed")
+    refuse_foreign(path)
+    if run.resolve() in (path.resolve(), *path.resolve().parents):
+        raise ConfigError(f"--out: {path} is in the run that is refined, {run}; it is never changed")
     set_threads(config.threads)
     trained = load_model(run / "model", services.registry, config.model)
     names = [task.name for task in trained.tasks]
     for name in (*config.tasks, *config.task_lr):
         if name not in names:
             raise ConfigError(f"{run}: {unknown('task of this run', name, names)}")
-    out = RunDirectory.create(path, config, "refine", data_directory(config))
-    return Refinement(trained, config, services, out).run(run)
+    return Refinement(trained, config, services, path).run(run)
 
 
 class Refinement:
-    """One refinement in progress."""
+    """One refinement in progress; its directory is made when all data are there."""
 
-    def __init__(self, trained: TrainedModel, config: RefineConfig, services: Services, out: RunDirectory) -> None:
-        self.trained, self.config, self.services, self.out = trained, config, services, out
+    def __init__(self, trained: TrainedModel, config: RefineConfig, services: Services, path: Path) -> None:
+        self.trained, self.config, self.services = trained, config, services
+        self.chosen = [task for task in trained.tasks if task.name in config.tasks]
+        self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
+        self.out = RunDirectory.create(path, config, "refine", data_directory(config))
 
     def run(self, origin: Path) -> RefineResult:
         """Refine task after task and write the new run."""
         before = {task.name: self._evaluate(task)[1] for task in self.trained.tasks}
-        chosen = [task for task in self.trained.tasks if task.name in self.config.tasks]
-        kept = tuple(task.name for task in chosen if self._refine(task, before[task.name][task.primary_metric]))
+        kept = tuple(task.name for task in self.chosen if self._refine(task, before[task.name]))
         after: Scores = {}
         for task in self.trained.tasks:
             values, after[task.name] = self._evaluate(task)
@@ -73,20 +75,22 @@ class Refinement:
         self.out.write_summary(self._summary(origin, after, kept))
         return RefineResult(self.out.path, before, after, kept)
 
-    def _refine(self, task: Task, start: float) -> bool:
+    def _refine(self, task: Task, start: dict[str, float]) -> bool:
         """Train one head; leave the best one in place and tell whether it is a new one."""
         stepper, plan = self._stepper(task)
-        head = stepper.heads[task.name].theta
-        kept, best, tally = head.clone(), Best("mean", self.config.patience, score=start, epoch=-1), Tally()
+        head, primary = stepper.heads[task.name].theta, {task.name: task.primary_metric}
+        best = Best("mean", self.config.patience, epoch=-1)
+        best.score = best.rate(primary, {task.name: start})
+        kept, tally, tokens = head.clone(), Tally(), 0
         total = plan.steps({task.name: len(stepper.sources[task.source.name])})
         for event in loop(stepper, plan):
             if isinstance(event, StepDone):
                 tally.add(event.result)
-                progress = Progress(event.number, total, event.epoch, tally.losses(), tally.tokens)
-                self.services.progress(progress)
+                tokens += event.result.tokens
+                self.services.progress(Progress(event.number, total, event.epoch, tally.losses(), tokens))
                 continue
             found = self._evaluate(task)[1]
-            better = best.update(event.epoch, best.rate({task.name: task.primary_metric}, {task.name: found}))
+            better = best.update(event.epoch, best.rate(primary, {task.name: found}))
             if better:
                 kept = head.clone()
             record = {"task": task.name, "epoch": event.epoch, "step": event.step, "train": tally.losses()}
@@ -102,14 +106,13 @@ class Refinement:
         return best.epoch > 0
 
     def _stepper(self, task: Task) -> tuple[Stepper, Plan]:
-        data = self._load(task, "train")
-        seed = self.config.seed
-        stepper = Stepper(
-            self.trained.model, self.trained.encoder, [training_source(task.source, task.name, data, {})], None,
-            weight_decay=self.config.weight_decay, seed=seed,
-        )  # fmt: skip
-        rate = self.config.task_lr.get(task.name, self.config.lr)
         config = self.config
+        source = training_source(task.source, task.name, self.data[task.name], {})
+        stepper = Stepper(
+            self.trained.model, self.trained.encoder, [source], None,
+            weight_decay=config.weight_decay, seed=config.seed,
+        )  # fmt: skip
+        rate = config.task_lr.get(task.name, config.lr)
         return stepper, Plan(config.epochs, config.batch_size, rate, config.schedule, config.warmup, seed=config.seed)
 
     def _load(self, task: Task, split: str) -> Dataset:

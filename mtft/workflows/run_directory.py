@@ -45,6 +45,12 @@ def free_path(given: Path | None, default: str, *, overwrite: bool) -> Path:
     return given
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
+    if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
+        raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
+
+
 class RunDirectory:
     """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes."""
 
@@ -56,9 +62,8 @@ class RunDirectory:
     @classmethod
     def create(cls, path: Path, config: Options, command: str, data_dir: Path) -> RunDirectory:
         """Make the directory, in place of a former run if there is one, and write settings and environment."""
+        refuse_foreign(path)
         if path.exists():
-            if not (path / "config.toml").is_file():
-                raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
             shutil.rmtree(path)
         try:
             path.mkdir(parents=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
+from mtft.errors import ConfigError
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import budget, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
@@ -35,6 +36,8 @@ class SelectResult:
 def select(config: SelectConfig, services: Services) -> SelectResult:
     """Score, select and write the mask file."""
     path = free_path(config.out, f"masks/{'-'.join(config.tasks)}.safetensors", overwrite=config.overwrite)
+    if path.is_dir():
+        raise ConfigError(f"--out: {path} is a directory; a mask is a file")
     prepared = prepare(config, services)
     mask = choose(prepared, config, services)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
 from mtft.workflows.preparation import Prepared, data_directory, load_source, prepare
 from mtft.workflows.probe import check_saved, write_probe
-from mtft.workflows.run_directory import RunDirectory, free_path
+from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Progress, Services
 
@@ -43,6 +43,7 @@ class TrainResult:
 def train(config: TrainConfig, services: Services) -> TrainResult:
     """Train as configured and write the run directory."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    refuse_foreign(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
     given = load_mask(config.mask) if config.mask else None

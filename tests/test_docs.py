@@ -1,0 +1,71 @@
+"""Documents say what is true: generated help, every command and hook named, examples that run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import generate_docs
+import pytest
+
+from mtft.cli.main import COMMANDS, main, run
+from mtft.config.load import load
+from mtft.config.schema import SCHEMAS, TrainConfig
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = sorted((ROOT / "examples").glob("*/run.toml"))
+
+
+def test_generated_help_is_up_to_date() -> None:
+    assert generate_docs.PLACE.read_text(encoding="utf-8") == generate_docs.document(), "run: make docs"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_readme_names_every_command(name: str) -> None:
+    assert f"mtft {name}" in README
+
+
+def test_readme_quotes_the_smallest_plugin_as_it_is() -> None:
+    assert (ROOT / "plugins/mtft-minimal/mtft_minimal.py").read_text(encoding="utf-8") in README
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("examples/*/README.md")], ids=str)
+def test_commands_in_documents_parse(path: Path) -> None:
+    """Every `$ mtft ...` line names a command and options that it has."""
+    lines = re.findall(r"^\$ (?:.*\| )?(mtft .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines
+    for line in lines:
+        _, name, *arguments = shlex.split(line.partition(" #")[0])
+        command = main.get_command(click.Context(main), name)
+        assert command is not None, line
+        known = {option for parameter in command.params for option in parameter.opts}
+        used = {argument for argument in arguments if argument.startswith("--")}
+        assert used <= known, line
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_in_the_readme_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_example_runs(path: Path, tiny_model: Path, tmp_path: Path) -> None:
+    arguments = ["--sample", "--max-steps", "2", "--batches", "1", "--model", str(tiny_model), "--max-length", "40"]
+    out = tmp_path / "run"
+    assert run(["train", "--config", str(path), *arguments, "--out", str(out), "--quiet"]) == 0
+    assert (out / "summary.json").is_file()
+    assert (path.parent / "README.md").is_file()
+
+
+def test_the_laptop_example_is_the_default() -> None:
+    defaults = load(TrainConfig, flags={"tasks": "sst,quora,sts"}).config
+    assert load(TrainConfig, file=ROOT / "examples/laptop/run.toml").config == defaults
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_every_setting_is_described(schema: type) -> None:
+    for name, field in schema.model_fields.items():  # type: ignore[attr-defined]
+        assert field.description, name
