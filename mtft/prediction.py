@@ -17,9 +17,6 @@ from mtft.tasks.task import Task
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
 """Keys that a record needs for each kind of input."""
 
-TRUNCATED = "truncated"
-"""Key of a result, beside its id and the tasks, that is there if the length limit cut a text of the record."""
-
 
 @dataclass(frozen=True)
 class Record:
@@ -137,4 +134,4 @@ def _fill(trained: TrainedModel, results: list[dict[str, Any]], rows: list[tuple
         for result, value in zip(results, task.output.read(raw[task.name]), strict=True):
             result[task.name] = task.output.present(value)
     for place in truncation.cut:
-        results[place][TRUNCATED] = True
+        results[place]["truncated"] = True

@@ -90,6 +90,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 usage, settings or data, 3 a gate, 130 interrupted, 143 terminated.
     """
+    _open_closed()
     try:
         with _terminable():
             code = _dispatch(list(sys.argv[1:] if args is None else args))
@@ -113,6 +114,13 @@ def run(args: Sequence[str] | None = None) -> int:
         if os.environ.get("MTFT_TRACEBACK") == "1":
             traceback.print_exc()
         return _fail(f"internal error: {type(error).__name__}: {error} (MTFT_TRACEBACK=1 shows where)", 1)
+
+
+def _open_closed() -> None:
+    """Open streams that the caller closed, as in ``>&-``, on the null device: no other file may get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _dispatch(args: list[str]) -> int:

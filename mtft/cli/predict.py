@@ -73,12 +73,13 @@ def _print_table(results: Iterator[dict[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     header: list[str] = []
     for result in results:
-        row = dict(_flatten({**plain(result), TRUNCATED: TRUNCATED in result}))
+        row = dict(_flatten({**plain(result), "truncated": "truncated" in result}))
         if not header:
             header = list(row)
             writer.writerow(header)
         if list(row) != header:
-            raise DataError(f"record {result['id']}: its columns differ from the first one's; use --output-format jsonl")
+            advice = "its columns differ from the first one's; use --output-format jsonl"
+            raise DataError(f"record {result['id']}: {advice}")
         writer.writerow(printable(_text(value)) for value in row.values())
         sys.stdout.flush()
 
