@@ -99,7 +99,7 @@ def load_model(directory: Path, registry: Registry, base: str | None = None) -> 
     tokenizer = load_tokenizer(found)
     encoder = load_encoder(found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS})
     flat = FlatParameters(encoder)
-    mask = load_mask(directory / "mask.safetensors")
+    mask = load_mask(directory / "mask.safetensors", total=len(flat))
     expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
     if (weights_digest(flat.theta), tokenizer.digest()) != expected or mask.base_digest != expected[0]:
         raise CheckpointError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import FEW, TASKS, Done, cli
 
 from mtft.testing.tiny import write_tiny_model
 
@@ -38,3 +39,18 @@ def real_data() -> Path:
     if not directory:
         pytest.skip("MTFT_DATA_DIR is not set")
     return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A run of four steps on the sample data, and what `mtft train --json` said; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "trained"
+    done = cli("train", "--tasks", ",".join(TASKS), *FEW, "--model", tiny_model, "--out", path, "--json")
+    assert done.code == 0, done.err
+    return path, done
+
+
+@pytest.fixture(scope="session")
+def trained_run(trained: tuple[Path, Done]) -> Path:
+    """The directory of a finished run of all three tasks; not to be changed."""
+    return trained[0]

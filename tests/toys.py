@@ -104,7 +104,7 @@ def naive_gradient(model: MultiTaskModel, parts: Sequence[Part]) -> tuple[float,
     gradients = torch.autograd.grad(total, [*encoder, *head])
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     split = sum(parameter.numel() for parameter in encoder)
-    return float(total), flat[:split], flat[split:]
+    return float(total.detach()), flat[:split], flat[split:]
 
 
 def toy_trained(base: Path, *, full: bool = False, seed: int = 0) -> TrainedModel:

@@ -110,14 +110,19 @@ class Progress:
             self._display.stop()
 
     def update(
-        self, step: int, total: int, losses: Mapping[str, float] | None = None, tokens_per_second: float | None = None
+        self,
+        step: int,
+        total: int,
+        losses: Mapping[str, float] | None = None,
+        tokens_per_second: float | None = None,
+        unit: str = "step",
     ) -> None:
-        """Show that `step` of `total` steps are done, with the latest loss per task."""
+        """Show that `step` of `total` units are done, with the latest loss per task."""
         if self._display is not None:
             parts = [f"{task} {loss:.4f}" for task, loss in (losses or {}).items()]
             if tokens_per_second is not None:
                 parts.append(f"{tokens_per_second:,.0f} tokens/s")
-            self._display.update(step, total, printable("  ".join(parts)))
+            self._display.update(step, total, printable("  ".join(parts)), unit)
 
 
 # ---- inside ---------------------------------------------------------------------------------------------------
@@ -170,10 +175,10 @@ class _Bar:
         self._task: Any = None
         self._rich.start()
 
-    def update(self, step: int, total: int, text: str) -> None:
+    def update(self, step: int, total: int, text: str, unit: str) -> None:
         if self._task is None:
             self._task = self._rich.add_task("", total=total)
-        self._rich.update(self._task, completed=step, total=total, description=text)
+        self._rich.update(self._task, completed=step, total=total, description=f"{unit}s  {text}")
 
     def stop(self) -> None:
         self._rich.stop()
@@ -187,7 +192,7 @@ class _Lines:
         self._first: tuple[int, float] | None = None
         self._tenth, self._last = -1, -math.inf
 
-    def update(self, step: int, total: int, text: str) -> None:
+    def update(self, step: int, total: int, text: str, unit: str) -> None:
         now, tenth = self._clock(), 10 * step // max(total, 1)
         if self._first is None or step <= self._first[0]:  # a new count begins
             self._first = step, now
@@ -196,7 +201,7 @@ class _Lines:
             return
         self._tenth, self._last = tenth, now
         left = f"{_duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
-        head = f"step {step}/{total}"
+        head = f"{unit} {step}/{total}"
         print("  ".join(filter(None, [head, text, left])), file=sys.stderr, flush=True)
 
 

@@ -94,7 +94,12 @@ def read_config(directory: Path) -> EncoderConfig:
         found = raw.get(key, allowed[0])
         if found not in allowed:
             raise ModelError(f"{path}: {key} is {found!r}, not {' or '.join(map(repr, allowed))}")
-    return EncoderConfig(**{ours: _number(path, raw, theirs, kind) for ours, (theirs, kind) in KEYS.items()})
+    config = EncoderConfig(**{ours: _number(path, raw, theirs, kind) for ours, (theirs, kind) in KEYS.items()})
+    if config.hidden_size % config.heads:
+        raise ModelError(
+            f"{path}: num_attention_heads is {config.heads}, not a divisor of hidden_size {config.hidden_size}"
+        )
+    return config
 
 
 ALLOWED: dict[str, tuple[Any, ...]] = {

@@ -26,12 +26,11 @@ class FlatParameters:
         return len(self.theta)
 
     def _bind(self) -> None:
-        weights, gradients = self.theta.split(self.sizes), self.grad.split(self.sizes)
-        for parameter, shape, weight, gradient in zip(
-            self.module.parameters(), self.shapes, weights, gradients, strict=True
-        ):
-            parameter.data = weight.view(shape)
-            parameter.grad = gradient.view(shape)
+        for vector, name in ((self.theta, "data"), (self.grad, "grad")):
+            if len(vector):  # frozen, there are no gradients to bind
+                parts = vector.split(self.sizes)
+                for parameter, shape, part in zip(self.module.parameters(), self.shapes, parts, strict=True):
+                    setattr(parameter, name, part.view(shape))
 
     def zero_grad(self) -> None:
         """Zero all gradients in place."""

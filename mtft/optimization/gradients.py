@@ -41,12 +41,14 @@ def accumulate(
     *,
     budget: int,
     seed: tuple[object, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> float:
     """Add the gradient of one task's loss to the model's gradients; return that loss.
 
     `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times
     loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
-    falls, which is drawn per micro-batch from `seed` (run seed and names).
+    falls, which is drawn per micro-batch from `seed` (run seed and names). `progress` is told the examples and
+    tokens of each micro-batch done.
     """
     (task,) = {source.task for source, _, _ in parts}
     device = next(model.parameters()).device
@@ -65,6 +67,8 @@ def accumulate(
             loss = loss + scale * _losses(source, mine, rows).sum()
         loss.backward()
         total += float(loss.detach())
+        if progress:
+            progress(len(cut), batch.tokens)
     return total
 
 

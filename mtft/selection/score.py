@@ -7,7 +7,7 @@ there to compare with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -35,13 +35,14 @@ def gradient_score(
     combination: Combination = "joint",
     budget: int = 2048,
     seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Score every encoder weight [P] by the gradient of the whole loss over some batches.
 
     "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
     "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
     "joint" adds the tasks' gradients, "normalised" divides each task's score by its sum first. Dropout is on
-    only with a `seed`.
+    only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
     """
     model.train(seed is not None)
     counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
@@ -55,7 +56,7 @@ def gradient_score(
             flat.zero_grad()
             names = () if seed is None else (seed, "select", task, number)
             parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
-            accumulate(model, parts, budget=budget, seed=names)
+            accumulate(model, parts, budget=budget, seed=names, progress=progress)
             _add(score, flat.grad, statistic)
         if combination == "normalised":
             score = _square(score, statistic)
@@ -68,7 +69,7 @@ def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole
     """Take batches that hold any of the sources as they are, or, where only the total counts, all rows at once."""
     names = [source.name for source in sources]
     held = [rows for rows in batches if any(name in rows for name in names)]
-    if not whole:
+    if not whole or not held:
         return held
     return [{name: np.concatenate([rows[name] for rows in held if name in rows]) for name in names}]
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, MtftError
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import budget, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import bias_score, gradient_score, magnitude_score, random_score
 from mtft.workflows.preparation import Prepared, prepare
 from mtft.workflows.run_directory import free_path
-from mtft.workflows.services import Services
+from mtft.workflows.services import Progress, Services
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def select(config: SelectConfig, services: Services) -> SelectResult:
     if path.is_dir():
         raise ConfigError(f"--out: {path} is a directory; a mask is a file")
     prepared = prepare(config, services)
-    mask = choose(prepared, config, services)
     path.parent.mkdir(parents=True, exist_ok=True)
+    mask = choose(prepared, config, services)
     save_mask(path, mask)
     return SelectResult(path, len(mask.indices), mask.total, *shares(prepared.encoder, mask.indices))
 
@@ -48,7 +48,10 @@ def select(config: SelectConfig, services: Services) -> SelectResult:
 def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Mask:
     """Select the encoder weights that will train, all of them when `keep` is one."""
     flat = prepared.encoder
-    count = budget(config.keep, len(flat))
+    try:
+        count = budget(config.keep, len(flat))
+    except ValueError as error:
+        raise ConfigError(f"--keep: {error}") from None
     method = {
         "score": config.score, "keep": str(config.keep), "scope": config.scope, "combine": config.combine,
         "batches": str(config.batches or "all"), "tasks": ",".join(config.tasks), "seed": str(config.seed),
@@ -58,7 +61,9 @@ def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Ser
         indices = torch.arange(count)
     else:
         services.notify(f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
-        scores = _scores(prepared, config)
+        scores = _scores(prepared, config, services)
+        if not bool(scores.isfinite().all()):
+            raise MtftError(f"the score {config.score!r} is not finite for every weight: a loss or gradient overflowed")
         if config.score == "bitfit":
             indices = scores.nonzero().squeeze(-1)
         elif config.scope == "tensor":
@@ -68,7 +73,7 @@ def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Ser
     return Mask(indices=indices, total=len(flat), base_digest=prepared.digest, method=method)
 
 
-def _scores(prepared: Prepared, config: SelectConfig | TrainConfig) -> Tensor:
+def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Tensor:
     flat = prepared.encoder
     if config.score == "random":
         return random_score(len(flat), config.seed)
@@ -77,16 +82,24 @@ def _scores(prepared: Prepared, config: SelectConfig | TrainConfig) -> Tensor:
     if config.score == "bitfit":
         return bias_score(flat)
     sizes = {source.name: len(source) for source in prepared.sources}
-    batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)
+    batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
+    total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
+
+    def progress(examples: int, tokens: int) -> None:
+        nonlocal done, seen
+        done, seen = done + examples, seen + tokens
+        services.progress(Progress(done, total, 0, {}, seen, unit="example"))
+
     return gradient_score(
         prepared.model,
         flat,
         prepared.sources,
-        batches[: config.batches],
+        batches,
         statistic=config.score,
         combination=config.combine,
         budget=config.micro_batch_tokens,
         seed=config.seed if config.selection_dropout else None,
+        progress=progress,
     )
 
 

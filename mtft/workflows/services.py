@@ -11,13 +11,17 @@ from mtft.tasks.registry import Registry
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is: step of total, epoch, mean losses per task so far this epoch, tokens so far."""
+    """How far something is: step of total, epoch, mean losses per task so far this epoch, tokens so far.
+
+    A step is an optimizer step, or whatever `unit` says.
+    """
 
     step: int
     total: int
     epoch: int
     losses: Mapping[str, float]
     tokens: int
+    unit: str = "step"
 
 
 def _silent(_: object) -> None:

@@ -46,11 +46,11 @@ def train(config: TrainConfig, services: Services) -> TrainResult:
     refuse_foreign(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
-    given = load_mask(config.mask) if config.mask else None
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
-    mask = choose(prepared, config, services) if given is None else _fitting(given, prepared, config)
+    mask = _given_mask(config.mask, prepared) if config.mask else None
     run = RunDirectory.create(path, config, "train", data_directory(config))
+    mask = mask or choose(prepared, config, services)
     trained = TrainedModel(
         prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length, config.model
     )
@@ -68,13 +68,13 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
     }  # fmt: skip
 
 
-def _fitting(mask: Mask, prepared: Prepared, config: TrainConfig) -> Mask:
-    """Return the mask if it was made for these base weights."""
-    if mask.base_digest != prepared.digest or mask.total != len(prepared.encoder):
+def _given_mask(path: Path, prepared: Prepared) -> Mask:
+    """Read a mask file; it must have been made for these base weights."""
+    mask = load_mask(path, total=len(prepared.encoder))
+    if mask.base_digest != prepared.digest:
         raise CheckpointError(
-            f"--mask: {config.mask} was made for other base weights "
-            f"({mask.total:,} of digest {mask.base_digest[:12]}..., not {len(prepared.encoder):,} of "
-            f"{prepared.digest[:12]}...)"
+            f"--mask: {path} was made for base weights with digest {mask.base_digest[:12]}..., "
+            f"not for these with {prepared.digest[:12]}..."
         )
     return mask
 

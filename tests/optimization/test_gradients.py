@@ -12,9 +12,8 @@ from torch import Tensor
 from toys import Part, mean_parts, naive_gradient, toy_model, toy_source, toy_sources
 
 from mtft.errors import PluginError
-from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
-from mtft.optimization.gradients import TrainingSource, accumulate
+from mtft.optimization.gradients import accumulate
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 5, "quora-consistency": 6, "sts-consistency": 3}
 SOURCES = toy_sources(SIZES)
@@ -140,15 +139,15 @@ def test_dropout_is_drawn_from_the_seed_alone() -> None:
 
 
 def test_dropout_leaves_torchs_own_generator_as_it_was() -> None:
+    model = toy_model(0.3)[0].train()
     state = torch.get_rng_state()
-    gradients(parts_of("one text"), 40, (1,), 0.3)
+    accumulate(model, parts_of("one text"), budget=40, seed=(1,))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_micro_batches_draw_dropout_of_their_own() -> None:
     """Two equal examples, each a micro-batch: with the same draw the loss would be twice that of the first."""
-    model: MultiTaskModel = toy_model(0.5)[0].train()
-    source: TrainingSource = toy_source("sts", 2)
+    model, source = toy_model(0.5)[0].train(), toy_source("sts", 2)
     one = accumulate(model, [(source, np.array([0]), 1.0)], budget=1, seed=(0,))
     two = accumulate(model, [(source, np.array([0, 0]), 1.0)], budget=1, seed=(0,))
     assert two != pytest.approx(2 * one, rel=1e-3)

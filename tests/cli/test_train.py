@@ -1,0 +1,317 @@
+"""`mtft train`: what it prints and writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import FEW, MTFT, ROOT, TASKS, Done, clean, cli, digests, process, records, summary
+
+from mtft.selection.mask import load_mask
+from mtft.testing.tiny import write_tiny_model
+
+ALL = ("train", "--tasks", "sst,quora,sts")
+PAIRS = {"sst/quora", "sst/sts", "quora/sts"}
+
+
+def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Done]) -> None:
+    path, done = trained
+    result = done.json
+    assert list(result) == ["path", "epochs", "best_epoch", "dev", "parameters", "conflicts"]
+    kept = summary(path)
+    assert result["path"] == str(path)
+    for key in ("epochs", "best_epoch", "dev", "parameters", "conflicts"):
+        assert result[key] == kept[key]
+    assert {task: list(found) for task, found in result["dev"].items()} == {
+        "sst": ["accuracy", "f1"],
+        "quora": ["accuracy", "f1"],
+        "sts": ["pearson", "spearman"],
+    }
+    assert result["parameters"]["tunable"] == sum(result["parameters"]["heads"].values()) + 6576 * 3 // 10
+    assert result["conflicts"]["pairs"].keys() == PAIRS
+    lines = done.err.splitlines()
+    assert lines[0] == "augmentation: cfimdb, quora-consistency, sts-consistency"
+    assert "selecting 30% of 6,576 encoder weights by sum" in lines
+    assert [line.split("  ")[0] for line in lines if line.startswith("step ")] == [f"step {n}/4" for n in (1, 2, 3, 4)]
+    assert lines[-1].startswith("epoch 1: dev sst accuracy ")
+
+
+def test_the_run_directory_is_complete(trained_run: Path) -> None:
+    names = set(digests(trained_run))
+    model = {f"model/{name}" for name in ("model.json", *_safetensors("mask", "encoder", "heads", "probe"))}
+    predictions = {f"predictions/{task}.dev.jsonl" for task in TASKS}
+    logs = {f"{name}.jsonl" for name in ("steps", "metrics", "conflicts", "times")}
+    assert names == {
+        *model, *predictions, *logs, "config.toml", "environment.json", "summary.json", "state/position.json",
+        "state/tensors.safetensors",
+    }  # fmt: skip
+    steps = records(trained_run / "steps.jsonl")
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
+    assert all(step["losses"].keys() == set(TASKS) and step["cosines"].keys() == PAIRS for step in steps)
+    (epoch,) = records(trained_run / "metrics.jsonl")
+    assert epoch["dev"] == summary(trained_run)["dev"]
+    assert epoch["best"] is True
+
+
+def _safetensors(*names: str) -> list[str]:
+    return [f"{name}.safetensors" for name in names]
+
+
+def test_its_configuration_makes_the_same_run_again(trained_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    done = cli("train", "--config", trained_run / "config.toml", "--out", out, "--quiet")
+    assert done.code == 0, done.err
+    assert digests(out / "model") == digests(trained_run / "model")
+
+
+def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sts"
+    options = ("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", out)
+    done = cli(*options, "--quiet")
+    assert (done.code, done.err) == (0, "")
+    header, pearson, spearman = map(str.split, done.out.splitlines())
+    assert header == ["task", "dev", "metric", "value"]
+    assert (pearson[:2], spearman[:2]) == (["sts", "pearson"], ["sts", "spearman"])
+    assert float(pearson[2]) == pytest.approx(summary(out)["dev"]["sts"]["pearson"], abs=1e-4)
+    done = cli(*options, "--overwrite")
+    assert re.fullmatch(
+        r"best epoch 1 of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts", done.err.splitlines()[-1]
+    )
+    assert "augmentation" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--tasks", "sst,qoura"], ["unknown task 'qoura'; did you mean 'quora'? (allowed: ", "sst"]),
+        (["--tasks", "sst,sst"], ["flag --tasks: 'sst' is given twice"]),
+        ([], ["tasks: required; give --tasks"]),
+        (["--best", "sst.acuracy"], ["--best: unknown rule 'sst.acuracy'; did you mean 'sst.accuracy'?", "mean"]),
+        (["--best", "sts.pearson"], ["unknown rule 'sts.pearson'"]),
+        (["--augment", "cfimbd"], ["--augment: unknown source of these tasks 'cfimbd'; did you mean 'cfimdb'?"]),
+        (["--tasks", "sts", "--augment", "cfimdb"], ["--augment: unknown source of these tasks 'cfimdb'", "none)"]),
+        (["--max-length", "49"], ["--max-length is 49; the model has 48 positions"]),
+        (["--max-length", "4"], ["flag --max-length: '4' is not a whole number >= 8"]),
+        (["--data-dir", "/no/such", "--no-sample"], ["--data-dir: /no/such is not a directory", "--sample"]),
+        (["--model", "/no/such"], ["/no/such: not a directory with config.json"]),
+        (["--mask", "/no/such"], ["mask file /no/such: ", "no such file"]),
+        (["--mask", __file__], ["mask file", "not a safetensors file"]),
+        (["--surgery", "pcgard"], ["one of pcgrad", "did you mean 'pcgrad'?"]),
+        (["--preset", "repot"], ["unknown preset 'repot'; did you mean 'report'?"]),
+        (["--set", "epoch=3"], ["unknown key 'epoch'; did you mean 'epochs'?"]),
+        (["--config", "/no/such.toml"], ["cannot read /no/such.toml: no such file"]),
+        (["--keep", "0"], ["flag --keep"]),
+        (["--epochs", "0"], ["flag --epochs: '0' is not a whole number >= 1"]),
+        (["--epoch", "1"], ["no such option", "--epochs"]),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_named_and_nothing_is_written(
+    options: list[str], parts: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    given = ["--tasks", "sst"] if "--tasks" not in options and options else []
+    out = tmp_path / "out"
+    done = cli("train", *given, "--sample", "--model", tiny_model, "--out", out, "--batches", "1", *options)
+    assert (done.code, done.out) == (2, "")
+    assert all(
+        line.startswith(("mtft: ", "augmentation: ")) for line in done.err.splitlines() if " texts cut " not in line
+    )
+    for part in parts:
+        assert part.lower() in done.err.lower()
+    assert not out.exists()
+
+
+def test_every_error_of_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    done = cli("train", "--epochs", "x", "--lr", "-1", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert [line.split(":")[1] for line in done.err.splitlines()] == [" error", " flag --epochs", " flag --lr"]
+
+
+def test_without_data_the_sample_is_offered(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli(*ALL, "--model", tiny_model)
+    assert done.code == 2
+    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try" in done.err
+    assert "--sample" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_environment_names_the_data(tiny_model: Path, tmp_path: Path) -> None:
+    options = ("train", "--tasks", "sts", "--model", tiny_model, *FEW[1:], "--quiet", "--out", tmp_path / "out")
+    done = process(*options, MTFT_DATA_DIR=str(tmp_path / "gone"))
+    assert (done.code, done.out) == (2, "")
+    assert f"$MTFT_DATA_DIR: {tmp_path / 'gone'} is not a directory; --sample uses" in done.err
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A copy of the sample data that may be changed."""
+    return shutil.copytree(ROOT / "mtft" / "sample", tmp_path / "data")
+
+
+def test_sources_without_files_are_left_out_and_tasks_without_files_fail(
+    data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    (data / "ids-cfimdb-train.csv").unlink()
+    (data / "sts-dev.csv").unlink()
+    out = tmp_path / "out"
+    done = cli(*ALL, "--data-dir", data, *FEW[1:], "--model", tiny_model, "--out", out)
+    assert done.code == 2
+    assert done.err.splitlines()[0] == "augmentation: quora-consistency, sts-consistency"
+    assert f"sts: {data}/sts-dev.csv: no such file" in done.err
+    assert not out.exists()
+    done = cli(*ALL, "--data-dir", data, "--augment", "cfimdb", *FEW[1:], "--model", tiny_model, "--out", out)
+    assert f"cfimdb: {data}/ids-cfimdb-train.csv: no such file" in done.err
+
+
+def test_augmentation_none(tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--tasks", "sst", "--augment", "none", *FEW, "--model", tiny_model, "--out", out)
+    done = cli("train", *options)
+    assert done.code == 0
+    assert done.err.splitlines()[0] == "augmentation: none"
+    assert load_mask(out / "model" / "mask.safetensors").method["sources"] == "sst"
+
+
+def test_rows_without_label_are_counted_or_refused(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    path = data / "sts-train.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    place = re.split("[\t,]", header).index("similarity")
+    assert place == len(re.split("[\t,]", header)) - 1
+    rows[1] = re.sub(r"[\d.]+$", "", rows[1])
+    rows[4] = re.sub(r"[\d.]+$", "", rows[4])
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    options = ("train", "--tasks", "sts", "--data-dir", data, *FEW[1:], "--model", tiny_model)
+    done = cli(*options, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    note = f"sts: 2 of {len(rows)} rows have no label (first: {path}:3)"
+    assert f"{note}; left out" in done.err.splitlines()
+    done = cli(*options, "--out", tmp_path / "strict", "--strict")
+    assert (done.code, done.err.splitlines()[-1]) == (2, f"mtft: error: {note}; --strict allows none")
+    assert not (tmp_path / "strict").exists()
+
+
+def test_what_is_there_stays_there(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    options = ("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--quiet")
+    before = digests(trained_run)
+    done = cli(*options, "--out", trained_run)
+    assert (done.code, done.err) == (
+        2, f"mtft: error: --out: {trained_run} exists; choose another or give --overwrite\n"
+    )  # fmt: skip
+    assert digests(trained_run) == before
+    for name in ("thesis.tex", "config.toml"):
+        mine = tmp_path / name.partition(".")[0]
+        mine.mkdir()
+        (mine / name).write_text("years of work")
+        done = cli(*options, "--out", mine, "--overwrite")
+        assert (done.code, done.err) == (
+            2, f"mtft: error: --out: {mine} exists and is no run of mtft; it is not overwritten\n"
+        )  # fmt: skip
+        assert (mine / name).read_text() == "years of work"
+    done = cli(*options, "--out", tmp_path / "thesis" / "thesis.tex", "--overwrite")
+    assert (done.code, (tmp_path / "thesis" / "thesis.tex").read_text()) == (2, "years of work")
+
+
+def test_without_out_each_run_gets_a_name(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("train", "--tasks", "sts", *FEW[:1], "--max-steps", "1", "--batches", "1", "--model", tiny_model)
+    paths = [cli(*options, "--json", *more).json["path"] for more in ([], [], ["--overwrite"])]
+    assert paths == ["runs/sts", "runs/sts-2", "runs/sts"]
+
+
+def test_a_mask_belongs_to_its_base(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    mask = trained_run / "model" / "mask.safetensors"
+    options = ("train", "--tasks", "sts", *FEW, "--mask", mask, "--out", tmp_path / "out")
+    done = cli(*options, "--model", write_tiny_model(tmp_path / "other", seed=1))
+    assert done.code == 2
+    assert f"--mask: {mask} was made for other base weights (6,576 of digest " in done.err
+    assert not (tmp_path / "out").exists()
+    done = cli(*options, "--model", tiny_model)
+    assert done.code == 0
+    assert "selecting" not in done.err
+    assert (tmp_path / "out" / "model" / "mask.safetensors").read_bytes() == mask.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")], ids=str
+)
+def test_signals_end_it_and_leave_an_unfinished_run(
+    number: int, code: int, word: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options = ("--tasks", "sts", "--sample", "--batches", "1", "--epochs", "2000", "--model", tiny_model, "--out", out)
+    with subprocess.Popen(
+        [*MTFT, "train", *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
+    ) as training:
+        assert training.stderr is not None
+        assert any(line.startswith("epoch 1: ") for line in training.stderr)
+        training.send_signal(number)
+        data, messages = training.communicate(timeout=60)
+    assert (training.returncode, data, messages.splitlines()[-1]) == (code, "", f"mtft: {word}")
+    assert "Traceback" not in messages
+    assert (out / "model" / "model.json").is_file()
+    assert not (out / "summary.json").exists()
+    done = cli("compare", f"a={out}")
+    assert (done.code, done.err) == (2, f"mtft: error: {out}: no finished run of mtft (no summary.json)\n")
+    assert cli("eval", out, "--sample", "--quiet").code == 0  # the best epoch so far is whole
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_colour_is_for_terminals_that_want_it(colour: bool, tiny_model: Path, tmp_path: Path) -> None:
+    options = ("--tasks", "sts", *FEW, "--model", tiny_model, "--out", tmp_path / "out")
+    ours, theirs = pty.openpty()
+    environment = clean(TERM="xterm-256color", COLUMNS="120", **({} if colour else {"NO_COLOR": "1"}))
+    for name in {"FORCE_COLOR", "CI", *(["NO_COLOR"] if colour else [])} & environment.keys():
+        del environment[name]
+    command = [*MTFT, "train", *map(str, options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment) as training:
+        os.close(theirs)
+        screen = b"".join(iter(lambda: _read(ours), b"")).decode()
+        assert training.stdout is not None
+        table = training.stdout.read()
+    os.close(ours)
+    assert training.returncode == 0
+    assert "4/4" in screen
+    assert "epoch 1: dev sts pearson" in screen
+    assert bool(re.search(r"\x1b\[[\d;]*3\d", screen)) is colour
+    assert "\x1b" not in table
+
+
+def _read(terminal: int) -> bytes:
+    """Read what is on the terminal; b"" when the other side is closed, which Linux reports as an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+def test_a_task_that_brings_its_data_needs_no_directory(tiny_model: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "plugins" / "mtft-nli" / "mtft_nli", site / "mtft_nli")
+    info = site / "mtft_nli-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mtft-nli\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[mtft]\nnli = mtft_nli\n")
+    options = ("train", "--tasks", "nli", *FEW[1:], "--model", tiny_model, "--json", "--quiet")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    path = os.pathsep.join([str(site), str(ROOT)])
+    done = process(*options, cwd=empty, PYTHONPATH=path)
+    assert done.json["path"] == "runs/nli"
+    manifest = json.loads((empty / "runs" / "nli" / "model" / "model.json").read_text())
+    assert manifest["tasks"][0]["plugin"] == {"name": "nli", "distribution": "mtft-nli", "version": "0.1"}
+    done = process("eval", "runs/nli", "--json", cwd=empty, PYTHONPATH=path)
+    assert done.json["tasks"]["nli"]["n"] == 24
+    done = process("eval", "runs/nli", cwd=empty)
+    assert done.code == 2
+    assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load" in done.err
+    done = process("train", "--tasks", "nli,sst", *options[3:], cwd=empty, PYTHONPATH=path)
+    assert done.code == 2
+    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR" in done.err

@@ -1,0 +1,99 @@
+"""Commands as users give them: in this process, which is fast, or in one of their own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from mtft.cli.main import run
+
+ROOT = Path(__file__).parent.parent
+MTFT = [sys.executable, "-W", "error", "-m", "mtft"]
+TASKS = ("sst", "quora", "sts")
+FEW = ("--sample", "--max-steps", "4", "--batches", "2")
+"""Options of a training that takes a second."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout, with no constant that strict JSON lacks."""
+        assert self.code == 0, self.err
+        return json.loads(self.out, parse_constant=_refuse)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The documents on stdout, one a line."""
+        assert self.code == 0, self.err
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def clean(**changes: str) -> dict[str, str]:
+    """Return the environment without settings of mtft, for Python from this checkout on one thread."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MTFT_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OMP_NUM_THREADS": "1", **changes}
+
+
+def cli(*args: object, stdin: str | bytes = "") -> Done:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    streams = redirect_stdout(out), redirect_stderr(err), mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with streams[0], streams[1], streams[2], mock.patch.dict(os.environ, clean(), clear=True):
+        code = run([str(arg) for arg in args])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def process(*args: object, stdin: str = "", cwd: Path | None = None, **environment: str) -> Done:
+    """Run a command in a process of its own, where warnings are errors."""
+    done = subprocess.run(
+        [*MTFT, *map(str, args)], input=stdin, capture_output=True, text=True, check=False, cwd=cwd,
+        env=clean(**environment),
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def shell(script: str, **environment: str) -> Done:
+    """Run a script of bash in which ``mtft`` is ours."""
+    function = f'mtft() {{ {" ".join(MTFT)} "$@"; }}\n'
+    done = subprocess.run(
+        ["bash", "-c", function + script], capture_output=True, text=True, check=False, env=clean(**environment)
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def digests(directory: Path) -> dict[str, str]:
+    """Return the digest of every file below a directory."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON Lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a run."""
+    found: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return found
