@@ -73,9 +73,12 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def replaced_directory(path: Path) -> Iterator[Path]:
     """Give a fresh directory to fill; when the block ends without error it takes the place of `path`.
 
-    The directory that was there stays until the new one is complete.
+    The directory that was there stays until the new one is complete, and comes back if a crash fell between the two
+    renames.
     """
     fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    if former.exists() and not path.exists():
+        former.rename(path)
     for left in (fresh, former):
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)

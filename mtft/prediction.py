@@ -44,7 +44,7 @@ def read_records(lines: Iterable[str], form: str = "auto") -> Iterator[Record]:
     if form == "jsonl":
         yield from (_from_json(number, line) for number, line in filled)
     elif form == "tsv":
-        header = next(csv.reader([next(filled)[1]], delimiter="\t"))
+        header = _fields(*next(filled))
         yield from (_from_table(number, line, header) for number, line in filled)
     else:
         yield from (_from_line(number, line) for number, line in filled)
@@ -68,11 +68,20 @@ def _from_json(number: int, line: str) -> Record:
     for key, text in texts.items():
         if not isinstance(text, str):
             raise DataError(f"input line {number}: {key} is {json.dumps(text)}, not a text")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise DataError(f"input line {number}: {key} holds half of a surrogate pair, which is no character")
     return Record(record.get("id", number), texts, number)
 
 
+def _fields(number: int, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter="\t"))
+    except csv.Error as error:
+        raise DataError(f"input line {number}: {error}") from None
+
+
 def _from_table(number: int, line: str, header: list[str]) -> Record:
-    fields = next(csv.reader([line], delimiter="\t"))
+    fields = _fields(number, line)
     if len(fields) != len(header):
         raise DataError(f"input line {number}: {len(fields)} fields where the header has {len(header)}")
     row = dict(zip(header, fields, strict=True))

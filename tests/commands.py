@@ -54,12 +54,12 @@ def clean(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OMP_NUM_THREADS": "1", **changes}
 
 
-def cli(*args: object, stdin: str | bytes = "") -> Done:
+def cli(*args: object, stdin: str | bytes = "", **environment: str) -> Done:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
     data = stdin.encode() if isinstance(stdin, str) else stdin
     streams = redirect_stdout(out), redirect_stderr(err), mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    with streams[0], streams[1], streams[2], mock.patch.dict(os.environ, clean(), clear=True):
+    with streams[0], streams[1], streams[2], mock.patch.dict(os.environ, clean(**environment), clear=True):
         code = run([str(arg) for arg in args])
     return Done(code, out.getvalue(), err.getvalue())
 

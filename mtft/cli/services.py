@@ -25,9 +25,7 @@ def open_services(*, quiet: bool) -> Iterator[Services]:
         def progress(at: Progress) -> None:
             nonlocal start
             now = time.monotonic()
-            if (
-                start is None or at.tokens < start[1] or at.step == 1
-            ):  # what came before the first step is not counted, nor are its tokens
+            if start is None or at.tokens < start[1] or at.step == 1:  # a new count begins
                 start = now, at.tokens
             rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
             display.update(at.step, at.total, at.losses, rate, at.unit)

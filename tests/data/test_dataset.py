@@ -83,8 +83,7 @@ def test_the_directory_given_wins_over_the_environment_and_over_data(
     assert find_data_dir(None, None) == find_data_dir(None, "") == Path("data")
 
 
-def test_a_directory_named_but_missing_is_an_error_that_offers_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_directory_named_but_missing_is_an_error_that_offers_the_sample(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--data-dir: .*gone is not a directory; --sample"):
         find_data_dir(tmp_path / "gone", None)
     with pytest.raises(DataError, match=r"\$MTFT_DATA_DIR: .*gone is not a directory; --sample"):

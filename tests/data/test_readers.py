@@ -142,9 +142,8 @@ def test_any_table_comes_back_with_its_line_numbers(
 @some
 @given(st.binary(max_size=60), st.sampled_from(["x.csv", "x.jsonl"]))
 def test_any_bytes_are_read_or_refused(data: bytes, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with suppress(DataError):
-            rows_of(Path(folder, name), data)
+    with tempfile.TemporaryDirectory() as folder, suppress(DataError):
+        rows_of(Path(folder, name), data)
 
 
 # ---- JSON Lines
