@@ -99,15 +99,20 @@ def load_model(directory: Path, registry: Registry, base: str | None = None) -> 
     tokenizer = load_tokenizer(found)
     encoder = load_encoder(found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS})
     flat = FlatParameters(encoder)
-    mask = load_mask(directory / "mask.safetensors", total=len(flat))
     expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
-    if (weights_digest(flat.theta), tokenizer.digest()) != expected or mask.base_digest != expected[0]:
+    if (weights_digest(flat.theta), tokenizer.digest()) != expected:
         raise CheckpointError(
             f"{directory}: the base model {name!r} ({found}) is not the one this run was trained from "
             f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); --model says where that is"
         )
+    mask = load_mask(directory / "mask.safetensors", total=len(flat))
+    if mask.base_digest != expected[0]:
+        raise CheckpointError(f"{directory}: mask.safetensors is of other base weights, {mask.base_digest[:12]}...")
+    if not 3 <= manifest["max_length"] <= encoder.config.positions:
+        found_length = f"max_length is {manifest['max_length']}"
+        raise CheckpointError(f"{directory}: {found_length}, not an integer from 3 to {encoder.config.positions}")
     tasks = tuple(_known_task(directory, registry, entry) for entry in manifest["tasks"])
-    trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, int(manifest["max_length"]), name)
+    trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, manifest["max_length"], name)
     values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
     flat.theta[trained.selection] = values
     shapes = {
@@ -134,15 +139,29 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: format version is {manifest.get('version')!r}; this mtft reads version {VERSION} only"
         )
-    base = manifest.get("base")
-    shape: dict[str, type] = {"max_length": int, "tasks": list, "base": dict, "selected": int, "total": int}
-    wrong = [key for key, kind in shape.items() if not isinstance(manifest.get(key), kind)]
-    encoder = (base or {}).get("encoder")
-    wrong += [f"base.encoder.{key}" for key in DROPOUTS if not isinstance((encoder or {}).get(key), float)]
-    wrong += [f"base.{key}" for key in ("name", "weights", "tokenizer") if not isinstance((base or {}).get(key), str)]
-    if wrong:
+    if wrong := _misfits(manifest, SHAPE):
         raise CheckpointError(f"{path}: missing or malformed: {', '.join(wrong)}")
     return manifest
+
+
+SHAPE: dict[str, Any] = {
+    "base": {"name": str, "weights": str, "tokenizer": str, "encoder": dict.fromkeys(DROPOUTS, float)},
+    "max_length": int,
+    "total": int,
+    "selected": int,
+    "tasks": [{"name": str, "output": {}, "parameters": int, "plugin": {}}],
+}
+"""What ``model.json`` must hold, other keys aside: types, mappings, and lists of one kind of entry."""
+
+
+def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
+    """Return the places where a JSON value has not the shape asked for."""
+    if isinstance(shape, dict) and isinstance(value, dict):
+        places = {key: f"{place}.{key}".lstrip(".") for key in shape}
+        return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, places[key])]
+    if isinstance(shape, list) and isinstance(value, list):
+        return [wrong for at, entry in enumerate(value) for wrong in _misfits(entry, shape[0], f"{place}[{at}]")]
+    return [] if type(value) is shape else [place]
 
 
 def find_base(directory: Path, name: str) -> Path:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtft.encoder.bert import EncoderConfig, EncoderOutput, TransformerLayer, initialise, packed_mean
+from mtft.encoder.dropout import dropout
 
 
 class ReportHead(nn.Module):
@@ -28,9 +29,9 @@ class ReportHead(nn.Module):
     def forward(self, output: EncoderOutput) -> Tensor:
         """Return raw outputs [B, width]."""
         mean = packed_mean(self.layer(output.packed, output.batch), output.batch)
-        features = functional.dropout(torch.cat([mean, output.pooled], dim=-1), self.dropout, self.training)
+        features = dropout(torch.cat([mean, output.pooled], dim=-1), self.dropout, self.training)
         features = functional.gelu(self.feed_forward(features))
-        raw: Tensor = self.projection(functional.dropout(features, self.dropout, self.training))
+        raw: Tensor = self.projection(dropout(features, self.dropout, self.training))
         return raw
 
 

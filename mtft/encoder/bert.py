@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.attention import packed_attention
+from mtft.encoder.dropout import dropout
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Embeddings(nn.Module):
             + lookup(self.position.weight, batch.positions)
             + lookup(self.segment.weight, batch.segments)
         )
-        return functional.dropout(self.norm(total), self.dropout, self.training)
+        return dropout(self.norm(total), self.dropout, self.training)
 
 
 class TransformerLayer(nn.Module):
@@ -132,11 +133,11 @@ class TransformerLayer(nn.Module):
 
     def forward(self, hidden: Tensor, batch: TokenBatch) -> Tensor:
         """Transform tokens [N, H] into [N, H]."""
-        dropout = self.attention_dropout if self.training else 0.0
-        mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, dropout))
-        hidden = self.attention_norm(hidden + functional.dropout(mixed, self.dropout, self.training))
+        probability = self.attention_dropout if self.training else 0.0
+        mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, probability))
+        hidden = self.attention_norm(hidden + dropout(mixed, self.dropout, self.training))
         wide = self.output(functional.gelu(self.intermediate(hidden)))
-        transformed: Tensor = self.output_norm(hidden + functional.dropout(wide, self.dropout, self.training))
+        transformed: Tensor = self.output_norm(hidden + dropout(wide, self.dropout, self.training))
         return transformed
 
 
