@@ -44,9 +44,7 @@ def gradients(
 
 def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
     """Equal to a share of the largest entry."""
-    torch.testing.assert_close(
-        found.double(), expected.double(), rtol=0, atol=tolerance * float(expected.abs().max())
-    )
+    torch.testing.assert_close(found.double(), expected.double(), rtol=0, atol=tolerance * float(expected.abs().max()))
 
 
 @cases

@@ -47,9 +47,7 @@ def comparable(recorder: Recorder) -> list[tuple[dict[str, list[int]], float, in
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(1, 3), st.integers(1, 40), st.integers(0, 9)
-)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(1, 3), st.integers(1, 40), st.integers(0, 9))
 def test_every_epoch_takes_every_row_once(counts: list[int], epochs: int, batch_size: int, seed: int) -> None:
     sizes = {f"source{number}": count for number, count in enumerate(counts)}
     plan = Plan(epochs, batch_size, 1e-3, seed=seed)

@@ -76,9 +76,7 @@ class Naive:
 
     def step(self, rows: Rows, number: int, *, surgery: bool) -> dict[str, float]:
         found = {
-            task: naive_gradient(self.model, parts)
-            for task in TASKS
-            if (parts := mean_parts(SOURCES, rows, task))
+            task: naive_gradient(self.model, parts) for task in TASKS if (parts := mean_parts(SOURCES, rows, task))
         }
         G = torch.stack([encoder[self.selection] for _, encoder, _ in found.values()]).numpy()
         orders = random_orders(len(found), torch_generator(self.seed, "surgery", number))
@@ -149,6 +147,7 @@ def test_the_result_tells_tokens_and_cosines() -> None:
 
 def test_weights_of_sources_are_renormalised_over_those_present() -> None:
     """Three to one for each other source of sentiment: of sst and cfimdb alone, 3/4 and 1/4."""
+
     def mean(name: str, rows: list[int]) -> float:
         source = next(source for source in SOURCES if source.name == name)
         return naive_gradient(toy_model()[0], [(source, np.array(rows), 1 / len(rows))])[0]
@@ -258,7 +257,7 @@ def test_a_loss_that_is_not_finite_is_named_before_any_weight_changes(selection:
     model, _, stepper = build(selection, sources=[*SOURCES[:2], broken])
     before, state = frozen_bits(model.state_dict()), frozen_bits(stepper.state())
     rows = {name: EVERY[name] for name in TASKS}
-    with pytest.raises(MtftError, match="step 7: the loss of task 'sts' is (nan|inf|-inf); no weight was changed"):
+    with pytest.raises(MtftError, match=r"step 7: the loss of task 'sts' is (nan|inf|-inf); no weight was changed"):
         stepper.step(rows, RATE, 7)
     assert_same_bits(model.state_dict(), before)
     assert_same_bits(stepper.state(), state)
