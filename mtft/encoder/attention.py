@@ -32,4 +32,5 @@ def _dense(qkv: Tensor, probability: float) -> Tensor:
         mixed = dropout(weights, probability, training=True) @ value
     else:
         mixed = functional.scaled_dot_product_attention(query, key, value)
-    return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
+    rows: Tensor = mixed.transpose(1, 2).flatten(2).flatten(0, 1)
+    return rows

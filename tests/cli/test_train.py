@@ -9,11 +9,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import FEW, MTFT, ROOT, TASKS, Done, clean, cli, digests, process, records, summary
+from commands import FEW, MTFT, ROOT, TASKS, Done, clean, cli, digests, records, summary
 
+import mtft
 from mtft.selection.mask import load_mask
 from mtft.testing.tiny import write_tiny_model
 
@@ -120,9 +123,6 @@ def test_what_is_wrong_is_named_and_nothing_is_written(
     out = tmp_path / "out"
     done = cli("train", *given, "--sample", "--model", tiny_model, "--out", out, "--batches", "1", *options)
     assert (done.code, done.out) == (2, "")
-    assert all(
-        line.startswith(("mtft: ", "augmentation: ")) for line in done.err.splitlines() if " texts cut " not in line
-    )
     for part in parts:
         assert part.lower() in done.err.lower()
     assert not out.exists()
@@ -145,7 +145,7 @@ def test_without_data_the_sample_is_offered(tiny_model: Path, tmp_path: Path, mo
 
 def test_the_environment_names_the_data(tiny_model: Path, tmp_path: Path) -> None:
     options = ("train", "--tasks", "sts", "--model", tiny_model, *FEW[1:], "--quiet", "--out", tmp_path / "out")
-    done = process(*options, MTFT_DATA_DIR=str(tmp_path / "gone"))
+    done = cli(*options, MTFT_DATA_DIR=str(tmp_path / "gone"))
     assert (done.code, done.out) == (2, "")
     assert f"$MTFT_DATA_DIR: {tmp_path / 'gone'} is not a directory; --sample uses" in done.err
 
@@ -231,7 +231,7 @@ def test_a_mask_belongs_to_its_base(trained_run: Path, tiny_model: Path, tmp_pat
     options = ("train", "--tasks", "sts", *FEW, "--mask", mask, "--out", tmp_path / "out")
     done = cli(*options, "--model", write_tiny_model(tmp_path / "other", seed=1))
     assert done.code == 2
-    assert f"--mask: {mask} was made for other base weights (6,576 of digest " in done.err
+    assert f"--mask: {mask} was made for base weights with digest " in done.err
     assert not (tmp_path / "out").exists()
     done = cli(*options, "--model", tiny_model)
     assert done.code == 0
@@ -251,7 +251,7 @@ def test_signals_end_it_and_leave_an_unfinished_run(
         [*MTFT, "train", *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
     ) as training:
         assert training.stderr is not None
-        assert any(line.startswith("epoch 1: ") for line in training.stderr)
+        assert any(line.startswith("epoch 2: ") for line in training.stderr)
         training.send_signal(number)
         data, messages = training.communicate(timeout=60)
     assert (training.returncode, data, messages.splitlines()[-1]) == (code, "", f"mtft: {word}")
@@ -263,13 +263,12 @@ def test_signals_end_it_and_leave_an_unfinished_run(
     assert cli("eval", out, "--sample", "--quiet").code == 0  # the best epoch so far is whole
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_colour_is_for_terminals_that_want_it(colour: bool, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_terminal_without_colour(tiny_model: Path, tmp_path: Path) -> None:
     options = ("--tasks", "sts", *FEW, "--model", tiny_model, "--out", tmp_path / "out")
     ours, theirs = pty.openpty()
-    environment = clean(TERM="xterm-256color", COLUMNS="120", **({} if colour else {"NO_COLOR": "1"}))
-    for name in {"FORCE_COLOR", "CI", *(["NO_COLOR"] if colour else [])} & environment.keys():
-        del environment[name]
+    environment = clean(TERM="xterm-256color", COLUMNS="120", NO_COLOR="1")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        environment.pop(name, None)
     command = [*MTFT, "train", *map(str, options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment) as training:
         os.close(theirs)
@@ -278,9 +277,10 @@ def test_colour_is_for_terminals_that_want_it(colour: bool, tiny_model: Path, tm
         table = training.stdout.read()
     os.close(ours)
     assert training.returncode == 0
-    assert "4/4" in screen
     assert "epoch 1: dev sts pearson" in screen
-    assert bool(re.search(r"\x1b\[[\d;]*3\d", screen)) is colour
+    assert "4/4" in screen
+    assert "\x1b[2K" in screen  # live: lines are drawn again
+    assert not re.search(r"\x1b\[[\d;]*[34]\d[\d;]*m", screen)
     assert "\x1b" not in table
 
 
@@ -292,26 +292,46 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_a_task_that_brings_its_data_needs_no_directory(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def nli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The plugin for inference, installed."""
     site = tmp_path / "site"
     shutil.copytree(ROOT / "plugins" / "mtft-nli" / "mtft_nli", site / "mtft_nli")
     info = site / "mtft_nli-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mtft-nli\nVersion: 0.1\n")
     (info / "entry_points.txt").write_text("[mtft]\nnli = mtft_nli\n")
-    options = ("train", "--tasks", "nli", *FEW[1:], "--model", tiny_model, "--json", "--quiet")
+    monkeypatch.syspath_prepend(site)
+    former = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "mtft_nli"}
+    for name in former:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mtft_nli"]:
+        del sys.modules[name]
+    sys.modules.update(former)
+
+
+@pytest.mark.usefixtures("nli")
+def test_a_task_that_brings_its_data_needs_no_directory(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    path = os.pathsep.join([str(site), str(ROOT)])
-    done = process(*options, cwd=empty, PYTHONPATH=path)
-    assert done.json["path"] == "runs/nli"
+    monkeypatch.chdir(empty)
+    options = (*FEW[1:], "--model", tiny_model, "--json", "--quiet")
+    assert cli("train", "--tasks", "nli", *options).json["path"] == "runs/nli"
     manifest = json.loads((empty / "runs" / "nli" / "model" / "model.json").read_text())
     assert manifest["tasks"][0]["plugin"] == {"name": "nli", "distribution": "mtft-nli", "version": "0.1"}
-    done = process("eval", "runs/nli", "--json", cwd=empty, PYTHONPATH=path)
-    assert done.json["tasks"]["nli"]["n"] == 24
-    done = process("eval", "runs/nli", cwd=empty)
-    assert done.code == 2
-    assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load" in done.err
-    done = process("train", "--tasks", "nli,sst", *options[3:], cwd=empty, PYTHONPATH=path)
+    assert cli("eval", "runs/nli", "--json").json["tasks"]["nli"]["n"] == 30
+    done = cli("train", "--tasks", "nli,sst", *options)
     assert done.code == 2
     assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR" in done.err
+    done = cli("eval", "runs/nli", MTFT_DISABLE_PLUGINS="nli")
+    assert done.code == 2
+    assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load" in done.err
+    assert "plugin 'nli' (mtft-nli 0.1) is disabled by MTFT_DISABLE_PLUGINS" in done.err
+
+
+def test_without_an_installation_the_built_in_plugin_has_the_version_of_the_code(trained_run: Path) -> None:
+    manifest = json.loads((trained_run / "model" / "model.json").read_text())
+    assert {task["plugin"]["version"] for task in manifest["tasks"]} == {mtft.__version__}
