@@ -33,7 +33,7 @@ def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "repor
     if folding == "report":
         folded = torch.stack([outputs[:, 0:3].sum(-1), outputs[:, 2:5].sum(-1)], dim=-1)
     elif folding == "marginal":
-        half = outputs - torch.tensor([0.0, 0.0, math.log(2.0), 0.0, 0.0], device=outputs.device)
+        half = outputs - outputs.new_tensor([0.0, 0.0, math.log(2.0), 0.0, 0.0])
         folded = torch.stack([half[:, 0:3].logsumexp(-1), half[:, 2:5].logsumexp(-1)], dim=-1)
     else:
         raise ValueError(f"folding is {folding!r}, not 'report' or 'marginal'")
