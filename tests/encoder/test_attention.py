@@ -1,0 +1,84 @@
+"""Packed attention equals attention worked out sequence by sequence and head by head."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from mtft.data.packing import TokenBatch
+from mtft.encoder.attention import packed_attention
+from mtft.testing.tiny import tiny_batch, tiny_encoder
+
+ENCODER = tiny_encoder()
+
+
+def batch_of(lengths: list[int]) -> TokenBatch:
+    return tiny_batch(ENCODER, lengths)
+
+
+def naive(qkv: Tensor, lengths: tuple[int, ...], heads: int) -> Tensor:
+    """Softmax attention of each sequence and head on its own, by its definition."""
+    size = qkv.shape[1] // 3
+    done = []
+    for block in qkv.split(lengths):
+        mixed = []
+        for query, key, value in zip(*(part.chunk(heads, dim=1) for part in block.split(size, dim=1)), strict=True):
+            scores = query @ key.T / (size // heads) ** 0.5
+            mixed.append(scores.softmax(dim=1) @ value)
+        done.append(torch.cat(mixed, dim=1))
+    return torch.cat(done)
+
+
+def random(batch: TokenBatch, size: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(batch.tokens, 3 * size, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.sampled_from([1, 2, 3]))
+def test_it_equals_attention_per_sequence(lengths: list[int], heads: int) -> None:
+    batch = batch_of(lengths)
+    qkv = random(batch, 4 * heads)
+    torch.testing.assert_close(packed_attention(qkv, batch, heads), naive(qkv, batch.lengths, heads))
+
+
+@pytest.mark.parametrize("lengths", [[1], [1, 1, 1], [4, 4, 4], [7], [1, 7, 1, 3]])
+def test_lengths_of_one_and_single_groups_are_no_special_case(lengths: list[int]) -> None:
+    batch = batch_of(lengths)
+    qkv = random(batch, 8)
+    torch.testing.assert_close(packed_attention(qkv, batch, 2), naive(qkv, batch.lengths, 2))
+
+
+def test_one_token_attends_to_itself_alone() -> None:
+    batch = batch_of([1, 1])
+    qkv = random(batch, 6)
+    torch.testing.assert_close(packed_attention(qkv, batch, 3), qkv[:, 12:])
+
+
+def test_gradients_equal_those_per_sequence_and_stay_inside_the_sequence() -> None:
+    batch = batch_of([2, 3, 3])
+    qkv = random(batch, 4).requires_grad_()
+    weights = random(batch, 4)[:, :4]
+    (found,) = torch.autograd.grad((packed_attention(qkv, batch, 2) * weights).sum(), qkv)
+    (expected,) = torch.autograd.grad((naive(qkv, batch.lengths, 2) * weights).sum(), qkv)
+    torch.testing.assert_close(found, expected)
+    (first,) = torch.autograd.grad(packed_attention(qkv, batch, 2)[:2].sum(), qkv)
+    assert bool(first[:2].any())
+    assert not bool(first[2:].any())
+
+
+def test_huge_scores_stay_finite() -> None:
+    batch = batch_of([3, 5])
+    assert bool(packed_attention(1e4 * random(batch, 8, torch.float32), batch, 2).isfinite().all())
+
+
+def test_dropout_drops_weights_and_keeps_their_mean() -> None:
+    batch = batch_of([6] * 400)
+    qkv = torch.cat([torch.zeros(batch.tokens, 8), torch.ones(batch.tokens, 4)], dim=1)
+    torch.manual_seed(0)
+    dropped = packed_attention(qkv, batch, 2, 0.5)
+    assert dropped.std() > 0.1
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.03)
+    assert torch.equal(packed_attention(qkv, batch, 2, 0.0), torch.ones(batch.tokens, 4))
