@@ -11,7 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from unittest import mock
 
 from mtft.cli.main import run
@@ -54,13 +54,16 @@ def clean(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OMP_NUM_THREADS": "1", **changes}
 
 
-def cli(*args: object, stdin: str | bytes = "", **environment: str) -> Done:
+def cli(*args: object, stdin: str | bytes | TextIO = "", **environment: str) -> Done:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    streams = redirect_stdout(out), redirect_stderr(err), mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    with streams[0], streams[1], streams[2], mock.patch.dict(os.environ, clean(**environment), clear=True):
-        code = run([str(arg) for arg in args])
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    if isinstance(stdin, bytes):
+        stdin = io.TextIOWrapper(io.BytesIO(stdin))
+    with redirect_stdout(out), redirect_stderr(err), mock.patch("sys.stdin", stdin):  # noqa: SIM117
+        with mock.patch.dict(os.environ, clean(**environment), clear=True):
+            code = run([str(arg) for arg in args])
     return Done(code, out.getvalue(), err.getvalue())
 
 

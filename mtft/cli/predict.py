@@ -60,7 +60,7 @@ def _lines(file: Path) -> Iterator[TextIO]:
     try:
         stream = sys.stdin.buffer if name == "standard input" else file.open("rb")
     except OSError as error:
-        raise DataError(f"{name}: {error.strerror}") from None
+        raise DataError(f"{name}: {(error.strerror or str(error)).lower()}") from None
     try:
         with io.TextIOWrapper(stream, encoding="utf-8") as text:
             yield text

@@ -1,0 +1,115 @@
+"""`mtft compare`: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import FEW, TASKS, cli, records, summary
+
+FAST = ("--resamples", "50")
+
+
+@pytest.fixture(scope="module")
+def single(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One run for each task."""
+    folder = tmp_path_factory.mktemp("single")
+    for task in TASKS:
+        done = cli("train", "--tasks", task, *FEW, "--model", tiny_model, "--out", folder / task, "--quiet")
+        assert done.code == 0, done.err
+    return {task: folder / task for task in TASKS}
+
+
+def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> None:
+    runs = ",".join(map(str, single.values()))
+    done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
+    result = done.json
+    assert done.err == ""
+    assert list(result) == ["metrics", "examples", "columns", "base_bytes"]
+    assert result["metrics"] == {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
+    assert result["examples"] == dict.fromkeys(TASKS, 60)
+    assert result["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
+    individual, unified = result["columns"]
+    assert list(unified) == ["name", "runs", "scores", "differences", "stored", "tunable", "bytes"]
+    assert (individual["name"], individual["runs"]) == ("individual", [str(run) for run in single.values()])
+    for task, name in result["metrics"].items():
+        assert individual["scores"][task] == pytest.approx(summary(single[task])["dev"][task][name], abs=1e-12)
+        assert unified["scores"][task] == pytest.approx(summary(trained_run)["dev"][task][name], abs=1e-12)
+        found = unified["differences"][task]
+        assert found["difference"] == pytest.approx(unified["scores"][task] - individual["scores"][task], abs=1e-12)
+        assert found["low"] <= found["high"]
+    assert individual["differences"] == {}
+    for key in ("stored", "tunable"):
+        assert individual[key] == sum(summary(run)["parameters"][key] for run in single.values())
+        assert unified[key] == summary(trained_run)["parameters"][key]
+    assert unified["bytes"] == sum(file.stat().st_size for file in (trained_run / "model").iterdir())
+
+
+def test_a_table_for_people(single: dict[str, Path], trained_run: Path) -> None:
+    runs = ",".join(map(str, single.values()))
+    header, *lines = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST).out.splitlines()
+    assert header.split() == ["individual", "unified"]
+    names = ["sst accuracy (n=60)", "quora accuracy (n=60)", "sts pearson (n=60)", "stored parameters"]
+    names += ["tunable parameters", "bytes of model files", "bytes of base model"]
+    assert [line.split("  ")[0] for line in lines] == names
+    accuracy = summary(trained_run)["dev"]["sst"]["accuracy"]
+    assert f"{accuracy:.4f} (" in lines[0]
+    stored = [summary(run)["parameters"]["stored"] for run in (*single.values(), trained_run)]
+    assert f"{stored[-1]:,} ({stored[-1] / sum(stored[:-1]):.1%})" in lines[3]
+
+
+def test_the_same_seed_gives_the_same_intervals(trained_run: Path) -> None:
+    assert len({cli("compare", f"a={trained_run}", f"b={trained_run}", *FAST).out for _ in range(2)}) == 1
+
+
+def test_a_run_does_not_differ_from_itself(trained_run: Path) -> None:
+    _, again = cli("compare", f"a={trained_run}", f"b={trained_run}", *FAST, "--json").json["columns"]
+    assert all(set(found.values()) == {0.0} for found in again["differences"].values())
+
+
+def test_groups_that_do_not_fit_are_refused(single: dict[str, Path], trained_run: Path, tmp_path: Path) -> None:
+    sts, gone, unfinished = single["sts"], tmp_path / "gone", tmp_path / "unfinished"
+    unfinished.mkdir()
+    for groups, message in (
+        ((f"a={sts}", f"b={trained_run}"), "b covers sst, quora, sts but a covers sts"),
+        ((f"a={sts},{trained_run}",), f"a: both {sts} and {trained_run} cover task 'sts'"),
+        ((f"a={sts}", f"a={sts}"), "group 'a' is given twice"),
+        ((f"a={gone}",), f"{gone}: no such run directory"),
+        ((f"a={unfinished}",), f"{unfinished}: no finished run of mtft (no summary.json)"),
+        ((str(sts),), f"{str(sts)!r} is not NAME=RUN[,RUN...]"),
+        ((f"={sts}",), "is not NAME=RUN[,RUN...]"),
+        ((f"a={sts},",), "is not NAME=RUN[,RUN...]"),
+        ((), "missing argument"),
+        ((f"a={sts}", "--resamples", "0"), "--resamples"),
+    ):
+        done = cli("compare", *groups)
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
+
+
+def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(trained_run, tmp_path / "other")
+    path = other / "predictions" / "sts.dev.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    done = cli("compare", f"a={trained_run}", f"b={other}", *FAST)
+    assert (done.code, done.err) == (
+        2, "mtft: error: b and a were evaluated on different sts dev examples\n"
+    )  # fmt: skip
+    path.write_text('{"id": 1}\n')
+    done = cli("compare", f"a={other}", *FAST)
+    assert done.code == 2
+    assert f"{path}: not a predictions file" in done.err
+    path.unlink()
+    done = cli("compare", f"a={other}", *FAST)
+    assert done.code == 2
+    assert str(path) in done.err
+    assert records(trained_run / "predictions" / "sts.dev.jsonl")
+
+
+def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    path = run / "model" / "model.json"
+    path.write_text(path.read_text().replace(str(tiny_model), "/no/such/place"))
+    assert cli("compare", f"a={run}", *FAST, "--json").json["base_bytes"] is None
+    assert "bytes of base model" not in cli("compare", f"a={run}", *FAST).out

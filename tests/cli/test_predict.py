@@ -1,0 +1,204 @@
+"""`mtft predict`: what it reads and answers, and how it fails."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import MTFT, clean, cli, shell
+
+LONG = "a " * 100
+
+
+def jsonl(*rows: object) -> str:
+    """Write JSON Lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+ROWS = (
+    {"id": "one", "sentence": "What a film!"},
+    {"id": 2, "sentence1": "How do I cook?", "sentence2": "How can I learn to cook?"},
+    {"sentence": "No.", "stars": 1},
+    {"id": None, "sentence": "Yes.", "sentence1": "a", "sentence2": "b"},
+)
+
+
+def test_every_record_is_answered_in_order(trained_run: Path) -> None:
+    done = cli("predict", trained_run, stdin=jsonl(*ROWS))
+    assert done.err == ""
+    first, second, third, fourth = done.lines
+    assert [list(each) for each in done.lines] == [
+        ["id", "sst"], ["id", "quora", "sts"], ["id", "sst"], ["id", "sst", "quora", "sts"]
+    ]  # fmt: skip
+    assert [each["id"] for each in done.lines] == ["one", 2, 3, None]
+    for found, names in ((first["sst"], "01234"), (second["quora"], "01")):
+        chances = found["probabilities"]
+        assert list(chances) == list(names)
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-12)
+        assert found["label"] == max(chances, key=chances.get)
+    assert list(second["sts"]) == ["score"]
+    assert 0 <= second["sts"]["score"] <= 5
+    assert third["sst"] != fourth["sst"]
+
+
+def test_forms_of_input_say_the_same(trained_run: Path, tmp_path: Path) -> None:
+    texts = ["What a film!", "No, no.", "a b c"]
+    expected = cli("predict", trained_run, stdin=jsonl(*({"sentence": text} for text in texts))).lines
+    table = tmp_path / "table.tsv"
+    table.write_text("sentence\tstars\n" + "".join(f"{text}\t3\n" for text in texts))
+    found = [
+        cli("predict", trained_run, stdin="\n".join(texts)),
+        cli("predict", trained_run, "-", stdin="\r\n".join(texts) + "\r\n"),
+        cli("predict", trained_run, stdin="\ufeffsentence\n" + "\n".join(texts)),
+        cli("predict", trained_run, table),
+        cli("predict", trained_run, table, "--format", "tsv", "--tasks", "sst"),
+    ]
+    for done in found:
+        assert [each["sst"] for each in done.lines] == [each["sst"] for each in expected]
+    assert [each["id"] for each in found[0].lines] == [1, 2, 3]
+    assert [each["id"] for each in found[3].lines] == [2, 3, 4]  # lines of the file
+
+
+def test_lines_are_texts_whatever_they_look_like_when_asked(trained_run: Path) -> None:
+    done = cli("predict", trained_run, "--format", "lines", "--tasks", "sst", stdin='{"sentence": "a"}\n\nsentence\n')
+    assert [each["id"] for each in done.lines] == [1, 3]
+
+
+def test_pairs_around_a_tab(trained_run: Path) -> None:
+    (found,) = cli("predict", trained_run, stdin="A dog sleeps.\tA cat sleeps.\n").lines
+    (same,) = cli(
+        "predict", trained_run, stdin=jsonl({"sentence1": "A dog sleeps.", "sentence2": "A cat sleeps."})
+    ).lines
+    assert found == same
+
+
+def test_the_batch_size_is_no_matter_of_results(trained_run: Path) -> None:
+    texts = jsonl(
+        *({"sentence": "ab " * n} if n % 2 else {"sentence1": "a", "sentence2": "b " * n} for n in range(1, 30))
+    )
+    one, many = (cli("predict", trained_run, "--batch-size", size, stdin=texts).lines for size in (1, 64))
+    assert [list(each) for each in one] == [list(each) for each in many]
+    for first, second in zip(one, many, strict=True):
+        for task in first.keys() - {"id", "truncated"}:
+            ours, theirs = (each[task].get("probabilities") or each[task] for each in (first, second))
+            assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_a_text_that_was_cut_says_so(trained_run: Path) -> None:
+    rows = [
+        {"sentence": "short"},
+        {"sentence": LONG},
+        {"sentence1": "a", "sentence2": LONG},
+        {"sentence1": "", "sentence2": "a"},
+    ]
+    done = cli("predict", trained_run, stdin=jsonl(*rows))
+    assert [each.get("truncated") for each in done.lines] == [None, True, True, None]
+    limit = jsonl(*({"sentence": "a " * count} for count in (46, 47)))  # 48 positions, two of them special
+    assert [each.get("truncated") for each in cli("predict", trained_run, stdin=limit).lines] == [None, True]
+
+
+def test_tables(trained_run: Path) -> None:
+    options = ("predict", trained_run, "--tasks", "quora,sts", "--output-format", "tsv")
+    rows = [{"id": "a\tb", "sentence1": "a", "sentence2": "b"}, {"id": "c", "sentence1": LONG, "sentence2": "b"}]
+    done = cli(*options, stdin=jsonl(*rows))
+    header, *lines = csv.reader(io.StringIO(done.out), delimiter="\t")
+    assert header == ["id", "quora.label", "quora.probabilities.0", "quora.probabilities.1", "sts.score", "truncated"]
+    assert [(line[0], line[-1]) for line in lines] == [("a\tb", "false"), ("c", "true")]
+    expected = cli("predict", trained_run, stdin=jsonl(*rows)).lines
+    assert [float(line[4]) for line in lines] == [each["sts"]["score"] for each in expected]
+    done = cli("predict", trained_run, "--output-format", "tsv", stdin=jsonl(*ROWS[:2]))
+    assert (done.code, len(done.out.splitlines())) == (2, 2)
+    assert done.err == "mtft: error: record 2: its columns differ from the first one's; use --output-format jsonl\n"
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "sentence1\tsentence2\n"], ids=repr)
+def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
+    assert cli("predict", trained_run, stdin=text) == (cli("predict", trained_run, "--tasks", "sts", stdin=text))
+    done = cli("predict", trained_run, stdin=text)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (
+            '{"sentence": "a"}\n\n{"text": "b"}\n',
+            [],
+            "input line 3: no task applies; a record needs sentence or sentence1",
+        ),
+        ('{"sentence": "a"}\n', ["--tasks", "sst,sts"], "input line 1: task 'sts' needs sentence1 and sentence2"),
+        ('{"sentence1": "a"}\n', ["--tasks", "quora"], "input line 1: task 'quora' needs sentence1 and sentence2"),
+        ("a\tb\nc\n", ["--tasks", "sts"], "input line 2: task 'sts' needs sentence1 and sentence2"),
+        ('{"sentence": "a"}\n[1]\n', [], "input line 2: found list where an object is needed"),
+        ('{"sentence": "a"}\n{"sentence": "b"\n', [], "input line 2: not JSON: "),
+        ('{"sentence": 7}\n', [], "input line 1: sentence is 7, not a text"),
+        ('{"sentence": null}\n', [], "input line 1: sentence is null, not a text"),
+        ("a\tb\tc\n", [], "input line 1: 3 tab-separated texts where one or two are needed"),
+        ("sentence\tid\na\n", [], "input line 2: 1 fields where the header has 2"),
+        ("a\n", ["--format", "jsonl"], "input line 1: not JSON: "),
+        ("a\n", ["--format", "json"], "flag --format: 'json' is not one of auto, jsonl, tsv, lines; did you mean"),
+        ("a\n", ["--tasks", "ssst"], "unknown task of this run 'ssst'; did you mean 'sst'?"),
+        ("a\n", ["--batch-size", "0"], "flag --batch-size: '0' is not a whole number >= 1"),
+        (b"ok\n\xff\xfe\n", [], "standard input: not UTF-8 text (byte 3"),
+    ],
+    ids=lambda value: repr(value)[:40] if not isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_named_with_its_line(
+    text: str | bytes, options: list[str], message: str, trained_run: Path
+) -> None:
+    done = cli("predict", trained_run, *options, stdin=text)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_what_came_before_an_error_is_answered(trained_run: Path) -> None:
+    done = cli("predict", trained_run, "--batch-size", "1", stdin='{"sentence": "a"}\n{"sentence": "b"}\nc\n')
+    assert (done.code, len(done.out.splitlines())) == (2, 2)
+    assert "input line 3: not JSON" in done.err
+
+
+class Terminal(io.TextIOWrapper):
+    """A standard input at which someone sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_file_no_run_no_input(trained_run: Path, tmp_path: Path) -> None:
+    done = cli("predict", trained_run, tmp_path / "gone.tsv")
+    assert (done.code, done.err) == (2, f"mtft: error: {tmp_path}/gone.tsv: no such file or directory\n")
+    assert cli("predict", trained_run, tmp_path).code == 2
+    done = cli("predict", tmp_path, stdin="a\n")
+    assert (done.code, done.err) == (2, f"mtft: error: {tmp_path}/model: holds no trained model (no model.json)\n")
+    done = cli("predict", trained_run, stdin=Terminal(io.BytesIO()))
+    assert done.code == 2
+    assert "no input: name a file or pipe texts into standard input" in done.err
+    assert "try 'mtft predict --help'" in done.err
+
+
+def test_a_reader_that_has_enough(trained_run: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("What a film.\n" * 2000)
+    done = shell(f"set -o pipefail; mtft predict {trained_run} {texts} | head -n 1; echo $? >&2")
+    assert json.loads(done.out)["id"] == 1
+    assert done.err == "0\n"
+
+
+def test_answers_come_while_questions_are_open(trained_run: Path) -> None:
+    with subprocess.Popen(
+        [*MTFT, "predict", str(trained_run), "--batch-size", "1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean(),
+    ) as predicting:  # fmt: skip
+        assert predicting.stdin is not None
+        assert predicting.stdout is not None
+        for number in (1, 2):
+            predicting.stdin.write(f"Question {number}.\n")
+            predicting.stdin.flush()
+            assert json.loads(predicting.stdout.readline())["id"] == number
+        predicting.stdin.close()
+        assert predicting.stdout.read() == ""
+    assert predicting.returncode == 0
