@@ -24,7 +24,7 @@ BUDGET = 8192
 def apply(
     model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET
 ) -> dict[str, NDArray[np.float32]]:
-    """Return raw outputs [n, width] per task; one encoder pass serves all tasks given."""
+    """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given."""
     model.eval()
     device = next(model.parameters()).device
     parts: dict[str, list[NDArray[np.float32]]] = {task: [] for task in tasks}
@@ -32,7 +32,7 @@ def apply(
     for rows in cuts:
         for task, outputs in model(pack((table, rows), device=device), tasks).items():
             parts[task].append(outputs.float().cpu().numpy())
-    order = np.argsort(np.concatenate(cuts)) if cuts else np.zeros(0, np.int64)
+    order = np.argsort(np.concatenate(cuts))
     return {task: np.concatenate(arrays)[order] for task, arrays in parts.items()}
 
 

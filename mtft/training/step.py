@@ -112,6 +112,8 @@ class Stepper:
             return torch.eye(present, dtype=torch.float64), 0.0
         rows = self.gradients[:present]
         products = gram(rows)
+        if not bool(products.isfinite().all()):
+            raise MtftError(f"step {number}: the gradient of a task is not finite; no weight was changed")
         weights = self.surgery(products, torch_generator(self.seed, "surgery", number))
         direction = (weights / present).to(rows.dtype) @ rows
         self.optimizers["encoder"].step(direction, rate)
