@@ -1,4 +1,4 @@
-"""Where a pretrained model lies and what its configuration says; needs no torch and no network."""
+"""Where a pretrained model lies and what its configuration says."""
 
 from __future__ import annotations
 
