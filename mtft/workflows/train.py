@@ -48,7 +48,7 @@ def train(config: TrainConfig, services: Services) -> TrainResult:
     best.check(tuple(services.registry.task(name) for name in config.tasks))
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
-    mask = _given_mask(config.mask, prepared) if config.mask else None
+    mask = _given_mask(config.mask, prepared, services) if config.mask else None
     run = RunDirectory.create(path, config, "train", data_directory(config))
     mask = mask or choose(prepared, config, services)
     trained = TrainedModel(
@@ -68,7 +68,7 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
     }  # fmt: skip
 
 
-def _given_mask(path: Path, prepared: Prepared) -> Mask:
+def _given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
     """Read a mask file; it must have been made for these base weights."""
     mask = load_mask(path, total=len(prepared.encoder))
     if mask.base_digest != prepared.digest:
@@ -76,6 +76,10 @@ def _given_mask(path: Path, prepared: Prepared) -> Mask:
             f"--mask: {path} was made for base weights with digest {mask.base_digest[:12]}..., "
             f"not for these with {prepared.digest[:12]}..."
         )
+    services.notify(
+        f"mask: {len(mask.indices):,} of {mask.total:,} encoder weights, selected by {mask.method.get('score')} "
+        f"with keep {mask.method.get('keep')}; this run's own selection settings are not used"
+    )
     return mask
 
 
