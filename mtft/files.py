@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,20 +24,33 @@ def write_bytes(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Write a value as strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, keys in the order given."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=True) + "\n").encode())
+    write_bytes(path, (to_json(value, indent=2) + "\n").encode())
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON Lines atomically."""
-    write_bytes(path, "".join(json.dumps(record) + "\n" for record in records).encode())
+    write_bytes(path, "".join(to_json(record) + "\n" for record in records).encode())
 
 
 def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add one line to a JSON Lines log."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+        file.write(to_json(record) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -55,8 +55,11 @@ def test_json_comes_back_in_order(tmp_path: Path) -> None:
     write_json(tmp_path / "file", value)
     assert read_json(tmp_path / "file") == value
     assert list(read_json(tmp_path / "file")) == ["b", "a"]
-    write_json(tmp_path / "file", {"nan": math.nan})
-    assert math.isnan(read_json(tmp_path / "file")["nan"])
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "file", {"nan": math.nan, "list": [math.inf, (1.5, -math.inf)]})
+    assert read_json(tmp_path / "file") == {"nan": None, "list": [None, [1.5, None]]}
 
 
 def test_json_lines_come_back_and_grow(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _METAVARS: dict[Any, str] = {int: "N", float: "X", Decimal: "X", Path: "PATH", t
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 """Gives the command `as_json: bool`."""
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
 """Gives the command `quiet: bool`."""
 
 

@@ -30,10 +30,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """What one task scored on `n` examples; confusion counts (rows truth) and calibration for classes only."""
+    """What one task scored on `n` examples; for classes also their `labels`, confusion (rows truth), calibration."""
 
     n: int
     metrics: dict[str, Interval]
+    labels: list[str] | None
     confusion: list[list[int]] | None
     calibration: dict[str, Any] | None
 
@@ -92,9 +93,10 @@ def evaluate_task(trained: TrainedModel, task: Task, data: Dataset, resamples: i
     targets = data.targets.astype(float)
     metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
     if values.ndim == 1:
-        return TaskEvaluation(len(data), metrics, None, None)
+        return TaskEvaluation(len(data), metrics, None, None, None)
     counts = confusion(values, targets, values.shape[1])
-    return TaskEvaluation(len(data), metrics, counts.tolist(), asdict(calibration(values, targets)))
+    labels = list(task.output.describe().get("names", []))
+    return TaskEvaluation(len(data), metrics, labels, counts.tolist(), asdict(calibration(values, targets)))
 
 
 def _interval(name: str, values: Array, targets: Array, resamples: int) -> Interval:
