@@ -19,7 +19,7 @@ def test_json(trained_run: Path) -> None:
     assert list(result) == ["split", "tasks", "failures"]
     assert (result["split"], list(result["tasks"]), result["failures"]) == ("dev", ["sst", "quora", "sts"], [])
     for task, found in result["tasks"].items():
-        assert list(found) == ["n", "metrics", "confusion", "calibration"]
+        assert list(found) == ["n", "metrics", "labels", "confusion", "calibration"]
         assert found["n"] == 60
         assert {name: each["value"] for name, each in found["metrics"].items()} == summary(trained_run)["dev"][task]
         for each in found["metrics"].values():
@@ -29,6 +29,7 @@ def test_json(trained_run: Path) -> None:
     assert (len(confusion), sum(map(sum, confusion))) == (5, 60)
     assert sum(confusion[i][i] for i in range(5)) / 60 == result["tasks"]["sst"]["metrics"]["accuracy"]["value"]
     assert 0 <= result["tasks"]["quora"]["calibration"]["ece"] <= 1
+    assert result["tasks"]["sst"]["labels"] == ["0", "1", "2", "3", "4"]
     assert result["tasks"]["sts"]["confusion"] is None
     assert result["tasks"]["sts"]["calibration"] is None
 
