@@ -19,7 +19,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint types docs wheel bench clean
+.PHONY: help demo test slow lint types docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,9 +45,6 @@ docs: $(VENV)/.editable ## write examples/commands.md from the commands' help
 
 wheel: $(VENV)/.editable ## build the wheel into dist/
 	$(RUN)/python -m build --wheel --outdir $(DIST)
-
-bench: $(VENV)/.editable $(VENV)/.minilm ## run the benchmarks
-	@set -e; for file in $(sort $(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(RUN)/python $$file; done
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) $(DIST)

@@ -36,6 +36,11 @@ def apply(
     return {task: np.concatenate(arrays)[order] for task, arrays in parts.items()}
 
 
+def read_values(model: MultiTaskModel, task: Task, table: TokenTable) -> Array:
+    """Return the task's readable values: probabilities [n, C] or scores [n]."""
+    return task.output.read(apply(model, table, [task.name])[task.name])
+
+
 def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:
     """Return the task's metrics, the primary one first, of readable values against targets [n]."""
     return {name: metric(name).function(values, targets) for name in task.metric_names}

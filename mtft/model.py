@@ -41,6 +41,8 @@ def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
         raise PluginError(f"task {task.name!r}: its head cannot be built: {error!r}") from error
     if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
         raise PluginError(f"task {task.name!r}: its head is {head!r}, not a module with parameters")
+    if buffers := [name for name, _ in head.named_buffers()]:
+        raise PluginError(f"task {task.name!r}: its head has buffers ({', '.join(buffers)}); only parameters are kept")
     return head
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtft.checkpoint import TrainedModel
+from mtft.data.readers import MAX_FIELD
 from mtft.errors import ConfigError, DataError
 from mtft.evaluation import apply
 from mtft.tasks.task import Task
@@ -74,6 +75,7 @@ def _from_json(number: int, line: str) -> Record:
 
 
 def _fields(number: int, line: str) -> list[str]:
+    csv.field_size_limit(MAX_FIELD)
     try:
         return next(csv.reader([line], delimiter="\t"))
     except csv.Error as error:

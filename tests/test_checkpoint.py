@@ -23,7 +23,7 @@ from mtft.errors import CheckpointError, ModelError, MtftError
 from mtft.outputs import Categorical
 from mtft.tasks.registry import Contribution, Registry, assemble
 from mtft.testing.tiny import write_tiny_model
-from mtft.workflows.probe import check_saved, probe, write_probe
+from mtft.workflows.probe import check_saved, probe, save_with_probe
 
 FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors")
 
@@ -37,8 +37,7 @@ def trained(tiny_model: Path) -> TrainedModel:
 def saved(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory that no test changes."""
     directory = tmp_path_factory.mktemp("saved") / "model"
-    save_model(directory, trained, PLUGINS)
-    write_probe(directory, trained)
+    save_with_probe(directory, trained, PLUGINS)
     return directory
 
 

@@ -162,3 +162,10 @@ def empty(config: EncoderConfig, width: int) -> nn.Module:
 def test_a_head_that_cannot_be_built_names_its_task(head: Any, message: str) -> None:
     with pytest.raises(PluginError, match=message):
         build_head(replace(STS, head=head), TINY)
+
+
+def test_a_head_with_buffers_is_refused() -> None:
+    """They would be neither trained, counted nor put back by what handles parameters."""
+    task = replace(SST, head=lambda config, width: torch.nn.BatchNorm1d(width))
+    with pytest.raises(PluginError, match="buffers \\(running_mean"):
+        build_head(task, TINY)

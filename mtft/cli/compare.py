@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mtft.cli.console import print_json, table
-from mtft.cli.options import json_option
+from mtft.cli.options import json_option, options_for
 from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import CompareConfig
 from mtft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @click.argument("groups", nargs=-1, required=True, metavar="NAME=RUN[,RUN...]...")
-@click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True, help="Bootstrap resamples.")
+@options_for(CompareConfig)
 @json_option
-def command(groups: tuple[str, ...], resamples: int, as_json: bool) -> None:
+def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: bool) -> None:
     """Print the report's Table 1 from finished runs: dev scores, stored and tunable parameters, bytes.
 
     Each group covers the tasks with one run or with several. Differences are against the first group, with
@@ -33,7 +35,7 @@ def command(groups: tuple[str, ...], resamples: int, as_json: bool) -> None:
     from mtft.workflows.compare import compare
 
     with open_services(quiet=True) as services:
-        result = compare(_parse(groups), services, resamples=resamples)
+        result = compare(_parse(groups), services, resamples=loaded.config.resamples)
     if as_json:
         print_json(result)
     else:
@@ -63,8 +65,8 @@ def _render(result: Comparison) -> None:
         ("bytes of model files", "bytes"),
     ):
         rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns)])
-    if result.base_bytes is not None:
-        rows.append(["bytes of base model", *[f"{result.base_bytes:,}"] * len(result.columns)])
+    sizes = [column.base_bytes for column in result.columns]
+    rows.append(["bytes of base models", *("not at hand" if size is None else f"{size:,}" for size in sizes)])
     table(["", *(column.name for column in result.columns)], rows)
 
 

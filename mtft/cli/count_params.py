@@ -9,7 +9,7 @@ import click
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for
 from mtft.cli.services import open_services
-from mtft.config.load import Loaded
+from mtft.config.load import Loaded, flag
 from mtft.config.schema import CountConfig
 
 
@@ -25,7 +25,7 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> Non
     """
     from mtft.workflows.count import count_plan, count_run
 
-    given = [origin.removeprefix("flag ") for key, origin in loaded.origins.items() if origin.startswith("flag ")]
+    given = [flag(key) for key, origin in loaded.origins.items() if origin.startswith(("flag ", "--set"))]
     if run and (foreign := set(given) - {"--tasks"}):
         raise click.UsageError(f"{', '.join(sorted(foreign))}: {run} has its own", click.get_current_context())
     if run:

@@ -4,84 +4,14 @@ A field's name is its key in TOML; with hyphens it is its flag. Defaults train w
 hold the values of the report. No `from __future__ import annotations` here: pydantic reads the annotations.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-# ---- kinds of values ------------------------------------------------------------------------------------------
-
-
-def _pieces(text: str) -> list[str]:
-    """Cut comma-separated text; an empty piece is a slip of the hand."""
-    pieces = [piece.strip() for piece in text.split(",")]
-    if not all(pieces):
-        raise ValueError(f"{text!r} has an empty name between its commas")
-    return pieces
-
-
-def _names(value: Any) -> Any:
-    """Read names from "a,b" or from a list; names given twice are refused."""
-    names = _pieces(value) if isinstance(value, str) else value
-    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
-        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-        if twice is not None:
-            raise ValueError(f"{twice!r} is given twice")
-    return names
-
-
-def _pairs(value: Any, form: str) -> dict[str, float]:
-    """Read finite numbers by name from "a=1,b=2", from a list of such texts, or from a TOML table."""
-    items: Iterable[Any] = _pieces(value) if isinstance(value, str) else value
-    if isinstance(value, Mapping):
-        items = [f"{name}={number}" for name, number in value.items()]
-    if not isinstance(items, list | tuple):
-        raise ValueError(f"{value!r} is not {form}")
-    found: dict[str, float] = {}
-    for item in items:
-        name, _, number = str(item).rpartition("=")
-        try:
-            amount = float(number)
-        except ValueError:
-            amount = math.nan
-        if not name.strip() or not math.isfinite(amount):
-            raise ValueError(f"{item!r} is not {form}")
-        if name.strip() in found:
-            raise ValueError(f"{name.strip()!r} is given twice")
-        found[name.strip()] = amount
-    return found
-
-
-def _rates(value: Any) -> dict[str, float]:
-    rates = _pairs(value, "task=rate, as in sst=5e-8")
-    for name, rate in rates.items():
-        if rate <= 0:
-            raise ValueError(f"the rate of {name!r} is {rate:g}, not a number > 0")
-    return rates
-
-
-def _limits(value: Any) -> dict[str, float]:
-    limits = _pairs(value, "task.metric=number, as in sts.pearson=0.8")
-    for name in limits:
-        if not all(name.partition(".")):
-            raise ValueError(f"{name!r} is not task.metric, as in sts.pearson")
-    return limits
-
-
-def _rule(value: str) -> str:
-    if value not in ("mean", "last") and not all(value.partition(".")):
-        raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
-    return value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: () if value == "none" else _names(value))]
-Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
-Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
-Rule = Annotated[str, AfterValidator(_rule)]
+from mtft.config.values import Limits, Names, NamesOrNone, Rates, Rule
 
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
@@ -177,7 +107,8 @@ class SelectionOptions(Options):
     )
     scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
     combine: Literal["joint", "normalised"] = Field(
-        "joint", description="score the tasks' joint loss, or each task alone and add the normalised scores"
+        "joint",
+        description="add the tasks' gradients (for abs and fisher: scores), or their normalised scores",
     )
     batches: int | None = Field(None, ge=1, description="batches that the score reads (default: all training data)")
     selection_dropout: bool = Field(False, description="keep dropout on while scoring")
@@ -187,7 +118,9 @@ class BatchOptions(Options):
     """How examples are grouped."""
 
     batch_size: BatchSize = 32
-    micro_batch_tokens: int = Field(2048, ge=1, description="tokens that go through the encoder at once (memory only)")
+    micro_batch_tokens: int = Field(
+        2048, ge=1, description="tokens that go through the encoder at once (more: more memory)"
+    )
 
 
 class OptimizationOptions(Options):
@@ -282,16 +215,31 @@ class PredictConfig(BaseModelOptions, ThreadOptions):
     """Settings of `mtft predict`."""
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
-    batch_size: BatchSize = 64
+    batch_size: int = Field(64, ge=1, description="records, or examples, that are read before the first is answered")
     format: Literal["auto", "jsonl", "tsv", "lines"] = Field("auto", description="form of the input")
     output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
 
 
-class CountConfig(BaseModelOptions):
+class CountConfig(Options):
     """Settings of `mtft count-params`."""
 
+    model: str | None = Field(None, description="pretrained encoder of a plan: directory or name (default: minilm)")
     tasks: Names = Field((), description="tasks to count (default: all of the run)")
     keep: Keep = Decimal("0.3")
 
 
-SCHEMAS: tuple[type[Options], ...] = (SelectConfig, TrainConfig, RefineConfig, EvalConfig, PredictConfig, CountConfig)
+class CompareConfig(Options):
+    """Settings of `mtft compare`."""
+
+    resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
+
+
+SCHEMAS: tuple[type[Options], ...] = (
+    SelectConfig,
+    TrainConfig,
+    RefineConfig,
+    EvalConfig,
+    PredictConfig,
+    CountConfig,
+    CompareConfig,
+)

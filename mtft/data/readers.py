@@ -90,7 +90,7 @@ class TableReader:
     """Reads one task's examples from a file per split; `pattern` holds ``{split}``.
 
     A label is parsed by `output`; an empty one gives target None, an invalid one is an error. With `above`, only
-    rows whose target is greater are read (consistency sources want near-identical pairs).
+    rows whose target is greater are read, beside those without one (consistency sources want near-identical pairs).
     """
 
     pattern: str
@@ -110,7 +110,7 @@ class TableReader:
             if missing:
                 raise DataError(f"{origin}: no column {missing[0]!r} (columns: {', '.join(row)})")
             target = self._target(row[self.label], origin)
-            if self.above is None or (target is not None and target > self.above):
+            if self.above is None or target is None or target > self.above:
                 texts = tuple(row[name] for name in self.texts)
                 yield Example(row.get("id") or str(line), texts, target, origin)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,20 +97,25 @@ def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
     }
 
 
-def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
+def weight_files(directory: Path) -> list[Path]:
+    """Return the files that hold a model's weights: one safetensors file, its shards, or a pickled one."""
     single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
     pickled = directory / "pytorch_model.bin"
     if single.exists():
-        tensors: Iterable[tuple[str, Tensor]] = _read_safetensors(single)
-    elif index.exists():
-        tensors = (pair for shard in _shards(index) for pair in _read_safetensors(shard))
-    elif pickled.exists():
-        tensors = _read_weights_only(pickled).items()
-    else:
-        raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
-    for name, tensor in tensors:
-        yield _modern(name), tensor
+        return [single]
+    if index.exists():
+        return _shards(index)
+    if pickled.exists():
+        return [pickled]
+    raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
+
+
+def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
+    for path in weight_files(directory):
+        pairs = _read_safetensors(path) if path.suffix == ".safetensors" else _read_weights_only(path).items()
+        for name, tensor in pairs:
+            yield _modern(name), tensor
 
 
 def _modern(name: str) -> str:

@@ -41,7 +41,8 @@ def gradient_score(
 
     "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
     "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
-    "joint" adds the tasks' gradients, "normalised" divides each task's score by its sum first. Dropout is on
+    "joint" adds the tasks' gradients (with "sum") or their scores (with "abs" and "fisher", whose batches are each
+    task's own), "normalised" divides each task's score by its sum first. Dropout is on
     only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
     """
     model.train(seed is not None)

@@ -19,7 +19,7 @@ class Reader(Protocol):
     """Callable (split, data directory) -> examples.
 
     A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
-    left out instead of failing, and the files' digests are recorded.
+    left out instead of failing.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtft.errors import ConfigError, unknown
+from mtft.metrics import metric
 from mtft.tasks.task import Task
 
 
@@ -33,10 +34,10 @@ class Best:
     def rate(self, primary: Mapping[str, str], scores: Mapping[str, Mapping[str, float]]) -> float:
         """Return the score of an epoch; `primary` names each task's primary metric."""
         if self.rule in ("mean", "last"):
-            values = [scores[task][name] for task, name in primary.items()]
+            values = [_oriented(name, scores[task][name]) for task, name in primary.items()]
             return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
         task, _, name = self.rule.partition(".")
-        value = scores[task][name]
+        value = _oriented(name, scores[task][name])
         return -math.inf if math.isnan(value) else value
 
     def update(self, epoch: int, score: float) -> bool:
@@ -51,3 +52,8 @@ class Best:
     def exhausted(self) -> bool:
         """Whether patience has run out."""
         return self.patience is not None and self.stale >= self.patience
+
+
+def _oriented(name: str, value: float) -> float:
+    """Return a metric's value such that more is better."""
+    return value if metric(name).higher_is_better else -value

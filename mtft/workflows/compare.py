@@ -10,6 +10,7 @@ import numpy as np
 
 from mtft.checkpoint import read_manifest
 from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.metrics import metric
 from mtft.outputs import Array
@@ -24,8 +25,9 @@ from mtft.workflows.services import Services
 class Column:
     """One way to cover the tasks: one run, or several that each cover some.
 
-    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without the
-    base model) add up the runs; `differences` are against the first column.
+    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base
+    models) add up the runs; `base_bytes` are those of their base models, each once, None where one is not at hand;
+    `differences` are against the first column.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Column:
     stored: int
     tunable: int
     bytes: int
+    base_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,6 @@ class Comparison:
     metrics: dict[str, str]
     examples: dict[str, int]
     columns: tuple[Column, ...]
-    base_bytes: int | None
 
 
 Predictions = tuple[list[str], Array, Array]
@@ -66,7 +68,7 @@ def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resampl
         for name in groups
     )
     examples = {task.name: len(kept[first][task.name][0]) for task in tasks}
-    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, _base_bytes(groups))
+    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns)
 
 
 def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
@@ -105,13 +107,13 @@ def _column(
     counts = [count_run(run) for run in runs]
     size = sum(file.stat().st_size for run in runs for file in (run / "model").iterdir())
     stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
-    return Column(name, tuple(runs), scores, differences, stored, tunable, size)
+    return Column(name, tuple(runs), scores, differences, stored, tunable, size, _base_bytes(runs))
 
 
-def _base_bytes(groups: Mapping[str, Sequence[Path]]) -> int | None:
-    """Return the size of the base weights, None where they are not at hand."""
-    name = read_manifest(next(iter(groups.values()))[0] / "model")["base"]["name"]
+def _base_bytes(runs: Sequence[Path]) -> int | None:
+    """Return the size of the base models' weights, each counted once, None where one is not at hand."""
+    names = {read_manifest(run / "model")["base"]["name"] for run in runs}
     try:
-        return sum(path.stat().st_size for path in find_model(name).glob("*.safetensors"))
+        return sum(path.stat().st_size for name in names for path in weight_files(find_model(name)))
     except ModelError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import torch
@@ -37,4 +38,12 @@ def count_plan(config: CountConfig, services: Services) -> ParameterCount:
     with torch.device("meta"):
         encoder = sum(parameter.numel() for parameter in Encoder(sizes).parameters())
         heads = {task.name: sum(p.numel() for p in build_head(task, sizes).parameters()) for task in tasks}
-    return ParameterCount(encoder, budget(config.keep, encoder), heads)
+    return ParameterCount(encoder, count_selected(config.keep, encoder), heads)
+
+
+def count_selected(keep: Decimal, total: int) -> int:
+    """Return how many of `total` encoder weights a share allows; ConfigError if none."""
+    try:
+        return budget(keep, total)
+    except ValueError as error:
+        raise ConfigError(f"--keep: {error}") from None

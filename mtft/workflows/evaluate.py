@@ -10,7 +10,7 @@ from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import EvalConfig
 from mtft.data.dataset import Dataset
 from mtft.errors import ConfigError, unknown
-from mtft.evaluation import apply
+from mtft.evaluation import read_values
 from mtft.metrics import calibration, confusion, metric
 from mtft.outputs import Array
 from mtft.resampling import bootstrap_interval
@@ -81,7 +81,7 @@ def chosen_tasks(run: Path, trained: TrainedModel, names: tuple[str, ...]) -> li
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
     """Raise ConfigError unless every gate names a metric that will be there."""
-    allowed = [f"{task.name}.{name}" for task in tasks for name in task.metric_names]
+    allowed = [f"{task.name}.{name}" for task in tasks for name in task.metric_names if metric(name).higher_is_better]
     for limit in config.fail_under:
         if limit not in allowed:
             raise ConfigError(f"--fail-under: {unknown('metric', limit, allowed)}")
@@ -89,7 +89,7 @@ def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
 
 def evaluate_task(trained: TrainedModel, task: Task, data: Dataset, resamples: int) -> TaskEvaluation:
     """Score one task on one dataset."""
-    values = task.output.read(apply(trained.model, data.table, [task.name])[task.name])
+    values = read_values(trained.model, task, data.table)
     targets = data.targets.astype(float)
     metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
     if values.ndim == 1:

@@ -16,7 +16,7 @@ from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
-from mtft.errors import ConfigError, DataError, unknown
+from mtft.errors import ConfigError, DataError, ModelError, unknown
 from mtft.losses import consistency, folded_cross_entropy
 from mtft.model import MultiTaskModel, build_model
 from mtft.optimization.flat import FlatParameters
@@ -25,8 +25,8 @@ from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task, resolve
 from mtft.workflows.services import Services
 
-LossOptions = dict[Callable[..., Any], dict[str, str]]
-"""Settings that a loss function takes."""
+LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
+"""Loss functions, and the settings that each takes."""
 
 
 @dataclass
@@ -61,16 +61,19 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     encoder_length = encoder.config.positions
     if config.max_length is not None and config.max_length > encoder_length:
         raise ConfigError(f"--max-length is {config.max_length}; the model has {encoder_length} positions")
+    if tokenizer.size > encoder.config.vocabulary:
+        raise ModelError(f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
+                         f"the encoder {encoder.config.vocabulary:,} embeddings")  # fmt: skip
     flat = FlatParameters(encoder)
     digest = weights_digest(flat.theta)
     model = build_model(encoder, tasks, config.seed)
     max_length = config.max_length or encoder_length
     load = partial(load_source, data_dir=data_directory(config), tokenizer=tokenizer, max_length=max_length,
                    strict=config.strict, notify=services.notify)  # fmt: skip
-    options: LossOptions = {
-        folded_cross_entropy: {"folding": config.cfimdb_folding},
-        consistency: {"direction": config.consistency},
-    }
+    options: LossOptions = (
+        (folded_cross_entropy, {"folding": config.cfimdb_folding}),
+        (consistency, {"direction": config.consistency}),
+    )
     training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
     return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
 
@@ -84,11 +87,11 @@ def choose_sources(
 ) -> list[tuple[Source, str]]:
     """Return each source that trains with its task: the tasks' own, then the augmentation chosen.
 
-    Without a choice, those attached to the tasks whose training files exist.
+    Without a choice, those attached to the tasks whose training files exist and hold a row for them.
     """
     attached = {source.name: source for task in tasks for source in registry.sources_for(task.name)}
     if augment is None:
-        chosen = [source for source in attached.values() if not missing_files(source, "train", data_dir)]
+        chosen = [source for source in attached.values() if has_rows(source, data_dir)]
     else:
         for name in augment:
             if name not in attached:
@@ -97,6 +100,13 @@ def choose_sources(
     if attached:
         notify(f"augmentation: {', '.join(source.name for source in chosen) or 'none'}")
     return [(task.source, task.name) for task in tasks] + [(source, source.task) for source in chosen]
+
+
+def has_rows(source: Source, data_dir: Path) -> bool:
+    """Tell whether a source has anything to train on."""
+    if missing_files(source, "train", data_dir):
+        return False
+    return any(example.target is not None for example in source.reader("train", data_dir))
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
@@ -133,12 +143,13 @@ def load_source(
 def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:
     """Put a source's tokens and its loss, with the settings it takes, together."""
     loss = resolve(source.loss)
+    settings = next((settings for function, settings in options if function is loss), {})
     return TrainingSource(
         name=source.name,
         task=task,
         table=dataset.table,
         targets=torch.from_numpy(dataset.targets),
-        loss=partial(loss, **options[loss]) if loss in options else loss,
+        loss=partial(loss, **settings) if settings else loss,
         weight=source.weight,
     )
 

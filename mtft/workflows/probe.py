@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mtft.checkpoint import TrainedModel, load_model, read_tensors, write_tensors
+from mtft.checkpoint import TrainedModel, load_model, read_tensors, save_model, write_tensors
 from mtft.errors import CheckpointError
 from mtft.evaluation import apply
 from mtft.tasks.registry import Registry
@@ -27,8 +28,9 @@ def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in outputs.items()}
 
 
-def write_probe(directory: Path, trained: TrainedModel) -> None:
-    """Keep the probe's outputs beside a saved model."""
+def save_with_probe(directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]]) -> None:
+    """Save a model and, beside it, the probe's outputs."""
+    save_model(directory, trained, plugins)
     write_tensors(directory / "probe.safetensors", probe(trained))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtft.checkpoint import TrainedModel, load_model, save_model
+from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
 from mtft.errors import ConfigError, unknown
-from mtft.evaluation import apply, scores
+from mtft.evaluation import read_values, scores
 from mtft.outputs import Array
 from mtft.tasks.task import Task
 from mtft.training.loop import Plan, StepDone
@@ -18,7 +18,7 @@ from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
 from mtft.workflows.preparation import data_directory, load_source, set_threads, training_source
-from mtft.workflows.probe import check_saved, write_probe
+from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.services import Progress, Services
 
@@ -39,14 +39,17 @@ def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
     """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves."""
     path = free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
     refuse_foreign(path)
-    if run.resolve() in (path.resolve(), *path.resolve().parents):
-        raise ConfigError(f"--out: {path} is in the run that is refined, {run}; it is never changed")
+    here, there = run.resolve(), path.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"--out: {path} is, holds or is in the run that is refined, {run}; it is never changed")
     set_threads(config.threads)
     trained = load_model(run / "model", services.registry, config.model)
     names = [task.name for task in trained.tasks]
-    for name in (*config.tasks, *config.task_lr):
+    for name in config.tasks:
         if name not in names:
             raise ConfigError(f"{run}: {unknown('task of this run', name, names)}")
+    for name in config.task_lr:  # a preset's rates may be for tasks that this run lacks
+        services.registry.task(name)
     return Refinement(trained, config, services, path).run(run)
 
 
@@ -69,8 +72,7 @@ class Refinement:
             values, after[task.name] = self._evaluate(task)
             data = self.dev[task.name]
             self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
-        save_model(self.out.model, self.trained, {t.name: self.services.origin(t.name) for t in self.trained.tasks})
-        write_probe(self.out.model, self.trained)
+        save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
         check_saved(self.out.model, self.services.registry, self.trained.base)
         self.out.write_summary(self._summary(origin, after, kept))
         return RefineResult(self.out.path, before, after, kept)
@@ -107,7 +109,7 @@ class Refinement:
 
     def _stepper(self, task: Task) -> tuple[Stepper, Plan]:
         config = self.config
-        source = training_source(task.source, task.name, self.data[task.name], {})
+        source = training_source(task.source, task.name, self.data[task.name], ())
         stepper = Stepper(
             self.trained.model, self.trained.encoder, [source], None,
             weight_decay=config.weight_decay, seed=config.seed,
@@ -123,7 +125,7 @@ class Refinement:
 
     def _evaluate(self, task: Task) -> tuple[Array, dict[str, float]]:
         data = self.dev[task.name]
-        values = task.output.read(apply(self.trained.model, data.table, [task.name])[task.name])
+        values = read_values(self.trained.model, task, data.table)
         return values, scores(task, values, data.targets)
 
     def _summary(self, origin: Path, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:

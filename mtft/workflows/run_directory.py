@@ -1,7 +1,7 @@
 """The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary.
 
-Files that must be the same for the same seed hold no time and no path; those live in ``environment.json`` and
-``times.jsonl``.
+Files that must be the same for the same seed hold no time, and no path but that of the base model; those live in
+``config.toml``, ``environment.json`` and ``times.jsonl``.
 """
 
 from __future__ import annotations

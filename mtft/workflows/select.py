@@ -14,9 +14,10 @@ from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError, MtftError
 from mtft.optimization.flat import FlatParameters
-from mtft.selection.budget import budget, top_k, top_k_per_tensor
+from mtft.selection.budget import top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import bias_score, gradient_score, magnitude_score, random_score
+from mtft.workflows.count import count_selected
 from mtft.workflows.preparation import Prepared, prepare
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Progress, Services
@@ -48,29 +49,33 @@ def select(config: SelectConfig, services: Services) -> SelectResult:
 def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Mask:
     """Select the encoder weights that will train, all of them when `keep` is one."""
     flat = prepared.encoder
-    try:
-        count = budget(config.keep, len(flat))
-    except ValueError as error:
-        raise ConfigError(f"--keep: {error}") from None
+    count = count_selected(config.keep, len(flat))
     method = {
         "score": config.score, "keep": str(config.keep), "scope": config.scope, "combine": config.combine,
         "batches": str(config.batches or "all"), "tasks": ",".join(config.tasks), "seed": str(config.seed),
         "sources": ",".join(source.name for source in prepared.sources),
     }  # fmt: skip
-    if count == len(flat):
+    if config.score == "bitfit":
+        services.notify("selecting the encoder's biases; --keep is not used")
+        indices = _scores(prepared, config, services).nonzero().squeeze(-1)
+    elif count == len(flat):
         indices = torch.arange(count)
     else:
         services.notify(f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
-        scores = _scores(prepared, config, services)
-        if not bool(scores.isfinite().all()):
-            raise MtftError(f"the score {config.score!r} is not finite for every weight: a loss or gradient overflowed")
-        if config.score == "bitfit":
-            indices = scores.nonzero().squeeze(-1)
-        elif config.scope == "tensor":
-            indices = top_k_per_tensor(scores, flat.sizes, config.keep)
-        else:
-            indices = top_k(scores, count)
+        indices = _top(_scores(prepared, config, services), flat, config, count)
     return Mask(indices=indices, total=len(flat), base_digest=prepared.digest, method=method)
+
+
+def _top(scores: Tensor, flat: FlatParameters, config: SelectConfig | TrainConfig, count: int) -> Tensor:
+    """Return the indices of the highest scores, over the whole encoder or in each tensor."""
+    if not bool(scores.isfinite().all()):
+        raise MtftError(f"the score {config.score!r} is not finite for every weight: a loss or gradient overflowed")
+    if config.scope == "global":
+        return top_k(scores, count)
+    try:
+        return top_k_per_tensor(scores, flat.sizes, config.keep)
+    except ValueError as error:
+        raise ConfigError(f"--keep: {error}") from None
 
 
 def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mtft.plugin.manager import Plugins, build_registry, load_plugins
 from mtft.tasks.registry import Registry
+from mtft.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,13 @@ class Services:
     notify: Callable[[str], None] = field(default=_silent)
     progress: Callable[[Progress], None] = field(default=_silent)
 
-    def origin(self, name: str) -> dict[str, str]:
-        """Name the distribution and version that a task came from."""
-        plugin = self.plugins.get(self.registry.owner(name))
-        return {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+    def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
+        """Name the plugin, distribution and version that each task came from."""
+        found = {task.name: self.plugins.get(self.registry.owner(task.name)) for task in tasks}
+        return {
+            task: {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+            for task, plugin in found.items()
+        }
 
 
 def services(notify: Callable[[str], None] = _silent, progress: Callable[[Progress], None] = _silent) -> Services:

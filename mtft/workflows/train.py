@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mtft.checkpoint import TrainedModel, save_model
+from mtft.checkpoint import TrainedModel
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.errors import CheckpointError
-from mtft.evaluation import apply, scores
+from mtft.evaluation import read_values, scores
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask
 from mtft.training.loop import EpochDone, Plan, StepDone
@@ -19,8 +19,9 @@ from mtft.training.state import save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
+from mtft.workflows.count import count_selected
 from mtft.workflows.preparation import Prepared, data_directory, load_source, prepare
-from mtft.workflows.probe import check_saved, write_probe
+from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Progress, Services
@@ -49,6 +50,7 @@ def train(config: TrainConfig, services: Services) -> TrainResult:
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     mask = _given_mask(config.mask, prepared, services) if config.mask else None
+    count_selected(config.keep, len(prepared.encoder))  # an impossible share is told before anything is replaced
     run = RunDirectory.create(path, config, "train", data_directory(config))
     mask = mask or choose(prepared, config, services)
     trained = TrainedModel(
@@ -141,7 +143,7 @@ class Training:
         values = {}
         for task in self.tasks:
             data = self.dev[task.name]
-            values[task.name] = task.output.read(apply(self.trained.model, data.table, [task.name])[task.name])
+            values[task.name] = read_values(self.trained.model, task, data.table)
             dev[task.name] = scores(task, values[task.name], data.targets)
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
@@ -160,9 +162,7 @@ class Training:
         self.epoch = Tally()
 
     def _save(self, values: dict[str, Any]) -> None:
-        plugins = {task.name: self.services.origin(task.name) for task in self.tasks}
-        save_model(self.run.model, self.trained, plugins)
-        write_probe(self.run.model, self.trained)
+        save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
         for task in self.tasks:
             data = self.dev[task.name]
             self.run.write_predictions(task.name, "dev", data.ids, data.targets, values[task.name])
@@ -170,18 +170,14 @@ class Training:
     def _finish(self, epochs: int) -> TrainResult:
         counts, conflicts = self.trained.parameters(), self.overall.conflicts()
         result = TrainResult(self.run.path, epochs, self.best.epoch, self.best_scores, counts, conflicts)
-        self.run.write_summary(summary("train", self.trained, result))
+        summary = {
+            "command": "train",
+            "tasks": {task.name: task.primary_metric for task in self.tasks},
+            "epochs": epochs,
+            "best_epoch": result.best_epoch,
+            "dev": result.dev,
+            "parameters": counts.report(),
+            "conflicts": conflicts,
+        }
+        self.run.write_summary(summary)
         return result
-
-
-def summary(command: str, trained: TrainedModel, result: TrainResult) -> dict[str, Any]:
-    """Return the summary of a run as one mapping."""
-    return {
-        "command": command,
-        "tasks": {task.name: task.primary_metric for task in trained.tasks},
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "dev": result.dev,
-        "parameters": result.parameters.report(),
-        "conflicts": result.conflicts,
-    }

@@ -26,12 +26,12 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
     result = done.json
     assert done.err == ""
-    assert list(result) == ["metrics", "examples", "columns", "base_bytes"]
+    assert list(result) == ["metrics", "examples", "columns"]
     assert result["metrics"] == {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
     assert result["examples"] == dict.fromkeys(TASKS, 60)
-    assert result["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
+    assert result["columns"][0]["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
     individual, unified = result["columns"]
-    assert list(unified) == ["name", "runs", "scores", "differences", "stored", "tunable", "bytes"]
+    assert list(unified) == ["name", "runs", "scores", "differences", "stored", "tunable", "bytes", "base_bytes"]
     assert (individual["name"], individual["runs"]) == ("individual", [str(run) for run in single.values()])
     for task, name in result["metrics"].items():
         assert individual["scores"][task] == pytest.approx(summary(single[task])["dev"][task][name], abs=1e-12)
@@ -51,7 +51,7 @@ def test_a_table_for_people(single: dict[str, Path], trained_run: Path) -> None:
     header, *lines = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST).out.splitlines()
     assert header.split() == ["individual", "unified"]
     names = ["sst accuracy (n=60)", "quora accuracy (n=60)", "sts pearson (n=60)", "stored parameters"]
-    names += ["tunable parameters", "bytes of model files", "bytes of base model"]
+    names += ["tunable parameters", "bytes of model files", "bytes of base models"]
     assert [line.split("  ")[0] for line in lines] == names
     accuracy = summary(trained_run)["dev"]["sst"]["accuracy"]
     assert f"{accuracy:.4f} (" in lines[0]
@@ -111,5 +111,5 @@ def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model
     run = shutil.copytree(trained_run, tmp_path / "run")
     path = run / "model" / "model.json"
     path.write_text(path.read_text().replace(str(tiny_model), "/no/such/place"))
-    assert cli("compare", f"a={run}", *FAST, "--json").json["base_bytes"] is None
-    assert "bytes of base model" not in cli("compare", f"a={run}", *FAST).out
+    assert cli("compare", f"a={run}", *FAST, "--json").json["columns"][0]["base_bytes"] is None
+    assert "not at hand" in cli("compare", f"a={run}", *FAST).out

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import cli, digests, records, summary
+from commands import FEW, cli, digests, records, summary
 from safetensors.torch import load_file, save_file
 
 SAMPLE = ("--sample", "--epochs", "1")
@@ -68,7 +68,7 @@ def test_a_score_that_is_undefined_is_easy_to_beat(trained_run: Path, tmp_path: 
     ("options", "parts"),
     [
         (["--tasks", "stss"], ["trained: unknown task of this run 'stss'; did you mean 'sts'? (allowed: quora, sst,"]),
-        (["--tasks", "sts", "--task-lr", "st=1"], ["unknown task of this run 'st'"]),
+        (["--tasks", "sts", "--task-lr", "st=1"], ["unknown task 'st'"]),
         (["--tasks", "sts", "--task-lr", "sts"], ["flag --task-lr: 'sts' is not task=rate, as in sst=5e-8"]),
         ([], ["tasks: required; give --tasks"]),
         (["--tasks", "sts", "--no-sample", "--data-dir", "/no/such"], ["--data-dir: /no/such is not a directory"]),
@@ -112,3 +112,17 @@ def test_no_run(tmp_path: Path) -> None:
     for run in (tmp_path, tmp_path / "gone"):
         done = cli("refine", run, "--tasks", "sts", "--sample")
         assert (done.code, done.err) == (2, f"mtft: error: {run}/model: holds no trained model (no model.json)\n")
+
+
+def test_the_preset_serves_runs_without_sentiment(tiny_model: Path, tmp_path: Path) -> None:
+    """Its rate for sst is no complaint about a run that has no sst."""
+    run = tmp_path / "sts"
+    assert cli("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", run, "-q").code == 0
+    options = ("--tasks", "sts", "--preset", "report", "--epochs", "1", "--sample", "-q")
+    assert cli("refine", run, *options, "--out", tmp_path / "refined").code == 0
+
+
+def test_a_run_is_not_replaced_by_what_holds_it(trained_run: Path) -> None:
+    done = cli("refine", trained_run, "--tasks", "sts", *SAMPLE, "--out", trained_run.parent, "--overwrite")
+    assert done.code == 2
+    assert (trained_run / "summary.json").is_file()

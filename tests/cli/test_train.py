@@ -17,8 +17,9 @@ import pytest
 from commands import FEW, MTFT, ROOT, TASKS, Done, clean, cli, digests, records, summary
 
 import mtft
+from mtft.data.dataset import sample_dir
 from mtft.selection.mask import load_mask
-from mtft.testing.tiny import write_tiny_model
+from mtft.testing.tiny import tiny_encoder, write_tiny_model
 
 ALL = ("train", "--tasks", "sst,quora,sts")
 PAIRS = {"sst/quora", "sst/sts", "quora/sts"}
@@ -335,3 +336,29 @@ def test_a_task_that_brings_its_data_needs_no_directory(
 def test_without_an_installation_the_built_in_plugin_has_the_version_of_the_code(trained_run: Path) -> None:
     manifest = json.loads((trained_run / "model" / "model.json").read_text())
     assert {task["plugin"]["version"] for task in manifest["tasks"]} == {mtft.__version__}
+
+
+def test_an_impossible_share_is_told_before_a_run_is_replaced(tiny_model: Path, tmp_path: Path) -> None:
+    options = ("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", tmp_path / "run", "-q")
+    assert cli(*options).code == 0
+    done = cli(*options, "--overwrite", "--keep", "0.00001")
+    assert done.code == 2
+    assert "--keep: keep 0.00001 of 6576 weights selects none" in done.err
+    assert (tmp_path / "run" / "summary.json").is_file()
+
+
+def test_bitfit_trains_the_biases_whatever_the_share(tiny_model: Path, tmp_path: Path) -> None:
+    options = ("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--score", "bitfit", "--keep", "1")
+    counts = cli(*options, "--out", tmp_path / "run", "--json", "-q").json["parameters"]
+    biases = sum(p.numel() for name, p in tiny_encoder().named_parameters() if name.endswith(".bias"))
+    assert counts["encoder"]["tunable"] == biases
+
+
+def test_augmentation_without_a_row_is_left_out(tiny_model: Path, tmp_path: Path) -> None:
+    for name in ("ids-sst-train.csv", "ids-sst-dev.csv"):
+        (tmp_path / name).write_bytes((sample_dir() / name).read_bytes())
+    (tmp_path / "sts-train.csv").write_text("id\tsentence1\tsentence2\tsimilarity\na\tx\ty\t1.0\n")
+    options = ("--tasks", "sst", "--data-dir", tmp_path, *FEW[1:], "--model", tiny_model)
+    done = cli("train", *options, "--out", tmp_path / "run")
+    assert done.code == 0
+    assert "augmentation: none" in done.err

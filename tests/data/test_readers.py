@@ -238,6 +238,11 @@ def test_a_missing_column_is_named_with_those_there(tmp_path: Path) -> None:
 
 def test_only_targets_above_the_limit_are_read_but_all_labels_are_checked(tmp_path: Path) -> None:
     content = "text,label\na,4.5\nb,4.51\nc,\nd,5\n"
-    assert [example.texts for example in read(tmp_path, content, Bounded(0, 5), above=4.5)] == [("b",), ("d",)]
+    found = read(tmp_path, content, Bounded(0, 5), above=4.5)
+    assert [(example.texts, example.target) for example in found] == [
+        (("b",), pytest.approx(4.51)),
+        (("c",), None),  # without a label: whoever loads the source counts it
+        (("d",), 5),
+    ]
     with pytest.raises(DataError, match=r"some-train\.csv:2"):
         read(tmp_path, "text,label\na,-1\n", Bounded(0, 5), above=4.5)

@@ -91,3 +91,9 @@ def test_without_patience_it_never_gives_up() -> None:
     best = Best("mean")
     follow(best, [0.5] * 50)
     assert not best.exhausted
+
+
+def test_less_is_better_for_errors() -> None:
+    best = Best("mean")
+    assert best.rate({"t": "mse"}, {"t": {"mse": 0.5}}) > best.rate({"t": "mse"}, {"t": {"mse": 2.0}})
+    assert Best("t.mae").rate({"t": "pearson"}, {"t": {"pearson": 0.9, "mae": 1.5}}) == -1.5

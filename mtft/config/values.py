@@ -1,0 +1,78 @@
+"""Kinds of values that settings take, read from flags, TOML and texts alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut comma-separated text; an empty piece is a slip of the hand."""
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(pieces):
+        raise ValueError(f"{text!r} has an empty name between its commas")
+    return pieces
+
+
+def _names(value: Any) -> Any:
+    """Read names from "a,b" or from a list; names given twice are refused."""
+    names = _pieces(value) if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is given twice")
+    return names
+
+
+def _pairs(value: Any, form: str) -> dict[str, float]:
+    """Read finite numbers by name from "a=1,b=2", from a list of such texts, or from a TOML table."""
+    items: Iterable[Any] = _pieces(value) if isinstance(value, str) else value
+    if isinstance(value, Mapping):
+        items = [f"{name}={number}" for name, number in value.items()]
+    if not isinstance(items, list | tuple):
+        raise ValueError(f"{value!r} is not {form}")
+    found: dict[str, float] = {}
+    for item in items:
+        name, _, number = str(item).rpartition("=")
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = math.nan
+        if not name.strip() or not math.isfinite(amount):
+            raise ValueError(f"{item!r} is not {form}")
+        if name.strip() in found:
+            raise ValueError(f"{name.strip()!r} is given twice")
+        found[name.strip()] = amount
+    return found
+
+
+def _rates(value: Any) -> dict[str, float]:
+    rates = _pairs(value, "task=rate, as in sst=5e-8")
+    for name, rate in rates.items():
+        if rate <= 0:
+            raise ValueError(f"the rate of {name!r} is {rate:g}, not a number > 0")
+    return rates
+
+
+def _limits(value: Any) -> dict[str, float]:
+    limits = _pairs(value, "task.metric=number, as in sts.pearson=0.8")
+    for name in limits:
+        if not all(name.partition(".")):
+            raise ValueError(f"{name!r} is not task.metric, as in sts.pearson")
+    return limits
+
+
+def _rule(value: str) -> str:
+    if value not in ("mean", "last") and not all(value.partition(".")):
+        raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: () if value == "none" else _names(value))]
+Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
+Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
+Rule = Annotated[str, AfterValidator(_rule)]
