@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from click import Context
+from click import Command, Context, Group
 
 from mtft.cli.main import COMMANDS, main
 
@@ -21,9 +21,16 @@ def document() -> str:
     for name in COMMANDS:
         command = main.get_command(top, name)
         assert command is not None
-        context = Context(command, info_name=name, parent=top, **WIDTH)
-        parts.append(f"## mtft {name}\n\n```text\n{command.get_help(context)}\n```\n")
+        parts += sections(command, Context(command, info_name=name, parent=top, **WIDTH))
     return "\n".join(parts)
+
+
+def sections(command: Command, context: Context) -> list[str]:
+    """Return the help of one command, and of those below it."""
+    found = [f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"]
+    for name, below in command.commands.items() if isinstance(command, Group) else ():
+        found += sections(below, Context(below, info_name=name, parent=context, **WIDTH))
+    return found
 
 
 if __name__ == "__main__":

@@ -38,8 +38,10 @@ def test_commands_in_documents_parse(path: Path) -> None:
     lines = re.findall(r"^\$ (?:.*\| )?(mtft .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert lines
     for line in lines:
-        _, name, *arguments = shlex.split(line.partition(" #")[0])
-        command = main.get_command(click.Context(main), name)
+        _, *arguments = shlex.split(line.partition(" #")[0])
+        command: click.Command | None = main
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), arguments.pop(0))
         assert command is not None, line
         known = {option for parameter in command.params for option in parameter.opts}
         used = {argument for argument in arguments if argument.startswith("--")}

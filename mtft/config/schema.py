@@ -76,6 +76,9 @@ class FileOptions(Options):
     data_dir: Path | None = Field(None, description="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
     sample: bool = Field(False, description="use the small sample data that comes with mtft")
     strict: bool = Field(False, description="make rows without label an error instead of a counted warning")
+    skip_bad_rows: bool = Field(
+        False, description="leave out, with one counted warning, rows that cannot be read or have an invalid label"
+    )
 
 
 class DataOptions(FileOptions):
@@ -211,6 +214,14 @@ class EvalConfig(BaseModelOptions, ThreadOptions, FileOptions):
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind each interval (0: no interval)")
 
 
+class DataCheckConfig(DataOptions):
+    """Settings of `mtft data check`."""
+
+    model: str | None = Field(None, description="pretrained encoder whose tokens are counted (default: none are)")
+    max_length: int | None = Field(None, ge=8, description="most tokens of a text or pair (default: the model's)")
+    fix: Path | None = Field(None, description="new directory for cleaned copies of the files, and a diff")
+
+
 class PredictConfig(BaseModelOptions, ThreadOptions):
     """Settings of `mtft predict`."""
 
@@ -239,6 +250,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     TrainConfig,
     RefineConfig,
     EvalConfig,
+    DataCheckConfig,
     PredictConfig,
     CountConfig,
     CompareConfig,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -41,7 +41,7 @@ def _undecodable_line(path: Path) -> int:
         data.decode()
     except UnicodeDecodeError as error:
         data = data[: error.start]
-    return data.count(b"\n") + 1
+    return len((data + b"?").splitlines())
 
 
 def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -54,8 +54,8 @@ def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str
     start = 1
     try:
         names = next(rows)
-        if twice := [name for name in names if name and names.count(name) > 1]:
-            raise DataError(f"{path}:1: column {twice[0]!r} appears twice")
+        if twice := column_twice(names):
+            raise DataError(f"{path}:1: {twice}")
         start = rows.line_num + 1
         for row in rows:
             if row and len(row) != len(names):
@@ -72,17 +72,43 @@ def _json_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str,
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}:{number}: not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}:{number}: found {type(record).__name__} where an object is needed")
-        row = {key: "" if value is None else str(value) for key, value in record.items()}
-        try:
-            "".join(row.values()).encode()
-        except UnicodeEncodeError as error:
-            raise DataError(f"{path}:{number}: half a surrogate pair: {error}") from None
-        yield number, row
+            yield number, json_record(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+
+
+def column_twice(names: Sequence[str]) -> str:
+    """Say which column a header names twice, if any."""
+    seen: set[str] = set()
+    for name in names:
+        if name and name in seen:
+            return f"column {name!r} appears twice"
+        seen.add(name)
+    return ""
+
+
+def json_record(line: str) -> dict[str, str]:
+    """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"found {type(record).__name__} where an object is needed")
+    row = {key: "" if value is None else str(value) for key, value in record.items()}
+    try:
+        "".join(row.values()).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"half a surrogate pair: {error}") from None
+    return row
+
+
+class RowError(DataError):
+    """One row that cannot become an example; `check` is the kind of its fault, `text` the words without the place."""
+
+    def __init__(self, check: str, origin: str, text: str) -> None:
+        super().__init__(f"{origin}: {text}")
+        self.check, self.origin, self.text = check, origin, text
 
 
 @dataclass(frozen=True)
@@ -105,14 +131,19 @@ class TableReader:
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
         (path,) = self.files(split, data_dir)
         for line, row in read_rows(path):
-            origin = f"{path}:{line}"
-            missing = [name for name in (*self.texts, self.label) if name not in row]
-            if missing:
-                raise DataError(f"{origin}: no column {missing[0]!r} (columns: {', '.join(row)})")
-            target = self._target(row[self.label], origin)
-            if self.above is None or target is None or target > self.above:
-                texts = tuple(row[name] for name in self.texts)
-                yield Example(row.get("id") or str(line), texts, target, origin)
+            if example := self.example(path, line, row):
+                yield example
+
+    def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
+        """Make an example of one row of a file, None if it is not for this source; RowError if it cannot be one."""
+        origin = f"{path}:{line}"
+        for name in (*self.texts, self.label):
+            if name not in row:
+                raise RowError("columns", origin, f"no column {name!r} (columns: {', '.join(row)})")
+        target = self._target(row[self.label], origin)
+        if self.above is not None and target is not None and target <= self.above:
+            return None
+        return Example(row.get("id") or str(line), tuple(row[name] for name in self.texts), target, origin)
 
     def _target(self, label: str, origin: str) -> float | None:
         if not label.strip():
@@ -120,4 +151,4 @@ class TableReader:
         try:
             return self.output.parse(label.strip())
         except ValueError as error:
-            raise DataError(f"{origin}: column {self.label!r}: {error}") from None
+            raise RowError("label-invalid", origin, f"column {self.label!r}: {error}") from None

@@ -58,7 +58,8 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     for task in tasks:
         data = load_source(
             task.source, config.split, data_dir=data_directory(config), tokenizer=trained.tokenizer,
-            max_length=trained.max_length, strict=config.strict, notify=services.notify,
+            max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
+            notify=services.notify,
         )  # fmt: skip
         found[task.name] = evaluate_task(trained, task, data, config.resamples)
     failures = []

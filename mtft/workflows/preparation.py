@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mtft.config.schema import FileOptions, SelectConfig, TrainConfig
+from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
@@ -23,6 +24,7 @@ from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task, resolve
+from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.services import Services
 
 LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
@@ -54,7 +56,9 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
     set_threads(config.threads)
     tasks = tuple(services.registry.task(name) for name in config.tasks)
-    sources = choose_sources(services.registry, tasks, config.augment, data_directory(config), services.notify)
+    data_dir = data_directory(config)
+    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    warn_of_leakage(sources, tasks, data_dir, services.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
     encoder = load_encoder(directory, **dropouts(config))
@@ -68,8 +72,8 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     digest = weights_digest(flat.theta)
     model = build_model(encoder, tasks, config.seed)
     max_length = config.max_length or encoder_length
-    load = partial(load_source, data_dir=data_directory(config), tokenizer=tokenizer, max_length=max_length,
-                   strict=config.strict, notify=services.notify)  # fmt: skip
+    load = partial(load_source, data_dir=data_dir, tokenizer=tokenizer, max_length=max_length,
+                   strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify)  # fmt: skip
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),
         (consistency, {"direction": config.consistency}),
@@ -103,10 +107,11 @@ def choose_sources(
 
 
 def has_rows(source: Source, data_dir: Path) -> bool:
-    """Tell whether a source has anything to train on."""
+    """Tell whether a source has anything to train on, or to complain about."""
     if missing_files(source, "train", data_dir):
         return False
-    return any(example.target is not None for example in source.reader("train", data_dir))
+    found = read_split(source.name, "train", source.reader, data_dir)
+    return bool(found.problems) or any(example.target is not None for example in found.examples)
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
@@ -124,6 +129,7 @@ def load_source(
     max_length: int,
     strict: bool,
     notify: Callable[[str], None],
+    skip_bad_rows: bool = False,
 ) -> Dataset:
     """Read and tokenize one split of one source, telling what was left out or cut."""
     if missing := missing_files(source, split, data_dir):
@@ -131,11 +137,12 @@ def load_source(
             f"{source.name}: {missing[0]}: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped "
             f"sample data with --sample"
         )
+    found = read_split(source.name, split, source.reader, data_dir)
+    examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)
     dataset = build_dataset(
-        source.name, source.reader(split, data_dir), tokenizer,
-        apart=source.input == "apart", max_length=max_length, strict=strict,
-    )  # fmt: skip
-    for note in dataset.notes:
+        source.name, examples, tokenizer, apart=source.input == "apart", max_length=max_length, strict=strict
+    )
+    for note in (*notes, *dataset.notes):
         notify(note)
     return dataset
 

@@ -120,7 +120,8 @@ class Refinement:
     def _load(self, task: Task, split: str) -> Dataset:
         return load_source(
             task.source, split, data_dir=data_directory(self.config), tokenizer=self.trained.tokenizer,
-            max_length=self.trained.max_length, strict=self.config.strict, notify=self.services.notify,
+            max_length=self.trained.max_length, strict=self.config.strict, skip_bad_rows=self.config.skip_bad_rows,
+            notify=self.services.notify,
         )  # fmt: skip
 
     def _evaluate(self, task: Task) -> tuple[Array, dict[str, float]]:

@@ -64,7 +64,8 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
     return {
         task.name: load_source(
             task.source, "dev", data_dir=data_directory(config), tokenizer=prepared.tokenizer,
-            max_length=prepared.max_length, strict=config.strict, notify=services.notify,
+            max_length=prepared.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
+            notify=services.notify,
         )
         for task in prepared.tasks
     }  # fmt: skip

@@ -10,7 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtft.config.load import SIZE_LIMIT, Loaded, dump, load
-from mtft.config.schema import SCHEMAS, EvalConfig, Options, PredictConfig, RefineConfig, SelectConfig, TrainConfig
+from mtft.config.schema import (
+    SCHEMAS,
+    DataCheckConfig,
+    EvalConfig,
+    Options,
+    PredictConfig,
+    RefineConfig,
+    SelectConfig,
+    TrainConfig,
+)
 from mtft.errors import ConfigError, MtftError
 
 TASKS = {"tasks": "sst"}
@@ -150,6 +159,7 @@ VALUES: dict[type[Options], dict[str, Any]] = {
     TrainConfig: {"tasks": "a,b", "keep": "0.123456789012", "lr": "3e-5", "data_dir": 'od"d\\dir', "augment": "none"},
     SelectConfig: {"tasks": "a", "keep": "1e-7", "batches": "3", "out": "m.safetensors"},
     RefineConfig: {"tasks": "a", "task_lr": "sst=5e-8,quora=0.1", "patience": "2"},
+    DataCheckConfig: {"tasks": "a", "fix": "clean", "model": "minilm"},
     EvalConfig: {"fail_under": "sts.pearson=0.8,a-b.c=-1e300"},
 }
 

@@ -1,0 +1,104 @@
+"""The commands `mtft data ...`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mtft.cli.console import plain, print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import DataCheckConfig
+from mtft.errors import DataError
+
+if TYPE_CHECKING:
+    from mtft.data.audit.findings import Finding
+    from mtft.workflows.data_check import DataCheckResult
+
+SCHEMA_VERSION = 1
+"""Raised when a key of the JSON document is renamed or removed."""
+
+
+@click.group("data")
+def command() -> None:
+    """Look at data before training on it."""
+
+
+@command.command("check")
+@options_for(DataCheckConfig)
+@json_option
+@quiet_option
+def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
+    """Check the files of tasks: what cannot be read, labels, texts, duplicates, leakage between splits and tasks.
+
+    Reads train, dev and, where it is there, test. The exit code is 2 if there are errors; warnings and notes do
+    not change it. With --fix, cleaned copies go to a new directory: without rows that cannot be read, have no
+    label or an empty text, repeat an earlier one, or leak into a later split; the bytes of all other rows stay.
+
+    \b
+    Examples:
+      mtft data check --tasks sst,quora,sts --data-dir data
+      mtft data check --tasks sts --data-dir data --model minilm --fix data-clean
+    """  # noqa: D301 - click reads the backspace
+    from mtft.workflows.data_check import check_data
+
+    with open_services(quiet=quiet) as services:
+        result = check_data(loaded.config, services)
+    try:
+        if as_json:
+            print_json(_document(result))
+        else:
+            _render(result)
+        if result.fixed and not quiet:
+            say(f"{sum(result.fixed.dropped.values()):,} rows left out of the copies in {result.fixed.path}")
+    finally:  # a reader that closed the pipe must not hide the errors
+        if errors := result.counts()["error"]:
+            raise DataError(f"{errors} {'kinds of errors' if errors > 1 else 'kind of error'} in the data")
+
+
+def _document(result: DataCheckResult) -> dict[str, object]:
+    """Put the result into the form that `--json` promises."""
+    return {
+        "version": SCHEMA_VERSION,
+        "counts": result.counts(),
+        "files": plain(result.files),
+        "findings": [_record(finding) for finding in result.findings],
+        "fixed": plain(result.fixed),
+    }
+
+
+def _record(finding: Finding) -> dict[str, object]:
+    path, _, line = finding.place.rpartition(":")
+    placed = bool(path) and line.isdecimal()
+    return {
+        "check": finding.check,
+        "severity": finding.severity,
+        "source": finding.source,
+        "split": finding.split,
+        "file": path if placed else finding.place,
+        "line": int(line) if placed else None,
+        "count": finding.count,
+        "message": finding.message,
+        "example": finding.example,
+        "advice": finding.advice,
+    }
+
+
+def _render(result: DataCheckResult) -> None:
+    table(["source", "split", "rows", "lines", "file"],
+          [[each.source, each.split, each.rows, each.lines, each.path] for each in result.files])  # fmt: skip
+    print()
+    table(
+        ["", "check", "source", "split", "count", "finding"],
+        [
+            [each.severity, each.check, each.source, each.split, each.count, each.message]
+            for each in result.findings
+        ],
+    )  # fmt: skip
+    for each in result.findings:
+        if each.advice:
+            print()
+            table([f"{each.severity}: {each.check} ({each.source}, {each.split})"],
+                  [[text] for text in (each.place, each.example, each.advice) if text])  # fmt: skip

@@ -1,0 +1,50 @@
+"""One finding of the audit: what is wrong, where, how often, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mtft.data.example import Example
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+SHOWN = 60
+"""Characters of a text that an example shows."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in one split of one source.
+
+    `place` is ``file:line`` of the first of `count` rows. `drop` holds the places of all rows that a cleaned copy
+    leaves out. Texts are as they are in the file: whoever prints them escapes them.
+    """
+
+    check: str
+    severity: Severity
+    source: str
+    split: str
+    place: str
+    count: int
+    message: str
+    example: str = ""
+    advice: str = ""
+    drop: tuple[str, ...] = field(default=(), repr=False)
+
+    def but(self, severity: Severity) -> Finding:
+        """Return the same finding, taken more or less seriously."""
+        return dataclasses.replace(self, severity=severity)
+
+
+def shown(texts: Sequence[str]) -> str:
+    """Quote texts, each cut to a length that fits a line."""
+    return " | ".join(f"'{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}'" for text in texts)
+
+
+def example_of(row: Example) -> str:
+    """Show a row: its texts and its target."""
+    return f"{shown(row.texts)} -> {'no label' if row.target is None else f'{row.target:g}'}"

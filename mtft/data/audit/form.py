@@ -1,0 +1,86 @@
+"""Findings about the form of files: what cannot be read, rows without label, rows over several lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from mtft.data.audit.findings import SHOWN, Finding, example_of
+from mtft.data.audit.scan import Row, Scan
+from mtft.data.audit.splits import Problem, Split
+
+ADVICE = {
+    "file": "give another --data-dir, or make the file readable",
+    "header": "the first line names the columns, each once, separated by tabs or commas",
+    "columns": "name the columns as the task expects them (README, section Data)",
+    "encoding": "save the file as UTF-8",
+    "nul": "remove the NUL characters; a file of another encoding has many",
+    "ragged": "give each row as many fields as the header, quoting fields that hold separators",
+    "quotes": "close the quote, and double quotes inside quoted fields",
+    "row": "see the line named",
+    "json": "write one JSON object a line",
+    "label-invalid": "mend the label, or leave such rows out with --skip-bad-rows",
+    "reader": "see the message of the reader",
+}
+
+
+def form_findings(found: Split) -> Iterator[Finding]:
+    """Report what gives no example, kind by kind, and what else is odd about the files."""
+    problems = sorted(found.problems, key=lambda problem: problem.check)
+    for check, group in groupby(problems, key=lambda problem: problem.check):
+        yield _problem(found, check, list(group))
+    for scan in found.scans:
+        yield from _several_lines(found, scan)
+    unlabelled = [row for row in found.examples if row.target is None]
+    if unlabelled:
+        yield Finding(
+            "label-missing", "warning", found.source, found.split, unlabelled[0].origin, len(unlabelled),
+            "rows without a label, which training leaves out", example_of(unlabelled[0]),
+            "label them, or drop them", tuple(row.origin for row in unlabelled),
+        )  # fmt: skip
+    if len(unlabelled) == len(found.examples) and not problems:
+        place = str(found.scans[0].path) if found.scans else found.source
+        yield Finding("file", "error", found.source, found.split, place, 1, "no labelled row", advice="add rows")
+
+
+def _problem(found: Split, check: str, problems: Sequence[Problem]) -> Finding:
+    first = problems[0]
+    return Finding(
+        check, "error", found.source, found.split, first.origin, len(problems), first.text,
+        _line(found, first), ADVICE.get(check, ""), tuple(problem.origin for problem in problems if not problem.whole),
+    )  # fmt: skip
+
+
+def _line(found: Split, problem: Problem) -> str:
+    """Show the beginning of a row's bytes."""
+    for scan in found.scans:
+        for row in scan.rows:
+            if f"{scan.path}:{row.line}" == problem.origin:
+                text = scan.data[row.begin : row.begin + 4 * SHOWN].decode("utf-8", "replace")
+                return f"{text[:SHOWN].rstrip()}{'...' if len(text) > SHOWN else ''}"
+    return ""
+
+
+def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
+    """Report rows that go over line ends: a warning if a line inside could be a row of its own."""
+    rows = [row for row in scan.rows if row.lines > 1 and not row.trouble]
+    if not rows:
+        return
+    swallowing = [row for row in rows if _holds_rows(scan, row)]
+    first = (swallowing or rows)[0]
+    counts = f"({len(scan.rows):,} rows in {scan.lines:,} lines)"
+    message = (
+        f"quoted fields swallow lines that look like rows {counts}" if swallowing
+        else f"quoted fields go over several lines {counts}"
+    )  # fmt: skip
+    yield Finding(
+        "lines", "warning" if swallowing else "note", found.source, found.split, f"{scan.path}:{first.line}",
+        len(swallowing or rows), message, _line(found, Problem("lines", f"{scan.path}:{first.line}", "")),
+        "look for a quote that opens in this row and is closed in a later one" if swallowing else "",
+    )  # fmt: skip
+
+
+def _holds_rows(scan: Scan, row: Row) -> bool:
+    separator = b"\t" if b"\t" in scan.data.partition(b"\n")[0] else b","
+    inside = scan.data[row.begin : row.end].splitlines()[1:]
+    return any(line.count(separator) >= len(scan.names) - 1 for line in inside) and len(scan.names) > 1

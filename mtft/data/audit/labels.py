@@ -1,0 +1,100 @@
+"""Findings about labels: how they are spread, and whether splits differ by more than chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtft.data.audit.findings import Finding
+from mtft.data.audit.splits import Split
+
+Floats = NDArray[np.float64]
+
+CHANCE = 0.001
+"""Probability with which two samples of one distribution are still reported as drift, at most."""
+
+LOPSIDED = 0.95
+"""Share of the most frequent class from which a split is called lopsided."""
+
+
+def label_findings(found: Split) -> Iterator[Finding]:
+    """Report the balance of a split's labels; classes that never occur and one class for nearly all are warnings."""
+    targets, names = _targets(found), _names(found)
+    if not len(targets):
+        return
+    where = found.source, found.split, found.examples[0].origin, len(targets)
+    if not names:
+        low, middle, high = np.quantile(targets, [0, 0.5, 1])
+        yield _balance("note", where, f"labels from {low:g} to {high:g}, median {middle:g}")
+        return
+    counts = np.bincount(targets.astype(int), minlength=len(names))
+    shares = ", ".join(f"{name} {count / len(targets):.1%}" for name, count in zip(names, counts, strict=True))
+    absent = [name for name, count in zip(names, counts, strict=True) if not count]
+    if absent:
+        yield _balance("warning", where, f"no row of class {', '.join(absent)} ({shares})")
+    elif counts.max() >= LOPSIDED * len(targets):
+        yield _balance("warning", where, f"nearly all rows are of one class ({shares})")
+    else:
+        yield _balance("note", where, f"classes: {shares}")
+
+
+def _balance(severity: str, where: tuple[str, str, str, int], message: str) -> Finding:
+    advice = "add rows, or do not read too much into the scores" if severity == "warning" else ""
+    return Finding("balance", "warning" if severity == "warning" else "note", *where, message, "", advice)
+
+
+def drift_findings(train: Split, other: Split) -> Iterator[Finding]:
+    """Report a distribution of labels that differs from train's by more than chance explains."""
+    first, second, names = _targets(train), _targets(other), _names(train)
+    if not len(first) or not len(second):
+        return
+    if names:
+        distance, limit = total_variation(first, second, len(names))
+        measure = "total variation"
+    else:
+        distance, limit = kolmogorov_smirnov(first, second)
+        measure = "Kolmogorov-Smirnov distance"
+    if distance > limit:
+        yield Finding(
+            "drift", "warning", other.source, other.split, other.examples[0].origin, len(second),
+            f"labels are spread unlike in train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
+            "", "draw the splits from the same data, at random",
+        )  # fmt: skip
+
+
+def total_variation(first: Floats, second: Floats, classes: int) -> tuple[float, float]:
+    """Return the total variation of two samples of classes, and what chance exceeds with probability `CHANCE` at most.
+
+    The limit is a bound on the mean (Jensen's inequality on each class) plus McDiarmid's inequality (1989) for its
+    deviation: a row of a sample of n moves the distance by 1/n at most.
+    """
+    n, m = len(first), len(second)
+    counts = [np.bincount(sample.astype(int), minlength=classes) for sample in (first, second)]
+    pooled = (counts[0] + counts[1]) / (n + m)
+    distance = float(np.abs(counts[0] / n - counts[1] / m).sum() / 2)
+    size = 1 / n + 1 / m
+    mean = float(np.sqrt(pooled * (1 - pooled) * size).sum() / 2)
+    return distance, mean + math.sqrt(size * math.log(1 / CHANCE) / 2)
+
+
+def kolmogorov_smirnov(first: Floats, second: Floats) -> tuple[float, float]:
+    """Return the largest difference of two empirical distribution functions, and its critical value at `CHANCE`.
+
+    The critical value is the asymptotic one (Smirnov 1948); ties, as in rounded labels, make it cautious.
+    """
+    values = np.unique(np.concatenate([first, second]))
+    below = [np.searchsorted(np.sort(sample), values, side="right") / len(sample) for sample in (first, second)]
+    size = 1 / len(first) + 1 / len(second)
+    return float(np.abs(below[0] - below[1]).max()), math.sqrt(-math.log(CHANCE / 2) * size / 2)
+
+
+def _targets(found: Split) -> Floats:
+    return np.array([row.target for row in found.examples if row.target is not None], np.float64)
+
+
+def _names(found: Split) -> Sequence[str]:
+    names: Sequence[str] = found.output.describe().get("names", ()) if found.output is not None else ()
+    return names

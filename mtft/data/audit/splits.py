@@ -1,0 +1,119 @@
+"""One split of one source, read row by row: examples, and the rows and files that give none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtft.data.audit.scan import Scan, scan_file
+from mtft.data.example import Example
+from mtft.data.readers import RowError
+from mtft.errors import DataError
+
+Reader = Callable[[str, Path], Iterable[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that gives no example, or, with `whole`, a file; `check` names the kind of fault."""
+
+    check: str
+    origin: str
+    text: str
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a source's files hold for one split.
+
+    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source.
+    """
+
+    source: str
+    split: str
+    scans: tuple[Scan, ...]
+    examples: tuple[Example, ...]
+    problems: tuple[Problem, ...]
+    output: Any = None
+    evaluated: bool = False
+
+
+def read_split(source: str, split: str, reader: Reader, data_dir: Path, *, evaluated: bool = False) -> Split:
+    """Read all that can be read.
+
+    A reader that turns single rows into examples (`example`, as `TableReader` has it) loses only the rows that are
+    bad. Of another one that lists its `files`, their form is checked, and examples are what comes before its first
+    error.
+    """
+    list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
+    scans = tuple(scan_file(path) for path in list_files(split, data_dir))
+    parse = getattr(reader, "example", None) if scans else None
+    found: list[Example | Problem] = [each for scan in scans for each in _rows(scan, parse)]
+    if parse is None:
+        found += _given(reader, split, data_dir, broken=bool(found))
+    examples = [each for each in found if not isinstance(each, Problem)]
+    problems = [each for each in found if isinstance(each, Problem)]
+    output = getattr(reader, "output", None)
+    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated)
+
+
+def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | Problem]:
+    """Say what is wrong with a file and its rows, in order; with `parse` turn the other rows into examples.
+
+    A table without a needed column gives one problem and no further row.
+    """
+    if scan.trouble:
+        place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
+        yield Problem(scan.trouble.check, place, scan.trouble.text, whole=True)
+    for row in scan.rows:
+        if row.trouble:
+            yield Problem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)
+            continue
+        try:
+            example = parse(scan.path, row.line, row.fields) if parse else None
+        except RowError as error:
+            whole = error.check == "columns" and bool(scan.names)
+            yield Problem(error.check, error.origin, error.text, whole)
+            if whole:
+                return
+        else:
+            if example:
+                yield example
+
+
+def _given(reader: Reader, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | Problem]:
+    """Take what a reader gives; its error is told unless one of the files is known to be broken."""
+    try:
+        yield from reader(split, data_dir)
+    except DataError as error:
+        if not broken:
+            check = error.check if isinstance(error, RowError) else "reader"
+            origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
+            yield Problem(check, origin, text, whole=True)
+
+
+def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    """Return the examples to train on and notes for the user.
+
+    A file that cannot be read is a DataError; so is a bad row, unless `skip_bad_rows` turns all of them into one
+    counted note.
+    """
+    whole = [problem for problem in found.problems if problem.whole]
+    if whole:
+        raise DataError(_worded(whole[0]))
+    if not found.problems:
+        return found.examples, ()
+    first, count = found.problems[0], len(found.problems)
+    if not skip_bad_rows:
+        more = f", and {count - 1} more bad rows" if count > 1 else ""
+        raise DataError(f"{_worded(first)}{more}; --skip-bad-rows leaves such rows out")
+    rows = sum(len(scan.rows) for scan in found.scans)
+    note = f"{found.source}: {count} of {rows} rows of {found.split} are bad (first: {_worded(first)}); left out"
+    return found.examples, (note,)
+
+
+def _worded(problem: Problem) -> str:
+    return f"{problem.origin}: {problem.text}" if problem.origin else problem.text

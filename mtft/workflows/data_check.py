@@ -1,0 +1,140 @@
+"""``mtft data check``: all findings about the files of some tasks, and cleaned copies of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtft.config.schema import DataCheckConfig
+from mtft.data.audit.findings import SEVERITIES, Finding
+from mtft.data.audit.form import form_findings
+from mtft.data.audit.labels import drift_findings, label_findings
+from mtft.data.audit.leakage import leakage_findings
+from mtft.data.audit.repair import deletion_diff, without_rows
+from mtft.data.audit.scan import Scan
+from mtft.data.audit.splits import Split
+from mtft.data.audit.texts import keys, length_findings, text_findings
+from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.directory import find_model, read_config
+from mtft.errors import ConfigError
+from mtft.files import replaced_directory, write_bytes
+from mtft.tasks.task import Source
+from mtft.workflows.leakage import read_splits
+from mtft.workflows.preparation import choose_sources, data_directory
+from mtft.workflows.services import Services
+
+DIFF = "changes.diff"
+"""Name of the diff beside cleaned files."""
+
+ROW_FAULTS = ("encoding", "nul", "ragged", "quotes", "row", "json", "label-invalid")
+"""Errors of single rows, which `--skip-bad-rows` leaves out."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """One file read: how many rows it has in how many lines."""
+
+    path: Path
+    source: str
+    split: str
+    rows: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Cleaned copies: where they are, and the rows left out of each file, by name."""
+
+    path: Path
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class DataCheckResult:
+    """The files read and the findings, the most serious ones first; `fixed` with cleaned copies."""
+
+    files: tuple[CheckedFile, ...]
+    findings: tuple[Finding, ...]
+    fixed: Fixed | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of findings by severity."""
+        found = Counter(finding.severity for finding in self.findings)
+        return {severity: found[severity] for severity in SEVERITIES}
+
+
+def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
+    """Check the train, dev and test files of tasks and of the sources that train with them."""
+    if config.fix and config.fix.exists() and (not config.fix.is_dir() or any(config.fix.iterdir())):
+        raise ConfigError(f"--fix: {config.fix} is there already; cleaned copies go to a new directory")
+    if config.max_length and not config.model:
+        raise ConfigError("--max-length counts the tokens of a model; give --model too")
+    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    data_dir = data_directory(config)
+    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
+    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config)]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    files = tuple(
+        CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
+        for each in splits
+        for scan in each.scans
+    )
+    fixed = write_fixed(config.fix, data_dir, splits, findings) if config.fix else None
+    return DataCheckResult(files, tuple(findings), fixed)
+
+
+def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
+    """Take a finding as seriously as `train` would with the same settings."""
+    if finding.check == "label-missing" and config.strict:
+        return finding.but("error")
+    return finding.but("warning") if finding.check in ROW_FAULTS and config.skip_bad_rows else finding
+
+
+def _findings(
+    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig
+) -> Iterator[Finding]:
+    keyed = [(split, keys(split)) for split in splits]
+    train = {split.source: split for split in splits if split.split == "train"}
+    for split, rows in keyed:
+        yield from form_findings(split)
+        yield from text_findings(split, rows)
+        yield from label_findings(split)
+        if split.split != "train" and split.source in train:
+            yield from drift_findings(train[split.source], split)
+    yield from leakage_findings(keyed)
+    if config.model:
+        apart = {source.name: source.input == "apart" for source, _ in sources}
+        directory = find_model(config.model)
+        tokenizer = load_tokenizer(directory)
+        max_length = config.max_length or read_config(directory).positions
+        for split in splits:
+            yield from length_findings(split, tokenizer, apart=apart[split.source], max_length=max_length)
+
+
+def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Sequence[Finding]) -> Fixed:
+    """Write copies without the rows that findings drop, and a diff; files outside of the data directory stay."""
+    drops: Mapping[str, set[int]] = defaultdict(set)
+    for finding in findings:
+        for origin in finding.drop:
+            path, _, line = origin.rpartition(":")
+            drops[path].add(int(line) if line.isdecimal() else 0)
+    home, dropped, diff = data_dir.resolve(), {}, b""
+    with replaced_directory(out) as fresh:
+        for scan in (scan for split in splits for scan in split.scans if scan.trouble is None):
+            place = scan.path.resolve()
+            if not place.is_relative_to(home):
+                continue
+            name, lines = place.relative_to(home), drops[str(scan.path)]
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(fresh / name, without_rows(scan, lines))
+            diff += deletion_diff(name.as_posix(), scan, lines)
+            dropped[name.as_posix()] = _rows_at(scan, lines)
+        write_bytes(fresh / DIFF, diff)
+    return Fixed(out, dropped)
+
+
+def _rows_at(scan: Scan, lines: set[int]) -> int:
+    return sum(row.line in lines for row in scan.rows)
