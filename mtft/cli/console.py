@@ -157,7 +157,7 @@ def _rich_table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: S
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header, flush in zip(headers, right, strict=True):
-        grid.add_column(Text(header), justify="right" if flush else "left")
+        grid.add_column(Text(header), justify="right" if flush else "left", overflow="fold")  # nothing is cut
     for row in cells:
         grid.add_row(*map(Text, row))
     return grid

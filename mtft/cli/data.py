@@ -87,18 +87,16 @@ def _record(finding: Finding) -> dict[str, object]:
 
 
 def _render(result: DataCheckResult) -> None:
-    table(["source", "split", "rows", "lines", "file"],
-          [[each.source, each.split, each.rows, each.lines, each.path] for each in result.files])  # fmt: skip
+    """Print the files, the findings by number, and for those that ask for something to be done, where and what."""
+    files = [[each.source, each.split, each.rows, each.lines, each.path] for each in result.files]
+    table(["source", "split", "rows", "lines", "file"], files)
+    numbered = list(enumerate(result.findings, 1))
     print()
     table(
-        ["", "check", "source", "split", "count", "finding"],
-        [
-            [each.severity, each.check, each.source, each.split, each.count, each.message]
-            for each in result.findings
-        ],
-    )  # fmt: skip
-    for each in result.findings:
-        if each.advice:
-            print()
-            table([f"{each.severity}: {each.check} ({each.source}, {each.split})"],
-                  [[text] for text in (each.place, each.example, each.advice) if text])  # fmt: skip
+        ["", "severity", "check", "source", "split", "count", "finding"],
+        [[n, each.severity, each.check, each.source, each.split, each.count, each.message] for n, each in numbered],
+    )
+    details = [[n, each.place, each.example, each.advice] for n, each in numbered if each.advice]
+    if details:
+        print()
+        table(["", "first at", "example", "what to do"], details)

@@ -19,7 +19,8 @@ class Reader(Protocol):
     """Callable (split, data directory) -> examples.
 
     A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
-    left out instead of failing.
+    left out instead of failing, and their form is checked. With ``example(path, line, row) -> Example | None`` too,
+    as `TableReader` has it, single bad rows can be told from the rest and left out.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...

@@ -17,6 +17,7 @@ from mtft.training.loop import train as loop
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
+from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.preparation import data_directory, load_source, set_threads, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
@@ -59,6 +60,8 @@ class Refinement:
     def __init__(self, trained: TrainedModel, config: RefineConfig, services: Services, path: Path) -> None:
         self.trained, self.config, self.services = trained, config, services
         self.chosen = [task for task in trained.tasks if task.name in config.tasks]
+        sources = [(task.source, task.name) for task in self.chosen]
+        warn_of_leakage(sources, self.chosen, data_directory(config), services.notify)
         self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
         self.out = RunDirectory.create(path, config, "refine", data_directory(config))

@@ -65,6 +65,13 @@ def test_tables_on_a_terminal_take_no_markup_from_cells(
     assert "\x1b[3" not in screen.getvalue()
 
 
+def test_tables_on_a_terminal_fold_what_is_too_long_for_a_line(terminal: Callable[[str], Terminal]) -> None:
+    stdout = terminal("stdout")
+    table(["a", "b"], [["x" * 150, "y" * 90 + ":47"]])
+    text = stdout.getvalue()
+    assert (text.count("x"), text.count("y"), text.count("…")) == (150, 90, 0)
+
+
 def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str], terminal: Callable[[str], Terminal]) -> None:
     say("hello\x07 [b]")
     warn("odd")

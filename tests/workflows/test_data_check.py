@@ -235,6 +235,29 @@ def test_files_outside_of_the_data_directory_are_not_copied(tmp_path: Path) -> N
     assert not (tmp_path / "clean" / "sts-dev.csv").exists()
 
 
+pieces = st.lists(
+    st.sampled_from([b'"', b"\t", b"\n", b"\r", b"\r\n", b"a\tb\tfilm\t1\n", b"a\tb\tmovie 3\t2\n", b"\t\tx\t9\n"])
+    | st.sampled_from([b"\0", b"\xff", b"a\tb\t\t1\n", b"1\t2\tx\t\n", b"\xef\xbb\xbf", b"\x1b[0m", b"a\tb\t", b"3"]),
+    max_size=25,
+).map(b"".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pieces, pieces)
+def test_whatever_the_files_hold_cleaned_copies_pass_and_are_parts_of_them(
+    tmp_path_factory: pytest.TempPathFactory, train: bytes, dev: bytes
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    folder = write(root / "data", sst_train=CLEAN["ids-sst-train.csv"].encode() + train, sst_dev=SST.encode() + dev)
+    check(folder, tasks=("sst",), fix=root / "clean")
+    for name in ("ids-sst-train.csv", "ids-sst-dev.csv"):
+        before = iter((folder / name).read_bytes().splitlines(keepends=True))
+        after = (root / "clean" / name).read_bytes().splitlines(keepends=True)
+        assert all(line in before for line in after)  # a subsequence: each search goes on where the last one ended
+    left = {each.check for each in serious(check(root / "clean", tasks=("sst",)))}
+    assert left <= {"balance", "drift", "conflict", "file", "lines"}  # a file may end up with no row
+
+
 @pytest.mark.skipif(shutil.which("patch") is None, reason="needs patch")
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.booleans(), st.booleans())

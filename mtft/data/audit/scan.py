@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import stat
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Scan:
 def scan_file(path: Path) -> Scan:
     """Read a file; whatever it holds, the result says what is wrong instead of raising."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
+            return Scan(path, b"", trouble=Trouble("file", "not a regular file"))
         data = path.read_bytes()
     except OSError as error:
         return Scan(path, b"", trouble=Trouble("file", (error.strerror or str(error)).lower()))

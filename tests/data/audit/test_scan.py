@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mtft.data.readers import read_rows
 from mtft.errors import DataError
 
 some = settings(max_examples=150, deadline=None)
+GONE, NO_FILE = "no such file or directory", "not a regular file"
 NAMES = (Path("x.csv"), Path("x.jsonl"))
 broken = st.lists(
     st.sampled_from([b'"', b'""', b",", b"\t", b"\n", b"\r", b"\r\n", b"a", b"b,c", b"\xff", b"\0", b"\xef\xbb\xbf"])
@@ -96,10 +98,11 @@ def test_many_quotes_that_are_never_closed_are_given_up_on_in_linear_time() -> N
 
 
 def test_a_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
-    for path in (tmp_path / "gone.csv", tmp_path):
-        trouble = scan_file(path).trouble
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, text in (("gone.csv", GONE), ("", NO_FILE), ("pipe.csv", NO_FILE)):
+        trouble = scan_file(tmp_path / name).trouble
         assert trouble is not None
-        assert trouble.check == "file"
+        assert (trouble.check, trouble.text) == ("file", text)
 
 
 @some
