@@ -7,12 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from commands import clean, cli
 
-from mtft.cli.main import COMMANDS
+from mtft.cli.main import COMMANDS, main
 
 HEAVY = ("torch", "numpy", "pluggy", "tokenizers", "safetensors", "rich", "mtft.plugin", "mtft.tasks", "mtft.workflows")
+
+
+def leaves(name: str) -> list[str]:
+    """Return a command, or those below it if it is a group."""
+    command = main.get_command(click.Context(main), name)
+    return [f"{name} {below}" for below in command.commands] if isinstance(command, click.Group) else [name]
+
+
+NAMES = [leaf for name in COMMANDS for leaf in leaves(name)]
 
 
 def test_tasks() -> None:
@@ -59,10 +69,10 @@ def test_a_strict_user_is_told_and_the_others_are_warned(
 
 def test_help_of_every_command_is_light() -> None:
     probe = (
-        "import contextlib, io, json, sys\nfrom mtft.cli.main import COMMANDS, run\nfound = {}\n"
-        "for name in COMMANDS:\n"
+        "import contextlib, io, json, sys\nfrom mtft.cli.main import run\nfound = {}\n"
+        f"for name in {NAMES!r}:\n"
         "    with contextlib.redirect_stdout(io.StringIO()) as out:\n"
-        "        code = run([name, '--help'])\n"
+        "        code = run([*name.split(), '--help'])\n"
         f"    found[name] = [code, out.getvalue(), [m for m in {HEAVY!r} if m in sys.modules]]\n"
         "print(json.dumps(found))"
     )
@@ -73,10 +83,10 @@ def test_help_of_every_command_is_light() -> None:
         assert "--json" in text or name == "predict"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_option_names_its_neighbour(name: str) -> None:
     option = "--quite" if name not in ("compare", "count-params", "tasks", "plugins") else "--jsn"
-    done = cli(name, option)
+    done = cli(*name.split(), option)
     assert (done.code, done.out) == (2, "")
     assert "mtft: error: no such option" in done.err
     assert ("--quiet" if option == "--quite" else "--json") in done.err
