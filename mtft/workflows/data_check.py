@@ -28,9 +28,6 @@ from mtft.workflows.services import Services
 DIFF = "changes.diff"
 """Name of the diff beside cleaned files."""
 
-ROW_FAULTS = ("encoding", "nul", "ragged", "quotes", "row", "json", "label-invalid")
-"""Errors of single rows, which `--skip-bad-rows` leaves out."""
-
 
 @dataclass(frozen=True)
 class CheckedFile:
@@ -90,7 +87,8 @@ def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
     """Take a finding as seriously as `train` would with the same settings."""
     if finding.check == "label-missing" and config.strict:
         return finding.but("error")
-    return finding.but("warning") if finding.check in ROW_FAULTS and config.skip_bad_rows else finding
+    of_rows = finding.severity == "error" and finding.drop
+    return finding.but("warning") if of_rows and config.skip_bad_rows else finding
 
 
 def _findings(

@@ -114,6 +114,12 @@ def test_faults_that_training_would_accept_weigh_less_and_those_it_refuses_more(
     assert [(each["error"], each["warning"]) for each in counts] == [(1, 1), (0, 2), (2, 0)]
 
 
+def test_a_label_as_long_as_a_book_is_not_quoted_in_full(tmp_path: Path) -> None:
+    (found,) = serious(check(write(tmp_path, sst_train=sst(*FILMS, ("x", "y" * 100_000)))))
+    assert (found.check, len(found.message)) == ("label-invalid", 503)
+    assert len(found.example) < 100
+
+
 def test_quoted_fields_over_lines_that_are_no_rows_are_only_noted(tmp_path: Path) -> None:
     result = check(write(tmp_path, sst_train=sst(*FILMS, ('"one\ntwo"', 1))))
     assert serious(result) == []

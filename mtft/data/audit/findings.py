@@ -40,9 +40,14 @@ class Finding:
         return dataclasses.replace(self, severity=severity)
 
 
+def brief(text: str, limit: int = SHOWN) -> str:
+    """Cut a text that is longer than `limit` characters, and show that it was."""
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
 def shown(texts: Sequence[str]) -> str:
     """Quote texts, each cut to a length that fits a line."""
-    return " | ".join(f"'{text[:SHOWN]}{'...' if len(text) > SHOWN else ''}'" for text in texts)
+    return " | ".join(f"'{brief(text)}'" for text in texts)
 
 
 def example_of(row: Example) -> str:

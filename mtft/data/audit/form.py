@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from mtft.data.audit.findings import SHOWN, Finding, example_of
+from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
 from mtft.data.audit.scan import Row, Scan
 from mtft.data.audit.splits import Problem, Split
 
@@ -57,7 +57,7 @@ def _line(found: Split, problem: Problem) -> str:
         for row in scan.rows:
             if f"{scan.path}:{row.line}" == problem.origin:
                 text = scan.data[row.begin : row.begin + 4 * SHOWN].decode("utf-8", "replace")
-                return f"{text[:SHOWN].rstrip()}{'...' if len(text) > SHOWN else ''}"
+                return brief(text.rstrip())
     return ""
 
 

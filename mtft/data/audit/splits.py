@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtft.data.audit.findings import brief
 from mtft.data.audit.scan import Scan, scan_file
 from mtft.data.example import Example
 from mtft.data.readers import RowError
 from mtft.errors import DataError
+
+LONGEST = 500
+"""Characters of a reader's words that are passed on; they may quote a whole field."""
 
 Reader = Callable[[str, Path], Iterable[Example]]
 
@@ -67,7 +71,7 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
     """
     if scan.trouble:
         place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
-        yield Problem(scan.trouble.check, place, scan.trouble.text, whole=True)
+        yield Problem(scan.trouble.check, place, brief(scan.trouble.text, LONGEST), whole=True)
     for row in scan.rows:
         if row.trouble:
             yield Problem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)
@@ -76,7 +80,7 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
             example = parse(scan.path, row.line, row.fields) if parse else None
         except RowError as error:
             whole = error.check == "columns" and bool(scan.names)
-            yield Problem(error.check, error.origin, error.text, whole)
+            yield Problem(error.check, error.origin, brief(error.text, LONGEST), whole)
             if whole:
                 return
         else:
@@ -92,7 +96,7 @@ def _given(reader: Reader, split: str, data_dir: Path, *, broken: bool) -> Itera
         if not broken:
             check = error.check if isinstance(error, RowError) else "reader"
             origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
-            yield Problem(check, origin, text, whole=True)
+            yield Problem(check, origin, brief(text, LONGEST), whole=True)
 
 
 def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:
