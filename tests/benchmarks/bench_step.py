@@ -1,0 +1,104 @@
+"""Training steps: mtft against a plain loop, TorchJD, LibMTL and the arithmetic; and its own methods compared."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.session import GIB, Candidate, CandidateError, Figure, Goal, Session
+
+SECTION = "training step"
+OURS = Candidate("mtft pcgrad", "tests.benchmarks.ours:training", {"keep": 0.3})
+LIMIT = Candidate("arithmetic limit", "tests.benchmarks.limit:limit")
+PLAIN = Candidate("plain loop", "tests.benchmarks.peers:plain")
+TORCHJD = Candidate("TorchJD PCGrad", "tests.benchmarks.peers:torchjd")
+LIBMTL = Candidate("LibMTL PCGrad", "tests.benchmarks.peers:libmtl")
+JOINED = Candidate("LibMTL PCGrad as its trainer calls it", "tests.benchmarks.peers:libmtl", {"joined": True})
+MICRO = Candidate("plain loop, micro-batches of 16", "tests.benchmarks.peers:plain", {"micro": 16})
+AUGMENTED = {"augment": True}
+PEERS = ((PLAIN, 2.5), (TORCHJD, 5.0), (LIBMTL, 2.5))
+WARM = {"size": 16, "index": 0}
+
+
+def run(session: Session) -> None:
+    """Measure all of it; at the small batch first, so that something is known soon."""
+    sizes = (96,) if session.quick else (96, 512)
+    for size in sizes:
+        _limit(session, size)
+        for peer, goal in PEERS:
+            _against(session, size, peer, Goal("at least", goal) if size == 512 else None)
+    _against(session, sizes[0], JOINED, None, note="losses joined in one tensor: each backward visits all graphs")
+    _against(session, sizes[0], MICRO, None, AUGMENTED, note="with augmentation")
+    _methods(session)
+    _granularity(session)
+
+
+def requests(session: Session, size: int) -> list[dict[str, Any]]:
+    """Return one batch per repeat."""
+    return [{"size": size, "index": number} for number in range(session.repeats)]
+
+
+def _limit(session: Session, size: int) -> None:
+    goal = Goal("at most", 1.3) if size == 512 else None
+    session.compare(SECTION, OURS, LIMIT, requests(session, size), what=f"mtft, PCGrad, keep 0.3, batch {size}",
+                    against=LIMIT.name, goal=goal, warm=WARM, flip=True)  # fmt: skip
+
+
+def _against(
+    session: Session,
+    size: int,
+    peer: Candidate,
+    goal: Goal | None,
+    work: dict[str, Any] | None = None,
+    note: str = "",
+) -> None:
+    ours = Candidate(OURS.name, OURS.factory, OURS.arguments, work or {})
+    peer = Candidate(peer.name, peer.factory, peer.arguments, work or {})
+    what = f"mtft, PCGrad, keep 0.3, batch {size}" + (", augmentation" if work else "")
+    answers = session.compare(SECTION, ours, peer, requests(session, size), what=what, against=peer.name, goal=goal,
+                              warm=WARM, note=note)  # fmt: skip
+    if answers and not work:
+        for candidate, found in zip((ours, peer), answers, strict=True):
+            session.peaks[f"{candidate.name} {size}"] = found[-1]["peak"]
+            session.peaks[f"{candidate.name} entries"] = found[-1]["entries"]
+
+
+def _methods(session: Session) -> None:
+    """Time surgery methods in one process, in turns on the same batches: the only difference is the method."""
+    methods = ("sum", "pcgrad", "expected-pcgrad", "upgrad")
+    seconds: dict[str, list[float]] = {method: [] for method in methods}
+    try:
+        with session.workers(OURS) as (worker,):
+            worker(**WARM)
+            for number in range(session.repeats * (1 if session.quick else 2)):
+                for method in methods[number % 4 :] + methods[: number % 4]:
+                    answer = worker(size=96, index=number, surgery=method)
+                    seconds[method].append(answer["seconds"])
+    except CandidateError as error:
+        session.failed(SECTION, "surgery methods", "sum", Goal("at most", 1.03), error)
+        return
+    for method in methods[1:]:
+        ratios = [a / b for a, b in zip(seconds[method], seconds["sum"], strict=True)]
+        raw = {name: {"seconds": median(seconds[name])} for name in (method, "sum")}
+        session.add(Figure(SECTION, f"mtft, {method}, batch 96", "mtft, sum", median(ratios), "x",
+                           Goal("at most", 1.03), ratios, raw))  # fmt: skip
+
+
+def _granularity(session: Session) -> None:
+    from mtft.config.schema import TrainConfig
+
+    if "granularity" not in TrainConfig.model_fields:
+        return
+    size = 96 if session.quick else 512
+    for keep, goal in ((0.1, Goal("at least", 1.15)), (0.3, None)):
+        arguments = {"keep": keep}
+        element = Candidate("element", OURS.factory, arguments)
+        row = Candidate("row", OURS.factory, {**arguments, "granularity": "row"})
+        session.compare(SECTION, row, element, requests(session, size),
+                        what=f"mtft, --granularity row, keep {keep}, batch {size}", against="--granularity element",
+                        goal=goal, warm=WARM)  # fmt: skip
+
+
+def gib(count: float) -> float:
+    """Convert bytes."""
+    return count / GIB
