@@ -137,7 +137,7 @@ def pairs(**options: Any) -> Pairs:
 
 def run(session: Session) -> None:
     """Measure."""
-    count = 256 if session.quick else 2048
+    count = 256 if session.quick else 640
     here = "tests.benchmarks.bench_predict"
     requests = [{"count": count}] * session.repeats
     peer = Candidate("padded, batch 32", f"{here}:padded")

@@ -13,11 +13,11 @@ from tests.benchmarks.workload import Workload, batches, model, selection, sourc
 class Training:
     """Training steps of mtft; `options` go to `Stepper`."""
 
-    def __init__(self, work: dict[str, Any], keep: float = 0.3, **options: Any) -> None:
+    def __init__(self, work: dict[str, Any], keep: float = 0.3, granularity: str = "element", **options: Any) -> None:
         given = Workload(**work)
         self.sources = sources(given)
         self.model, self.flat = model(given)
-        chosen = selection(given, self.model, self.flat, self.sources, keep)
+        chosen = selection(given, self.model, self.flat, self.sources, keep, granularity)
         self.stepper = Stepper(self.model, self.flat, self.sources, chosen, **options)
         self.number = 0
 

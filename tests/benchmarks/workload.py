@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.plugin.manager import build_registry, load_plugins
 from mtft.seeding import torch_generator
-from mtft.selection.budget import top_k
+from mtft.selection import budget
 from mtft.tasks.task import Source, Task, resolve
 
 TASKS = ("sst", "quora", "sts")
@@ -156,34 +156,43 @@ def model(work: Workload) -> tuple[MultiTaskModel, FlatParameters]:
 
 
 def selection(
-    work: Workload, whole: MultiTaskModel, flat: FlatParameters, found: Sequence[TrainingSource], keep: float
+    work: Workload,
+    whole: MultiTaskModel,
+    flat: FlatParameters,
+    found: Sequence[TrainingSource],
+    keep: float,
+    granularity: str = "element",
 ) -> Tensor | slice:
     """Return the indices [k] of the best share by second-order approximation, on one batch of 96 to save time.
 
-    Random weights get a random selection.
+    `granularity` is "element", or "row" where mtft has it. Random weights get random scores.
     """
     if keep >= 1:
         return slice(None)
-    path = work.key("selection", work.model, keep, work.share, f"{work.augment}.npy")
+    path = work.key("selection", work.model, keep, granularity, work.share, f"{work.augment}.npy")
     if not path.exists():
-        np.save(path, _select(work, whole, flat, found, keep).numpy())
+        scores = _scores(work, whole, flat, found)
+        count = round(keep * len(flat))
+        if granularity == "element":
+            indices = budget.top_k(scores, count)
+        else:
+            rows = [parameter[0].numel() for parameter in whole.encoder.parameters() for _ in range(len(parameter))]
+            indices = budget.top_groups(scores, rows, count)
+        np.save(path, indices.numpy())
     return torch.from_numpy(np.load(path))
 
 
-def _select(
-    work: Workload, whole: MultiTaskModel, flat: FlatParameters, found: Sequence[TrainingSource], keep: float
-) -> Tensor:
-    count = round(keep * len(flat))
+def _scores(work: Workload, whole: MultiTaskModel, flat: FlatParameters, found: Sequence[TrainingSource]) -> Tensor:
     if work.pretrained is None:
-        return torch.rand(len(flat), generator=torch_generator(0, "selection")).topk(count).indices.sort().values
+        return torch.rand(len(flat), generator=torch_generator(0, "selection"))
     whole.eval()
     flat.zero_grad()
-    rows: Mapping[str, NDArray[np.int64]] = batches(found, 96)[-2 if len(batches(found, 96)) > 1 else 0]
+    rows = batches(found, 96)[-2:][0]
     for task in TASKS:
         if chosen := parts(found, rows, task):
             accumulate(whole, chosen, budget=2048)
-    indices = top_k(flat.grad.square(), count)
+    scores = flat.grad.square()
     flat.zero_grad()
     for head in whole.heads.values():
         head.zero_grad()
-    return indices
+    return scores
