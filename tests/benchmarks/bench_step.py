@@ -58,7 +58,7 @@ def _against(
     what = f"mtft, PCGrad, keep 0.3, batch {size}" + (", augmentation" if work else "")
     turns = requests(session, size)[
         : 2 if size == 512 and peer.name == TORCHJD.name else None
-    ]  # a minute and more each
+    ]  # a minute each
     answers = session.compare(SECTION, ours, peer, turns, what=what, against=peer.name, goal=goal,
                               warm=WARM, note=note)  # fmt: skip
     if answers and not work:
