@@ -56,9 +56,7 @@ def _against(
     ours = Candidate(OURS.name, OURS.factory, OURS.arguments, work or {})
     peer = Candidate(peer.name, peer.factory, peer.arguments, work or {})
     what = f"mtft, PCGrad, keep 0.3, batch {size}" + (", augmentation" if work else "")
-    turns = requests(session, size)[
-        : 2 if size == 512 and peer.name == TORCHJD.name else None
-    ]  # a minute each
+    turns = requests(session, size)[: 2 if size == 512 and peer.name == TORCHJD.name else None]  # a minute each
     answers = session.compare(SECTION, ours, peer, turns, what=what, against=peer.name, goal=goal,
                               warm=WARM, note=note)  # fmt: skip
     if answers and not work:
