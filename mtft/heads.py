@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from mtft.encoder.bert import EncoderConfig, EncoderOutput, TransformerLayer, initialise, packed_mean
 from mtft.encoder.dropout import dropout
+from mtft.encoder.linear import Linear
 
 
 class ReportHead(nn.Module):
@@ -21,8 +22,8 @@ class ReportHead(nn.Module):
         super().__init__()
         size = 2 * config.hidden_size
         self.layer = TransformerLayer(config)
-        self.feed_forward = nn.Linear(size, size)
-        self.projection = nn.Linear(size, width)
+        self.feed_forward = Linear(size, size)
+        self.projection = Linear(size, width)
         self.dropout = config.head_dropout
         initialise(self, scale=config.initializer_range)
 

@@ -109,6 +109,9 @@ class SelectionOptions(Options):
         "sum", description="what parameters are ranked by"
     )
     scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
+    granularity: Literal["element", "row", "tensor"] = Field(
+        "element", description="what is selected as a whole: single weights, rows of matrices (faster), or tensors"
+    )
     combine: Literal["joint", "normalised"] = Field(
         "joint",
         description="add the tasks' gradients (for abs and fisher: scores), or their normalised scores",

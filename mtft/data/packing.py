@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,60 @@ from torch import Tensor
 from mtft.data.tokenization import TokenTable
 
 Ints = NDArray[np.int64]
+
+
+SLACK = (1.15, 3)
+"""How much longer than its shortest sequence a block's longest may be: factor and tokens."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of `count` sequences of at most `length` tokens, whose rows of [N, ...] begin at `start`.
+
+    If not all are equally long, `index` [count * length] gives a row to each place of the dense block (the last one
+    again where a sequence has ended), `real` the places that hold tokens, `padding` the others, and `bias`
+    [count, 1, 1, length] is minus infinity at the latter.
+    """
+
+    start: int
+    tokens: int
+    count: int
+    length: int
+    index: Tensor | None = None
+    real: Tensor | None = None
+    padding: Tensor | None = None
+    bias: Tensor | None = None
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Return the block's rows of [N, ...] as [count * length, ...]."""
+        own = rows[self.start : self.start + self.tokens]
+        return own if self.index is None else own.index_select(0, self.index)
+
+
+def make_blocks(lengths: Sequence[int], device: torch.device | str = "cpu") -> Iterator[Block]:
+    """Cut ascending lengths into blocks."""
+    begin = start = 0
+    while begin < len(lengths):
+        end = bisect_right(lengths, lengths[begin] * SLACK[0] + SLACK[1], begin)
+        own = np.asarray(lengths[begin:end])
+        yield _block(start, own, device)
+        begin, start = end, start + int(own.sum())
+
+
+def _block(start: int, lengths: Ints, device: torch.device | str) -> Block:
+    count, longest, tokens = len(lengths), int(lengths[-1]), int(lengths.sum())
+    if lengths[0] == longest:
+        return Block(start, tokens, count, longest)
+    places = np.arange(longest)
+    filled = places < lengths[:, None]
+    index = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(places, lengths[:, None] - 1)
+    bias = np.where(filled, np.float32(0), np.float32(-np.inf))[:, None, None]
+
+    def tensor(array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    real, padding = np.flatnonzero(filled), np.flatnonzero(~filled)
+    return Block(start, tokens, count, longest, tensor(index.reshape(-1)), tensor(real), tensor(padding), tensor(bias))
 
 
 @dataclass(frozen=True)
@@ -31,9 +87,15 @@ class TokenBatch:
     inverse: Tensor
 
     @cached_property
-    def groups(self) -> tuple[tuple[int, int], ...]:
-        """Runs of equal length as (count, length): what attention may treat as one dense block."""
-        return tuple((len(list(run)), length) for length, run in groupby(self.lengths))
+    def blocks(self) -> tuple[Block, ...]:
+        """The batch as runs of nearly equal length, which attention treats as dense."""
+        return tuple(make_blocks(self.lengths, self.ids.device))
+
+    @cached_property
+    def owners(self) -> Tensor:
+        """Index of each token's sequence [N]."""
+        lengths = torch.tensor(self.lengths, device=self.ids.device)
+        return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
 
     @cached_property
     def starts(self) -> Tensor:

@@ -1,13 +1,20 @@
-"""Self-attention over packed batches: sequences of equal length form one dense block, so no mask is needed."""
+"""Self-attention over packed batches: sequences of nearly equal length form one dense block.
+
+One autograd function does all blocks, with few and large matrix products and every copy written out; autograd's own
+way through transposed views copies several times as much.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from mtft.data.packing import TokenBatch
-from mtft.encoder.dropout import dropout
+from mtft.data.packing import Block, TokenBatch
+from mtft.encoder.dropout import keep_mask
 
 
 def packed_attention(qkv: Tensor, batch: TokenBatch, heads: int, probability: float = 0.0) -> Tensor:
@@ -16,21 +23,89 @@ def packed_attention(qkv: Tensor, batch: TokenBatch, heads: int, probability: fl
     `qkv` [N, 3H] holds queries, keys and values of all tokens; returns [N, H]. Attention
     weights are dropped with `probability`.
     """
-    sizes = [count * length for count, length in batch.groups]
-    blocks = [
-        _dense(block.view(count, length, 3, heads, -1), probability)
-        for block, (count, length) in zip(qkv.split(sizes), batch.groups, strict=True)
-    ]
-    return torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+    if not probability and not (torch.is_grad_enabled() and qkv.requires_grad):
+        return _inference(qkv, batch.blocks, heads)
+    mixed: Tensor = _Attention.apply(qkv, batch.blocks, heads, probability)  # type: ignore[no-untyped-call]
+    return mixed
 
 
-def _dense(qkv: Tensor, probability: float) -> Tensor:
-    """Attend in a block [count, L, 3, heads, D] of equal lengths; returns [count * L, heads * D]."""
-    query, key, value = qkv.permute(2, 0, 3, 1, 4)
-    if probability:
-        weights = (query @ key.mT).mul_(query.shape[-1] ** -0.5).softmax(-1)
-        mixed = dropout(weights, probability, training=True) @ value
+def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
+    """Attend without a trace for gradients, by torch's fused attention, whose memory is linear in length."""
+    out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+    for block in blocks:
+        query, key, value = block.pad(qkv).view(block.count, block.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        _by_token(functional.scaled_dot_product_attention(query, key, value, block.bias), block, heads, out)
+    return out
+
+
+class _Attention(torch.autograd.Function):
+    """Softmax attention of all blocks; below, C sequences of up to L tokens, K heads of size D.
+
+    A padded key gets the weight zero. A padded query repeats a real one: its output is left out, and the gradient of
+    its output is zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, blocks: tuple[Block, ...], heads: int, probability: float) -> Tensor:
+        out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+        saved: list[Tensor | None] = []
+        for block in blocks:
+            parts = _by_head(block.pad(qkv), block, 3, heads)
+            query, key, value = parts
+            scores = _product(query, key.mT, query.shape[-1] ** -0.5)
+            if block.bias is not None:
+                scores.view(block.count, heads, *scores.shape[1:]).add_(block.bias)
+            weights = scores.softmax(-1)
+            keep = keep_mask(weights, probability)
+            kept = weights if keep is None else weights * keep
+            _by_token(torch.bmm(kept, value), block, heads, out)
+            saved += [parts, weights, keep]
+        ctx.blocks, ctx.heads = blocks, heads
+        ctx.save_for_backward(*saved)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        grad_qkv = grad.new_empty(len(grad), 3 * grad.shape[1])
+        saved = iter(ctx.saved_tensors)
+        for block, parts, weights, keep in zip(ctx.blocks, saved, saved, saved, strict=True):
+            query, key, value = parts
+            padded = block.pad(grad)
+            if block.padding is not None:
+                padded.index_fill_(0, block.padding, 0)
+            (mixed,) = _by_head(padded, block, 1, ctx.heads)
+            grad_parts = torch.empty_like(parts)
+            kept = weights if keep is None else weights * keep
+            _product(kept.mT, mixed, 1.0, grad_parts[2])
+            grad_weights = torch.bmm(mixed, value.mT)
+            if keep is not None:
+                grad_weights.mul_(keep)
+            scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
+            scale = query.shape[-1] ** -0.5
+            _product(scores, key, scale, grad_parts[0])
+            _product(scores.mT, query, scale, grad_parts[1])
+            _by_token(grad_parts, block, ctx.heads, grad_qkv)
+        return grad_qkv, None, None, None
+
+
+def _by_head(rows: Tensor, block: Block, parts: int, heads: int) -> Tensor:
+    """Copy [C * L, parts * K * D] into [parts, C * K, L, D]."""
+    split = rows.view(block.count, block.length, parts, heads, -1).permute(2, 0, 3, 1, 4)
+    return split.contiguous().view(parts, block.count * heads, block.length, -1)
+
+
+def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:
+    """Undo `_by_head`, for one part [C * K, L, D] too, into the block's rows of `out` [N, parts * K * D]."""
+    split = parts.reshape(-1, block.count, heads, block.length, parts.shape[-1]).permute(1, 3, 0, 2, 4)
+    own = out[block.start : block.start + block.tokens]
+    if block.real is None:
+        own.view(split.shape).copy_(split)
     else:
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-    rows: Tensor = mixed.transpose(1, 2).flatten(2).flatten(0, 1)
-    return rows
+        torch.index_select(split.reshape(block.count * block.length, -1), 0, block.real, out=own)
+
+
+def _product(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
+    """Return scale * a @ b of batches of matrices, in one pass."""
+    out = a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out
+    return torch.baddbmm(out, a, b, beta=0, alpha=scale, out=out)

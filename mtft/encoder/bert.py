@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,8 @@ from torch.nn import functional
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.attention import packed_attention
-from mtft.encoder.dropout import dropout
+from mtft.encoder.dropout import add_dropped, dropout
+from mtft.encoder.linear import Embedding, Linear
 
 
 @dataclass(frozen=True)
@@ -60,37 +60,9 @@ class EncoderOutput:
 
 
 def packed_mean(packed: Tensor, batch: TokenBatch) -> Tensor:
-    """Average the tokens [N, H] of each sequence; returns [B, H]."""
-    blocks = packed.split([count * length for count, length in batch.groups])
-    means = [block.view(count, length, -1).mean(1) for block, (count, length) in zip(blocks, batch.groups, strict=True)]
-    return torch.cat(means)
-
-
-class _Lookup(torch.autograd.Function):
-    """Embedding rows whose gradient goes straight into ``weight.grad``.
-
-    Autograd would build a dense gradient of the whole table for every micro-batch and add it.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor) -> Tensor:
-        ctx.save_for_backward(ids)
-        ctx.weight = weight
-        return weight.index_select(0, ids)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
-        (ids,) = ctx.saved_tensors
-        if ctx.weight.grad is None:
-            return torch.zeros_like(ctx.weight).index_add_(0, ids, grad), None
-        ctx.weight.grad.index_add_(0, ids, grad)
-        return None, None
-
-
-def lookup(weight: Tensor, ids: Tensor) -> Tensor:
-    """Return the rows [N, H] of an embedding table [V, H]."""
-    rows: Tensor = _Lookup.apply(weight, ids)  # type: ignore[no-untyped-call]
-    return rows
+    """Average the tokens [N, H] of each sequence; returns [S, H]."""
+    sums = packed.new_zeros(len(batch.lengths), packed.shape[1]).index_add(0, batch.owners, packed)
+    return sums / packed.new_tensor(batch.lengths)[:, None]
 
 
 class Embeddings(nn.Module):
@@ -99,19 +71,15 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         size = config.hidden_size
-        self.word = nn.Embedding(config.vocabulary, size)
-        self.position = nn.Embedding(config.positions, size)
-        self.segment = nn.Embedding(config.segments, size)
+        self.word = Embedding(config.vocabulary, size)
+        self.position = Embedding(config.positions, size)
+        self.segment = Embedding(config.segments, size)
         self.norm = nn.LayerNorm(size, config.norm_epsilon)
         self.dropout = config.dropout
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Embed tokens: returns [N, H]."""
-        total = (
-            lookup(self.word.weight, batch.ids)
-            + lookup(self.position.weight, batch.positions)
-            + lookup(self.segment.weight, batch.segments)
-        )
+        total = self.word(batch.ids) + self.position(batch.positions) + self.segment(batch.segments)
         return dropout(self.norm(total), self.dropout, self.training)
 
 
@@ -121,11 +89,11 @@ class TransformerLayer(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         size = config.hidden_size
-        self.qkv = nn.Linear(size, 3 * size)
-        self.attention_output = nn.Linear(size, size)
+        self.qkv = Linear(size, 3 * size)
+        self.attention_output = Linear(size, size)
         self.attention_norm = nn.LayerNorm(size, config.norm_epsilon)
-        self.intermediate = nn.Linear(size, config.intermediate_size)
-        self.output = nn.Linear(config.intermediate_size, size)
+        self.intermediate = Linear(size, config.intermediate_size)
+        self.output = Linear(config.intermediate_size, size)
         self.output_norm = nn.LayerNorm(size, config.norm_epsilon)
         self.heads = config.heads
         self.dropout = config.dropout
@@ -135,9 +103,9 @@ class TransformerLayer(nn.Module):
         """Transform tokens [N, H] into [N, H]."""
         probability = self.attention_dropout if self.training else 0.0
         mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, probability))
-        hidden = self.attention_norm(hidden + dropout(mixed, self.dropout, self.training))
+        hidden = self.attention_norm(add_dropped(hidden, mixed, self.dropout, self.training))
         wide = self.output(functional.gelu(self.intermediate(hidden)))
-        transformed: Tensor = self.output_norm(hidden + dropout(wide, self.dropout, self.training))
+        transformed: Tensor = self.output_norm(add_dropped(hidden, wide, self.dropout, self.training))
         return transformed
 
 
@@ -149,7 +117,7 @@ class Encoder(nn.Module):
         self.config = config
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
-        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+        self.pooler = Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, batch: TokenBatch) -> EncoderOutput:
         """Encode a packed batch."""

@@ -6,8 +6,6 @@ used. Either draws from torch's default generator, which `mtft.seeding.seeded` s
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,30 +13,28 @@ from torch.nn import functional
 LEVELS = 1 << 16
 
 
-class _Dropout(torch.autograd.Function):
-    """Zeroes a share of the entries, on both ways; keeps one byte per entry for the way back."""
+def keep_mask(x: Tensor, probability: float) -> Tensor | None:
+    """Draw what `x` is to be multiplied with: 0 with a probability in [0, 1), else 1 over the share that is kept.
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, probability: float) -> Tensor:
-        dropped = min(round(probability * LEVELS), LEVELS - 1)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        keep = bits >= dropped - LEVELS // 2
-        ctx.scale = LEVELS / (LEVELS - dropped)
-        ctx.save_for_backward(keep)
-        return keep.to(x.dtype).mul_(ctx.scale).mul_(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (keep,) = ctx.saved_tensors
-        return keep.to(grad.dtype).mul_(ctx.scale).mul_(grad), None
+    None if the probability is 0.
+    """
+    if probability == 0:
+        return None
+    if x.device.type != "cpu":
+        return functional.dropout(torch.ones_like(x), probability)
+    dropped = min(round(probability * LEVELS), LEVELS - 1)
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+    return (bits >= dropped - LEVELS // 2).to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     """Zero entries of `x` with a probability in [0, 1) and scale up the rest; `x` itself unless `training`."""
-    if not training or probability == 0:
-        return x
-    if x.device.type != "cpu":
-        return functional.dropout(x, probability)
-    dropped: Tensor = _Dropout.apply(x, probability)  # type: ignore[no-untyped-call]
-    return dropped
+    keep = keep_mask(x, probability) if training else None
+    return x if keep is None else x * keep
+
+
+def add_dropped(residual: Tensor, x: Tensor, probability: float, training: bool) -> Tensor:
+    """Return `residual` plus `x` after dropout, in one pass."""
+    keep = keep_mask(x, probability) if training else None
+    return residual + x if keep is None else torch.addcmul(residual, x, keep)

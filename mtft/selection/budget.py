@@ -65,6 +65,27 @@ def top_k_per_tensor(scores: Tensor, sizes: Sequence[int], keep: Decimal | str) 
     return torch.from_numpy(np.concatenate(pieces))
 
 
+def top_groups(scores: Tensor, sizes: Sequence[int], k: int) -> Tensor:
+    """Indices, ascending, of whole groups with the highest mean of float32 `scores` [P], at most k weights in all.
+
+    The groups lie one after another and `sizes` sum to P. From the best group down, each that still fits is taken;
+    equal means go to the first. ValueError as for `top_k`, and if no group fits.
+    """
+    values, lengths = _values(scores), np.asarray(sizes, np.int64)
+    if int(lengths.sum()) != len(values) or not 1 <= k <= len(values):
+        raise ValueError(f"k is {k} and sizes sum to {int(lengths.sum())}, allowed: 1 to {len(values)}, {len(values)}")
+    starts = np.cumsum(lengths) - lengths
+    means = np.add.reduceat(values, starts, dtype=np.float64) / lengths
+    taken = np.zeros(len(lengths), np.bool_)
+    for group in np.argsort(-means, kind="stable").tolist():
+        if lengths[group] <= k:
+            taken[group] = True
+            k -= int(lengths[group])
+    if not taken.any():
+        raise ValueError(f"{k} weights hold no whole group, the smallest has {int(lengths.min())}")
+    return torch.from_numpy(np.flatnonzero(np.repeat(taken, lengths)))
+
+
 def _share(keep: Decimal | str) -> Decimal:
     try:
         share = Decimal(str(keep))

@@ -15,6 +15,7 @@ from mtft.model import MultiTaskModel
 from mtft.optimization.adamw import PackedAdamW, Rule
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
+from mtft.optimization.restriction import restrict
 from mtft.optimization.surgery import SURGERY, changed, cosines, gram
 from mtft.seeding import torch_generator
 
@@ -68,6 +69,7 @@ class Stepper:
             encoder.freeze()
             self.gradients = encoder.theta.new_empty(len(self.tasks), 0)
         else:
+            restrict(encoder.module, selection)
             self.optimizers["encoder"] = PackedAdamW(encoder.theta, selection, weight_decay=weight_decay, rule=rule)
             count = len(encoder) if isinstance(selection, slice) else len(selection)
             self.gradients = encoder.theta.new_empty(len(self.tasks), count)

@@ -14,7 +14,7 @@ from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError, MtftError
 from mtft.optimization.flat import FlatParameters
-from mtft.selection.budget import top_k, top_k_per_tensor
+from mtft.selection.budget import top_groups, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import bias_score, gradient_score, magnitude_score, random_score
 from mtft.workflows.count import count_selected
@@ -49,9 +49,12 @@ def select(config: SelectConfig, services: Services) -> SelectResult:
 def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Mask:
     """Select the encoder weights that will train, all of them when `keep` is one."""
     flat = prepared.encoder
+    if config.scope == "tensor" and config.granularity != "element":
+        raise ConfigError(f"--scope tensor ranks single weights, not a {config.granularity}; leave one of the two out")
     count = count_selected(config.keep, len(flat))
     method = {
-        "score": config.score, "keep": str(config.keep), "scope": config.scope, "combine": config.combine,
+        "score": config.score, "keep": str(config.keep), "scope": config.scope,
+        "granularity": config.granularity, "combine": config.combine,
         "batches": str(config.batches or "all"), "tasks": ",".join(config.tasks), "seed": str(config.seed),
         "sources": ",".join(source.name for source in prepared.sources),
     }  # fmt: skip
@@ -67,15 +70,24 @@ def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Ser
 
 
 def _top(scores: Tensor, flat: FlatParameters, config: SelectConfig | TrainConfig, count: int) -> Tensor:
-    """Return the indices of the highest scores, over the whole encoder or in each tensor."""
+    """Return the indices of the highest scores: weights over the whole encoder or in each tensor, rows, or tensors."""
     if not bool(scores.isfinite().all()):
         raise MtftError(f"the score {config.score!r} is not finite for every weight: a loss or gradient overflowed")
-    if config.scope == "global":
-        return top_k(scores, count)
     try:
+        if config.granularity != "element":
+            return top_groups(scores, _group_sizes(flat, config.granularity), count)
+        if config.scope == "global":
+            return top_k(scores, count)
         return top_k_per_tensor(scores, flat.sizes, config.keep)
     except ValueError as error:
         raise ConfigError(f"--keep: {error}") from None
+
+
+def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
+    """Return the sizes of the groups in the flat vector: tensors, or rows of matrices and entries of vectors."""
+    if granularity == "tensor":
+        return flat.sizes
+    return [shape[1:].numel() for shape in flat.shapes for _ in range(shape[0])]
 
 
 def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Tensor:

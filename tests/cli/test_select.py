@@ -9,6 +9,7 @@ import torch
 from commands import TASKS, cli
 
 from mtft.selection.mask import jaccard, load_mask
+from mtft.testing.tiny import tiny_encoder
 
 SELECT = ("select", "--sample", "--batches", "1")
 
@@ -47,15 +48,30 @@ def test_each_way_of_scoring_gives_another_mask(tiny_model: Path, tmp_path: Path
     masks = {}
     for options in (
         ("sum",), ("abs",), ("fisher",), ("random",), ("magnitude",), ("bitfit",), ("sum", "--scope", "tensor"),
+        ("sum", "--granularity", "row"), ("sum", "--granularity", "tensor"),
         ("sum", "--combine", "normalised"), ("random", "--seed", "1"),
     ):  # fmt: skip
         out = tmp_path / f"{'-'.join(options)}.safetensors"
         done = cli(*SELECT, "--tasks", "sst,sts", "--model", tiny_model, "--out", out, "--score", *options, "--json")
         masks[options] = load_mask(out)
-        assert done.json["selected"] == len(masks[options].indices)
+        assert done.json["selected"] == len(masks[options].indices) <= 1973
     found = list(masks.values())
     assert all(jaccard(a, b) < 1 for place, a in enumerate(found) for b in found[:place])
     assert jaccard(masks["sum",], masks["abs",]) > jaccard(masks["sum",], masks["random",])
+
+
+def test_rows_are_selected_whole(tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.safetensors"
+    cli(*SELECT, "--tasks", "sts", "--model", tiny_model, "--out", out, "--granularity", "row", "--keep", "0.1")
+    mask = load_mask(out)
+    assert mask.method["granularity"] == "row"
+    start = 0
+    chosen = torch.zeros(mask.total, dtype=torch.bool)
+    chosen[mask.indices] = True
+    for parameter in tiny_encoder().parameters():
+        rows = chosen[start : start + parameter.numel()].view(len(parameter), -1)
+        assert torch.equal(rows.all(1), rows.any(1))
+        start += parameter.numel()
 
 
 def test_keeping_everything_scores_nothing(tiny_model: Path, tmp_path: Path) -> None:
@@ -76,6 +92,11 @@ def test_keeping_everything_scores_nothing(tiny_model: Path, tmp_path: Path) -> 
         (["--augment", "cfimdb"], ["--augment: unknown source of these tasks 'cfimdb'"]),
         (["--max-length", "512"], ["--max-length is 512; the model has 48 positions"]),
         (["--no-sample", "--data-dir", "/no/such"], ["--data-dir: /no/such is not a directory"]),
+        (["--scope", "tensor", "--granularity", "row"], ["--scope tensor ranks single weights, not a row"]),
+        (
+            ["--granularity", "tensor", "--keep", "0.001"],
+            ["--keep: 6 weights hold no whole group, the smallest has 16"],
+        ),
         (["--surgery", "sum"], ["no such option", "--surgery"]),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",

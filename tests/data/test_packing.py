@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.data.packing import TokenBatch, micro_batches, pack
+from mtft.data.packing import SLACK, TokenBatch, make_blocks, micro_batches, pack
 from mtft.data.tokenization import TokenTable
 
 Sequence = tuple[list[int], list[int]]
@@ -71,11 +71,10 @@ def test_a_batch_holds_the_sequences_of_a_naive_loop(parts: list[Part]) -> None:
 
 @some
 @given(many)
-def test_sequences_ascend_in_length_and_groups_starts_and_positions_describe_them(parts: list[Part]) -> None:
+def test_sequences_ascend_in_length_and_owners_starts_and_positions_describe_them(parts: list[Part]) -> None:
     batch = packed(*parts)
     assert list(batch.lengths) == sorted(batch.lengths)
-    assert [length for count, length in batch.groups for _ in range(count)] == list(batch.lengths)
-    assert len({length for _, length in batch.groups}) == len(batch.groups)
+    assert batch.owners.tolist() == [i for i, length in enumerate(batch.lengths) for _ in range(length)]
     assert batch.starts.tolist() == [sum(batch.lengths[:i]) for i in range(len(batch.lengths))]
     assert batch.positions.tolist() == [place for length in batch.lengths for place in range(length)]
     assert {tensor.dtype for tensor in (batch.ids, batch.segments, batch.positions, batch.inverse)} == {torch.int64}
@@ -92,7 +91,6 @@ def test_restore_puts_rows_of_any_shape_into_the_order_asked_for() -> None:
 def test_equal_lengths_keep_the_order_asked_for() -> None:
     batch = packed((make_table([2, 2, 2]), [2, 0, 1]))
     assert batch.ids.tolist() == [4, 5, 0, 1, 2, 3]
-    assert batch.groups == ((3, 2),)
     assert batch.inverse.tolist() == [0, 1, 2]
 
 
@@ -112,7 +110,7 @@ def test_tables_of_both_kinds_share_a_batch_part_after_part() -> None:
 
 def test_one_sequence_is_a_batch() -> None:
     batch = packed((make_table([1]), [0]))
-    assert (batch.ids.tolist(), batch.starts.tolist(), batch.groups) == ([0], [0], ((1, 1),))
+    assert (batch.ids.tolist(), batch.starts.tolist(), batch.owners.tolist()) == ([0], [0], [0])
 
 
 # ---- Micro-batches
@@ -148,3 +146,31 @@ def test_packing_micro_batch_by_micro_batch_covers_the_table(budget: int) -> Non
     table = make_table([3, 1, 4, 1, 5, 9, 2, 6], per_example=2)
     batches = [pack((table, rows)) for rows in micro_batches(table.example_lengths, budget)]
     assert sorted(token for batch in batches for token in batch.ids.tolist()) == list(range(31))
+
+
+@some
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30).map(sorted))
+def test_blocks_hold_every_token_once_and_mask_the_rest(lengths: list[int]) -> None:
+    rows = torch.arange(sum(lengths))
+    start = place = 0
+    for block in make_blocks(lengths):
+        own = lengths[place : place + block.count]
+        assert (block.start, block.tokens, block.length) == (start, sum(own), own[-1])
+        assert own[-1] <= own[0] * SLACK[0] + SLACK[1]
+        dense = block.pad(rows).view(block.count, block.length)
+        for sequence, length in zip(dense.tolist(), own, strict=True):
+            assert sequence == [start + min(i, length - 1) for i in range(block.length)]
+            start += length
+        real = torch.tensor([[i < length for i in range(block.length)] for length in own])
+        if bool(real.all()):
+            assert block.real is block.padding is block.bias is block.index is None
+        else:
+            assert block.real is not None
+            assert block.padding is not None
+            assert block.bias is not None
+            assert block.real.tolist() == real.flatten().nonzero().squeeze(1).tolist()
+            assert block.padding.tolist() == (~real).flatten().nonzero().squeeze(1).tolist()
+            assert torch.equal(block.bias[:, 0, 0] == 0, real)
+            assert bool(block.bias[:, 0, 0][~real].isneginf().all())
+        place += block.count
+    assert (place, start) == (len(lengths), sum(lengths))

@@ -16,7 +16,7 @@ from mtft.data.dataset import sample_dir
 from mtft.data.packing import micro_batches, pack
 from mtft.data.readers import read_rows
 from mtft.data.tokenization import TokenTable, load_tokenizer
-from mtft.encoder.bert import Encoder, EncoderConfig, initialise, lookup
+from mtft.encoder.bert import Encoder, EncoderConfig, initialise
 from mtft.encoder.pretrained import hub_names, hub_tensors, load_encoder
 from mtft.seeding import seeded
 from mtft.testing.tiny import TINY, tiny_batch, tiny_encoder, tiny_table
@@ -236,39 +236,6 @@ def test_both_dropouts_act_and_a_probability_of_zero_is_none(kind: str) -> None:
         none, some = (encoder.train()(batch).pooled for encoder in encoders)
     torch.testing.assert_close(none, evaluated)
     assert not torch.allclose(some, evaluated)
-
-
-@pytest.mark.parametrize("bound", [False, True])
-def test_the_gradient_of_an_embedding_is_that_of_torch(bound: bool) -> None:
-    """With `bound` the gradient is added to what .grad holds, in place, as gradients in one flat vector need."""
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(10, 4, generator=generator, requires_grad=True)
-    table = nn.Embedding.from_pretrained(weight.detach().clone(), freeze=False)
-    ids = torch.tensor([3, 3, 0, 9, 3])
-    grads = torch.randn(2, 5, 4, generator=generator)
-    view = torch.ones(10, 4) if bound else None
-    weight.grad = view
-    for grad in grads:
-        (lookup(weight, ids) * grad).sum().backward()
-        (table(ids) * grad).sum().backward()
-    assert torch.equal(lookup(weight, ids), table(ids))
-    assert weight.grad is not None
-    assert table.weight.grad is not None
-    torch.testing.assert_close(weight.grad, table.weight.grad + bound)
-    if view is not None:
-        assert weight.grad.data_ptr() == view.data_ptr()
-
-
-def test_the_same_table_may_be_read_twice_in_one_graph() -> None:
-    weight = torch.ones(3, 2, requires_grad=True)
-    (lookup(weight, torch.tensor([0, 1])) + 2 * lookup(weight, torch.tensor([1, 1]))).sum().backward()
-    assert weight.grad is not None
-    assert weight.grad.tolist() == [[1, 1], [5, 5], [0, 0]]
-
-
-def test_a_frozen_table_gets_no_gradient() -> None:
-    weight = torch.ones(3, 2)
-    assert not lookup(weight, torch.tensor([0])).requires_grad
 
 
 def test_fresh_weights_are_drawn_as_bert_does() -> None:

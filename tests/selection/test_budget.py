@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from reference import top_k_indices
 
 from mtft.selection import budget as module
-from mtft.selection.budget import budget, top_k, top_k_per_tensor
+from mtft.selection.budget import budget, top_groups, top_k, top_k_per_tensor
 
 floats = st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, float("inf"), -float("inf"), 1e-45])
 
@@ -130,3 +130,32 @@ def test_per_tensor_refuses_sizes_that_do_not_fit_and_selections_of_nothing() ->
         top_k_per_tensor(torch.zeros(3), [2, 2], "0.5")
     with pytest.raises(ValueError, match=r"keep 0.1 selects no weight in any tensor, the largest has 2"):
         top_k_per_tensor(torch.zeros(3), [1, 2], "0.1")
+
+
+def test_groups_are_ranked_by_their_mean_and_taken_while_they_fit() -> None:
+    scores = torch.tensor([9.0, 0, 0, 4, 4, 5, 1, 1])  # means 3, 4, 5, 1
+    sizes = [3, 2, 1, 2]
+    assert top_groups(scores, sizes, 3).tolist() == [3, 4, 5]
+    assert top_groups(scores, sizes, 4).tolist() == [3, 4, 5]
+    assert top_groups(scores, sizes, 5).tolist() == [3, 4, 5, 6, 7]  # the first group does not fit, the last does
+    assert top_groups(scores, sizes, 6).tolist() == [0, 1, 2, 3, 4, 5]
+    assert top_groups(scores, sizes, 8).tolist() == list(range(8))
+
+
+def test_equal_groups_go_to_the_first() -> None:
+    assert top_groups(torch.ones(6), [2, 2, 2], 4).tolist() == [0, 1, 2, 3]
+
+
+@given(arrays(np.float32, st.integers(1, 40), elements=floats.filter(np.isfinite)), st.integers(1, 40))
+def test_groups_of_one_are_weights(values: np.ndarray, k: int) -> None:  # type: ignore[type-arg]
+    k = min(k, len(values))
+    scores = torch.from_numpy(values)
+    assert torch.equal(top_groups(scores, [1] * len(values), k), top_k(scores, k))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "k", "said"), [([2, 2], 1, "no whole group"), ([2, 1], 2, "sum to 3"), ([4], 5, "5")]
+)
+def test_impossible_groups_are_refused(sizes: list[int], k: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        top_groups(torch.ones(4), sizes, k)

@@ -1,0 +1,88 @@
+"""The layers that hold an encoder's weights, whose gradients go straight into ``weight.grad``.
+
+Autograd would build each gradient apart and add it, for every micro-batch; and it knows no gradient of some rows.
+Without a ``.grad`` (nothing was accumulated yet) they are ordinary autograd functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` that can leave the gradient of some rows of its weight out.
+
+    `rows` are the ascending indices of those rows whose gradient is wanted; None means all.
+    """
+
+    rows: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in] to [N, out]; other ranks as torch does, with all rows' gradients."""
+        if x.ndim != 2:
+            return super().forward(x)
+        mapped: Tensor = _Linear.apply(x, self.weight, self.bias, self.rows)  # type: ignore[no-untyped-call]
+        return mapped
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.parameters, ctx.rows = (weight, bias), rows
+        return torch.addmm(bias, x, weight.t())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, _ = ctx.saved_tensors
+        weight, bias = ctx.parameters
+        grad_x = grad @ weight if ctx.needs_input_grad[0] else None
+        new_weight = new_bias = None
+        if ctx.needs_input_grad[1]:
+            into, new_weight = _target(weight)
+            if ctx.rows is None:
+                into.addmm_(grad.t(), x)
+            else:
+                into.index_add_(0, ctx.rows, grad.index_select(1, ctx.rows).t() @ x)
+        if ctx.needs_input_grad[2]:
+            into, new_bias = _target(bias)
+            into.addmv_(grad.t(), grad.new_ones(len(grad)))
+        return grad_x, new_weight, new_bias, None
+
+
+class Embedding(nn.Embedding):
+    """``nn.Embedding`` whose gradient touches only the rows looked up."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the rows [N, H] of ids [N]."""
+        rows: Tensor = _Lookup.apply(self.weight, ids)  # type: ignore[no-untyped-call]
+        return rows
+
+
+class _Lookup(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.weight = weight
+        return weight.index_select(0, ids)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
+        (ids,) = ctx.saved_tensors
+        into, made = _target(ctx.weight)
+        into.index_add_(0, ids, grad)
+        return made, None
+
+
+def _target(parameter: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return what to add a parameter's gradient into, and what autograd then gets to hear of it."""
+    if parameter.grad is not None:
+        return parameter.grad, None
+    fresh = torch.zeros_like(parameter)
+    return fresh, fresh
