@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
+from mtft.distributed import ALONE, Group
 from mtft.metrics import metric
 from mtft.model import MultiTaskModel
 from mtft.outputs import Array
@@ -22,23 +24,29 @@ BUDGET = 8192
 
 @torch.no_grad()
 def apply(
-    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET
+    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET, group: Group = ALONE
 ) -> dict[str, NDArray[np.float32]]:
-    """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given."""
+    """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given.
+
+    The processes of a `group` compute a share each, and all get all outputs.
+    """
     model.eval()
     device = next(model.parameters()).device
-    parts: dict[str, list[NDArray[np.float32]]] = {task: [] for task in tasks}
-    cuts = micro_batches(table.example_lengths, budget)
-    for rows in cuts:
+    lengths = table.example_lengths
+    if len(table) < group.size:  # too few to share
+        group = ALONE
+    own = group.own(lengths)
+    found: dict[str, Tensor] = {}
+    for rows in (own[cut] for cut in micro_batches(lengths[own], budget)):
         for task, outputs in model(pack((table, rows), device=device), tasks).items():
-            parts[task].append(outputs.float().cpu().numpy())
-    order = np.argsort(np.concatenate(cuts))
-    return {task: np.concatenate(arrays)[order] for task, arrays in parts.items()}
+            every = found.setdefault(task, torch.zeros(len(table), outputs.shape[1]))
+            every[torch.from_numpy(rows)] = outputs.float().cpu()
+    return {task: group.sum(outputs).numpy() for task, outputs in found.items()}
 
 
-def read_values(model: MultiTaskModel, task: Task, table: TokenTable) -> Array:
+def read_values(model: MultiTaskModel, task: Task, table: TokenTable, group: Group = ALONE) -> Array:
     """Return the task's readable values: probabilities [n, C] or scores [n]."""
-    return task.output.read(apply(model, table, [task.name])[task.name])
+    return task.output.read(apply(model, table, [task.name], group=group)[task.name])
 
 
 def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:

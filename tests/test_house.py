@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "seeding", "files"),
+    ("errors", "seeding", "files", "distributed"),
     ("config", "data.example", "outputs"),
     ("data", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),

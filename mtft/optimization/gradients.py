@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
+from mtft.distributed import ALONE, Group
 from mtft.errors import PluginError
 from mtft.model import MultiTaskModel
 from mtft.seeding import seeded
@@ -42,13 +43,14 @@ def accumulate(
     budget: int,
     seed: tuple[object, ...] = (),
     progress: Callable[[int, int], None] | None = None,
+    group: Group = ALONE,
 ) -> float:
     """Add the gradient of one task's loss to the model's gradients; return that loss.
 
     `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times
     loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
     falls, which is drawn per micro-batch from `seed` (run seed and names). `progress` is told the examples and
-    tokens of each micro-batch done.
+    tokens of each micro-batch done. In a `group`, gradient and loss are those of this process's share of the rows.
     """
     (task,) = {source.task for source, _, _ in parts}
     device = next(model.parameters()).device
@@ -56,10 +58,11 @@ def accumulate(
     every = np.concatenate([rows for _, rows, _ in parts])
     lengths = np.concatenate([source.table.example_lengths[rows] for source, rows, _ in parts])
     total = 0.0
-    for number, cut in enumerate(micro_batches(lengths, budget)):
+    own = group.own(lengths)
+    for number, cut in enumerate(own[cut] for cut in micro_batches(lengths[own], budget)):
         present = [(*parts[owner][::2], every[cut[owners[cut] == owner]]) for owner in np.unique(owners[cut])]
         batch = pack(*((source.table, rows) for source, _, rows in present), device=device)
-        with seeded(*seed, number) if seed else nullcontext():
+        with seeded(*seed, number * group.size + group.rank) if seed else nullcontext():
             outputs = model(batch, [task])[task]
         sizes = [len(rows) * source.table.per_example for source, _, rows in present]
         loss = outputs.new_zeros(())

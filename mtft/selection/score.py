@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.distributed import ALONE, Group
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
@@ -36,6 +37,7 @@ def gradient_score(
     budget: int = 2048,
     seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    group: Group = ALONE,
 ) -> Tensor:
     """Score every encoder weight [P] by the gradient of the whole loss over some batches.
 
@@ -44,6 +46,7 @@ def gradient_score(
     "joint" adds the tasks' gradients (with "sum") or their scores (with "abs" and "fisher", whose batches are each
     task's own), "normalised" divides each task's score by its sum first. Dropout is on
     only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
+    The processes of a `group` read a share each and get the same score.
     """
     model.train(seed is not None)
     counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
@@ -57,7 +60,8 @@ def gradient_score(
             flat.zero_grad()
             names = () if seed is None else (seed, "select", task, number)
             parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
-            accumulate(model, parts, budget=budget, seed=names, progress=progress)
+            accumulate(model, parts, budget=budget, seed=names, progress=progress, group=group)
+            group.sum(flat.grad)
             _add(score, flat.grad, statistic)
         if combination == "normalised":
             score = _square(score, statistic)

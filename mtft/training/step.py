@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.distributed import ALONE, Group
 from mtft.errors import MtftError
 from mtft.model import MultiTaskModel
 from mtft.optimization.adamw import PackedAdamW, Rule
@@ -40,7 +42,8 @@ class Stepper:
     """Trains the selected encoder weights and the heads of the sources' tasks, and nothing else.
 
     `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
-    dropout. Heads of other tasks are never touched. `micro_batch_tokens` bounds activation memory.
+    dropout. Heads of other tasks are never touched. `micro_batch_tokens` bounds activation memory. The processes of
+    a `group` compute a share of every gradient each, and take the same step.
     """
 
     def __init__(
@@ -55,8 +58,9 @@ class Stepper:
         rule: Rule = "torch",
         micro_batch_tokens: int = 2048,
         seed: int = 0,
+        group: Group = ALONE,
     ) -> None:
-        self.model, self.encoder, self.selection = model, encoder, selection
+        self.model, self.encoder, self.selection, self.group = model, encoder, selection, group
         self.sources = {source.name: source for source in sources}
         self.tasks = list(dict.fromkeys(source.task for source in sources))
         self.surgery, self.budget, self.seed = SURGERY[surgery], micro_batch_tokens, seed
@@ -65,6 +69,7 @@ class Stepper:
             f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)
             for task, head in self.heads.items()
         }
+        self._sums: list[Any] = []
         if selection is None:
             encoder.freeze()
             self.gradients = encoder.theta.new_empty(len(self.tasks), 0)
@@ -83,7 +88,8 @@ class Stepper:
         self.model.train()
         self.model.encoder.train(self.selection is not None)
         present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
-        losses = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
+        found = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
+        losses = self._sum_over_processes(found)
         for task, loss in losses.items():
             if not np.isfinite(loss):
                 raise MtftError(f"step {number}: the loss of task {task!r} is {loss}; no weight was changed")
@@ -101,12 +107,29 @@ class Stepper:
         self.heads[task].zero_grad()
         parts = [(source, rows[source.name], source.weight / weight / len(rows[source.name])) for source in present]
         names = (self.seed, "dropout", number, task)
-        loss = accumulate(self.model, parts, budget=self.budget, seed=names)
+        loss = accumulate(self.model, parts, budget=self.budget, seed=names, group=self.group)
         if isinstance(self.selection, slice):
             self.gradients[place] = self.encoder.grad
         elif self.selection is not None:
             torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[place])
+        self._sums.append(self.group.start_sum(self.gradients[place]))
         return loss
+
+    def _sum_over_processes(self, losses: dict[str, float]) -> dict[str, float]:
+        """Add up the gradients of all processes, those of the heads and the losses in one message; return the losses.
+
+        The encoder's are under way since `_task_gradient`, while the next task's were computed.
+        """
+        if self.group.size > 1:
+            heads = [self.heads[task].grad for task in losses]
+            message = self.group.sum(torch.cat([*heads, heads[0].new_tensor(list(losses.values()))]))
+            *sums, totals = message.split([*map(len, heads), len(losses)])
+            for head, total in zip(heads, sums, strict=True):
+                head.copy_(total)
+            losses = dict(zip(losses, totals.tolist(), strict=True))
+        self.group.finish(*self._sums)
+        self._sums.clear()
+        return losses
 
     def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
         """Merge the first rows of the gradient matrix and update the selection; return (cosines, change)."""

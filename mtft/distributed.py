@@ -1,0 +1,116 @@
+"""Several processes that train as one: each takes its share of every task's examples, and sums are added up.
+
+No wrapper lies around the model. Whatever is random or scheduled comes from the run seed, so all processes know the
+same plan; they only exchange sums (gradients, losses, outputs) and short texts, never objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch import distributed as dist
+
+from mtft.errors import MtftError
+
+Ints = NDArray[np.int64]
+
+
+class Group:
+    """The processes of one run: this one is number `rank` of `size`; alone, nothing is ever sent.
+
+    `sent` counts the bytes of all tensors given to `sum`.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size, self.sent = rank, size, 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and reports."""
+        return self.rank == 0
+
+    def own(self, lengths: Ints) -> Ints:
+        """Indices of this process's examples, dealt out by descending length: shares differ by one example's tokens."""
+        if self.size == 1:
+            return np.arange(len(lengths))
+        return np.argsort(-lengths, kind="stable")[self.rank :: self.size]
+
+    def start_sum(self, tensor: Tensor) -> Any:
+        """Begin to replace a tensor by its sum over all processes; give the result to `finish`."""
+        if self.size == 1:
+            return None
+        self.sent += tensor.numel() * tensor.element_size()
+        with _together():
+            return dist.all_reduce(tensor, async_op=True)
+
+    def finish(self, *sums: Any) -> None:
+        """Wait for what `start_sum` began."""
+        for work in filter(None, sums):
+            with _together():
+                work.wait()
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor by its sum over all processes; return it."""
+        self.finish(self.start_sum(tensor))
+        return tensor
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether any process says so."""
+        return bool(self.sum(torch.tensor(int(flag)))) if self.size > 1 else flag
+
+    def texts(self, text: str) -> list[str]:
+        """Return the texts of all processes, in their order."""
+        if self.size == 1:
+            return [text]
+        content = np.frombuffer(text.encode(), np.uint8)
+        lengths = torch.zeros(self.size, dtype=torch.int64)
+        lengths[self.rank] = len(content)
+        longest = int(self.sum(lengths).max())
+        table = torch.zeros(self.size, longest, dtype=torch.uint8)
+        table[self.rank, : len(content)] = torch.from_numpy(content.copy())
+        self.sum(table)
+        return [bytes(row[:length].tolist()).decode() for row, length in zip(table, lengths.tolist(), strict=True)]
+
+    def same(self, what: str, text: str) -> None:
+        """Raise MtftError, in all processes, unless all have the same text under the name `what`."""
+        for rank, other in enumerate(texts := self.texts(text)):
+            if other != texts[0]:
+                raise MtftError(f"process {rank} has another {what} than process 0: {other}, not {texts[0]}")
+
+
+ALONE = Group()
+
+
+@contextmanager
+def joined() -> Iterator[Group]:
+    """Join the processes that ``torchrun`` started; without it, this one is alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "RANK" not in os.environ:
+        yield ALONE
+        return
+    with _together():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Group(dist.get_rank(), size)
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Turn what a lost process leaves behind in the others into an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MtftError(
+            f"another process of this run is lost ({reason}); its own error says why. "
+            f"A training goes on from its last checkpoint with --resume RUN"
+        ) from None
