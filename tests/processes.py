@@ -1,4 +1,4 @@
-"""What each process of a group does in tests/test_distributed.py; started as ``python processes.py OUT``."""
+"""What each process of a group does in tests/test_distributed.py; started as ``python processes.py OUT WHAT``."""
 
 from __future__ import annotations
 
@@ -44,15 +44,22 @@ def work(group: Group, dropout: float = 0.0) -> dict[str, torch.Tensor]:
     return found
 
 
-if __name__ == "__main__":
+def main(out: Path, what: str) -> None:
     with joined() as mine:
-        everything = {f"{p}.{name}": t.clone() for p in (0.0, 0.2) for name, t in work(mine, p).items()}
-        flags = {"none": mine.any(False), "one": mine.any(mine.rank == 1)}
-        said = {"texts": "|".join(mine.texts("é" * mine.rank)), "flags": str(flags)}
-        save_file(everything, Path(sys.argv[1]) / f"{mine.rank}.safetensors", said)
-        if sys.argv[2:] == ["differ"]:
+        if what == "differ":
             mine.same("settings digest", str(mine.rank // 2))
-        if sys.argv[2:] == ["die"]:
+        elif what == "die":
             if mine.rank == 1:
                 os._exit(9)
             mine.sum(torch.ones(3))
+        else:
+            found = {
+                f"{dropout}.{name}": t.clone() for dropout in (0.0, 0.2) for name, t in work(mine, dropout).items()
+            }
+            flags = {"none": mine.any(False), "one": mine.any(mine.rank == 1)}
+            said = {"texts": "|".join(mine.texts("é" * mine.rank)), "flags": str(flags)}
+            save_file(found, out / f"{mine.rank}.safetensors", said)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
