@@ -21,7 +21,7 @@ from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.files import read_json, replaced_directory, write_bytes, write_json
-from mtft.model import MultiTaskModel, build_model
+from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
@@ -48,6 +48,11 @@ class TrainedModel:
     def selection(self) -> Tensor | slice:
         """Tunable entries of the encoder's flat vector."""
         return slice(None) if len(self.mask.indices) == self.mask.total else self.mask.indices
+
+    @property
+    def place(self) -> tuple[torch.device, torch.dtype | None]:
+        """Device, and type of matrix products."""
+        return self.encoder.theta.device, self.model.product_type
 
     def parameters(self) -> ParameterCount:
         """Count what is stored and what could train."""
@@ -91,7 +96,13 @@ def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Map
         write_json(fresh / "model.json", manifest)
 
 
-def load_model(directory: Path, registry: Registry, base: str | None = None) -> TrainedModel:
+def load_model(
+    directory: Path,
+    registry: Registry,
+    base: str | None = None,
+    device: torch.device | str = "cpu",
+    product_type: torch.dtype | None = None,
+) -> TrainedModel:
     """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits."""
     manifest = read_manifest(directory)
     name = base or manifest["base"]["name"]
@@ -124,6 +135,7 @@ def load_model(directory: Path, registry: Registry, base: str | None = None) -> 
     for task in tasks:
         head = trained.model.heads[task.name]
         head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
+    place(trained.model, flat, torch.device(device), product_type)
     return trained
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import Encoder, EncoderConfig
 from mtft.errors import PluginError
+from mtft.optimization.flat import FlatParameters
 from mtft.seeding import seeded
 from mtft.tasks.task import Task, resolve
 
 
 class MultiTaskModel(nn.Module):
-    """One encoder shared by all tasks; ``heads[name]`` belongs to one task."""
+    """One encoder shared by all tasks; ``heads[name]`` belongs to one task.
+
+    Matrices are multiplied in `product_type` if it is set; weights, sums and outputs are float32.
+    """
+
+    product_type: torch.dtype | None = None
 
     def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -28,8 +35,19 @@ class MultiTaskModel(nn.Module):
 
         Returns raw outputs per task, one row per sequence [S, width], in the order that was packed.
         """
-        encoded = self.encoder(batch)
-        return {task: batch.restore(self.heads[task](encoded)) for task in tasks}
+        with torch.autocast(batch.ids.device.type, self.product_type, enabled=self.product_type is not None):
+            encoded = self.encoder(batch)
+            return {task: batch.restore(self.heads[task](encoded)).float() for task in tasks}
+
+
+def place(
+    model: MultiTaskModel, encoder: FlatParameters, device: torch.device, product_type: torch.dtype | None
+) -> None:
+    """Move a model, whose encoder's weights lie in `encoder`, to a device; set the type of its matrix products."""
+    encoder.to(device)
+    for head in model.heads.values():
+        head.to(device)
+    model.product_type = product_type
 
 
 def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:

@@ -28,7 +28,7 @@ from mtft.tasks.registry import Contribution, assemble
 from mtft.tasks.sst import SST
 from mtft.tasks.sts import STS
 from mtft.tasks.task import resolve
-from mtft.testing.tiny import TINY
+from mtft.testing.tiny import TINY, device_of_tests
 
 Part = tuple[TrainingSource, NDArray[np.int64], float]
 
@@ -45,9 +45,11 @@ def toy_model(dropout: float = 0.0, seed: int = 0) -> tuple[MultiTaskModel, Flat
     """Build a tiny encoder with a head per task, all weights large enough to matter."""
     encoder = Encoder(replace(TINY, dropout=dropout, attention_dropout=dropout, head_dropout=dropout))
     initialise(encoder, torch_generator(seed, "toy"), scale=0.2)
+    encoder.to(device_of_tests())
     model = build_model(encoder, TASKS, seed)
     for name, head in model.heads.items():
         initialise(head, torch_generator(seed, "toy", name), scale=0.2)
+        head.to(device_of_tests())
     return model, FlatParameters(encoder)
 
 

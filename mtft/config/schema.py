@@ -140,13 +140,19 @@ class OptimizationOptions(Options):
     patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
 
 
-class ThreadOptions(Options):
-    """How much of the machine is used."""
+class MachineOptions(Options):
+    """What of the machine is used, and how."""
 
     threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="where tensors live; auto is cuda if there is one, else cpu"
+    )
+    precision: Literal["fp32", "bf16", "tf32"] = Field(
+        "fp32", description="number type of matrix products; tf32 needs cuda"
+    )
 
 
-class RunOptions(ThreadOptions):
+class RunOptions(MachineOptions):
     """Where randomness comes from and results go."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; same seed, same bits")
@@ -208,7 +214,7 @@ class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, FileOption
     warmup: Warmup = 0.0
 
 
-class EvalConfig(BaseModelOptions, ThreadOptions, FileOptions):
+class EvalConfig(BaseModelOptions, MachineOptions, FileOptions):
     """Settings of `mtft eval`."""
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
@@ -225,7 +231,7 @@ class DataCheckConfig(DataOptions):
     fix: Path | None = Field(None, description="new directory for cleaned copies of the files, and a diff")
 
 
-class PredictConfig(BaseModelOptions, ThreadOptions):
+class PredictConfig(BaseModelOptions, MachineOptions):
     """Settings of `mtft predict`."""
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")

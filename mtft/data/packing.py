@@ -65,11 +65,17 @@ def _block(start: int, lengths: Ints, device: torch.device | str) -> Block:
     index = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(places, lengths[:, None] - 1)
     bias = np.where(filled, np.float32(0), np.float32(-np.inf))[:, None, None]
 
-    def tensor(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(device, non_blocking=True)
-
     real, padding = np.flatnonzero(filled), np.flatnonzero(~filled)
-    return Block(start, tokens, count, longest, tensor(index.reshape(-1)), tensor(real), tensor(padding), tensor(bias))
+    arrays = (index.reshape(-1), real, padding, bias)
+    return Block(start, tokens, count, longest, *(send(array, device) for array in arrays))
+
+
+def send(array: NDArray[Any], device: torch.device | str) -> Tensor:
+    """Return an array as a tensor on a device; to CUDA from pinned memory, without waiting for it to arrive."""
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,14 @@ class TokenBatch:
         return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
 
     @cached_property
+    def ends(self) -> Tensor:
+        """Zero, and the index behind each sequence's last token [S + 1], int32."""
+        return torch.tensor([0, *self.lengths], device=self.ids.device).cumsum(0, dtype=torch.int32)
+
+    @cached_property
     def starts(self) -> Tensor:
         """Index of each sequence's first token [S]."""
-        ends = torch.tensor(self.lengths, device=self.ids.device).cumsum(0)
-        return torch.cat([ends.new_zeros(1), ends[:-1]])
+        return self.ends[:-1].long()
 
     @property
     def tokens(self) -> int:
@@ -135,7 +145,7 @@ def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") ->
     tokens = np.repeat(begins, lengths) + positions
 
     def tensor(array: NDArray[np.integer]) -> Tensor:
-        return torch.from_numpy(array.astype(np.int64)).to(device, non_blocking=True)
+        return send(array.astype(np.int64), device)
 
     return TokenBatch(
         ids=tensor(_take([table.ids for table in tables], tokens)),

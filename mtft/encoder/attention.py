@@ -6,6 +6,7 @@ way through transposed views copies several times as much.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -24,9 +25,28 @@ def packed_attention(qkv: Tensor, batch: TokenBatch, heads: int, probability: fl
     weights are dropped with `probability`.
     """
     if not probability and not (torch.is_grad_enabled() and qkv.requires_grad):
-        return _inference(qkv, batch.blocks, heads)
+        return _by_length(qkv, batch, heads) if has_varlen(qkv) else _inference(qkv, batch.blocks, heads)
     mixed: Tensor = _Attention.apply(qkv, batch.blocks, heads, probability)  # type: ignore[no-untyped-call]
     return mixed
+
+
+def has_varlen(qkv: Tensor) -> bool:
+    """Tell whether torch has an attention for sequences end to end here: on CUDA in half precision, without dropout."""
+    return (
+        qkv.is_cuda
+        and qkv.dtype in (torch.bfloat16, torch.float16)
+        and find_spec("torch.nn.attention.varlen") is not None
+    )
+
+
+def _by_length(qkv: Tensor, batch: TokenBatch, heads: int) -> Tensor:
+    """Attend in one kernel over all sequences, whatever their lengths."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    query, key, value = qkv.view(len(qkv), 3, heads, -1).unbind(1)
+    longest, ends = batch.lengths[-1], batch.ends
+    mixed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest)  # type: ignore[assignment]
+    return mixed.flatten(1)
 
 
 def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
@@ -34,7 +54,14 @@ def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
     out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
     for block in blocks:
         query, key, value = block.pad(qkv).view(block.count, block.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        _by_token(functional.scaled_dot_product_attention(query, key, value, block.bias), block, heads, out)
+        _by_token(
+            functional.scaled_dot_product_attention(
+                query, key, value, None if block.bias is None else block.bias.to(qkv.dtype)
+            ),
+            block,
+            heads,
+            out,
+        )
     return out
 
 
@@ -55,9 +82,9 @@ class _Attention(torch.autograd.Function):
             scores = _product(query, key.mT, query.shape[-1] ** -0.5)
             if block.bias is not None:
                 scores.view(block.count, heads, *scores.shape[1:]).add_(block.bias)
-            weights = scores.softmax(-1)
+            weights = scores.softmax(-1, torch.float32 if scores.dtype == torch.bfloat16 else None).to(scores.dtype)
             keep = keep_mask(weights, probability)
-            kept = weights if keep is None else weights * keep
+            kept = weights if keep is None else (weights * keep).to(weights.dtype)
             _by_token(torch.bmm(kept, value), block, heads, out)
             saved += [parts, weights, keep]
         ctx.blocks, ctx.heads = blocks, heads
@@ -76,7 +103,7 @@ class _Attention(torch.autograd.Function):
                 padded.index_fill_(0, block.padding, 0)
             (mixed,) = _by_head(padded, block, 1, ctx.heads)
             grad_parts = torch.empty_like(parts)
-            kept = weights if keep is None else weights * keep
+            kept = weights if keep is None else (weights * keep).to(weights.dtype)
             _product(kept.mT, mixed, 1.0, grad_parts[2])
             grad_weights = torch.bmm(mixed, value.mT)
             if keep is not None:

@@ -16,16 +16,17 @@ LEVELS = 1 << 16
 def keep_mask(x: Tensor, probability: float) -> Tensor | None:
     """Draw what `x` is to be multiplied with: 0 with a probability in [0, 1), else 1 over the share that is kept.
 
-    None if the probability is 0.
+    None if the probability is 0. It is float32 for types below, so that the scale is exact.
     """
     if probability == 0:
         return None
+    kind = torch.promote_types(x.dtype, torch.float32)
     if x.device.type != "cpu":
-        return functional.dropout(torch.ones_like(x), probability)
+        return functional.dropout(torch.ones_like(x, dtype=kind), probability)
     dropped = min(round(probability * LEVELS), LEVELS - 1)
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
     bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-    return (bits >= dropped - LEVELS // 2).to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+    return (bits >= dropped - LEVELS // 2).to(kind).mul_(LEVELS / (LEVELS - dropped))
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:

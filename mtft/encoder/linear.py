@@ -25,6 +25,8 @@ class Linear(nn.Linear):
         """Map [N, in] to [N, out]; other ranks as torch does, with all rows' gradients."""
         if x.ndim != 2:
             return super().forward(x)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         mapped: Tensor = _Linear.apply(x, self.weight, self.bias, self.rows)  # type: ignore[no-untyped-call]
         return mapped
 
@@ -34,24 +36,29 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.parameters, ctx.rows = (weight, bias), rows
-        return torch.addmm(bias, x, weight.t())
+        return torch.addmm(bias.to(x.dtype), x, weight.to(x.dtype).t())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, _ = ctx.saved_tensors
         weight, bias = ctx.parameters
-        grad_x = grad @ weight if ctx.needs_input_grad[0] else None
+        grad_x = grad @ weight.to(grad.dtype) if ctx.needs_input_grad[0] else None
         new_weight = new_bias = None
         if ctx.needs_input_grad[1]:
             into, new_weight = _target(weight)
-            if ctx.rows is None:
+            if ctx.rows is not None:
+                into.index_add_(0, ctx.rows, (grad.index_select(1, ctx.rows).t() @ x).to(into.dtype))
+            elif x.dtype == into.dtype:
                 into.addmm_(grad.t(), x)
             else:
-                into.index_add_(0, ctx.rows, grad.index_select(1, ctx.rows).t() @ x)
+                into.add_(grad.t() @ x)
         if ctx.needs_input_grad[2]:
             into, new_bias = _target(bias)
-            into.addmv_(grad.t(), grad.new_ones(len(grad)))
+            if grad.dtype == into.dtype:
+                into.addmv_(grad.t(), grad.new_ones(len(grad)))
+            else:
+                into.add_(grad.sum(0, dtype=into.dtype))
         return grad_x, new_weight, new_bias, None
 
 

@@ -7,11 +7,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtft.data.packing import micro_batches, pack
+from mtft.data.packing import micro_batches, pack, send
 from mtft.data.tokenization import TokenTable
 from mtft.distributed import ALONE, Group
 from mtft.errors import PluginError
@@ -79,7 +78,7 @@ def _losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tensor:
     """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
     width = source.table.per_example
     shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)
-    targets = source.targets[torch.from_numpy(rows)].to(outputs.device, non_blocking=True)
+    targets = send(source.targets.numpy()[rows], outputs.device)
     losses = source.loss(shaped, targets)
     if losses.shape != targets.shape:
         raise PluginError(

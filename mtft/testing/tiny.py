@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +20,16 @@ from mtft.seeding import numpy_generator, torch_generator
 TINY = EncoderConfig(vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=48, dropout=0.1)
 
 
+def device_of_tests() -> str:
+    """Return the device that tests run on: ``$MTFT_TEST_DEVICE``, or the CPU."""
+    return os.environ.get("MTFT_TEST_DEVICE", "cpu")
+
+
 def tiny_encoder(seed: int = 0) -> Encoder:
     """Build a random two-layer encoder with hidden size 16 (about 7,000 weights)."""
     encoder = Encoder(TINY)
     initialise(encoder, torch_generator(seed, "tiny"), scale=0.2)
-    return encoder
+    return encoder.to(device_of_tests())
 
 
 def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_example: int = 1) -> TokenTable:
@@ -37,7 +43,7 @@ def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_exam
 
 def tiny_batch(encoder: Encoder, lengths: Sequence[int], seed: int = 0) -> TokenBatch:
     """Pack random sequences of the given lengths into one batch."""
-    return pack((tiny_table(encoder, lengths, seed), np.arange(len(lengths))))
+    return pack((tiny_table(encoder, lengths, seed), np.arange(len(lengths))), device=device_of_tests())
 
 
 def write_tiny_model(directory: Path, seed: int = 0) -> Path:

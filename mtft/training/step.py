@@ -60,6 +60,8 @@ class Stepper:
         seed: int = 0,
         group: Group = ALONE,
     ) -> None:
+        if isinstance(selection, Tensor):
+            selection = selection.to(encoder.theta.device)
         self.model, self.encoder, self.selection, self.group = model, encoder, selection, group
         self.sources = {source.name: source for source in sources}
         self.tasks = list(dict.fromkeys(source.task for source in sources))
@@ -140,7 +142,7 @@ class Stepper:
         if not bool(products.isfinite().all()):
             raise MtftError(f"step {number}: the gradient of a task is not finite; no weight was changed")
         weights = self.surgery(products, torch_generator(self.seed, "surgery", number))
-        direction = (weights / present).to(rows.dtype) @ rows
+        direction = (weights / present).to(rows) @ rows
         self.optimizers["encoder"].step(direction, rate)
         return cosines(products), changed(products, weights)
 

@@ -15,7 +15,7 @@ from mtft.metrics import calibration, confusion, metric
 from mtft.outputs import Array
 from mtft.resampling import bootstrap_interval
 from mtft.tasks.task import Task
-from mtft.workflows.preparation import data_directory, load_source, set_threads
+from mtft.workflows.preparation import data_directory, load_source, machine
 from mtft.workflows.services import Services
 
 
@@ -50,8 +50,8 @@ class EvalResult:
 
 def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     """Evaluate a run's tasks on a split."""
-    set_threads(config.threads)
-    trained = load_model(run / "model", services.registry, config.model)
+    place = machine(config)
+    trained = load_model(run / "model", services.registry, config.model, *place)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
     found = {}

@@ -11,14 +11,14 @@ from mtft.config.schema import PredictConfig
 from mtft.prediction import predict as predict_records
 from mtft.prediction import read_records
 from mtft.workflows.evaluate import chosen_tasks
-from mtft.workflows.preparation import set_threads
+from mtft.workflows.preparation import machine
 from mtft.workflows.services import Services
 
 
 def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Services) -> Iterator[dict[str, Any]]:
     """Yield one mapping per input record, in order, reading `lines` as they come."""
-    set_threads(config.threads)
-    trained = load_model(run / "model", services.registry, config.model)
+    place = machine(config)
+    trained = load_model(run / "model", services.registry, config.model, *place)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
     return predict_records(trained, read_records(lines, config.format), tasks, every=every, chunk=config.batch_size)

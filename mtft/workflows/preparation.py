@@ -11,15 +11,16 @@ from typing import Any
 
 import torch
 
-from mtft.config.schema import FileOptions, SelectConfig, TrainConfig
+from mtft.config.schema import FileOptions, MachineOptions, SelectConfig, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
 from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.devices import find_device, product_type
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import ConfigError, DataError, ModelError, unknown
 from mtft.losses import consistency, folded_cross_entropy
-from mtft.model import MultiTaskModel, build_model
+from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
 from mtft.tasks.registry import Registry
@@ -54,7 +55,7 @@ def data_directory(config: FileOptions) -> Path:
 
 def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
-    set_threads(config.threads)
+    device, products = machine(config)
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
     sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
@@ -71,6 +72,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     flat = FlatParameters(encoder)
     digest = weights_digest(flat.theta)
     model = build_model(encoder, tasks, config.seed)
+    place(model, flat, device, products)
     max_length = config.max_length or encoder_length
     load = partial(load_source, data_dir=data_dir, tokenizer=tokenizer, max_length=max_length,
                    strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify)  # fmt: skip
@@ -170,7 +172,9 @@ def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
     }  # fmt: skip
 
 
-def set_threads(threads: int | None) -> None:
-    """Tell torch how many threads to use."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+def machine(config: MachineOptions) -> tuple[torch.device, torch.dtype | None]:
+    """Tell torch how many threads to use; return where tensors live and the type of matrix products."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = find_device(config.device)
+    return device, product_type(config.precision, device)

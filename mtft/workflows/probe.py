@@ -34,9 +34,15 @@ def save_with_probe(directory: Path, trained: TrainedModel, plugins: Mapping[str
     write_tensors(directory / "probe.safetensors", probe(trained))
 
 
-def check_saved(directory: Path, registry: Registry, base: str) -> None:
+def check_saved(
+    directory: Path,
+    registry: Registry,
+    base: str,
+    device: torch.device | str = "cpu",
+    product_type: torch.dtype | None = None,
+) -> None:
     """Load a model directory anew and compare its outputs with those kept at saving, bit for bit."""
-    trained = load_model(directory, registry, base)
+    trained = load_model(directory, registry, base, device, product_type)
     found = probe(trained)
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(v.shape) for name, v in found.items()})
     wrong = [name for name in found if not torch.equal(found[name], kept[name])]

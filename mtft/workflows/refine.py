@@ -18,7 +18,7 @@ from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
 from mtft.workflows.leakage import warn_of_leakage
-from mtft.workflows.preparation import data_directory, load_source, set_threads, training_source
+from mtft.workflows.preparation import data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.services import Progress, Services
@@ -43,8 +43,8 @@ def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
     here, there = run.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ConfigError(f"--out: {path} is, holds or is in the run that is refined, {run}; it is never changed")
-    set_threads(config.threads)
-    trained = load_model(run / "model", services.registry, config.model)
+    place = machine(config)
+    trained = load_model(run / "model", services.registry, config.model, *place)
     names = [task.name for task in trained.tasks]
     for name in config.tasks:
         if name not in names:
@@ -76,7 +76,7 @@ class Refinement:
             data = self.dev[task.name]
             self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
         save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
-        check_saved(self.out.model, self.services.registry, self.trained.base)
+        check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
         self.out.write_summary(self._summary(origin, after, kept))
         return RefineResult(self.out.path, before, after, kept)
 

@@ -125,7 +125,7 @@ class Training:
                 if self.best.exhausted:
                     self.services.notify(f"no better epoch for {self.best.stale}: stopping (--patience)")
                     break
-        check_saved(self.run.model, self.services.registry, self.trained.base)
+        check_saved(self.run.model, self.services.registry, self.trained.base, *self.trained.place)
         return self._finish(last)
 
     def _after_step(self, event: StepDone) -> None:

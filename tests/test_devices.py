@@ -1,0 +1,122 @@
+"""Devices are chosen or refused by name; products in bfloat16 give nearly the same model, gradient and step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import FEW, cli
+from toys import toy_model, toy_sources
+
+from mtft.devices import find_device, product_type
+from mtft.encoder.attention import has_varlen, packed_attention
+from mtft.errors import ConfigError
+from mtft.evaluation import apply
+from mtft.model import place
+from mtft.optimization.restriction import restrict
+from mtft.testing.tiny import tiny_batch, tiny_encoder
+from mtft.training.step import Stepper
+
+SIZES = {"sst": 9, "quora": 8, "sts": 7}
+CPU = torch.device("cpu")
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def test_auto_is_what_is_there() -> None:
+    assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert find_device("cpu") == CPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--device: 'cuda' is not available .* \(allowed: auto, cpu\)"):
+        find_device("cuda")
+
+
+def test_precisions() -> None:
+    assert product_type("fp32", CPU) is None
+    assert product_type("bf16", CPU) is torch.bfloat16
+    with pytest.raises(ConfigError, match="--precision: 'tf32' needs --device cuda, not cpu"):
+        product_type("tf32", CPU)
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["all", "rows"])
+def test_gradients_in_bfloat16_point_the_same_way(rows: bool) -> None:
+    found = []
+    for kind in (None, torch.bfloat16):
+        model, flat = toy_model()
+        place(model, flat, flat.theta.device, kind)
+        if rows:
+            restrict(flat.module, torch.arange(0, len(flat), 50))
+        sources = toy_sources(SIZES)
+        stepper = Stepper(model, flat, sources, torch.arange(0, len(flat), 50) if rows else slice(None))
+        result = stepper.step({name: np.arange(size) for name, size in SIZES.items()}, 1e-3, 0)
+        found.append((torch.tensor(list(result.losses.values())), stepper.gradients.clone(), flat))
+    (losses, exact, _), (low_losses, low, flat) = found
+    torch.testing.assert_close(low_losses, losses, rtol=0.03, atol=0.03)
+    assert not torch.equal(low, exact)
+    assert bool((torch.cosine_similarity(low, exact) > 0.99).all())
+    assert {parameter.dtype for parameter in flat.module.parameters()} == {torch.float32}
+    assert bool(flat.theta.isfinite().all())
+
+
+def test_outputs_in_bfloat16_are_float32_and_close() -> None:
+    outputs = []
+    for kind in (None, torch.bfloat16):
+        model, flat = toy_model()
+        place(model, flat, flat.theta.device, kind)
+        outputs.append(apply(model, toy_sources(SIZES)[0].table, ["sst"])["sst"])
+    assert outputs[1].dtype == np.float32
+    assert 0 < np.abs(outputs[0] - outputs[1]).max() < 0.05 * np.abs(outputs[0]).max()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_attention_in_bfloat16_with_dropout_has_finite_gradients(dropout: float) -> None:
+    batch = tiny_batch(tiny_encoder(), [3, 4, 9, 9])
+    qkv = torch.randn(batch.tokens, 48, device=batch.ids.device).bfloat16().requires_grad_()
+    mixed = packed_attention(qkv, batch, 2, dropout)
+    mixed.float().square().sum().backward()
+    assert mixed.dtype == torch.bfloat16
+    assert qkv.grad is not None
+    assert bool(qkv.grad.isfinite().all())
+
+
+def test_sequences_end_to_end_are_attended_on_cuda_alone() -> None:
+    assert not has_varlen(torch.zeros(2, 6, dtype=torch.bfloat16))
+
+
+@NO_CUDA
+def test_varlen_attention_equals_blocks() -> None:
+    batch = tiny_batch(tiny_encoder(), [3, 4, 9, 9])
+    qkv = torch.randn(batch.tokens, 48, device="cuda").bfloat16()
+    assert has_varlen(qkv)
+    expected = packed_attention(qkv.clone().requires_grad_(), batch, 2)
+    torch.testing.assert_close(packed_attention(qkv, batch, 2), expected.detach(), rtol=0.02, atol=0.02)
+
+
+def test_the_commands_take_them(tiny_model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    common = ("--sample", "--device", "cpu", "--precision", "bf16")
+    done = cli("train", "--tasks", "sst,sts", "--model", tiny_model, "--out", run, *FEW, *common[1:])
+    assert done.code == 0, done.err
+    low, exact = (cli("eval", run, *options, "--resamples", "0", "--json").json for options in (common, common[:1]))
+    assert low != exact
+    kept = cli("refine", run, "--tasks", "sts", "--out", tmp_path / "refined", "--epochs", "1", *common)
+    assert kept.code == 0, kept.err
+    assert len(cli("predict", run, *common[1:], stdin="one text\nanother text\n").lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--device", "gpu"), "auto, cpu, cuda, mps"),
+        (("--precision", "tf32", "--device", "cpu"), "needs --device cuda"),
+    ],
+)
+def test_what_is_not_there_is_refused(options: tuple[str, ...], said: str, tiny_model: Path, tmp_path: Path) -> None:
+    done = cli("train", "--tasks", "sst", "--model", tiny_model, "--out", tmp_path / "run", *FEW, *options)
+    assert done.code == 2
+    assert said in done.err
+    assert list(tmp_path.iterdir()) == []
