@@ -15,7 +15,7 @@ from mtft.config.schema import FileOptions, MachineOptions, SelectConfig, TrainC
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
 from mtft.data.tokenization import Tokenizer, load_tokenizer
-from mtft.devices import find_device, product_type
+from mtft.devices import find_device, keep_freed_memory, product_type
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import ConfigError, DataError, ModelError, unknown
@@ -173,7 +173,8 @@ def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
 
 
 def machine(config: MachineOptions) -> tuple[torch.device, torch.dtype | None]:
-    """Tell torch how many threads to use; return where tensors live and the type of matrix products."""
+    """Tell torch and the C library how to work; return where tensors live and the type of matrix products."""
+    keep_freed_memory()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     device = find_device(config.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtft.devices import keep_freed_memory
 from mtft.optimization.surgery import SURGERY
 from mtft.training.step import Stepper
 from tests.benchmarks.worker import timed
@@ -14,6 +15,7 @@ class Training:
     """Training steps of mtft; `options` go to `Stepper`."""
 
     def __init__(self, work: dict[str, Any], keep: float = 0.3, granularity: str = "element", **options: Any) -> None:
+        keep_freed_memory()
         given = Workload(**work)
         self.sources = sources(given)
         self.model, self.flat = model(given)
