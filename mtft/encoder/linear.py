@@ -65,6 +65,11 @@ class _Linear(torch.autograd.Function):
 class Embedding(nn.Embedding):
     """``nn.Embedding`` whose gradient touches only the rows looked up."""
 
+    def reset_parameters(self) -> None:
+        """Draw fresh weights; not on the meta device, where torch would import its compiler for it (2 s)."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
     def forward(self, ids: Tensor) -> Tensor:
         """Return the rows [N, H] of ids [N]."""
         rows: Tensor = _Lookup.apply(self.weight, ids)  # type: ignore[no-untyped-call]

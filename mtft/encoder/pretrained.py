@@ -39,7 +39,8 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
 
     `changes` replace values of its configuration, such as ``dropout``.
     """
-    encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
+    with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
+        encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
     found = dict(_read(directory))
     sources = hub_names(encoder.config)
     wanted = {name for parts in sources.values() for name in parts}
@@ -55,9 +56,11 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
         ]
     if problems:
         raise ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(problems))
-    with torch.no_grad():
-        for name, parameter in encoder.named_parameters():
-            parameter.copy_(torch.cat([found[part].float() for part in sources[name]]))
+    joined = {
+        name: found[parts[0]].float() if len(parts) == 1 else torch.cat([found[part].float() for part in parts])
+        for name, parts in sources.items()
+    }
+    encoder.load_state_dict(joined, assign=True)
     return encoder
 
 
@@ -163,4 +166,4 @@ def _read_weights_only(path: Path) -> Mapping[str, Tensor]:
 
 def weights_digest(theta: Tensor) -> str:
     """Return the sha256 of the flat float32 weights [P]: what a mask and a run are bound to."""
-    return hashlib.sha256(theta.detach().cpu().numpy().tobytes()).hexdigest()
+    return hashlib.sha256(theta.detach().cpu().contiguous().numpy().data).hexdigest()

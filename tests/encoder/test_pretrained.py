@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,6 +245,16 @@ def test_a_pytorch_file_of_anything_but_named_tensors_is_refused(content: Any, f
 
 
 # ---- Digest
+
+
+def test_loading_draws_nothing_at_random_and_imports_no_compiler(tiny_model: Path) -> None:
+    code = (
+        "import sys, torch; from pathlib import Path; from mtft.encoder.pretrained import load_encoder; "
+        "before = torch.get_rng_state(); load_encoder(Path(sys.argv[1])); "
+        "print(torch.equal(before, torch.get_rng_state()), 'torch._dynamo' in sys.modules, 'sympy' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(tiny_model)], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False", "False"]
 
 
 def test_the_digest_is_the_sha256_of_the_float32_bytes() -> None:
