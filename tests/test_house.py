@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "seeding", "files", "distributed", "devices"),
+    ("errors", "seeding", "files", "texts", "distributed", "devices"),
     ("config", "data.example", "outputs"),
     ("data", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),

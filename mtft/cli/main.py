@@ -16,8 +16,8 @@ from typing import NoReturn, TextIO
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
-from mtft.cli.console import printable
 from mtft.errors import MtftError, unknown
+from mtft.texts import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("mtft.cli.eval:command", "Score a run on a split, with intervals and gates."),
     "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file with all tasks at once."),
     "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
+    "report": ("mtft.cli.report:command", "Write what runs came to as one HTML file to look at."),
     "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
     "data": ("mtft.cli.data:command", "Check data files before training: faults, duplicates, leakage."),
     "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),

@@ -12,12 +12,13 @@ from typing import Any, TextIO
 
 import click
 
-from mtft.cli.console import plain, print_json, printable
+from mtft.cli.console import plain, print_json
 from mtft.cli.options import options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import PredictConfig
 from mtft.errors import DataError
+from mtft.texts import printable
 
 
 @click.command("predict")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -38,3 +39,4 @@ def command(run: Path, loaded: Loaded[RefineConfig], as_json: bool, quiet: bool)
     table(["task", "dev metric", "before", "after", "head"], rows)
     if not quiet:
         say(f"run: {result.path}")
+        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from mtft.cli.console import plain, print_json, say, table
@@ -38,5 +40,8 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
     table(["task", "dev metric", "value"], rows)
     counts = result.parameters
     if not quiet:
-        say(f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
-            f"{counts.tunable:,} tuned; run: {result.path}")  # fmt: skip
+        say(
+            f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
+            f"{counts.tunable:,} tuned; run: {result.path}"
+        )
+        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")  # fmt: skip

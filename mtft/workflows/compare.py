@@ -83,7 +83,7 @@ def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
 
 
 def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task]) -> dict[str, Predictions]:
-    return {task.name: read_predictions(runs[task.name], task, "dev") for task in tasks}
+    return {task.name: read_predictions(runs[task.name], task.name, "dev") for task in tasks}
 
 
 def _column(

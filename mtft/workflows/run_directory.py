@@ -26,7 +26,6 @@ from mtft.config.schema import Options
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import append_json_line, read_json, read_json_lines, write_bytes, write_json, write_json_lines
 from mtft.outputs import Array
-from mtft.tasks.task import Task
 
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 
@@ -130,9 +129,9 @@ def read_summary(run: Path) -> dict[str, Any]:
     return read_json(run / "summary.json")
 
 
-def read_predictions(run: Path, task: Task, split: str) -> tuple[list[str], Array, Array]:
+def read_predictions(run: Path, task: str, split: str) -> tuple[list[str], Array, Array]:
     """Read what `write_predictions` kept: ids, targets [n], values [n, ...]."""
-    path = run / "predictions" / f"{task.name}.{split}.jsonl"
+    path = run / "predictions" / f"{task}.{split}.jsonl"
     records = read_json_lines(path)
     try:
         ids = [str(record["id"]) for record in records]

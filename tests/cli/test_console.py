@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.cli.console import Progress, plain, print_json, printable, say, table, warn
+from mtft.cli.console import Progress, plain, print_json, say, table, warn
 from mtft.config.schema import EvalConfig
+from mtft.texts import printable
 
 
 class Terminal(io.StringIO):

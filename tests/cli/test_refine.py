@@ -37,7 +37,7 @@ def test_a_table_for_people_and_silence_when_asked(
     assert lines[0].split("  ")[0] == "task"
     assert all(line.endswith("as before") for line in lines[1:])
     assert [line.split()[0] for line in lines[1:]] == ["sst", "sst", "quora", "quora", "sts", "sts"]
-    assert done.err.splitlines()[-1] == "run: a"
+    assert done.err.splitlines()[-2:] == ["run: a", "to look at it: mtft report a"]
     done = cli(*options, "--out", "b", "--quiet")
     assert (done.code, done.out.splitlines(), done.err) == (0, lines, "")
 

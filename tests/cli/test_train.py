@@ -86,7 +86,7 @@ def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: P
     assert float(pearson[2]) == pytest.approx(summary(out)["dev"]["sts"]["pearson"], abs=1e-4)
     done = cli(*options, "--overwrite")
     assert re.fullmatch(
-        r"best epoch 1 of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts", done.err.splitlines()[-1]
+        r"best epoch 1 of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts", done.err.splitlines()[-2]
     )
     assert "augmentation" not in done.err
 

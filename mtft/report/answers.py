@@ -1,0 +1,101 @@
+"""Pictures of a task's answers on dev against the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from mtft.metrics import Calibration, calibration, confusion
+from mtft.report.charts import Series, line_chart, reliability_chart
+from mtft.report.figure import Figure, Table, number
+from mtft.report.heatmaps import Cell, Heatmap
+from mtft.report.records import Predictions, TaskRecord
+
+
+def answer_figures(task: TaskRecord) -> Iterator[Figure]:
+    """Draw how a task's answers compare with the truth."""
+    found = task.predictions
+    if found is None or not len(found.targets):
+        return
+    if found.values.ndim == 1:
+        yield _agreement(task, found)
+        yield _regression_reliability(task, found)
+        return
+    reliability = calibration(found.values, found.targets)
+    caption = (
+        f"Expected calibration error {number(reliability.ece)}. On the dashed line the model is as often right as "
+    )
+    caption += "it is sure; below it, it is too sure."
+    drawing = reliability_chart(f"Reliability of {task.name}", reliability)
+    yield Figure("reliability", drawing, caption, _bins(reliability, task.name))
+    yield _confusion(task, found)
+
+
+def _bins(found: Calibration, name: str) -> Table:
+    rows = tuple(
+        (f"{low:.1f} to {high:.1f}", f"{count:,}", number(sure), number(right))
+        for low, high, count, sure, right in zip(
+            found.edges[:-1].tolist(), found.edges[1:].tolist(), found.counts.tolist(), found.confidence.tolist(),
+            found.accuracy.tolist(), strict=True,
+        ) if count
+    )  # fmt: skip
+    return Table(f"Reliability of {name}", ("confidence", "examples", "mean confidence", "accuracy"), rows)
+
+
+def _confusion(task: TaskRecord, found: Predictions) -> Figure:
+    names = task.class_names
+    counts = confusion(found.values, found.targets, len(names))
+    cells = []
+    for at, row in enumerate(counts.tolist()):
+        total = sum(row)
+        shares = [value / total if total else 0.0 for value in row]
+        cells.append([
+            Cell(share if to == at else -share, f"{value:,}", f"{names[at]} taken for {names[to]}: {share:.1%}")
+            for to, (value, share) in enumerate(zip(row, shares, strict=True))
+        ])  # fmt: skip
+    right = int(np.trace(counts))
+    words = f"{right:,} of {int(counts.sum()):,} answers are right."
+    heatmap = Heatmap(f"Confusion of {task.name}", words, names, names, cells, "answer", "truth", row_height=34)
+    rows = tuple((name, *(f"{value:,}" for value in row)) for name, row in zip(names, counts.tolist(), strict=True))
+    table = Table(f"Confusion of {task.name}", ("truth", *names), rows)
+    return Figure("confusion", heatmap.draw(), f"{words} Colour: share of the row.", table)
+
+
+def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
+    """Draw predicted against true numbers, as counts in squares."""
+    values, targets = found.values, found.targets
+    both = np.concatenate([values, targets])
+    finite = both[np.isfinite(both)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    counts, _, _ = np.histogram2d(targets, values, [edges, edges])
+    most = max(float(counts.max()), 1.0)
+    middles = [f"{(a + b) / 2:.2g}" for a, b in pairwise(edges.tolist())]
+    cells = [
+        [Cell(math.sqrt(count / most), f"{count:.0f}" if count else "", f"true about {middles[row]}, predicted about "
+              f"{middles[column]}: {count:.0f}") for column, count in enumerate(counts[row].tolist())]
+        for row in reversed(range(bins))
+    ]  # fmt: skip
+    error = float(np.mean(np.abs(values - targets)))
+    words = f"Mean absolute error {error:.3f}."
+    heatmap = Heatmap(
+        f"Predicted and true {task.name}", words, middles[::-1], middles, cells, "predicted", "true", label_width=44
+    )
+    return Figure("agreement", heatmap.draw(), f"{words} Numbers are examples; the diagonal is agreement.")
+
+
+def _regression_reliability(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
+    """Draw the mean truth of examples with nearly the same prediction against the prediction."""
+    values, targets = found.values, found.targets
+    parts = np.array_split(np.argsort(values, kind="stable"), min(bins, len(values)))
+    points = tuple((float(values[part].mean()), float(targets[part].mean())) for part in parts)
+    ends = (min(min(point) for point in points), max(max(point) for point in points))
+    series = (Series("mean truth", points), Series("agreement", tuple((end, end) for end in ends), 1, dots=False))
+    drawing = line_chart(f"Reliability of {task.name}", series, "predicted", "mean truth", by_step=False)
+    rows = tuple((f"{x:.4f}", f"{y:.4f}", f"{len(part):,}") for (x, y), part in zip(points, parts, strict=True))
+    table = Table(f"Reliability of {task.name}", ("mean prediction", "mean truth", "examples"), rows, texts=0)
+    caption = "Each dot is a tenth of the examples, ordered by prediction; below the line predictions are too high."
+    return Figure("reliability", drawing, caption, table)

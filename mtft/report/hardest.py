@@ -1,0 +1,48 @@
+"""The examples that a model was most wrong about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtft.outputs import Array
+from mtft.report.records import Predictions, TaskRecord
+
+
+@dataclass(frozen=True)
+class HardExample:
+    """An example that the model was most wrong about: its texts (or its id alone), and facts as (name, value)."""
+
+    texts: tuple[str, ...]
+    id: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def hardest(task: TaskRecord, count: int) -> list[HardExample]:
+    """Return the examples whose true class got the least probability, or whose number is farthest off."""
+    found = task.predictions
+    if found is None or not len(found.targets):
+        return []
+    order = np.argsort(-_wrongness(found.values, found.targets), kind="stable")[:count]
+    return [_hard(task, found, int(row)) for row in order]
+
+
+def _wrongness(values: Array, targets: Array) -> Array:
+    if values.ndim == 1:
+        return np.abs(values - targets)
+    wrong: Array = 1 - values[np.arange(len(targets)), targets.astype(int)]
+    return wrong
+
+
+def _hard(task: TaskRecord, found: Predictions, row: int) -> HardExample:
+    name, target, value = found.ids[row], float(found.targets[row]), found.values[row]
+    texts = found.texts.get(name, ())
+    if found.values.ndim == 1:
+        off = float(value) - target
+        numbers = (("true", f"{target:.2f}"), ("answered", f"{float(value):.2f}"), ("off by", f"{off:+.2f}"))
+        return HardExample(texts, name, numbers)
+    labels = task.class_names
+    both = (("true", int(target)), ("answered", int(np.argmax(value))))
+    facts = tuple((word, f"{labels[at]} ({float(value[at]):.1%})") for word, at in both)
+    return HardExample(texts, name, facts)

@@ -1,0 +1,232 @@
+"""The page: sections of tables, pictures and examples, written as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtft.errors import ConfigError
+from mtft.report.answers import answer_figures
+from mtft.report.conflicts import conflict_figures
+from mtft.report.curves import curve_figures, scores_figure
+from mtft.report.figure import Figure, Table
+from mtft.report.hardest import HardExample, hardest
+from mtft.report.records import Predictions, RunRecord, TaskRecord
+from mtft.report.scores import Score, score
+from mtft.report.selection import Part, selection_figures
+from mtft.report.svg import FONT, colors_css, to_svg
+from mtft.report.tables import facts, parameters, settings
+from mtft.texts import printable
+
+
+@dataclass(frozen=True)
+class Group:
+    """Things that belong together under a heading, which may be empty; tables may be folded away."""
+
+    heading: str
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    examples: tuple[HardExample, ...] = ()
+    folded: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its anchor, its title, what it is about, its groups."""
+
+    anchor: str
+    title: str
+    lead: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows.
+
+    `tasks` give each task's metric and number of examples, `scores` are by (task, run), `facts` are (run, (name,
+    value)) for the head of the page.
+    """
+
+    runs: tuple[RunRecord, ...]
+    tasks: Mapping[str, tuple[str, int]]
+    scores: Mapping[tuple[str, str], Score]
+    overview: Figure | None
+    sections: tuple[Section, ...]
+
+    facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+    @property
+    def title(self) -> str:
+        return ", ".join(run.label for run in self.runs)
+
+    def figures(self) -> dict[str, Figure]:
+        """Return every picture under a name of its own."""
+        found = {"scores-intervals": self.overview} if self.overview else {}
+        for section in self.sections:
+            for group in section.groups:
+                for figure in group.figures:
+                    found[_slug(f"{section.anchor}-{group.heading}-{figure.name}", found)] = figure
+        return found
+
+
+def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: int = 5) -> Page:
+    """Put together what there is to show of some runs, the first of which the others are compared with."""
+    tasks: dict[str, tuple[str, int]] = {}
+    scores: dict[tuple[str, str], Score] = {}
+    for run in runs:
+        for name, task in run.tasks.items():
+            tasks.setdefault(name, (task.metric, len(task.predictions.ids) if task.predictions else 0))
+            if found := score(run, runs[0], name, resamples):
+                scores[name, run.label] = found
+    order = {name: number for number, name in enumerate(tasks)}
+    by_task = dict(sorted(scores.items(), key=lambda entry: order[entry[0][0]]))
+    sections = [_curves(runs, tasks), _conflicts(runs), _selection(runs), _answers(runs), _hardest(runs, examples)]
+    sections += [_parameters(runs), _settings(runs)]
+    return Page(
+        tuple(runs), tasks, scores, scores_figure(by_task, [run.label for run in runs]),
+        tuple(section for section in sections if section.groups), tuple((run.label, facts(run)) for run in runs),
+    )  # fmt: skip
+
+
+def _curves(runs: Sequence[RunRecord], tasks: Iterable[str]) -> Section:
+    groups = (Group(task, tuple(curve_figures(runs, task))) for task in tasks)
+    return Section("curves", "Learning curves", "How training went, task by task.", _shown(groups))
+
+
+def _conflicts(runs: Sequence[RunRecord]) -> Section:
+    groups = []
+    for run in runs:
+        if figures := conflict_figures(run):
+            changed = run.summary.get("conflicts", {}).get("changed") if _maps(run.summary, "conflicts") else None
+            note = f"On average surgery moved the step by {changed:.1%} of its length." if _finite(changed) else ""
+            groups.append(Group(_heading(run, runs), tuple(figures), note=note))
+    return Section("conflicts", "Conflicts between tasks", "Which tasks pull the encoder apart.", tuple(groups))
+
+
+def _selection(runs: Sequence[RunRecord]) -> Section:
+    owners: dict[tuple[Part, ...], list[str]] = {}
+    for run in runs:
+        if run.selected:
+            owners.setdefault(run.selected, []).append(run.label)
+    groups = [
+        Group(", ".join(names) if len(runs) > 1 else "", tuple(selection_figures(parts)))
+        for parts, names in owners.items()
+    ]
+    return Section("selection", "What was selected", "Which of the encoder's weights training may move.", tuple(groups))
+
+
+def _answers(runs: Sequence[RunRecord]) -> Section:
+    groups = (Group(heading, tuple(answer_figures(task))) for heading, task in _distinct(runs))
+    lead = "How the answers on dev compare with the truth, and whether the model knows how sure it can be."
+    return Section("answers", "Answers", lead, _shown(groups))
+
+
+def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
+    groups = []
+    for heading, task in _distinct(runs):
+        if found := hardest(task, count):
+            at_hand = any(example.texts for example in found)
+            note = "" if at_hand else "The texts are not at hand, ids stand for them."
+            groups.append(Group(heading, examples=tuple(found), note=note))
+    lead = "The dev examples that the model was most wrong about, with the probabilities of classes: what it lacks, or "
+    lead += "labels to doubt."
+    return Section("hardest", "Hardest examples", lead, tuple(groups))
+
+
+def _distinct(runs: Sequence[RunRecord]) -> list[tuple[str, TaskRecord]]:
+    """Return task after task each run's record under a heading; runs that answer alike share the first one's."""
+    found: list[tuple[list[str], TaskRecord]] = []
+    for name in dict.fromkeys(name for run in runs for name in run.tasks):
+        for run in runs:
+            task = run.tasks.get(name)
+            if task is None or task.predictions is None:
+                continue
+            same = (names for names, other in found if other.name == name and _alike(task.predictions, other))
+            if names := next(same, None):
+                names.append(run.label)
+            else:
+                found.append(([run.label], task))
+    return [(f"{task.name}: {', '.join(names)}" if len(runs) > 1 else task.name, task) for names, task in found]
+
+
+def _alike(found: Predictions, other: TaskRecord) -> bool:
+    known = other.predictions
+    if known is None or found.ids != known.ids:
+        return False
+    return np.array_equal(found.values, known.values) and np.array_equal(found.targets, known.targets)
+
+
+def _parameters(runs: Sequence[RunRecord]) -> Section:
+    table = parameters(runs)
+    return Section("parameters", "Parameters and bytes", "What is stored, and how much of it was tuned.",
+                   (Group("", tables=(table,)),))  # fmt: skip
+
+
+def _settings(runs: Sequence[RunRecord]) -> Section:
+    groups = []
+    for run in runs:
+        tables = [settings(run.config, "Settings"), settings(run.environment, "Environment")]
+        times = tuple(tuple(str(record.get(key, "–")) for key in TIMES) for record in run.times)
+        tables.append(Table("Times", TIMES, times, texts=0))
+        groups.append(Group(_heading(run, runs), tables=tuple(table for table in tables if table.rows), folded=True))
+    return Section("settings", "Settings and environment", "All that it takes to do it again.",
+                   tuple(group for group in groups if group.tables))  # fmt: skip
+
+
+TIMES = ("epoch", "step", "seconds", "tokens")
+
+
+def _shown(groups: Iterable[Group]) -> tuple[Group, ...]:
+    return tuple(group for group in groups if group.figures)
+
+
+def _heading(run: RunRecord, runs: Sequence[RunRecord]) -> str:
+    return run.label if len(runs) > 1 else ""
+
+
+def _maps(record: Mapping[str, Any], key: str) -> bool:
+    return isinstance(record.get(key), Mapping)
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _slug(text: str, taken: Mapping[str, object]) -> str:
+    """Make a name for files and ids of a text: letters, digits and hyphens, unlike those taken."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
+    name = "-".join(filter(None, plain.split("-")))[:80]
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
+# ---- writing --------------------------------------------------------------------------------------------------
+
+
+def render(page: Page) -> str:
+    """Write the page as HTML; ConfigError names the extra where jinja2 is not installed."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise ConfigError("a report needs jinja2; run: pip install 'mtft[report]'") from None
+
+    def harmless(value: object) -> object:
+        return value if isinstance(value, Markup) else printable(str(value))
+
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, finalize=harmless,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    names = {id(figure): name for name, figure in page.figures().items()}
+    draw: Callable[[Figure], str] = lambda figure: Markup(to_svg(figure.drawing, names[id(figure)]))  # noqa: E731
+    style = (here / "style.css").read_text(encoding="utf-8").replace("FONT", FONT)
+    return environment.get_template("page.html").render(page=page, draw=draw, style=Markup(colors_css() + "\n" + style))

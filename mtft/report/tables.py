@@ -1,0 +1,85 @@
+"""Tables of a report: parameters and bytes, settings, and the facts that head the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtft.report.figure import Table, inner
+from mtft.report.records import RunRecord
+
+
+def parameters(runs: Sequence[RunRecord]) -> Table:
+    """Tabulate parameters and bytes, a column a run."""
+    rows = [
+        ("parameters stored", *(_count(run, "stored") for run in runs)),
+        ("of them tuned", *(_count(run, "tunable") for run in runs)),
+        ("encoder", *(_count(run, "encoder", "stored") for run in runs)),
+        ("of it tuned", *(_count(run, "encoder", "tunable") for run in runs)),
+    ]
+    heads = list(dict.fromkeys(head for run in runs for head in inner(run.summary, "parameters", "heads")))
+    rows += [(f"head {head}", *(_count(run, "heads", head) for run in runs)) for head in heads]
+    for text, key in (
+        ("stored, of individual models with the same heads", "stored_to_individuals_with_same_heads"),
+        ("tuned, of individual models with the same heads", "tunable_to_individuals_with_same_heads"),
+    ):
+        rows.append((text, *(_share(inner(run.summary, "parameters", "ratios").get(key)) for run in runs)))
+    names = list(dict.fromkeys(name for run in runs for name in run.files))
+    rows += [(f"bytes of {name}", *(_whole(run.files.get(name)) for run in runs)) for name in names]
+    rows.append(("bytes of model files", *(_whole(sum(run.files.values()) if run.files else None) for run in runs)))
+    rows.append(("bytes of base model", *("not at hand" if run.base_bytes is None else _whole(run.base_bytes)
+                                          for run in runs)))  # fmt: skip
+    return Table("Parameters and bytes", ("", *(run.label for run in runs)), tuple(rows))
+
+
+def _count(run: RunRecord, *keys: str) -> str:
+    return _whole(inner(run.summary, "parameters", *keys[:-1]).get(keys[-1]))
+
+
+def _whole(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "–"
+
+
+def _share(value: object) -> str:
+    return f"{value:.1%}" if isinstance(value, float) else "–"
+
+
+def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
+    """Return a run's figures for the head of the page, those that are known, as (name, value)."""
+    counts = inner(run.summary, "parameters")
+    stored, tunable = counts.get("stored"), counts.get("tunable")
+    found = []
+    if isinstance(stored, int) and isinstance(tunable, int) and stored > 0:
+        found += [("parameters stored", f"{stored / 1e6:.1f}M"), ("of them tuned", f"{tunable / stored:.1%}")]
+    if run.files:
+        found.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
+    if isinstance(run.summary.get("epochs"), int):
+        found.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
+    if run.times:
+        found.append(("time", duration(run.times[-1]["seconds"])))
+    return tuple(found)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them: 12 s, 3 min 5 s, 2 h 7 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def settings(record: Mapping[str, Any], name: str, prefix: str = "") -> Table:
+    """Tabulate settings, nested ones under dotted keys."""
+    return Table(name, ("key", "value"), tuple(_flat(record, prefix)), texts=2)
+
+
+def _flat(record: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            rows.append((f"{prefix}{key}", (" " if key == "arguments" else ", ").join(map(str, value))))
+        else:
+            rows.append((f"{prefix}{key}", str(value).lower() if isinstance(value, bool) else str(value)))
+    return rows

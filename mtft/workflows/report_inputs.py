@@ -1,0 +1,176 @@
+"""Reading runs for a report: what is there is read, what is not or is damaged becomes a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import tomli
+
+from mtft.checkpoint import read_manifest
+from mtft.data.audit.splits import read_split
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weight_files
+from mtft.errors import CheckpointError, ModelError, MtftError
+from mtft.files import read_json, read_json_lines
+from mtft.report.records import Predictions, Record, RunRecord, TaskRecord
+from mtft.report.selection import Part, selected_parts
+from mtft.selection.mask import load_mask
+from mtft.workflows.run_directory import read_predictions
+from mtft.workflows.services import Services
+
+T = TypeVar("T")
+LOGS: dict[str, dict[str, type]] = {
+    "metrics": {"step": int, "dev": dict},
+    "steps": {"step": int, "losses": dict},
+    "conflicts": {"pairs": dict},
+    "times": {"seconds": float},
+}
+"""Logs of a run, and what each of their records must hold for a report."""
+
+
+def read_run(run: Path, label: str, services: Services, data_dir: Path | None, *, texts: bool) -> RunRecord:
+    """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now."""
+    return _Reader(run, label, services, data_dir, texts).read()
+
+
+@dataclass
+class _Reader:
+    """Reads one run, and notes what it could not."""
+
+    run: Path
+    label: str
+    services: Services
+    data_dir: Path | None
+    texts: bool
+    notes: list[str] = field(default_factory=list)
+
+    def read(self) -> RunRecord:
+        if not self.run.is_dir():
+            raise CheckpointError(f"{self.run}: no such run directory")
+        if not any((self.run / name).is_file() for name in ("config.toml", "environment.json", "summary.json")):
+            raise CheckpointError(f"{self.run}: no run of mtft (no config.toml, environment.json or summary.json)")
+        nothing: dict[str, Any] = {}
+        summary = self._try(lambda: read_json(self.run / "summary.json"), nothing)
+        environment = self._try(lambda: read_json(self.run / "environment.json"), nothing)
+        config = self._try(lambda: _read_toml(self.run / "config.toml"), nothing)
+        manifest = self._try(lambda: read_manifest(self.run / "model"), nothing)
+        logs = {name: self._log(name) for name in LOGS}
+        return RunRecord(
+            self.label, str(self.run), self._tasks(summary, config, manifest, logs["metrics"], environment), summary,
+            logs["metrics"], logs["steps"], logs["conflicts"], logs["times"], config, environment, manifest,
+            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._files(),
+            _base_bytes(manifest) if manifest else None, tuple(self.notes),
+        )  # fmt: skip
+
+    def _try(self, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except MtftError as error:
+            self.notes.append(str(error))
+            return otherwise
+
+    def _log(self, name: str) -> tuple[Record, ...]:
+        path = self.run / f"{name}.jsonl"
+        if not path.exists():  # not every command keeps every log
+            return ()
+        found = self._try(lambda: read_json_lines(path), list[dict[str, Any]]())
+        kept = [record for record in found if _fits(record, LOGS[name])]
+        if len(kept) < len(found):
+            self.notes.append(f"{path}: {len(found) - len(kept)} of {len(found)} records are not of this log")
+        return tuple(kept)
+
+    def _tasks(
+        self, summary: Record, config: Record, manifest: Record, epochs: Sequence[Record], environment: Record
+    ) -> dict[str, TaskRecord]:
+        """Return the run's tasks: those of the summary, else of the manifest, else of the settings."""
+        metrics = _mapping(summary.get("tasks"))
+        last = {name: scores for record in epochs for name, scores in record["dev"].items()}
+        outputs = {entry["name"]: entry["output"] for entry in manifest.get("tasks", [])}
+        named = config.get("tasks")
+        names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list) else [])
+        found = {}
+        for name in names:
+            dev = {
+                key: float(value)
+                for key, value in _mapping(_mapping(summary.get("dev")).get(name, last.get(name))).items()
+                if isinstance(value, int | float)
+            }
+            classes = outputs.get(name, {}).get("names")
+            labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
+            predictions = self._predictions(name, environment)
+            found[name] = TaskRecord(name, str(metrics.get(name, next(iter(dev), ""))), dev, labels, predictions)
+        return found
+
+    def _predictions(self, task: str, environment: Record) -> Predictions | None:
+        path = self.run / "predictions" / f"{task}.dev.jsonl"
+        if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
+            return None
+        found = self._try(lambda: _checked_predictions(path, read_predictions(self.run, task, "dev")), None)
+        if found is None:
+            return None
+        ids, targets, values = found
+        return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
+
+    def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
+        """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""
+        place = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
+        if not self.texts or place is None or task not in self.services.registry.tasks:
+            return {}
+        source = self.services.registry.task(task).source
+        try:
+            examples = read_split(source.name, "dev", source.reader, place).examples
+        except MtftError:
+            return {}
+        return {example.id: example.texts for example in examples if example.id in ids}
+
+    def _selected(self, manifest: Record) -> tuple[Part, ...]:
+        path = self.run / "model" / "mask.safetensors"
+        mask = load_mask(path, total=manifest["total"])
+        try:
+            return tuple(selected_parts(mask, manifest["base"]["encoder"]))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} does not fit model.json: {error}") from None
+
+    def _files(self) -> dict[str, int]:
+        model = self.run / "model"
+        return {file.name: file.stat().st_size for file in sorted(model.glob("*")) if file.is_file()}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
+
+
+def _fits(record: Record, shape: Mapping[str, type]) -> bool:
+    return all(isinstance(record.get(key), int | float if kind is float else kind) for key, kind in shape.items())
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+Read = tuple[list[str], Any, Any]
+
+
+def _checked_predictions(path: Path, found: Read) -> Read:
+    """Check that values are numbers or probabilities, and targets those of their classes."""
+    _, targets, values = found
+    classes = values.shape[1] if values.ndim == 2 else 0
+    whole = np.isin(targets, np.arange(classes)).all()
+    if not len(targets) or targets.ndim != 1 or values.ndim not in (1, 2) or (classes and not whole):
+        raise CheckpointError(f"{path}: not a predictions file: values {values.shape}, targets {targets.shape}")
+    return found
+
+
+def _base_bytes(manifest: Record) -> int | None:
+    """Return the size of the base model's weights, None where they are not at hand."""
+    try:
+        return sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"])))
+    except ModelError:
+        return None
