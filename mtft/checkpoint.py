@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError
-from mtft.files import read_json, replaced_directory, write_bytes, write_json
+from mtft.files import read_json, replaced_directory, replaced_file, write_json
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
@@ -203,8 +203,9 @@ def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file atomically."""
-    write_bytes(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+    """Write a safetensors file atomically, without a copy of it in memory."""
+    with replaced_file(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
 
 
 def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

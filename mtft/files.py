@@ -16,10 +16,19 @@ from mtft.errors import CheckpointError
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
+    with replaced_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Give the name of an empty file to fill; when the block ends without error it takes the place of `path`."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
+    temporary.write_bytes(b"")
+    mode = temporary.stat().st_mode  # some libraries make files that only their owner may read
+    yield temporary
+    temporary.chmod(mode)
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
 

@@ -11,12 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "seeding", "files", "texts", "distributed", "devices"),
+    ("errors", "seeding", "files", "texts", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
     ("data", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
-    ("training", "evaluation", "prediction", "checkpoint", "report"),
+    ("training", "evaluation", "prediction", "checkpoint", "memory", "report"),
     ("workflows", "testing"),
     ("cli", "__main__", "__init__"),  # the facade `mtft/__init__.py` names modules, and imports them when asked
 )

@@ -194,11 +194,11 @@ class _Lines:
         if tenth == self._tenth and now - self._last < self._every and step < total:
             return
         self._tenth, self._last = tenth, now
-        left = f"{_duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
+        left = f"{duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
         head = f"{unit} {step}/{total}"
         print("  ".join(filter(None, [head, text, left])), file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -8,6 +8,7 @@ import click
 
 from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.plan import show_plan
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import TrainConfig
@@ -15,9 +16,10 @@ from mtft.config.schema import TrainConfig
 
 @click.command("train")
 @options_for(TrainConfig)
+@click.option("--dry-run", is_flag=True, help="Plan only, as `mtft plan` does; nothing is written.")
 @json_option
 @quiet_option
-def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
+def command(loaded: Loaded[TrainConfig], dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Fine-tune one encoder on several tasks at once.
 
     Selects the weights that train unless --mask is given, trains all tasks together on the shuffled union of
@@ -29,6 +31,9 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
       mtft train --tasks sst,quora,sts --data-dir data --epochs 2 --out runs/first
       mtft train --tasks sts --preset report-vanilla
     """  # noqa: D301 - click reads the backspace
+    if dry_run:
+        show_plan(loaded.config, as_json=as_json, quiet=quiet)
+        return
     from mtft.workflows.train import train
 
     with open_services(quiet=quiet) as services:

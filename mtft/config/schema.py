@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from mtft.config.values import Limits, Names, NamesOrNone, Rates, Rule
+from mtft.config.values import Limits, Names, NamesOrNone, Rates, Rule, Size
 
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
@@ -194,6 +194,9 @@ class TrainConfig(
         "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
     )
     max_steps: int | None = Field(None, ge=1, description="steps after which training stops (default: no limit)")
+    max_memory: Size | None = Field(
+        None, description="most memory, as in 3G (bytes, K, M, G); smaller micro-batches are used until training fits"
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of encoder activations dropped in training")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="share of head activations dropped in training")
     best: Rule = Field(

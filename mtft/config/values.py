@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _pieces(text: str) -> list[str]:
@@ -65,6 +67,21 @@ def _limits(value: Any) -> dict[str, float]:
     return limits
 
 
+def _size(value: Any) -> Any:
+    """Read bytes from "3G" or "512 MiB", in powers of 1024; whole numbers are bytes already."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:iB)?", value.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{value[:80]!r} is not a number of bytes, as in 3G or 512M")
+    return int(Decimal(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+def size_text(size: float) -> str:
+    """Write bytes for people."""
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
 def _rule(value: str) -> str:
     if value not in ("mean", "last") and not all(value.partition(".")):
         raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
@@ -76,3 +93,4 @@ NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: ()
 Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Rule = Annotated[str, AfterValidator(_rule)]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]

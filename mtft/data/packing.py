@@ -101,7 +101,7 @@ class TokenBatch:
     def owners(self) -> Tensor:
         """Index of each token's sequence [N]."""
         lengths = torch.tensor(self.lengths, device=self.ids.device)
-        return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
+        return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths, output_size=self.tokens)
 
     @cached_property
     def ends(self) -> Tensor:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save
 from torch import Tensor
 
-from mtft.files import replaced_directory, write_bytes, write_json
+from mtft.checkpoint import write_tensors
+from mtft.files import replaced_directory, write_json
 
 
 def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
     """Write tensors and position in place of the former state."""
     with replaced_directory(directory) as fresh:
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-        write_bytes(fresh / "tensors.safetensors", save(content))
+        write_tensors(fresh / "tensors.safetensors", dict(sorted(tensors.items())))
         write_json(fresh / "position.json", position)

@@ -11,17 +11,18 @@ from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.errors import CheckpointError
 from mtft.evaluation import read_values, scores
+from mtft.machine import release
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask
-from mtft.training.loop import EpochDone, Plan, StepDone
+from mtft.training.loop import EpochDone, StepDone
 from mtft.training.loop import train as loop
 from mtft.training.state import save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
-from mtft.workflows.count import count_selected
 from mtft.workflows.preparation import Prepared, data_directory, load_source, prepare
 from mtft.workflows.probe import check_saved, save_with_probe
+from mtft.workflows.resources import check_machine, count, disk, fit, make_plan
 from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Progress, Services
@@ -49,10 +50,13 @@ def train(config: TrainConfig, services: Services) -> TrainResult:
     best.check(tuple(services.registry.task(name) for name in config.tasks))
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
-    mask = _given_mask(config.mask, prepared, services) if config.mask else None
-    count_selected(config.keep, len(prepared.encoder))  # an impossible share is told before anything is replaced
+    mask = given_mask(config.mask, prepared, services) if config.mask else None
+    counts = count(config, prepared, mask)  # an impossible share is told before anything is replaced
+    config, memory = fit(config, prepared, dev, counts)
+    check_machine(path, disk(counts), memory, services.notify)
     run = RunDirectory.create(path, config, "train", data_directory(config))
     mask = mask or choose(prepared, config, services)
+    release()
     trained = TrainedModel(
         prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length, config.model
     )
@@ -71,7 +75,7 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
     }  # fmt: skip
 
 
-def _given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
+def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
     """Read a mask file; it must have been made for these base weights."""
     mask = load_mask(path, total=len(prepared.encoder))
     if mask.base_digest != prepared.digest:
@@ -103,9 +107,7 @@ class Training:
         self.tasks, self.dev, self.best = trained.tasks, dev, best
         self.best_scores: Scores = {}
         self.epoch, self.overall = Tally(), Tally()
-        self.plan = Plan(
-            config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed
-        )
+        self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
         self.stepper = Stepper(
             trained.model, trained.encoder, prepared.sources, trained.selection,
@@ -140,6 +142,7 @@ class Training:
 
     def _after_epoch(self, event: EpochDone) -> None:
         """Evaluate on dev, log, and keep the model if it is the best so far."""
+        release()
         dev: Scores = {}
         values = {}
         for task in self.tasks:
@@ -155,6 +158,7 @@ class Training:
         line = "  ".join(f"{task.name} {task.primary_metric} {dev[task.name][task.primary_metric]:.3f}"
                          for task in self.tasks)  # fmt: skip
         self.services.notify(f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        release()
         if better:
             self.best_scores = dev
             self._save(values)

@@ -1,0 +1,165 @@
+"""``mtft plan``: what a training would count, store, take and last, found without training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtft.config.schema import CountConfig, TrainConfig
+from mtft.data.dataset import Dataset
+from mtft.data.packing import pack
+from mtft.data.sampling import Rows
+from mtft.machine import available_bytes, free_disk_bytes
+from mtft.parameters import ParameterCount
+from mtft.training.step import Stepper
+from mtft.workflows.count import count_plan
+from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare
+from mtft.workflows.resources import Disk, Memory, check_machine, count, disk, fit, make_plan, schedule, scored
+from mtft.workflows.run_directory import free_path
+from mtft.workflows.services import Services
+from mtft.workflows.train import dev_sets, given_mask
+
+PROBE_TOKENS = 2048
+"""Tokens of the step whose time is taken."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Optimizer steps, and tokens that are selected on, trained on and evaluated."""
+
+    steps: int
+    tokens: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What a training would take; what depends on data is None where files are missing, which `missing` names."""
+
+    parameters: ParameterCount
+    disk: Disk
+    memory: Memory | None = None
+    work: Work | None = None
+    seconds: Mapping[str, float] | None = None
+    missing: tuple[str, ...] = ()
+    free: Mapping[str, int | None] = field(default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as one mapping."""
+        memory, work, counts = self.memory, self.work, self.parameters
+        return {
+            "parameters": counts.report(),
+            "optimizer": {"entries": counts.tunable, "moments": 2},
+            "checkpoint_bytes": {"model": self.disk.model, "state": self.disk.state, "disk": self.disk.needed},
+            "memory_bytes": memory and {**memory.phases, "peak": memory.peak},
+            "micro_batch_tokens": memory and memory.micro_batch_tokens,
+            "steps": work and work.steps,
+            "tokens": work and dict(work.tokens),
+            "seconds": self.seconds and {**self.seconds, "total": sum(self.seconds.values())},
+            "available_bytes": dict(self.free),
+            "missing": list(self.missing),
+        }
+
+
+def plan(config: TrainConfig, services: Services) -> PlanResult:
+    """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
+    path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
+    if missing := _missing(config, services):
+        counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
+        return PlanResult(counts, disk(counts), missing=tuple(missing), free=free)
+    prepared = prepare(config, services)
+    dev = dev_sets(config, prepared, services)
+    mask = given_mask(config.mask, prepared, services) if config.mask else None
+    counts = count(config, prepared, mask)
+    config, memory = fit(config, prepared, dev, counts)
+    check_machine(path, disk(counts), memory, services.notify)
+    work = _work(config, prepared, dev)
+    seconds = _seconds(config, prepared, dev, counts, work)
+    return PlanResult(counts, disk(counts), memory, work, seconds, free=free)
+
+
+def _missing(config: TrainConfig, services: Services) -> list[str]:
+    """Name the files of the tasks' own sources that are not there."""
+    directory = data_directory(config)
+    sources = [services.registry.task(name).source for name in config.tasks]
+    return [str(path) for source in sources for split in ("train", "dev")
+            for path in missing_files(source, split, directory)]  # fmt: skip
+
+
+def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -> Work:
+    sizes = {source.name: len(source) for source in prepared.sources}
+    lengths = {source.name: source.table.example_lengths for source in prepared.sources}
+
+    def tokens(batches: Iterable[Rows]) -> int:
+        return sum(int(lengths[name][chosen].sum()) for rows in batches for name, chosen in rows.items())
+
+    steps = make_plan(config).steps(sizes)
+    epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
+    evaluated = epochs * sum(len(data.table.ids) for data in dev.values())
+    return Work(steps, {"select": tokens(scored(config, sizes)), "train": tokens(schedule(config, sizes)),
+                        "evaluate": evaluated})  # fmt: skip
+
+
+# ---- time -----------------------------------------------------------------------------------------------------
+
+
+def _seconds(
+    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount, work: Work
+) -> dict[str, float]:
+    """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
+    per_step, per_token = _step_time(config, prepared, counts)
+    return {
+        "select": per_token * work.tokens["select"],
+        "train": per_step * work.steps + per_token * work.tokens["train"],
+        "evaluate": _read_time(prepared, dev) * work.tokens["evaluate"],
+    }
+
+
+def _step_time(config: TrainConfig, prepared: Prepared, counts: ParameterCount) -> tuple[float, float]:
+    """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
+    every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
+    stepper = Stepper(
+        prepared.model, prepared.encoder, prepared.sources,
+        slice(None) if counts.selected == counts.encoder else every,
+        surgery=config.surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
+        micro_batch_tokens=config.micro_batch_tokens, seed=config.seed,
+    )  # fmt: skip
+    batch = next(iter(schedule(config, {source.name: len(source) for source in prepared.sources})))
+    whole = _tokens(stepper, batch)
+    share = min(1.0, PROBE_TOKENS / whole)
+    few = {name: rows[:1] for name, rows in batch.items()}
+    many = {name: rows[: max(1, round(share * len(rows)))] for name, rows in batch.items()}
+    stepper.step(few, 0.0, 0)  # torch sets itself up
+    short, long = _timed(lambda: stepper.step(few, 0.0, 0)), _timed(lambda: stepper.step(many, 0.0, 0))
+    more = _tokens(stepper, many) - _tokens(stepper, few)
+    per_token = (long - short) / more if more and long > short else long / _tokens(stepper, many)
+    return max(0.0, short - per_token * _tokens(stepper, few)), per_token
+
+
+@torch.no_grad()
+def _read_time(prepared: Prepared, dev: Mapping[str, Dataset]) -> float:
+    """Return the seconds that each token takes without a gradient, from texts spread over one task's dev split."""
+    task, data = next(iter(dev.items()))
+    rows = np.arange(0, len(data), -(-len(data.table.ids) // PROBE_TOKENS))
+    batch = pack((data.table, rows))
+    prepared.model.eval()
+    return _timed(lambda: prepared.model(batch, [task])) / batch.tokens
+
+
+def _tokens(stepper: Stepper, rows: Rows) -> int:
+    return sum(int(stepper.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
+
+
+def _timed(function: Callable[[], object]) -> float:
+    """Return the seconds of the faster of two calls."""
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)

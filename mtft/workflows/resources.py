@@ -1,0 +1,184 @@
+"""What a training will take of the machine, known before it starts: bytes of memory in each phase, bytes on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtft.config.schema import TrainConfig
+from mtft.config.values import size_text
+from mtft.data.dataset import Dataset
+from mtft.data.sampling import Rows, epoch_batches
+from mtft.data.tokenization import TokenTable
+from mtft.errors import ConfigError
+from mtft.evaluation import BUDGET
+from mtft.machine import available_bytes, free_disk_bytes, release, resident_bytes
+from mtft.memory import activation_bytes, heaviest, phases
+from mtft.parameters import ParameterCount
+from mtft.selection.mask import Mask
+from mtft.training.loop import Plan
+from mtft.workflows.count import count_selected
+from mtft.workflows.preparation import Prepared
+
+SMALLEST = 64
+"""Tokens below which a micro-batch is not cut."""
+
+Tables = Mapping[str, Mapping[str, TokenTable]]
+"""Of each task, the tokens of its sources by name."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak bytes of each phase, and the micro-batch size that they are for."""
+
+    phases: Mapping[str, int]
+    micro_batch_tokens: int
+
+    @property
+    def peak(self) -> int:
+        return max(self.phases.values())
+
+    @property
+    def where(self) -> str:
+        """Name the phase that needs most."""
+        return max(self.phases, key=lambda name: self.phases[name])
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes of the best model, of the state that a resume needs, and the most that both take while replaced."""
+
+    model: int
+    state: int
+
+    @property
+    def needed(self) -> int:
+        return 2 * (self.model + self.state)
+
+
+def make_plan(config: TrainConfig) -> Plan:
+    """Return how long and how fast to train."""
+    return Plan(
+        config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed
+    )
+
+
+def schedule(config: TrainConfig, sizes: dict[str, int]) -> Iterator[Rows]:
+    """Yield the rows of every step of a training."""
+    left = make_plan(config).steps(sizes)
+    for epoch in range(1, config.epochs + 1):
+        for rows in epoch_batches(sizes, config.batch_size, config.seed, epoch)[:left]:
+            yield rows
+            left -= 1
+
+
+def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
+    """Return the rows that selection reads at once; none where it needs no data."""
+    if config.mask or config.keep == 1 or config.score not in ("sum", "abs", "fisher"):
+        return []
+    batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
+    if config.score != "sum":
+        return batches
+    return [{name: np.concatenate([rows[name] for rows in batches if name in rows]) for name in sizes
+             if any(name in rows for rows in batches)}]  # fmt: skip
+
+
+def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> ParameterCount:
+    """Count what is stored and what will train."""
+    total = len(prepared.encoder)
+    if mask:
+        chosen = len(mask.indices)
+    elif config.score == "bitfit":
+        names = zip(prepared.encoder.names, prepared.encoder.sizes, strict=True)
+        chosen = sum(size for name, size in names if name.endswith(".bias"))
+    else:
+        chosen = count_selected(config.keep, total)
+    heads = {name: sum(p.numel() for p in head.parameters()) for name, head in prepared.model.heads.items()}
+    return ParameterCount(total, chosen, heads)
+
+
+def memory(
+    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount, baseline: int
+) -> Memory:
+    """Return the bytes that each phase needs."""
+    tables = {
+        task.name: {source.name: source.table for source in prepared.sources if source.task == task.name}
+        for task in prepared.tasks
+    }
+    sizes = {source.name: len(source) for source in prepared.sources}
+    tokens = config.micro_batch_tokens
+
+    def most(tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
+        return _activations(prepared, tables, batches, budget, **how)
+
+    texts = {name: {name: data.table} for name, data in dev.items()}
+    whole = [{name: np.arange(len(data)) for name, data in dev.items()}]
+    found = phases(
+        counts,
+        baseline=baseline,
+        scoring=most(tables, lambda: scored(config, sizes), tokens, dropout=config.selection_dropout),
+        training=most(tables, lambda: schedule(config, sizes), tokens),
+        evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
+        scores=2 if config.combine == "normalised" else 1,
+    )
+    return Memory(found, tokens)
+
+
+def _activations(
+    prepared: Prepared, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
+) -> int:
+    """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
+    config = prepared.model.encoder.config
+    worst: dict[object, tuple[int, list[int], str]] = {}
+    for task in prepared.tasks:
+        cost, lengths = heaviest(config, tables[task.name], batches(), budget)
+        worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
+    tasks = {task.name: task for task in prepared.tasks}
+    return max((activation_bytes(config, tasks[name], lengths, **how) for _, lengths, name in worst.values() if lengths),
+               default=0)  # fmt: skip
+
+
+def fit(
+    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount
+) -> tuple[TrainConfig, Memory]:
+    """Return the settings with micro-batches that keep to `max_memory`, and what they need.
+
+    Sizes are halved until the run fits; ConfigError names the bytes needed if it never does. Off the CPU only what
+    the device holds is counted.
+    """
+    release()
+    held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
+    baseline = resident_bytes() - held if prepared.encoder.theta.device.type == "cpu" else 0
+    found = memory(config, prepared, dev, counts, baseline)
+    while config.max_memory is not None and found.peak > config.max_memory:
+        smaller = found.micro_batch_tokens // 2
+        if found.where not in ("select", "train") or smaller < SMALLEST:
+            raise ConfigError(
+                f"--max-memory is {config.max_memory:,} bytes; this run needs {found.peak:,} to {found.where}, "
+                f"with micro-batches of {found.micro_batch_tokens} tokens"
+            )
+        config = config.model_copy(update={"micro_batch_tokens": smaller})
+        found = memory(config, prepared, dev, counts, baseline)
+    return config, found
+
+
+def disk(counts: ParameterCount) -> Disk:
+    """Return the bytes of what a training writes, small files aside."""
+    total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
+    rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
+    mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
+    return Disk(model=mask + 4 * (chosen + heads), state=12 * (chosen + heads))
+
+
+def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:
+    """Say what will be taken; raise ConfigError if the disk is too small, and warn if memory may be."""
+    notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
+    if (free := free_disk_bytes(path)) < needed.needed:
+        raise ConfigError(f"--out: {path} has {free:,} bytes free; this run needs {needed.needed:,}")
+    more, left = memory.peak - resident_bytes(), available_bytes()
+    if left is not None and more > left:
+        notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
+               f"see --max-memory and --micro-batch-tokens")  # fmt: skip
