@@ -21,7 +21,7 @@ from mtft.texts import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
-    "plan": ("mtft.cli.plan:command", "Say what a training would take: parameters, bytes, memory, time."),
+    "plan": ("mtft.cli.plan:command", "Say what a training would take: memory, disk, time."),
     "select": ("mtft.cli.select:command", "Rank the encoder's parameters and write a mask file."),
     "refine": ("mtft.cli.refine:command", "Go on training single heads of a run; the encoder stays."),
     "eval": ("mtft.cli.eval:command", "Score a run on a split, with intervals and gates."),

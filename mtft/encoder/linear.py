@@ -25,7 +25,7 @@ class Linear(nn.Linear):
         """Map [N, in] to [N, out]; other ranks as torch does, with all rows' gradients."""
         if x.ndim != 2:
             return super().forward(x)
-        if torch.is_autocast_enabled(x.device.type):
+        if not x.is_meta and torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         mapped: Tensor = _Linear.apply(x, self.weight, self.bias, self.rows)  # type: ignore[no-untyped-call]
         return mapped

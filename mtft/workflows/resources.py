@@ -137,8 +137,8 @@ def _activations(
         cost, lengths = heaviest(config, tables[task.name], batches(), budget)
         worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
     tasks = {task.name: task for task in prepared.tasks}
-    return max((activation_bytes(config, tasks[name], lengths, **how) for _, lengths, name in worst.values() if lengths),
-               default=0)  # fmt: skip
+    chosen = [(tasks[name], lengths) for _, lengths, name in worst.values() if lengths]
+    return max((activation_bytes(config, task, lengths, **how) for task, lengths in chosen), default=0)
 
 
 def fit(

@@ -129,3 +129,16 @@ def test_presets_hold_the_values_of_the_report() -> None:
     assert values("report-sam") == (Decimal("0.1"), 1e-4, 16, 30, "constant")
     refine = load(RefineConfig, preset="report", flags={"tasks": "sst"}).config
     assert (refine.batch_size, refine.lr, refine.task_lr, refine.epochs) == (16, 1e-5, {"sst": 5e-8}, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("3G", 3 << 30), ("1.5GiB", 3 << 29), ("800m", 800 << 20), ("2 K", 2048), ("77", 77), (78, 78)]
+)
+def test_sizes_are_bytes_or_powers_of_1024(text: Any, size: int) -> None:
+    assert TrainConfig(tasks=("sst",), max_memory=text).max_memory == size
+
+
+@pytest.mark.parametrize("text", ["3GB", "-1", "0", "G", "1e3", "0.1", "3 X", ""])
+def test_other_sizes_are_refused(text: Any) -> None:
+    with pytest.raises(ValidationError):
+        TrainConfig(tasks=("sst",), max_memory=text)
