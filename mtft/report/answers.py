@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtft.metrics import Calibration, calibration, confusion
 from mtft.report.charts import Series, line_chart, reliability_chart
 from mtft.report.figure import Figure, Table, number
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.records import Predictions, TaskRecord
+
+MOST_CLASSES = 30
+"""More are drawn small, and only what is most often confused is told in numbers."""
 
 
 def answer_figures(task: TaskRecord) -> Iterator[Figure]:
@@ -50,18 +54,31 @@ def _confusion(task: TaskRecord, found: Predictions) -> Figure:
     counts = confusion(found.values, found.targets, len(names))
     cells = []
     for at, row in enumerate(counts.tolist()):
-        total = sum(row)
-        shares = [value / total if total else 0.0 for value in row]
+        shares = [value / (sum(row) or 1) for value in row]
+        titles = [f"{names[at]} taken for {names[to]}: {share:.1%}" for to, share in enumerate(shares)]
+        few = len(names) <= MOST_CLASSES
         cells.append([
-            Cell(share if to == at else -share, f"{value:,}", f"{names[at]} taken for {names[to]}: {share:.1%}")
-            for to, (value, share) in enumerate(zip(row, shares, strict=True))
+            Cell(share if to == at else -share, f"{row[to]:,}", titles[to]) if few or row[to] else Cell(0)
+            for to, share in enumerate(shares)
         ])  # fmt: skip
     right = int(np.trace(counts))
     words = f"{right:,} of {int(counts.sum()):,} answers are right."
-    heatmap = Heatmap(f"Confusion of {task.name}", words, names, names, cells, "answer", "truth", row_height=34)
-    rows = tuple((name, *(f"{value:,}" for value in row)) for name, row in zip(names, counts.tolist(), strict=True))
-    table = Table(f"Confusion of {task.name}", ("truth", *names), rows)
+    height = min(34.0, max(MOST_CLASSES * 14 / len(names), 3))
+    heatmap = Heatmap(f"Confusion of {task.name}", words, names, names, cells, "answer", "truth", row_height=height)
+    table = _counts(task.name, names, counts)
     return Figure("confusion", heatmap.draw(), f"{words} Colour: share of the row.", table)
+
+
+def _counts(task: str, names: Sequence[str], counts: NDArray[np.int64]) -> Table:
+    """Tabulate all counts, or of many classes those that are most often taken for each other."""
+    if len(names) <= MOST_CLASSES:
+        rows = tuple((name, *(f"{value:,}" for value in row)) for name, row in zip(names, counts.tolist(), strict=True))
+        return Table(f"Confusion of {task}", ("truth", *names), rows)
+    wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
+    worst = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
+    places = [divmod(int(place), len(names)) for place in worst]
+    found = tuple((names[at], names[to], f"{wrong[at, to]:,}") for at, to in places if wrong[at, to])
+    return Table(f"Most frequent confusions of {task}", ("truth", "answer", "examples"), found, texts=2)
 
 
 def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtft.report.charts import Series, line_chart
-from mtft.report.figure import Figure, Table, inner, percent, real
+from mtft.report.drawing import SERIES
+from mtft.report.figure import Figure, Table, inner, percent, real, signed
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.records import RunRecord
+
+Stretch = tuple[str, dict[str, tuple[float, float]]]
+"""The last of some neighbouring steps, and per pair the share in conflict and the mean cosine."""
 
 
 def conflict_figures(run: RunRecord) -> list[Figure]:
     """Draw how often each pair of tasks was in conflict, and their mean cosine, over time."""
-    parts = _stretches(run)
+    parts, unit = _stretches(run), "step" if run.steps else "epoch"
     pairs = list(dict.fromkeys(pair for _, found in parts for pair in found))
     if not pairs:
         return []
     cells = [[_conflict_cell(name, found.get(pair)) for name, found in parts] for pair in pairs]
     heatmap = Heatmap(
         "Conflicts between tasks over time", _conflict_words(run), [pair.replace("/", " · ") for pair in pairs],
-        [name for name, _ in parts], cells, x_name="step", y_name="share of steps in conflict", label_width=104,
+        [name for name, _ in parts], cells, x_name=unit, y_name="share of steps in conflict", label_width=104,
         ordered=True,
     )  # fmt: skip
     rows = tuple(
         (pair.replace("/", " · "), str(record.get("epoch")), percent(found.get("conflict_rate")),
-         f"{real(found.get('cosine')):+.4f}", str(found.get("steps")))
+         signed(real(found.get("cosine"))), str(found.get("steps")))
         for record in run.conflicts for pair, found in inner(record, "pairs").items() if isinstance(found, Mapping)
     )  # fmt: skip
     table = Table("Conflicts by epoch", ("pair", "epoch", "steps in conflict", "mean cosine", "steps"), rows)
     caption = "A step is in conflict where the two tasks' gradients point apart (negative cosine). Blue: less than "
     caption += "half of the steps (strongest from a quarter down), orange: more; random directions would give half."
+    return [Figure("time", heatmap.draw(), caption, table), _cosines(parts, pairs, unit)]
+
+
+def _cosines(parts: Sequence[Stretch], pairs: Sequence[str], unit: str) -> Figure:
+    """Draw the mean cosines of the pairs that are most at odds, as many as there are colours."""
+    lines = {pair: tuple((float(step), found[pair][1]) for step, found in parts if pair in found) for pair in pairs}
+    chosen = sorted(pairs, key=lambda pair: sum(y for _, y in lines[pair]) / len(lines[pair]))[: len(SERIES)]
     curves = [
-        Series(pair.replace("/", " · "), tuple((float(step), found[pair][1]) for step, found in parts if pair in found),
-               number, dots=len(parts) < 4)
-        for number, pair in enumerate(pairs)
-    ]  # fmt: skip
-    cosines = line_chart("Cosine of the tasks' gradients over time", curves, "step", "mean cosine")
+        Series(pair.replace("/", " · "), lines[pair], number, dots=len(parts) < 4)
+        for number, pair in enumerate(pair for pair in pairs if pair in chosen)
+    ]
+    drawing = line_chart("Cosine of the tasks' gradients over time", curves, unit, "mean cosine")
     words = "Above zero the two tasks agree on where the weights should go."
-    return [Figure("time", heatmap.draw(), caption, table), Figure("cosines", cosines, words)]
+    if len(chosen) < len(pairs):
+        words += f" Shown are the {len(chosen)} of {len(pairs)} pairs that agree least."
+    return Figure("cosines", drawing, words)
 
 
-def _stretches(run: RunRecord, most: int = 24) -> list[tuple[str, dict[str, tuple[float, float]]]]:
+def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
     """Cut the steps into stretches: name, and per pair the share in conflict and the mean cosine."""
     steps = [record for record in run.steps if inner(record, "cosines")]
     if not steps:
         return [
-            (str(record.get("step", record.get("epoch"))),
+            (str(record["epoch"]),
              {pair: (real(found.get("conflict_rate")), real(found.get("cosine")))
               for pair, found in inner(record, "pairs").items() if isinstance(found, Mapping)})
             for record in run.conflicts
@@ -62,15 +74,15 @@ def _stretches(run: RunRecord, most: int = 24) -> list[tuple[str, dict[str, tupl
             pair: (sum(value < 0 for value in values) / len(values), sum(values) / len(values))
             for pair, values in kept.items() if values
         }  # fmt: skip
-        found.append((str(part[-1].get("step")), rates))
+        found.append((str(part[-1]["step"]), rates))
     return found
 
 
 def _conflict_cell(name: str, found: tuple[float, float] | None) -> Cell:
     if found is None:
-        return Cell(0.0, title=f"up to step {name}: never in one batch")
+        return Cell(0.0, title=f"up to {name}: never in one batch")
     rate, cosine = found
-    title = f"up to step {name}: {rate:.0%} of steps in conflict, mean cosine {cosine:+.4f}"
+    title = f"up to {name}: {rate:.0%} of steps in conflict, mean cosine {signed(cosine)}"
     return Cell(4 * (0.5 - rate), f"{100 * rate:.0f}", title)
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from mtft.report.charts import Series, Whisker, interval_chart, line_chart
 from mtft.report.figure import Figure, Table, inner, number, real
 from mtft.report.records import Record, RunRecord
-from mtft.report.scores import Score
+from mtft.report.scores import Line
 
 MOST_POINTS = 60
 """Points of a curve, beyond which neighbours are averaged."""
 
 
-def scores_figure(scores: Mapping[tuple[str, str], Score], runs: Sequence[str]) -> Figure | None:
-    """Draw the scores by (task, run) with their intervals."""
+def scores_figure(lines: Sequence[Line], runs: Sequence[str]) -> Figure | None:
+    """Draw the primary scores with their intervals."""
     whiskers = [
-        Whisker(task, runs.index(run), found.value, found.low, found.high) for (task, run), found in scores.items()
-    ]
+        Whisker(line.task, number, found.value, found.low, found.high)
+        for line in lines if line.primary for number, found in enumerate(line.scores) if found
+    ]  # fmt: skip
     if not any(math.isfinite(each.value) for each in whiskers):
         return None
     drawing = interval_chart("Dev scores with 95 % intervals", whiskers, runs, "dev score")

@@ -35,9 +35,19 @@ def number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "–"
 
 
+LARGEST = 1e100
+"""Numbers beyond it are no measurements, and could not be drawn."""
+
+
+def signed(value: float) -> str:
+    """Write a number with its sign; what is no number is a dash."""
+    return f"{value:+.4f}" if math.isfinite(value) else "–"
+
+
 def real(value: object) -> float:
     """Return a number of a log as a float, nan for anything else."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return float(value) if number else math.nan  # type: ignore[arg-type]
 
 
 def inner(record: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

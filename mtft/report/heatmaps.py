@@ -12,6 +12,9 @@ from mtft.report.drawing import Box, Drawing, Label, shortened
 STRONGEST = 0.85
 """Opacity of the strongest cell: ink stays readable on it."""
 
+LETTER = 6.4
+"""Width of a letter, as a rule."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -41,36 +44,38 @@ class Heatmap:
     ordered: bool = False
 
     def draw(self) -> Drawing:
-        """Draw the cells, the names of rows and as many names of columns as there is room for."""
+        """Draw the cells, and as many names of rows and columns as there is room for."""
         top, left = 34.0, self.label_width
         width = (WIDTH - left - 4) / max(len(self.columns), 1)
         height = top + self.row_height * len(self.rows) + (20 if self.x_name else 6)
         drawing = Drawing(WIDTH, height, self.title, self.description)
         drawing.add(Label(4, 12, self.y_name))
-        letters = max(int(width / 6.4), 2)
-        room = (max(map(len, self.columns), default=1) * 6.8 + 10) / width if self.ordered else 1
-        for at, name in enumerate(self.columns):
-            if at % math.ceil(room) == 0:
-                text = name if self.ordered else shortened(name, letters)
-                drawing.add(Label(left + width * (at + 0.5), top - 8, text, anchor="middle", size=11))
-        for at, (name, cells) in enumerate(zip(self.rows, self.cells, strict=True)):
-            self._row(drawing, name, cells, (left, top + self.row_height * at), width)
+        letters = max(int(width / LETTER), 2)
+        longest = max(map(len, self.columns), default=1)
+        room = longest * LETTER + 10 if self.ordered else min(longest, letters) * LETTER
+        for at in range(0, len(self.columns), max(math.ceil(room / width), 1)):
+            text = self.columns[at] if self.ordered else shortened(self.columns[at], letters)
+            drawing.add(Label(left + width * (at + 0.5), top - 8, text, anchor="middle", size=11))
+        for at in range(0, len(self.rows), math.ceil(14 / self.row_height)):
+            middle = top + self.row_height * (at + 0.5) + 4
+            drawing.add(
+                Label(left - 8, middle, shortened(self.rows[at], int((left - 12) / LETTER)), "ink", anchor="end")
+            )
+        for at, cells in enumerate(self.cells):
+            self._row(drawing, cells, (left, top + self.row_height * at), width)
         if self.x_name:
             drawing.add(Label(WIDTH - 4, height - 4, self.x_name, anchor="end"))
         return drawing
 
-    def _row(
-        self, drawing: Drawing, name: str, cells: Sequence[Cell], place: tuple[float, float], width: float
-    ) -> None:
+    def _row(self, drawing: Drawing, cells: Sequence[Cell], place: tuple[float, float], width: float) -> None:
         left, y = place
-        middle = y + self.row_height / 2 + 4
-        drawing.add(Label(left - 8, middle, shortened(name, int((left - 12) / 6.4)), "ink", anchor="end"))
+        gap, height = (1.0, self.row_height - 1) if min(width, self.row_height) > 6 else (0.25, self.row_height - 0.25)
+        drawing.add(Box(left, y + 0.5, width * len(cells), height, "grid", 0.35))
         for at, cell in enumerate(cells):
             x = left + width * at
-            gap = 1.0 if width > 6 else 0.25
             strength = max(-1.0, min(1.0, cell.strength)) if math.isfinite(cell.strength) else 0.0
-            box = (x + gap / 2, y + 0.5, width - gap, self.row_height - 1)
-            drawing.add(Box(*box, "grid", 0.35))
-            drawing.add(Box(*box, "cool" if strength >= 0 else "warm", STRONGEST * abs(strength), cell.title))
-            if cell.text and len(cell.text) * 6.2 <= width:
-                drawing.add(Label(x + width / 2, middle, cell.text, "ink", 11, "middle"))
+            if strength or cell.title:
+                color, opacity = "cool" if strength >= 0 else "warm", STRONGEST * abs(strength)
+                drawing.add(Box(x + gap / 2, y + 0.5, width - gap, height, color, opacity, cell.title))
+            if cell.text and len(cell.text) * 6.2 <= width and self.row_height >= 14:
+                drawing.add(Label(x + width / 2, y + self.row_height / 2 + 4, cell.text, "ink", 11, "middle"))

@@ -17,7 +17,7 @@ from mtft.report.curves import curve_figures, scores_figure
 from mtft.report.figure import Figure, Table
 from mtft.report.hardest import HardExample, hardest
 from mtft.report.records import Predictions, RunRecord, TaskRecord
-from mtft.report.scores import Score, score
+from mtft.report.scores import Line, score_lines
 from mtft.report.selection import Part, selection_figures
 from mtft.report.svg import FONT, colors_css, to_svg
 from mtft.report.tables import facts, parameters, settings
@@ -50,13 +50,11 @@ class Section:
 class Page:
     """All that the template shows.
 
-    `tasks` give each task's metric and number of examples, `scores` are by (task, run), `facts` are (run, (name,
-    value)) for the head of the page.
+    `lines` are the scores, `facts` are (run, (name, value)) for the head of the page.
     """
 
     runs: tuple[RunRecord, ...]
-    tasks: Mapping[str, tuple[str, int]]
-    scores: Mapping[tuple[str, str], Score]
+    lines: tuple[Line, ...]
     overview: Figure | None
     sections: tuple[Section, ...]
 
@@ -78,19 +76,12 @@ class Page:
 
 def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: int = 5) -> Page:
     """Put together what there is to show of some runs, the first of which the others are compared with."""
-    tasks: dict[str, tuple[str, int]] = {}
-    scores: dict[tuple[str, str], Score] = {}
-    for run in runs:
-        for name, task in run.tasks.items():
-            tasks.setdefault(name, (task.metric, len(task.predictions.ids) if task.predictions else 0))
-            if found := score(run, runs[0], name, resamples):
-                scores[name, run.label] = found
-    order = {name: number for number, name in enumerate(tasks)}
-    by_task = dict(sorted(scores.items(), key=lambda entry: order[entry[0][0]]))
+    lines = score_lines(runs, resamples)
+    tasks = list(dict.fromkeys(line.task for line in lines))
     sections = [_curves(runs, tasks), _conflicts(runs), _selection(runs), _answers(runs), _hardest(runs, examples)]
     sections += [_parameters(runs), _settings(runs)]
     return Page(
-        tuple(runs), tasks, scores, scores_figure(by_task, [run.label for run in runs]),
+        tuple(runs), tuple(lines), scores_figure(lines, [run.label for run in runs]),
         tuple(section for section in sections if section.groups), tuple((run.label, facts(run)) for run in runs),
     )  # fmt: skip
 
@@ -173,14 +164,12 @@ def _settings(runs: Sequence[RunRecord]) -> Section:
     groups = []
     for run in runs:
         tables = [settings(run.config, "Settings"), settings(run.environment, "Environment")]
-        times = tuple(tuple(str(record.get(key, "–")) for key in TIMES) for record in run.times)
-        tables.append(Table("Times", TIMES, times, texts=0))
+        keys = tuple(dict.fromkeys(key for record in run.times for key in record))
+        times = tuple(tuple(str(record.get(key, "–")) for key in keys) for record in run.times)
+        tables.append(Table("Times", keys, times, texts=0))
         groups.append(Group(_heading(run, runs), tables=tuple(table for table in tables if table.rows), folded=True))
     return Section("settings", "Settings and environment", "All that it takes to do it again.",
                    tuple(group for group in groups if group.tables))  # fmt: skip
-
-
-TIMES = ("epoch", "step", "seconds", "tokens")
 
 
 def _shown(groups: Iterable[Group]) -> tuple[Group, ...]:

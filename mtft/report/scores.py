@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mtft.errors import ConfigError
 from mtft.metrics import METRICS
 from mtft.report.figure import number
-from mtft.report.records import Predictions, RunRecord
+from mtft.report.records import Predictions, RunRecord, TaskRecord
 from mtft.resampling import PairedDifference, bootstrap_interval, paired_bootstrap
 
 
@@ -31,9 +33,9 @@ class Score:
 
     @property
     def change(self) -> str:
-        """The difference from the first run, with its interval."""
+        """The difference from the first run, with its interval, where there is one."""
         found = self.difference
-        if found is None or not math.isfinite(found.difference):
+        if found is None or not math.isfinite(found.difference) or found.low == found.high == 0:
             return ""
         return f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
 
@@ -50,21 +52,46 @@ class Score:
         return "higher" if found.low > 0 else "lower"
 
 
-def score(run: RunRecord, first: RunRecord, task: str, resamples: int) -> Score | None:
-    """Return a run's primary dev score of a task, None where it has none."""
-    record = run.tasks.get(task)
-    if record is None:
+@dataclass(frozen=True)
+class Line:
+    """One metric of one task on so many examples, 0 where unknown, and each run's score, None where it has none."""
+
+    task: str
+    metric: str
+    primary: bool
+    examples: int
+    scores: tuple[Score | None, ...]
+
+
+def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
+    """Score all runs by all metrics, task after task, a task's primary metric first."""
+    lines = []
+    for name in dict.fromkeys(name for run in runs for name in run.tasks):
+        records = [run.tasks.get(name) for run in runs]
+        known = [record for record in records if record]
+        primary = known[0].metric
+        examples = max(len(record.predictions.ids) if record.predictions else 0 for record in known)
+        for metric in dict.fromkeys([primary, *(metric for record in known for metric in record.dev)]):
+            scores = tuple(_score(record, records[0], metric, resamples) for record in records)
+            lines.append(Line(name, metric, metric == primary, examples, scores))
+    return lines
+
+
+def _score(record: TaskRecord | None, first: TaskRecord | None, metric: str, resamples: int) -> Score | None:
+    """Score a record by a metric, with its difference from the first run's."""
+    if record is None or metric not in (record.metric, *record.dev):
         return None
-    value = record.dev.get(record.metric, math.nan)
-    found, known = record.predictions, METRICS.get(record.metric)
-    if found is None or known is None:
+    value, found = record.dev.get(metric, math.nan), record.predictions
+    if found is None or metric not in METRICS:
         return Score(value)
-    low, high = bootstrap_interval(known.function, found.values, found.targets, resamples=resamples)
-    reference = first.tasks.get(task)
-    other = reference.predictions if reference and reference.metric == record.metric else None
-    difference = None
-    if run is not first and other and _comparable(found, other):
-        difference = paired_bootstrap(known.function, found.values, other.values, found.targets, resamples=resamples)
+    function = METRICS[metric].function
+    try:
+        low, high = bootstrap_interval(function, found.values, found.targets, resamples=resamples)
+    except ConfigError:  # predictions that this metric is not for
+        return Score(value)
+    other, difference = first.predictions if first else None, None
+    if record is not first and other and _comparable(found, other):
+        difference = paired_bootstrap(function, found.values, other.values, found.targets, resamples=resamples)
     return Score(value, low, high, difference)
 
 

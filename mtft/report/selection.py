@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.encoder.directory import MOST
 from mtft.report.figure import Figure, Table
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.selection.mask import Mask
@@ -22,8 +23,9 @@ KINDS = {
 }
 """Tensor of a transformer layer -> its kind; the joint tensor of query, key and value is split, the rest is bias."""
 
-MOST_LAYERS = 1000
-"""More is a damaged or hostile configuration."""
+SIZES = ("vocabulary", "hidden_size", "intermediate_size", "positions", "segments")
+LIMITS = {"layers": 1000, **dict.fromkeys(SIZES, MOST)}
+"""Sizes of an encoder, and how large each may be; more is a damaged or hostile configuration."""
 
 IN_LAYERS = ("query", "key", "value", "out", "up", "down", "norm", "bias")
 
@@ -44,8 +46,9 @@ class Part:
 
 def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[Part]:
     """Count the selected weights of an encoder of this configuration; ValueError if the mask is of another size."""
-    if not 1 <= encoder.get("layers", 0) <= MOST_LAYERS:
-        raise ValueError(f"layers is {encoder.get('layers')!r}, allowed: 1 to {MOST_LAYERS}")
+    for key, most in LIMITS.items():
+        if type(size := encoder.get(key)) is not int or not 1 <= size <= most:
+            raise ValueError(f"{key} is {size!r}, allowed: 1 to {most}")
     pieces = list(_pieces(encoder))
     if sum(size for _, _, size in pieces) != mask.total:
         raise ValueError(f"the mask is of {mask.total} weights, the encoder has {sum(size for *_, size in pieces)}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtft.report.figure import Table, inner
+from mtft.report.figure import Table, inner, real
 from mtft.report.records import RunRecord
 
 
@@ -47,16 +48,16 @@ def _share(value: object) -> str:
 def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
     """Return a run's figures for the head of the page, those that are known, as (name, value)."""
     counts = inner(run.summary, "parameters")
-    stored, tunable = counts.get("stored"), counts.get("tunable")
+    stored, tunable = real(counts.get("stored")), real(counts.get("tunable"))
     found = []
-    if isinstance(stored, int) and isinstance(tunable, int) and stored > 0:
+    if stored > 0 and math.isfinite(tunable):
         found += [("parameters stored", f"{stored / 1e6:.1f}M"), ("of them tuned", f"{tunable / stored:.1%}")]
     if run.files:
         found.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
     if isinstance(run.summary.get("epochs"), int):
         found.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
-    if run.times:
-        found.append(("time", duration(run.times[-1]["seconds"])))
+    if run.times and math.isfinite(seconds := real(run.times[-1]["seconds"])):
+        found.append(("time", duration(seconds)))
     return tuple(found)
 
 
@@ -68,6 +69,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+DEEPEST = 4
+"""Tables within tables of settings; what lies deeper is none of ours and stays one text."""
+
+
 def settings(record: Mapping[str, Any], name: str, prefix: str = "") -> Table:
     """Tabulate settings, nested ones under dotted keys."""
     return Table(name, ("key", "value"), tuple(_flat(record, prefix)), texts=2)
@@ -76,7 +81,7 @@ def settings(record: Mapping[str, Any], name: str, prefix: str = "") -> Table:
 def _flat(record: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in record.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix.count(".") < DEEPEST:
             rows += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             rows.append((f"{prefix}{key}", (" " if key == "arguments" else ", ").join(map(str, value))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ModelError, MtftError
 from mtft.files import read_json, read_json_lines
+from mtft.report.figure import LARGEST, real
 from mtft.report.records import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selection import Part, selected_parts
 from mtft.selection.mask import load_mask
@@ -26,7 +28,7 @@ T = TypeVar("T")
 LOGS: dict[str, dict[str, type]] = {
     "metrics": {"step": int, "dev": dict},
     "steps": {"step": int, "losses": dict},
-    "conflicts": {"pairs": dict},
+    "conflicts": {"epoch": int, "pairs": dict},
     "times": {"seconds": float},
 }
 """Logs of a run, and what each of their records must hold for a report."""
@@ -71,7 +73,9 @@ class _Reader:
             return read()
         except MtftError as error:
             self.notes.append(str(error))
-            return otherwise
+        except OSError as error:  # such as a name, read from a file, that is too long for one
+            self.notes.append(f"{self.run}: {(error.strerror or str(error)).lower()}")
+        return otherwise
 
     def _log(self, name: str) -> tuple[Record, ...]:
         path = self.run / f"{name}.jsonl"
@@ -95,13 +99,12 @@ class _Reader:
         found = {}
         for name in names:
             dev = {
-                key: float(value)
+                key: real(value)
                 for key, value in _mapping(_mapping(summary.get("dev")).get(name, last.get(name))).items()
-                if isinstance(value, int | float)
             }
             classes = outputs.get(name, {}).get("names")
             labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
-            predictions = self._predictions(name, environment)
+            predictions = self._try(partial(self._predictions, name, environment), None)
             found[name] = TaskRecord(name, str(metrics.get(name, next(iter(dev), ""))), dev, labels, predictions)
         return found
 
@@ -109,10 +112,7 @@ class _Reader:
         path = self.run / "predictions" / f"{task}.dev.jsonl"
         if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
             return None
-        found = self._try(lambda: _checked_predictions(path, read_predictions(self.run, task, "dev")), None)
-        if found is None:
-            return None
-        ids, targets, values = found
+        ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev"))
         return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
 
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
@@ -123,7 +123,7 @@ class _Reader:
         source = self.services.registry.task(task).source
         try:
             examples = read_split(source.name, "dev", source.reader, place).examples
-        except MtftError:
+        except (MtftError, OSError):
             return {}
         return {example.id: example.texts for example in examples if example.id in ids}
 
@@ -148,7 +148,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _fits(record: Record, shape: Mapping[str, type]) -> bool:
-    return all(isinstance(record.get(key), int | float if kind is float else kind) for key, kind in shape.items())
+    """Tell whether a record holds values of these types; a whole number is a float too, true is no number."""
+    kinds = {key: (int, float) if kind is float else (kind,) for key, kind in shape.items()}
+    return all(type(record.get(key)) in kind for key, kind in kinds.items())
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -165,6 +167,9 @@ def _checked_predictions(path: Path, found: Read) -> Read:
     whole = np.isin(targets, np.arange(classes)).all()
     if not len(targets) or targets.ndim != 1 or values.ndim not in (1, 2) or (classes and not whole):
         raise CheckpointError(f"{path}: not a predictions file: values {values.shape}, targets {targets.shape}")
+    for numbers in (targets, values):
+        if (np.abs(numbers[np.isfinite(numbers)]) >= LARGEST).any():
+            raise CheckpointError(f"{path}: not a predictions file: a number is not below {LARGEST:g}")
     return found
 
 
@@ -172,5 +177,5 @@ def _base_bytes(manifest: Record) -> int | None:
     """Return the size of the base model's weights, None where they are not at hand."""
     try:
         return sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"])))
-    except ModelError:
+    except (ModelError, OSError):
         return None

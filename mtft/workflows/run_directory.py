@@ -137,5 +137,5 @@ def read_predictions(run: Path, task: str, split: str) -> tuple[list[str], Array
         ids = [str(record["id"]) for record in records]
         targets = np.asarray([record["target"] for record in records], np.float64)
         return ids, targets, np.asarray([record["value"] for record in records], np.float64)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path}: not a predictions file: {error!r}") from None

@@ -79,8 +79,8 @@ def test_cells_show_strength_and_sign() -> None:
     drawing = Heatmap("title", "words", ["a", "b"], ["c", "d" * 99], cells, "x", "y").draw()
     assert inside(drawing)
     boxes = [shape for shape in drawing.shapes if isinstance(shape, Box) and shape.color != "grid"]
-    assert [box.color for box in boxes] == ["cool", "warm", "cool", "cool"]
-    assert [box.opacity for box in boxes] == pytest.approx([0.85, 0.425, 0, 0])
+    assert [(box.color, box.title) for box in boxes] == [("cool", "seven"), ("warm", "half")]
+    assert [box.opacity for box in boxes] == pytest.approx([0.85, 0.425])
     texts = [shape.text for shape in drawing.shapes if isinstance(shape, Label)]
     assert "7" in texts
     assert "x" * 99 not in texts  # no room: the title has it
