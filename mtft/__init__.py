@@ -16,6 +16,7 @@ _PUBLIC = {
     "Categorical": "mtft.outputs",
     "Example": "mtft.data.example",
     "MtftError": "mtft.errors",
+    "Ordinal": "mtft.outputs",
     "Source": "mtft.tasks.task",
     "TableReader": "mtft.data.readers",
     "Task": "mtft.tasks.task",

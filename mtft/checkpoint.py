@@ -7,7 +7,7 @@ Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.tasks.declared import declare
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
@@ -80,6 +81,7 @@ def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Map
                 "output": task.output.describe(),
                 "parameters": trained.parameters().heads[task.name],
                 "plugin": dict(plugins[task.name]),
+                **({"declaration": dict(task.declaration)} if task.declaration else {}),
             }
             for task in trained.tasks
         ],
@@ -184,22 +186,45 @@ def find_base(directory: Path, name: str) -> Path:
         raise ModelError(f"{directory}: its base model was not found: {error}; --model says where it is now") from None
 
 
+def run_tasks(directory: Path, registry: Registry, *names: str) -> tuple[Task, ...]:
+    """Return the tasks of a model directory, those of these names alone if there are any."""
+    entries = read_manifest(directory)["tasks"]
+    return tuple(_known_task(directory, registry, entry) for entry in entries if not names or entry["name"] in names)
+
+
 def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task:
     """Return the task of a manifest entry; its labels must be those that the model was trained with."""
     name, plugin = entry.get("name"), entry.get("plugin", {})
     try:
-        task = registry.task(str(name))
+        task = _declared_task(directory, registry, entry) or registry.task(str(name))
     except ConfigError as error:
         raise CheckpointError(
             f"{directory}: task {name!r} came from {plugin.get('distribution')} {plugin.get('version')}, "
             f"which is not installed or does not load: {error}"
         ) from None
     if task.output.describe() != entry.get("output"):
+        now = "it is now declared with" if task.declaration else "the installed plugin says"
         raise CheckpointError(
-            f"{directory}: task {name!r} was trained with {entry.get('output')}, "
-            f"but the installed plugin says {task.output.describe()}"
+            f"{directory}: task {name!r} was trained with {entry.get('output')}, but {now} {task.output.describe()}"
         )
     return task
+
+
+def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task | None:
+    """Make the task of an entry that holds its declaration; one in the settings at hand comes before it."""
+    if not isinstance(declaration := entry.get("declaration"), dict):
+        return None
+    now = registry.tasks.get(entry["name"])
+    try:
+        kept = declare(entry["name"], declaration, str(directory / "model.json"))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    if now is None or not now.declaration:
+        return kept
+    if now.source.input != kept.source.input:
+        raise CheckpointError(f"{directory}: task {kept.name!r} was trained with the text columns "
+                              f"{declaration['text']}, but is now declared with {now.declaration['text']}")  # fmt: skip
+    return replace(now, head=kept.head)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.data.merging import merge
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
 from mtft.distributed import ALONE, Group
@@ -47,6 +48,13 @@ def apply(
 def read_values(model: MultiTaskModel, task: Task, table: TokenTable, group: Group = ALONE) -> Array:
     """Return the task's readable values: probabilities [n, C] or scores [n]."""
     return task.output.read(apply(model, table, [task.name], group=group)[task.name])
+
+
+def read_together(model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable]) -> list[Array]:
+    """Return each task's readable values of its own table; a row that several tables hold is encoded once."""
+    merged, places = merge(tables)
+    raw = apply(model, merged, [task.name for task in tasks])
+    return [task.output.read(raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
 
 
 def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:

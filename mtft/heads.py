@@ -39,3 +39,23 @@ class ReportHead(nn.Module):
 def report_head(config: EncoderConfig, width: int) -> ReportHead:
     """Build the report's head."""
     return ReportHead(config, width)
+
+
+class LinearHead(nn.Module):
+    """The pooler output through dropout and one projection."""
+
+    def __init__(self, config: EncoderConfig, width: int) -> None:
+        super().__init__()
+        self.projection = Linear(config.hidden_size, width)
+        self.dropout = config.head_dropout
+        initialise(self, scale=config.initializer_range)
+
+    def forward(self, output: EncoderOutput) -> Tensor:
+        """Return raw outputs [B, width]."""
+        raw: Tensor = self.projection(dropout(output.pooled, self.dropout, self.training))
+        return raw
+
+
+def linear_head(config: EncoderConfig, width: int) -> LinearHead:
+    """Build the smallest head."""
+    return LinearHead(config, width)

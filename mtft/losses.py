@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtft.outputs import ordinal_starts
+
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the cross-entropy of logits [B, C] against class indices [B]."""
@@ -22,6 +24,21 @@ def binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the squared error of the raw output [B, 1]; clamping belongs to reading, not to training."""
     return functional.mse_loss(outputs.squeeze(-1), targets, reduction="none")
+
+
+def cumulative_link(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of an ordinal output [B, C-1] (`mtft.outputs.Ordinal`) against ranks [B].
+
+    With logits a > b of being above a class's lower and upper neighbour, its probability s(a) - s(b) is
+    s(a) s(-b) (1 - exp(b - a)), whose last factor is s(r) where a - b is the softplus of r: all logarithms stay finite.
+    """
+    first, others = (outputs.new_tensor(starts) for starts in ordinal_starts(outputs.shape[1] + 1))
+    rest = outputs[:, 1:] + others
+    logits = torch.cat([outputs[:, :1] + first, -functional.softplus(rest)], dim=1).cumsum(dim=1)
+    above, below = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+    within = above[:, :-1] + below[:, 1:] + functional.logsigmoid(rest)
+    logarithms = torch.cat([below[:, :1], within, above[:, -1:]], dim=1)
+    return -logarithms.gather(1, targets.long()[:, None]).squeeze(1)
 
 
 def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "report") -> Tensor:

@@ -104,6 +104,15 @@ def _mcc(counts: Counts) -> float:
     return float((np.trace(table) * total - truth @ predicted) / spread) if spread > 0 else 0.0
 
 
+def _kappa(counts: Counts) -> float:
+    """Cohen's kappa with quadratic weights of C ranks; 0 where targets and predictions are all of one class."""
+    ranks = np.arange(len(counts))
+    weights = (ranks[:, None] - ranks) ** 2
+    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    expected = float((weights * by_chance).sum())
+    return 1.0 - float((weights * counts).sum()) / expected if expected > 0 else 0.0
+
+
 def _direction(numbers: Array) -> Array:
     """Centre numbers [N] that are not all equal, and scale them to length 1."""
     centred = numbers - numbers.mean()
@@ -144,6 +153,7 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", _of_classes(_accuracy), True, "share of examples whose most probable class is right"),
         Metric("f1", _of_classes(_f1), True, "F1 of the second of two classes; macro F1 of more"),
         Metric("mcc", _of_classes(_mcc), True, "Matthews correlation coefficient"),
+        Metric("kappa", _of_classes(_kappa), True, "Cohen's kappa of ranks, quadratic weights"),
         Metric("pearson", _of_numbers(_pearson), True, "linear correlation"),
         Metric("spearman", _of_numbers(_spearman), True, "rank correlation, ties at their average rank"),
         Metric("mse", _of_numbers(_mse), False, "mean squared error"),

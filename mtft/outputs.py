@@ -116,6 +116,60 @@ class Binary:
         return {"kind": self.kind, "names": list(self.names)}
 
 
+def ordinal_starts(classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return shifts [C-1] of an ordinal output's numbers, with which zeros mean that all classes are equally likely.
+
+    The first is the logit of being above the lowest class; each other, through the softplus, is how far the next
+    logit lies below the one before.
+    """
+    above = np.arange(classes - 1, 0, -1) / classes
+    logits = np.log(above) - np.log1p(-above)
+    gaps = logits[:-1] - logits[1:]
+    return logits[:1], np.log(np.expm1(gaps))
+
+
+@dataclass(frozen=True)
+class Ordinal:
+    """One of C classes in a rank order, lowest first: C-1 numbers, read as a cumulative link model (McCullagh 1980).
+
+    The logits of being above class 0, 1, ... fall by construction: the first number is the first logit, a softplus
+    of each other number is the fall to the next. So probabilities are never negative, and the distance between
+    classes may differ from example to example.
+    """
+
+    names: tuple[str, ...]
+    kind: str = "ordinal"
+    metrics: tuple[str, ...] = ("kappa", "accuracy")
+
+    @property
+    def width(self) -> int:
+        return len(self.names) - 1
+
+    def parse(self, label: str) -> float:
+        return _class_index(label, self.names)
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Differences of the cumulative probabilities: raw [B, C-1] -> probabilities [B, C]."""
+        first, others = ordinal_starts(len(self.names))
+        numbers = raw.astype(np.float64)
+        falls = np.logaddexp(0.0, numbers[:, 1:] + others)
+        logits = np.concatenate([numbers[:, :1] + first, -falls], axis=1).cumsum(axis=1)
+        above = np.exp(-np.logaddexp(0.0, -logits))
+        certain, never = np.ones((len(raw), 1)), np.zeros((len(raw), 1))
+        cumulative = np.concatenate([certain, above, never], axis=1)
+        probabilities: Array = np.maximum(cumulative[:, :-1] - cumulative[:, 1:], 0.0)  # rounding may go below
+        return probabilities
+
+    def present(self, value: Any) -> dict[str, Any]:
+        """Give the most probable class, and the expected rank, from 0 for the lowest class to C-1."""
+        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
+        rank = float(np.dot(value, np.arange(len(self.names))))
+        return {"label": self.names[int(np.argmax(value))], "rank": rank, "probabilities": probabilities}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": list(self.names)}
+
+
 @dataclass(frozen=True)
 class Bounded:
     """A number in [low, high]: one raw output, clamped only when read."""

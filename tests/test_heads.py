@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput
-from mtft.heads import ReportHead, report_head
+from mtft.heads import ReportHead, linear_head, report_head
 from mtft.seeding import seeded
 from mtft.testing.tiny import TINY, tiny_batch, tiny_encoder
 
@@ -89,3 +89,12 @@ def test_fresh_weights_are_normal_with_zero_biases() -> None:
     assert not bool(head.feed_forward.bias.any())
     assert not bool(head.projection.bias.any())
     assert bool((head.layer.output_norm.weight == 1).all())
+
+
+def test_the_linear_head_is_one_projection_of_the_pooler_output() -> None:
+    with seeded(0, "head"):
+        head = linear_head(replace(TINY, initializer_range=0.3), 3).eval()
+    output = encoded()
+    torch.testing.assert_close(head(output), output.pooled @ head.projection.weight.T + head.projection.bias)
+    assert [name for name, _ in head.named_parameters()] == ["projection.weight", "projection.bias"]
+    assert not torch.equal(head.train()(output), head.eval()(output))

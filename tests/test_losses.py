@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import logistic  # type: ignore[import-untyped, unused-ignore]
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,9 +18,11 @@ from mtft.losses import (
     binary_cross_entropy,
     consistency,
     cross_entropy,
+    cumulative_link,
     folded_cross_entropy,
     squared_error,
 )
+from mtft.outputs import Ordinal, ordinal_starts
 
 DIRECTIONS = ("symmetric", "forward", "reverse")
 some = settings(max_examples=60, deadline=None)
@@ -218,3 +222,43 @@ def test_directions_are_pinned() -> None:
 def test_an_unknown_direction_is_refused() -> None:
     with pytest.raises(ValueError, match="direction is 'both', not 'symmetric', 'forward' or 'reverse'"):
         consistency(torch.zeros(2, 1, 5), torch.zeros(1), "both")
+
+
+@some
+@given(st.integers(2, 6), st.integers(1, 7), seeds, st.sampled_from([0.1, 1.0, 10.0]))
+def test_cumulative_link_is_minus_the_log_of_what_an_ordinal_output_reads(
+    classes: int, rows: int, seed: int, scale: float
+) -> None:
+    """Against the textbook: differences of logistic distribution functions at thresholds that rise, by scipy."""
+    generator = torch.Generator().manual_seed(seed)
+    raw = scale * torch.randn(rows, classes - 1, generator=generator, dtype=torch.float64)
+    targets = torch.randint(classes, (rows,), generator=generator).double()
+    first, others = ordinal_starts(classes)
+    rises = np.logaddexp(0, raw[:, 1:].numpy() + others)
+    thresholds = np.cumsum(np.concatenate([-raw[:, :1].numpy() - first, rises], axis=1), axis=1)
+    below = np.concatenate([np.zeros((rows, 1)), logistic.cdf(thresholds), np.ones((rows, 1))], axis=1)
+    expected = np.diff(below, axis=1)
+    np.testing.assert_allclose(Ordinal(tuple("abcdef"[:classes])).read(raw.numpy()), expected, atol=1e-12)
+    chosen = expected[np.arange(rows), targets.long().numpy()]
+    losses = cumulative_link(raw, targets).numpy()
+    np.testing.assert_allclose(losses[chosen > 1e-8], -np.log(chosen[chosen > 1e-8]), rtol=1e-6, atol=1e-9)
+
+
+def test_cumulative_link_of_huge_numbers_is_finite_and_has_gradients() -> None:
+    raw = torch.tensor([[1e4, -1e4], [-1e4, 1e4], [1e4, 1e4]], requires_grad=True)
+    losses = cumulative_link(raw.repeat_interleave(3, dim=0), torch.tensor([0.0, 1, 2] * 3))
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.isfinite(losses).all()
+    assert raw.grad is not None
+    assert torch.isfinite(raw.grad).all()
+
+
+def test_cumulative_link_of_zeros_is_the_same_for_all_classes() -> None:
+    for classes in range(2, 7):
+        losses = cumulative_link(torch.zeros(classes, classes - 1), torch.arange(classes).float())
+        torch.testing.assert_close(losses, torch.full((classes,), math.log(classes)))
+
+
+def test_cumulative_link_gradients_equal_finite_differences() -> None:
+    raw = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda outputs: cumulative_link(outputs, torch.arange(4).double()), raw)

@@ -18,7 +18,7 @@ from mtft.metrics import METRICS, calibration, confusion, metric
 from mtft.outputs import Binary, Bounded, Categorical
 
 Array = NDArray[np.float64]
-CLASS_METRICS = ("accuracy", "f1", "mcc")
+CLASS_METRICS = ("accuracy", "f1", "mcc", "kappa")
 NUMBER_METRICS = ("pearson", "spearman", "mse", "mae")
 few = settings(max_examples=30, deadline=None)
 
@@ -390,3 +390,25 @@ def test_calibration_refuses_what_it_cannot_bin() -> None:
         calibration(certain([0], 2), np.zeros(1), bins=0)
     with pytest.raises(ConfigError, match="needs probabilities"):
         calibration(np.zeros(2), np.zeros(2))
+
+
+@few
+@given(st.integers(2, 6), st.integers(1, 40), st.integers(0, 2**31))
+def test_kappa_is_that_of_scikit_learn(classes: int, rows: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    targets = generator.integers(classes, size=rows)
+    values = generator.random((rows, classes))
+    found = METRICS["kappa"].function(values, targets)
+    predicted = values.argmax(axis=1)
+    if len({*targets.tolist(), *predicted.tolist()}) == 1:  # 0/0: scikit-learn warns
+        assert found == 0.0
+    else:
+        expected = reference.cohen_kappa_score(targets, predicted, weights="quadratic", labels=list(range(classes)))
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_kappa_knows_how_far_off_a_rank_is() -> None:
+    near, far = np.eye(3)[[0, 1, 1]], np.eye(3)[[0, 1, 0]]
+    targets = np.array([0, 1, 2])
+    assert METRICS["kappa"].function(np.eye(3), targets) == 1.0
+    assert METRICS["kappa"].function(near, targets) > METRICS["kappa"].function(far, targets)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.outputs import Binary, Bounded, Categorical, Output
+from mtft.outputs import Binary, Bounded, Categorical, Ordinal, Output
 
 STARS = Categorical(("0", "1", "2", "3", "4"))
 NLI = Categorical(("entailment", "neutral", "contradiction"))
 YES = Binary(("0", "1"))
 SCORE = Bounded(0.0, 5.0)
-kinds = pytest.mark.parametrize("output", [STARS, NLI, YES, SCORE])
+RANKS = Ordinal(("low", "middle", "high", "top"))
+kinds = pytest.mark.parametrize("output", [STARS, NLI, YES, SCORE, RANKS])
 some = settings(max_examples=80, deadline=None)
 logits = st.floats(-1e4, 1e4, width=32)
 
@@ -157,5 +158,20 @@ def test_descriptions_and_answers_are_plain_json(output: Output) -> None:
 
 @kinds
 def test_widths_and_metrics_fit_the_kind(output: Output) -> None:
-    assert output.width == {"categorical": len(getattr(output, "names", ())), "binary": 1, "bounded": 1}[output.kind]
+    classes = len(getattr(output, "names", ()))
+    assert output.width == {"categorical": classes, "ordinal": classes - 1, "binary": 1, "bounded": 1}[output.kind]
     assert output.metrics
+
+
+def test_ordinal_zeros_mean_that_all_ranks_are_equally_likely() -> None:
+    for classes in range(2, 7):
+        output = Ordinal(tuple("abcdef"[:classes]))
+        np.testing.assert_allclose(output.read(np.zeros((1, output.width))), np.full((1, classes), 1 / classes))
+
+
+@some
+@given(st.lists(logits, min_size=3, max_size=3), st.floats(0, 100))
+def test_a_higher_first_number_never_lowers_the_expected_rank(raw: list[float], more: float) -> None:
+    before, after = RANKS.read(np.array([raw, [raw[0] + more, *raw[1:]]]))
+    ranks = [RANKS.present(value)["rank"] for value in (before, after)]
+    assert 0 <= ranks[0] <= ranks[1] + 1e-9 <= 3 + 2e-9

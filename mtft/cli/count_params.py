@@ -31,7 +31,7 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> Non
     if run:
         counts = count_run(run, loaded.config.tasks)
     else:
-        with open_services(quiet=True) as services:
+        with open_services(loaded, quiet=True) as services:
             counts = count_plan(loaded.config, services)
     if as_json:
         print_json(counts.report())

@@ -44,7 +44,7 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.data_check import check_data
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = check_data(loaded.config, services)
     try:
         if as_json:

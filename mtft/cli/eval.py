@@ -30,7 +30,7 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     """
     from mtft.workflows.evaluate import evaluate
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = evaluate(run, loaded.config, services)
     try:
         if as_json:

@@ -35,11 +35,11 @@ def options_for(schema: type[Options]) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def wrapped(*args: Any, **given: Any) -> Any:
-            flags = {name: _joined(given.pop(name)) for name in schema.model_fields}
+            flags = {name: _joined(given.pop(name)) for name in schema.settings()}
             layers = {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
             return command(*args, loaded=load(schema, flags=flags, **layers), **given)
 
-        options = [_option(name, field) for name, field in schema.model_fields.items()]
+        options = [_option(name, field) for name, field in schema.settings().items()]
         decorated: Callable[..., Any] = wrapped
         for option in reversed([*options, *_layers(schema)]):
             decorated = option(decorated)

@@ -32,15 +32,15 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
       mtft plan --tasks sst,quora,sts --sample
       mtft plan --tasks sst,quora,sts --data-dir data --preset report --model bert-base-uncased --max-memory 5G
     """  # noqa: D301 - click reads the backspace
-    show_plan(loaded.config, as_json=as_json, quiet=quiet)
+    show_plan(loaded, as_json=as_json, quiet=quiet)
 
 
-def show_plan(config: TrainConfig, *, as_json: bool, quiet: bool) -> None:
+def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> None:
     """Plan and print."""
     from mtft.workflows.plan import plan
 
-    with open_services(quiet=quiet) as services:
-        result = plan(config, services)
+    with open_services(loaded, quiet=quiet) as services:
+        result = plan(loaded.config, services)
     if as_json:
         print_json(result.report())
         return

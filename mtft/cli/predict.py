@@ -42,7 +42,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.predict import predict
 
-    with _lines(file) as lines, open_services(quiet=quiet) as services:
+    with _lines(file) as lines, open_services(loaded, quiet=quiet) as services:
         results = predict(run, lines, loaded.config, services)
         if loaded.config.output_format == "tsv":
             _print_table(results)

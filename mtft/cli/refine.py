@@ -26,7 +26,7 @@ def command(run: Path, loaded: Loaded[RefineConfig], as_json: bool, quiet: bool)
     """
     from mtft.workflows.refine import refine
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = refine(run, loaded.config, services)
     if as_json:
         print_json(result)

@@ -22,7 +22,7 @@ def command(loaded: Loaded[SelectConfig], as_json: bool, quiet: bool) -> None:
     """
     from mtft.workflows.select import select
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = select(loaded.config, services)
     if as_json:
         print_json(result)

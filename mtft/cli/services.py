@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtft.cli.console import Progress as Display
 from mtft.cli.console import say
 
 if TYPE_CHECKING:
+    from mtft.config.load import Loaded
     from mtft.workflows.services import Progress, Services
 
 
 @contextmanager
-def open_services(*, quiet: bool) -> Iterator[Services]:
-    """Give services that speak on stderr; with `quiet` they say nothing."""
+def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator[Services]:
+    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing."""
     from mtft.workflows.services import services
 
     start: tuple[float, int] | None = None
@@ -30,4 +31,7 @@ def open_services(*, quiet: bool) -> Iterator[Services]:
             rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
             display.update(at.step, at.total, at.losses, rate, at.unit)
 
-        yield services(notify=(lambda text: None) if quiet else say, progress=progress)
+        declared, place = {}, ""
+        if loaded and "declared" in loaded.origins:
+            declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
+        yield services((lambda text: None) if quiet else say, progress, declared, place)

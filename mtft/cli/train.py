@@ -32,11 +32,11 @@ def command(loaded: Loaded[TrainConfig], dry_run: bool, as_json: bool, quiet: bo
       mtft train --tasks sts --preset report-vanilla
     """  # noqa: D301 - click reads the backspace
     if dry_run:
-        show_plan(loaded.config, as_json=as_json, quiet=quiet)
+        show_plan(loaded, as_json=as_json, quiet=quiet)
         return
     from mtft.workflows.train import train
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = train(loaded.config, services)
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})

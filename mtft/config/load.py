@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mtft.config.schema import SCHEMAS, Options
+from mtft.config.tables import take_tables, task_tables
 from mtft.errors import ConfigError, unknown
 
 SIZE_LIMIT = 1_000_000
@@ -51,6 +52,7 @@ def load(
     """
     problems: list[str] = []
     written = _read(file, problems) if file else {}
+    declared = take_tables(written, str(file), problems)
     preset = _preset(schema, preset, written.pop("preset", None), f"{file}: preset", problems)
     layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [
         (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
@@ -59,7 +61,7 @@ def load(
         ("flag", ((key, value) for key, value in (flags or {}).items() if value is not None), False),
     ]
     values: dict[str, Any] = {}
-    origins = dict.fromkeys(schema.model_fields, "default")
+    origins = dict.fromkeys(schema.settings(), "default")
     for origin, layer, shared in layers:
         for key, value in layer:
             source = f"flag {flag(key)}" if origin == "flag" else origin
@@ -67,12 +69,16 @@ def load(
                 values[key], origins[key] = value, source
             elif not (shared and key in _all_keys()):
                 problems.append(f"{_place(source, key)}: {_unknown_key(key, _all_keys() if shared else origins)}")
+    if declared and "declared" in schema.model_fields:
+        values["declared"], origins["declared"] = declared, f"file {file}"
     return Loaded(_checked(schema, values, origins, problems), origins)
 
 
 def dump(config: Options, exclude: Collection[str] = ()) -> str:
     """Write settings as TOML that `load` reads back to the same values; None, the absence of a value, is left out."""
     values = config.model_dump(exclude=set(exclude), exclude_none=True)
+    if declared := getattr(config, "declared", {}):
+        values["tasks"] = task_tables(values.pop("tasks"), declared)
     return tomli_w.dumps({key: str(value) if isinstance(value, Path) else value for key, value in values.items()})
 
 
@@ -138,7 +144,7 @@ def show(value: Any) -> str:
 
 def _all_keys() -> set[str]:
     """Return every key of every command."""
-    return {key for schema in SCHEMAS for key in schema.model_fields}
+    return {key for schema in SCHEMAS for key in schema.settings()}
 
 
 def _read(file: Path, problems: list[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 from mtft.config.values import Limits, Names, NamesOrNone, Rates, Rule, Size
 
@@ -37,6 +38,11 @@ class Options(BaseModel):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of values for `--preset`; keys that the command lacks are passed over."""
+
+    @classmethod
+    def settings(cls) -> dict[str, FieldInfo]:
+        """Return the fields that are keys and flags."""
+        return {name: field for name, field in cls.model_fields.items() if not field.exclude}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -81,7 +87,15 @@ class FileOptions(Options):
     )
 
 
-class DataOptions(FileOptions):
+class TaskOptions(Options):
+    """Tasks that the settings file declares; no flag and no key of its own stands for them."""
+
+    declared: dict[str, dict[str, Any]] = Field(
+        default={}, exclude=True, description="tables [tasks.NAME] of the settings file (README, section Your own data)"
+    )
+
+
+class DataOptions(TaskOptions, FileOptions):
     """What is learned, and from which sources."""
 
     tasks: Names = Field(min_length=1, description="tasks, as in sst,quora,sts (`mtft tasks` lists them)")
@@ -204,7 +218,7 @@ class TrainConfig(
     )
 
 
-class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, FileOptions):
+class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOptions, FileOptions):
     """Settings of `mtft refine`."""
 
     presets = REFINE_PRESETS
@@ -217,7 +231,7 @@ class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, FileOption
     warmup: Warmup = 0.0
 
 
-class EvalConfig(BaseModelOptions, MachineOptions, FileOptions):
+class EvalConfig(BaseModelOptions, MachineOptions, TaskOptions, FileOptions):
     """Settings of `mtft eval`."""
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
@@ -234,7 +248,7 @@ class DataCheckConfig(DataOptions):
     fix: Path | None = Field(None, description="new directory for cleaned copies of the files, and a diff")
 
 
-class PredictConfig(BaseModelOptions, MachineOptions):
+class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     """Settings of `mtft predict`."""
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
@@ -243,7 +257,7 @@ class PredictConfig(BaseModelOptions, MachineOptions):
     output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
 
 
-class CountConfig(Options):
+class CountConfig(TaskOptions):
     """Settings of `mtft count-params`."""
 
     model: str | None = Field(None, description="pretrained encoder of a plan: directory or name (default: minilm)")

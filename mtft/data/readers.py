@@ -136,19 +136,24 @@ class TableReader:
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
         """Make an example of one row of a file, None if it is not for this source; RowError if it cannot be one."""
-        origin = f"{path}:{line}"
-        for name in (*self.texts, self.label):
-            if name not in row:
-                raise RowError("columns", origin, f"no column {name!r} (columns: {', '.join(row)})")
-        target = self._target(row[self.label], origin)
-        if self.above is not None and target is not None and target <= self.above:
+        found = make_example(f"{path}:{line}", line, row, self.texts, self.label, self.output)
+        if self.above is not None and found.target is not None and found.target <= self.above:
             return None
-        return Example(row.get("id") or str(line), tuple(row[name] for name in self.texts), target, origin)
+        return found
 
-    def _target(self, label: str, origin: str) -> float | None:
-        if not label.strip():
-            return None
-        try:
-            return self.output.parse(label.strip())
-        except ValueError as error:
-            raise RowError("label-invalid", origin, f"column {self.label!r}: {error}") from None
+
+def make_example(
+    origin: str, line: int, row: Mapping[str, str], texts: Sequence[str], label: str, output: Output
+) -> Example:
+    """Make an example of one row, whose id is its column "id" or its line; RowError if it cannot be one.
+
+    An empty label gives target None.
+    """
+    for name in (*texts, label):
+        if name not in row:
+            raise RowError("columns", origin, f"no column {name!r} (columns: {', '.join(row)})")
+    try:
+        target = output.parse(row[label].strip()) if row[label].strip() else None
+    except ValueError as error:
+        raise RowError("label-invalid", origin, f"column {label!r}: {error}") from None
+    return Example(row.get("id") or str(line), tuple(row[name] for name in texts), target, origin)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -20,7 +20,8 @@ class Reader(Protocol):
 
     A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
     left out instead of failing, and their form is checked. With ``example(path, line, row) -> Example | None`` too,
-    as `TableReader` has it, single bad rows can be told from the rest and left out.
+    as `TableReader` has it, single bad rows can be told from the rest and left out. One that tells splits apart by
+    more than their files has ``part(split) -> Reader``.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...
@@ -58,7 +59,8 @@ class Task:
 
     `source` is the task's own dataset, evaluated and trained on. `head` is a factory (encoder config, output
     width) -> nn.Module taking an EncoderOutput and returning [B, width]. `metrics` names metrics of
-    `mtft.metrics`, the primary one first; by default those of the output kind.
+    `mtft.metrics`, the primary one first; by default those of the output kind. A task that settings declare keeps
+    its `declaration` (`mtft.tasks.declared`), from which it is made again where its model is loaded.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Task:
     head: str | Callable[..., Any] = "mtft.heads:report_head"
     metrics: tuple[str, ...] = ()
     description: str = ""
+    declaration: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def metric_names(self) -> tuple[str, ...]:

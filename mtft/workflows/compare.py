@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtft.checkpoint import read_manifest
+from mtft.checkpoint import read_manifest, run_tasks
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
@@ -61,7 +61,7 @@ def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resampl
     for name in others:
         if owners[name].keys() != owners[first].keys():
             raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
-    tasks = [services.registry.task(name) for name in owners[first]]
+    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", services.registry, name)]
     kept = {name: _predictions(runs, tasks) for name, runs in owners.items()}
     columns = tuple(
         _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import EvalConfig
 from mtft.data.dataset import Dataset
+from mtft.data.declared_reader import DeclaredReader
 from mtft.errors import ConfigError, unknown
-from mtft.evaluation import read_values
+from mtft.evaluation import read_together
 from mtft.metrics import calibration, confusion, metric
 from mtft.outputs import Array
 from mtft.resampling import bootstrap_interval
@@ -54,14 +57,22 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     trained = load_model(run / "model", services.registry, config.model, *place)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
-    found = {}
-    for task in tasks:
-        data = load_source(
+    data = {
+        task.name: load_source(
             task.source, config.split, data_dir=data_directory(config), tokenizer=trained.tokenizer,
             max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
             notify=services.notify,
-        )  # fmt: skip
-        found[task.name] = evaluate_task(trained, task, data, config.resamples)
+        )
+        for task in tasks
+    }  # fmt: skip
+    values = {
+        task.name: found
+        for group in sharing(tasks, config.split)
+        for task, found in zip(
+            group, read_together(trained.model, group, [data[task.name].table for task in group]), strict=True
+        )
+    }
+    found = {task.name: rate_task(task, data[task.name], values[task.name], config.resamples) for task in tasks}
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")
@@ -88,9 +99,18 @@ def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
             raise ConfigError(f"--fail-under: {unknown('metric', limit, allowed)}")
 
 
-def evaluate_task(trained: TrainedModel, task: Task, data: Dataset, resamples: int) -> TaskEvaluation:
-    """Score one task on one dataset."""
-    values = read_values(trained.model, task, data.table)
+def sharing(tasks: Sequence[Task], split: str) -> list[list[Task]]:
+    """Group the tasks that read the same texts of the same file."""
+    groups: dict[object, list[Task]] = defaultdict(list)
+    for task in tasks:
+        reader = task.source.reader
+        shared = (reader.name(split), reader.texts) if isinstance(reader, DeclaredReader) else task.name
+        groups[shared].append(task)
+    return list(groups.values())
+
+
+def rate_task(task: Task, data: Dataset, values: Array, resamples: int) -> TaskEvaluation:
+    """Score one task's readable values [n, ...] of one dataset."""
     targets = data.targets.astype(float)
     metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
     if values.ndim == 1:

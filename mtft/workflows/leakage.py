@@ -25,7 +25,8 @@ def read_splits(
 ) -> list[Split]:
     """Read the splits that are there, each file once: the first source that names it speaks for it.
 
-    Train and dev of a task's own source must be there. A source that lists no files has no test split here.
+    Tasks whose labels stand in columns of one file each read it. Train and dev of a task's own source must be there.
+    A source that lists no files has no test split here.
     """
     own = {task.source.name for task in tasks}
     found: list[Split] = []
@@ -36,7 +37,8 @@ def read_splits(
             needed = split == "train" or (evaluated and split == "dev")
             listing: Callable[..., list[Path]] | None = getattr(source.reader, "files", None)
             files = listing(split, data_dir) if listing else []
-            if files and (seen.issuperset(files) or not (needed or all(map(Path.exists, files)))):
+            known = seen.issuperset(files) and not evaluated
+            if files and (known or not (needed or all(map(Path.exists, files)))):
                 continue
             if files or needed:
                 seen.update(files)

@@ -50,7 +50,8 @@ def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
         if name not in names:
             raise ConfigError(f"{run}: {unknown('task of this run', name, names)}")
     for name in config.task_lr:  # a preset's rates may be for tasks that this run lacks
-        services.registry.task(name)
+        if name not in names:
+            services.registry.task(name)
     return Refinement(trained, config, services, path).run(run)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from mtft.plugin.manager import Plugins, build_registry, load_plugins
+from mtft.tasks.declared import OWNER, with_declared
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
@@ -40,14 +43,19 @@ class Services:
 
     def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
         """Name the plugin, distribution and version that each task came from."""
-        found = {task.name: self.plugins.get(self.registry.owner(task.name)) for task in tasks}
-        return {
-            task: {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-            for task, plugin in found.items()
-        }
+        return {task.name: {"name": OWNER} if task.declaration else self._origin(task.name) for task in tasks}
+
+    def _origin(self, task: str) -> dict[str, str]:
+        plugin = self.plugins.get(self.registry.owner(task))
+        return {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
 
 
-def services(notify: Callable[[str], None] = _silent, progress: Callable[[Progress], None] = _silent) -> Services:
-    """Load the plugins and put the services together."""
+def services(
+    notify: Callable[[str], None] = _silent,
+    progress: Callable[[Progress], None] = _silent,
+    declared: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    place: str = "settings",
+) -> Services:
+    """Load the plugins and put the services together; `declared` are the tables [tasks.NAME] of the file `place`."""
     plugins = load_plugins()
-    return Services(build_registry(plugins), plugins, notify, progress)
+    return Services(with_declared(build_registry(plugins), declared, place), plugins, notify, progress)

@@ -113,7 +113,7 @@ def test_choices_and_presets_are_completed() -> None:
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 def test_each_command_documents_each_setting(schema: type[Options]) -> None:
     text = CliRunner().invoke(click.command("any")(options_for(schema)(lambda loaded: None)), ["--help"]).stdout
-    for name, field in schema.model_fields.items():
+    for name, field in schema.settings().items():
         assert f"--{name.replace('_', '-')} " in text
         assert all(choice in text for choice in choices(field))
 

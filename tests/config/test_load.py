@@ -49,7 +49,7 @@ def test_later_layers_win_and_origins_say_which(file: Path) -> None:
     assert (config.keep, origins["keep"]) == (Decimal("0.25"), "--set")
     assert (config.seed, origins["seed"]) == (9, "flag --seed")
     assert (config.surgery, origins["surgery"]) == ("pcgrad", "default")
-    assert origins.keys() == TrainConfig.model_fields.keys()
+    assert origins.keys() == TrainConfig.settings().keys()
 
 
 def test_every_error_is_told_at_once_with_origin_key_and_near_match(file: Path) -> None:

@@ -18,7 +18,7 @@ def train(**values: Any) -> TrainConfig:
 
 @every_schema
 def test_every_field_says_what_it_is_and_numbers_name_their_unit(schema: type[Options]) -> None:
-    for name, field in schema.model_fields.items():
+    for name, field in schema.settings().items():
         assert field.description, name
         if kind(field) in (int, float, Decimal, dict):
             assert any(unit in field.description.lower() for unit in UNITS), name

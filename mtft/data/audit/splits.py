@@ -52,6 +52,7 @@ def read_split(source: str, split: str, reader: Reader, data_dir: Path, *, evalu
     bad. Of another one that lists its `files`, their form is checked, and examples are what comes before its first
     error.
     """
+    reader = reader.part(split) if hasattr(reader, "part") else reader
     list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
     scans = tuple(scan_file(path) for path in list_files(split, data_dir))
     parse = getattr(reader, "example", None) if scans else None

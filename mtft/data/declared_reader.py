@@ -1,0 +1,70 @@
+"""Read the examples of a task that settings declare: one file per split, or a share of train held out for dev."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mtft.data.example import Example
+from mtft.data.formats import is_text, named_rows
+from mtft.data.readers import make_example
+from mtft.errors import DataError
+from mtft.outputs import Output
+
+
+@dataclass(frozen=True)
+class DeclaredReader:
+    """Reads columns of the file that a split has; `splits` holds (split, name), without dev where that is `held_out`.
+
+    `held_out` is the share of train's rows that are dev: which ones is decided by their texts, so that rows with
+    the same texts stay together and adding rows moves no other.
+    """
+
+    splits: tuple[tuple[str, str], ...]
+    texts: tuple[str, ...]
+    label: str
+    output: Output
+    held_out: float = 0.0
+    own_split: str = ""
+
+    def part(self, split: str) -> DeclaredReader:
+        """Return the reader whose `example` gives the rows of one split alone."""
+        return replace(self, own_split=split)
+
+    def name(self, split: str) -> str:
+        """Return what the split is read from, "" if it is not declared."""
+        shared = "train" if split == "dev" and self.held_out else split
+        return dict(self.splits).get(shared, "")
+
+    def files(self, split: str, data_dir: Path) -> list[Path]:
+        """Return the split's file, if it is one that is read line by line."""
+        name = self.name(split)
+        return [data_dir / name] if name and is_text(name) else []
+
+    def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
+        name = self.name(split)
+        if not name:
+            raise DataError(f"no file is declared for split {split!r} (declared: {', '.join(dict(self.splits))})")
+        own = self.part(split)
+        for place, number, row in named_rows(name, data_dir):
+            if example := own.of_row(place, number, row):
+                yield example
+
+    def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
+        """Make an example of one row of a file, None if it belongs to another split."""
+        return self.of_row(f"{path}:{line}", line, row)
+
+    def of_row(self, place: str, number: int, row: Mapping[str, str]) -> Example | None:
+        found = make_example(place, number, row, self.texts, self.label, self.output)
+        if self.held_out and self.own_split in ("train", "dev"):
+            belongs = "dev" if position(found.texts) < self.held_out else "train"
+            return found if belongs == self.own_split else None
+        return found
+
+
+def position(texts: Sequence[str]) -> float:
+    """Place texts in [0, 1), evenly, without regard to case, white space and order."""
+    key = "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48

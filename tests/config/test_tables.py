@@ -1,0 +1,71 @@
+"""Tables [tasks.NAME] in a settings file: read, overridden, written back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtft.config.load import dump, load
+from mtft.config.schema import CompareConfig, EvalConfig, TrainConfig
+from mtft.errors import ConfigError
+
+FILE = """
+epochs = 2
+[tasks.mine]
+kind = "regression"
+range = [0, 4.5]
+dev = 0.1
+[tasks.sst]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.toml"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+def test_tables_name_the_tasks_and_declare_those_that_are_not_empty(file: Path) -> None:
+    loaded = load(TrainConfig, file=file)
+    assert loaded.config.tasks == ("mine", "sst")
+    assert loaded.config.declared == {"mine": {"kind": "regression", "range": [0, 4.5], "dev": 0.1}}
+    assert (loaded.origins["tasks"], loaded.origins["declared"]) == (f"file {file}", f"file {file}")
+    assert load(EvalConfig, file=file).config.declared == loaded.config.declared
+    assert load(CompareConfig, file=file).config == CompareConfig()
+
+
+def test_a_flag_chooses_among_them(file: Path) -> None:
+    config = load(TrainConfig, file=file, flags={"tasks": "quora,mine"}).config
+    assert config.tasks == ("quora", "mine")
+    assert set(config.declared) == {"mine"}
+
+
+@pytest.mark.parametrize("tasks", [None, "mine", "quora,mine", "sst"])
+def test_what_is_written_is_read_back(file: Path, tmp_path: Path, tasks: str | None) -> None:
+    config = load(TrainConfig, file=file, flags={"tasks": tasks}).config
+    (tmp_path / "again.toml").write_text(dump(config), encoding="utf-8")
+    again = load(TrainConfig, file=tmp_path / "again.toml").config
+    chosen = {name: table for name, table in config.declared.items() if name in config.tasks}
+    assert again == config.model_copy(update={"declared": chosen})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tasks]\nmine = 1\n", "tasks.mine: not a table"),
+        ("[tasks.mine]\n[declared.mine]\nkind = 'binary'\n", "unknown key 'declared'"),
+        ("[tasks]\n", "tasks: name at least one"),
+    ],
+)
+def test_errors(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load(TrainConfig, file=path)
+
+
+def test_no_flag_and_no_set_declares(file: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown key 'declared'"):
+        load(TrainConfig, file=file, sets=["declared={}"])
