@@ -6,9 +6,11 @@ same plan; they only exchange sums (gradients, losses, outputs) and short texts,
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,23 @@ class Group:
         self.sum(table)
         return [bytes(row[:length].tolist()).decode() for row, length in zip(table, lengths.tolist(), strict=True)]
 
+    def path(self, choose: Callable[[], Path]) -> Path:
+        """Return the path that process 0 chooses."""
+        text = str(choose()) if self.first else ""
+        return Path(self.texts(text)[0])
+
+    def of_first(self, tensors: Mapping[str, Tensor], position: Any) -> tuple[dict[str, Tensor], Any]:
+        """Return the tensors and the position (what JSON can hold) of process 0."""
+        if self.size == 1:
+            return dict(tensors), position
+        shapes = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
+        shapes, position = json.loads(self.texts(json.dumps([shapes, position]) if self.first else "")[0])
+        found = {}
+        for name, (kind, shape) in shapes.items():
+            own = tensors[name] if self.first else torch.zeros(shape, dtype=getattr(torch, kind))
+            found[name] = self.sum(own.clone())
+        return found, position
+
     def same(self, what: str, text: str) -> None:
         """Raise MtftError, in all processes, unless all have the same text under the name `what`."""
         for rank, other in enumerate(texts := self.texts(text)):
@@ -86,6 +105,11 @@ class Group:
 
 
 ALONE = Group()
+
+
+def restarted() -> bool:
+    """Tell whether ``torchrun`` started this process anew after one of them was lost."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 @contextmanager

@@ -13,6 +13,11 @@ from typing import Any
 
 from mtft.errors import CheckpointError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
@@ -92,21 +97,66 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+class Lock:
+    """Keeps other processes out of a directory until it is released, at the latest when this process ends.
+
+    CheckpointError if another process has it. Without ``fcntl`` (on Windows) nobody is kept out.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / ".lock"
+        self._file = self._path.open("a+", encoding="utf-8")
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._file.seek(0)
+                holder = self._file.read(20).strip() or "unknown"
+                self._file.close()
+                raise CheckpointError(f"{directory}: in use by another process ({holder})") from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let others in."""
+        self._path.unlink(missing_ok=True)
+        self._file.close()
+
+
 @contextmanager
 def replaced_directory(path: Path) -> Iterator[Path]:
     """Give a fresh directory to fill; when the block ends without error it takes the place of `path`.
 
-    The directory that was there stays until the new one is complete, and comes back if a crash fell between the two
-    renames.
+    The directory that was there stays until the new one is complete, and `recover_directory` brings it back if a crash
+    fell between the two renames.
     """
+    recover_directory(path)
     fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-    if former.exists() and not path.exists():
-        former.rename(path)
     for left in (fresh, former):
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     yield fresh
+    _flush_directory(fresh)
     if path.exists():
         path.rename(former)
     fresh.rename(path)
+    _flush_directory(path.parent)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def recover_directory(path: Path) -> None:
+    """Bring back the directory that `replaced_directory` had put aside when a crash stopped it."""
+    former = path.with_name(f".{path.name}.old")
+    if former.exists() and not path.exists():
+        former.rename(path)
+
+
+def _flush_directory(path: Path) -> None:
+    """Have the names in a directory on the disk, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -26,10 +26,11 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but
 """Gives the command `quiet: bool`."""
 
 
-def options_for(schema: type[Options]) -> Decorator:
+def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
     """Add one option per field of the schema, and --config, --set and, where it has some, --preset.
 
-    The function decorated gets ``loaded: Loaded[schema]`` instead of all of them, beside its own arguments.
+    The function decorated gets ``loaded: Loaded[schema]`` instead of all of them, beside its own arguments. `resume`,
+    what --resume goes on with, adds that option: settings then come from there, and the function gets the path.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,15 +38,32 @@ def options_for(schema: type[Options]) -> Decorator:
         def wrapped(*args: Any, **given: Any) -> Any:
             flags = {name: _joined(given.pop(name)) for name in schema.settings()}
             layers = {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
+            if given.get("resume"):
+                layers["file"] = _resumed(given["resume"], layers["file"] or layers["preset"])
+                flags["out"] = str(given["resume"])
             return command(*args, loaded=load(schema, flags=flags, **layers), **given)
 
         options = [_option(name, field) for name, field in schema.settings().items()]
+        layers = _layers(schema)
+        if resume:
+            text = f"Go on with {resume}, as if it had never been stopped."
+            layers = [*layers, click.option("--resume", metavar="PATH", type=click.Path(path_type=Path), help=text)]
         decorated: Callable[..., Any] = wrapped
-        for option in reversed([*options, *_layers(schema)]):
+        for option in reversed([*options, *layers]):
             decorated = option(decorated)
         return decorated
 
     return decorate
+
+
+def _resumed(path: Path, others: object) -> Path:
+    """Return the file with the settings of what is resumed."""
+    if others:
+        raise click.UsageError(f"--resume: {path} has its own settings; leave --config and --preset out",
+                               click.get_current_context())  # fmt: skip
+    from mtft.workflows.resume import settings_file
+
+    return settings_file(path)
 
 
 def _joined(value: Any) -> Any:

@@ -15,11 +15,11 @@ from mtft.config.schema import RefineConfig
 
 
 @click.command("refine")
-@click.argument("run", type=click.Path(path_type=Path))
-@options_for(RefineConfig)
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@options_for(RefineConfig, resume="the refinement at PATH")
 @json_option
 @quiet_option
-def command(run: Path, loaded: Loaded[RefineConfig], as_json: bool, quiet: bool) -> None:
+def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None, as_json: bool, quiet: bool) -> None:
     """Go on training single heads of RUN, one at a time, with the encoder and the other heads frozen.
 
     A head is replaced only if its dev metric improves. RUN stays as it is; the result is a run of its own.
@@ -27,7 +27,7 @@ def command(run: Path, loaded: Loaded[RefineConfig], as_json: bool, quiet: bool)
     from mtft.workflows.refine import refine
 
     with open_services(loaded, quiet=quiet) as services:
-        result = refine(run, loaded.config, services)
+        result = refine(run, loaded.config, services, resume)
     if as_json:
         print_json(result)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mtft.cli.console import print_json, say, table
@@ -12,10 +14,10 @@ from mtft.config.schema import SelectConfig
 
 
 @click.command("select")
-@options_for(SelectConfig)
+@options_for(SelectConfig, resume="the mask that was to be at PATH")
 @json_option
 @quiet_option
-def command(loaded: Loaded[SelectConfig], as_json: bool, quiet: bool) -> None:
+def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, quiet: bool) -> None:
     """Rank the encoder's weights on the training data and write those to tune as a mask file.
 
     Prints the share kept per layer and per kind of tensor.
@@ -23,7 +25,7 @@ def command(loaded: Loaded[SelectConfig], as_json: bool, quiet: bool) -> None:
     from mtft.workflows.select import select
 
     with open_services(loaded, quiet=quiet) as services:
-        result = select(loaded.config, services)
+        result = select(loaded.config, services, resume)
     if as_json:
         print_json(result)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +19,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator[Services]:
-    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing."""
+    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing.
+
+    Of several processes that ``torchrun`` started the first one speaks and prints, the others only tell errors.
+    """
+    from mtft.distributed import joined
     from mtft.workflows.services import services
 
     start: tuple[float, int] | None = None
-    with Display(quiet=quiet) as display:
+    with joined() as group, Display(quiet=quiet or not group.first) as display:
+        if not group.first:
+            quiet, sys.stdout = True, open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
         def progress(at: Progress) -> None:
             nonlocal start
@@ -34,4 +42,4 @@ def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator
         declared, place = {}, ""
         if loaded and "declared" in loaded.origins:
             declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
-        yield services((lambda text: None) if quiet else say, progress, declared, place)
+        yield services((lambda text: None) if quiet else say, progress, declared, place, group)

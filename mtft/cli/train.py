@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import click
 
@@ -15,11 +16,11 @@ from mtft.config.schema import TrainConfig
 
 
 @click.command("train")
-@options_for(TrainConfig)
+@options_for(TrainConfig, resume="the run at PATH")
 @click.option("--dry-run", is_flag=True, help="Plan only, as `mtft plan` does; nothing is written.")
 @json_option
 @quiet_option
-def command(loaded: Loaded[TrainConfig], dry_run: bool, as_json: bool, quiet: bool) -> None:
+def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Fine-tune one encoder on several tasks at once.
 
     Selects the weights that train unless --mask is given, trains all tasks together on the shuffled union of
@@ -30,6 +31,7 @@ def command(loaded: Loaded[TrainConfig], dry_run: bool, as_json: bool, quiet: bo
       mtft train --tasks sst,quora,sts --sample
       mtft train --tasks sst,quora,sts --data-dir data --epochs 2 --out runs/first
       mtft train --tasks sts --preset report-vanilla
+      mtft train --resume runs/first
     """  # noqa: D301 - click reads the backspace
     if dry_run:
         show_plan(loaded, as_json=as_json, quiet=quiet)
@@ -37,7 +39,7 @@ def command(loaded: Loaded[TrainConfig], dry_run: bool, as_json: bool, quiet: bo
     from mtft.workflows.train import train
 
     with open_services(loaded, quiet=quiet) as services:
-        result = train(loaded.config, services)
+        result = train(loaded.config, services, resume)
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})
         return

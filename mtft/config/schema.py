@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from mtft.config.values import Limits, Names, NamesOrNone, Rates, Rule, Size
+from mtft.config.values import Duration, Limits, Names, NamesOrNone, Period, Rates, Rule, Size
 
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
@@ -151,6 +151,9 @@ class OptimizationOptions(Options):
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay (share of a weight per unit of rate)")
     schedule: Schedule = "linear"
     warmup: Warmup = 0.1
+    max_bad_steps: int = Field(
+        3, ge=0, description="steps with a loss or gradient that is not finite that are skipped before it is an error"
+    )
     patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
 
 
@@ -172,6 +175,12 @@ class RunOptions(MachineOptions):
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; same seed, same bits")
     out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
     overwrite: bool = Field(False, description="replace a result that is already there")
+    checkpoint_every: Period = Field(
+        "10m", description="how often to save what --resume needs: a number of steps (200) or a time (30s, 10m, 2h)"
+    )
+    max_time: Duration | None = Field(
+        None, description="time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)"
+    )
 
 
 # ---- one model per command (fields are listed from the last base to the first) ----------------------------------

@@ -82,6 +82,37 @@ def size_text(size: float) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a time such as "45s", "10m", "1.5h" or "2d"."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
+    if found is None or not float(found[1]):
+        raise ValueError(f"{text[:80]!r} is not a time above 0, as in 45s, 10m, 1.5h or 2d")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def period(text: str) -> tuple[int, float]:
+    """Return (steps, 0) of a number of steps such as "200", (0, seconds) of a time such as "10m"."""
+    if re.fullmatch(r"[0-9]{1,18}", text.strip()) and int(text):
+        return int(text), 0.0
+    try:
+        return 0, seconds(text)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is neither a number of steps above 0 nor a time, as in 200 or 10m") from None
+
+
+def _duration(value: str) -> str:
+    seconds(value)
+    return value
+
+
+def _period(value: str) -> str:
+    period(value)
+    return value
+
+
 def _rule(value: str) -> str:
     if value not in ("mean", "last") and not all(value.partition(".")):
         raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
@@ -94,3 +125,6 @@ Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Rule = Annotated[str, AfterValidator(_rule)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+Duration = Annotated[str, AfterValidator(_duration)]
+Period = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+                   AfterValidator(_period)]  # fmt: skip

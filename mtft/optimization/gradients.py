@@ -22,7 +22,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """One source as training sees it: its task, its tokens, its targets [n] and its loss per example."""
+    """One source as training sees it: its task, its tokens, its targets [n] and its loss per example.
+
+    `ids` of its examples are there to name them in errors.
+    """
 
     name: str
     task: str
@@ -30,6 +33,7 @@ class TrainingSource:
     targets: Tensor
     loss: Callable[[Tensor, Tensor], Tensor]
     weight: float = 1.0
+    ids: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -43,6 +47,7 @@ def accumulate(
     seed: tuple[object, ...] = (),
     progress: Callable[[int, int], None] | None = None,
     group: Group = ALONE,
+    skip: int = 0,
 ) -> float:
     """Add the gradient of one task's loss to the model's gradients; return that loss.
 
@@ -50,6 +55,7 @@ def accumulate(
     loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
     falls, which is drawn per micro-batch from `seed` (run seed and names). `progress` is told the examples and
     tokens of each micro-batch done. In a `group`, gradient and loss are those of this process's share of the rows.
+    The first `skip` micro-batches are left out: they were done before.
     """
     (task,) = {source.task for source, _, _ in parts}
     device = next(model.parameters()).device
@@ -59,6 +65,8 @@ def accumulate(
     total = 0.0
     own = group.own(lengths)
     for number, cut in enumerate(own[cut] for cut in micro_batches(lengths[own], budget)):
+        if number < skip:
+            continue
         present = [(*parts[owner][::2], every[cut[owners[cut] == owner]]) for owner in np.unique(owners[cut])]
         batch = pack(*((source.table, rows) for source, _, rows in present), device=device)
         with seeded(*seed, number * group.size + group.rank) if seed else nullcontext():
@@ -66,7 +74,7 @@ def accumulate(
         sizes = [len(rows) * source.table.per_example for source, _, rows in present]
         loss = outputs.new_zeros(())
         for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
-            loss = loss + scale * _losses(source, mine, rows).sum()
+            loss = loss + scale * example_losses(source, mine, rows).sum()
         loss.backward()
         total += float(loss.detach())
         if progress:
@@ -74,7 +82,7 @@ def accumulate(
     return total
 
 
-def _losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tensor:
+def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tensor:
     """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
     width = source.table.per_example
     shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)

@@ -24,6 +24,10 @@ from mtft.seeding import torch_generator
 Statistic = Literal["sum", "abs", "fisher"]
 Combination = Literal["joint", "normalised"]
 Rows = Mapping[str, NDArray[np.int64]]
+Position = Sequence[int]
+"""How far a scoring is: tasks done, chunks of the next task done, micro-batches of its next chunk done."""
+Save = Callable[[], tuple[dict[str, Tensor], Position]]
+"""Returns what a scoring needs to go on."""
 
 
 def gradient_score(
@@ -38,6 +42,8 @@ def gradient_score(
     seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     group: Group = ALONE,
+    start: tuple[Mapping[str, Tensor], Position] | None = None,
+    keep: Callable[[Save], None] | None = None,
 ) -> Tensor:
     """Score every encoder weight [P] by the gradient of the whole loss over some batches.
 
@@ -46,28 +52,58 @@ def gradient_score(
     "joint" adds the tasks' gradients (with "sum") or their scores (with "abs" and "fisher", whose batches are each
     task's own), "normalised" divides each task's score by its sum first. Dropout is on
     only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
-    The processes of a `group` read a share each and get the same score.
+    The processes of a `group` read a share each and get the same score. After each micro-batch `keep` is given what
+    returns the tensors and the position from which to `start` again, with the same result to the bit.
     """
     model.train(seed is not None)
     counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
-    total = torch.zeros_like(flat.theta)
-    for task in dict.fromkeys(source.task for source in sources):
+    tensors = {name: torch.zeros_like(flat.theta) for name in ("total", "score")[: 1 + (combination == "normalised")]}
+    total, score = tensors["total"], tensors.get("score", tensors["total"])
+    tasks_done, chunks_done, skip = (0, 0, 0) if start is None else start[1]
+    flat.zero_grad()
+    if start is not None:
+        for name, tensor in {**tensors, "grad": flat.grad}.items():
+            tensor.copy_(start[0][name])
+    for place, task in list(enumerate(dict.fromkeys(source.task for source in sources)))[tasks_done:]:
         present = [source for source in sources if source.task == task and counts[source.name]]
         weight = sum(source.weight for source in present)
         scales = {source.name: source.weight / weight / counts[source.name] for source in present}
-        score = total if combination == "joint" else torch.zeros_like(total)
-        for number, rows in enumerate(_chunks(batches, present, whole=statistic == "sum")):
-            flat.zero_grad()
+        for number, rows in list(enumerate(_chunks(batches, present, whole=statistic == "sum")))[chunks_done:]:
             names = () if seed is None else (seed, "select", task, number)
             parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
-            accumulate(model, parts, budget=budget, seed=names, progress=progress, group=group)
+            watch = _watch(tensors, flat, (place, number), skip, progress, keep)
+            accumulate(model, parts, budget=budget, seed=names, progress=watch, group=group, skip=skip)
             group.sum(flat.grad)
             _add(score, flat.grad, statistic)
+            flat.zero_grad()
+            skip = 0
+        chunks_done = 0
         if combination == "normalised":
-            score = _square(score, statistic)
+            _square(score, statistic)
             total += score / score.sum().clamp_min(torch.finfo(score.dtype).tiny)
-    flat.zero_grad()
+            score.zero_()
     return _square(total, statistic) if combination == "joint" else total
+
+
+def _watch(
+    tensors: Mapping[str, Tensor],
+    flat: FlatParameters,
+    place: tuple[int, int],
+    done: int,
+    progress: Callable[[int, int], None] | None,
+    keep: Callable[[Save], None] | None,
+) -> Callable[[int, int], None]:
+    """Return what is to be called after each micro-batch."""
+
+    def watch(examples: int, tokens: int) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(examples, tokens)
+        if keep:
+            keep(lambda: ({**tensors, "grad": flat.grad}, (*place, done)))
+
+    return watch
 
 
 def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole: bool) -> list[Rows]:

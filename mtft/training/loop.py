@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtft.data.sampling import epoch_batches
 from mtft.optimization.schedule import Schedule, learning_rate
-from mtft.training.step import Stepper, StepResult
+from mtft.training.step import NotFiniteError, Stepper, StepResult
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class StepSkipped:
+    """A step whose loss or gradient is not finite was not taken; its number counts all the same."""
+
+    epoch: int
+    number: int
+    error: NotFiniteError
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """An epoch, or the part of it that `max_steps` allows, has ended; epochs count from 1."""
 
@@ -52,22 +61,30 @@ class EpochDone:
     step: int
 
 
-def train(stepper: Stepper, plan: Plan, start_epoch: int = 1, start_step: int = 0) -> Iterator[StepDone | EpochDone]:
+Event = StepDone | StepSkipped | EpochDone
+
+
+def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 0) -> Iterator[Event]:
     """Train epoch after epoch over the shuffled union of the stepper's sources.
 
-    Starts after `start_step` steps at the beginning of `start_epoch`. The schedule of batches is a pure
-    function of the plan, so a resumed loop goes on exactly as an unbroken one.
+    Goes on after `epochs_done` whole epochs and `steps_done` steps in all. What comes when is a pure function of
+    the plan, so a loop that goes on takes exactly the steps that are left of an unbroken one.
     """
     sizes = {name: len(source) for name, source in stepper.sources.items()}
-    total, step = plan.steps(sizes), start_step
-    for epoch in range(start_epoch, plan.epochs + 1):
-        for rows in epoch_batches(sizes, plan.batch_size, plan.seed, epoch):
+    per_epoch = -(-sum(sizes.values()) // plan.batch_size)
+    total, step = plan.steps(sizes), steps_done
+    for epoch in range(epochs_done + 1, plan.epochs + 1):
+        for rows in epoch_batches(sizes, plan.batch_size, plan.seed, epoch)[step - per_epoch * (epoch - 1) :]:
             if step == total:
                 break
             rate = plan.rate(step, total)
-            result = stepper.step(rows, rate, step)
             step += 1
-            yield StepDone(epoch, step, rate, result)
+            try:
+                result = stepper.step(rows, rate, step - 1)
+            except NotFiniteError as error:
+                yield StepSkipped(epoch, step, error)
+            else:
+                yield StepDone(epoch, step, rate, result)
         yield EpochDone(epoch, step)
         if step == total:
             return

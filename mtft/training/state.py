@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mtft.checkpoint import write_tensors
-from mtft.files import replaced_directory, write_json
+from mtft.errors import CheckpointError
+from mtft.files import read_json, recover_directory, replaced_directory, write_json
+
+Tensors = dict[str, Tensor]
 
 
 def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
@@ -17,3 +22,15 @@ def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping
     with replaced_directory(directory) as fresh:
         write_tensors(fresh / "tensors.safetensors", dict(sorted(tensors.items())))
         write_json(fresh / "position.json", position)
+
+
+def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
+    """Read tensors and position, those of the former state if a crash stopped the replacing; None without any."""
+    recover_directory(directory)
+    if not directory.exists():
+        return None
+    path = directory / "tensors.safetensors"
+    try:
+        return load_file(path), read_json(directory / "position.json")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None

@@ -20,8 +20,13 @@ from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.optimization.restriction import restrict
 from mtft.optimization.surgery import SURGERY, changed, cosines, gram
 from mtft.seeding import torch_generator
+from mtft.training.diagnosis import not_finite_entries, not_finite_outputs
 
 Rows = Mapping[str, NDArray[np.int64]]
+
+
+class NotFiniteError(MtftError):
+    """The loss or the gradient of a task is not finite; no weight was changed."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +89,15 @@ class Stepper:
     def step(self, rows: Rows, rate: float, number: int) -> StepResult:
         """Train on one batch, given as rows per source, with learning rate `rate`; `number` counts from 0.
 
-        Absent tasks are skipped: their heads and moments do not move. A loss that is not finite is an error,
-        raised before any weight has changed.
+        Absent tasks are skipped: their heads and moments do not move. A loss or gradient that is not finite is a
+        NotFiniteError, raised before any weight has changed.
         """
         self.model.train()
         self.model.encoder.train(self.selection is not None)
         present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
         found = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
         losses = self._sum_over_processes(found)
-        for task, loss in losses.items():
-            if not np.isfinite(loss):
-                raise MtftError(f"step {number}: the loss of task {task!r} is {loss}; no weight was changed")
+        self._check_finite(losses, rows, number)
         rated = self._update_encoder(len(present), rate, number)
         for task in present:
             self.optimizers[f"head.{task}"].step(self.heads[task].grad / len(present), rate)
@@ -133,14 +136,28 @@ class Stepper:
         self._sums.clear()
         return losses
 
+    def _check_finite(self, losses: dict[str, float], rows: Rows, number: int) -> None:
+        """Raise NotFiniteError with task, examples and layer if any loss or gradient is not finite."""
+        for place, (task, loss) in enumerate(losses.items()):
+            gradients = (self.gradients[place], self.heads[task].grad)
+            if np.isfinite(loss) and all(bool(gradient.isfinite().all()) for gradient in gradients):
+                continue
+            mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
+            what = f"the loss of task {task!r} is {loss}" if not np.isfinite(loss) else (
+                f"the gradient of task {task!r} is not finite")  # fmt: skip
+            found = [
+                *not_finite_outputs(self.model, [self.sources[name] for name in mine], mine, self.budget),
+                *not_finite_entries(self.encoder, self.selection, gradients[0]),
+                *(f"head {name}" for name in not_finite_entries(self.heads[task], slice(None), gradients[1])),
+            ]
+            raise NotFiniteError(f"step {number + 1}: {what} ({'; '.join(found[:3])}); no weight was changed")
+
     def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
         """Merge the first rows of the gradient matrix and update the selection; return (cosines, change)."""
         if self.selection is None:
             return torch.eye(present, dtype=torch.float64), 0.0
         rows = self.gradients[:present]
         products = gram(rows)
-        if not bool(products.isfinite().all()):
-            raise MtftError(f"step {number}: the gradient of a task is not finite; no weight was changed")
         weights = self.surgery(products, torch_generator(self.seed, "surgery", number))
         direction = (weights / present).to(rows) @ rows
         self.optimizers["encoder"].step(direction, rate)
@@ -160,7 +177,7 @@ class Stepper:
         for task, head in self.heads.items():
             head.theta.copy_(state[f"head.{task}.theta"])
         if self.selection is not None:
-            self.encoder.theta[self.selection] = state["encoder.theta"]
+            self.encoder.theta[self.selection] = state["encoder.theta"].to(self.encoder.theta.device)
         for name, optimizer in self.optimizers.items():
             keys = optimizer.state_dict().keys()
             optimizer.load_state_dict({key: state[f"{name}.{key}"] for key in keys})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
@@ -36,6 +37,12 @@ class Tally:
         """Return the sums as plain values."""
         sums = {"sums": dict(self._sums), "counts": dict(self._counts), "changed": self._changed}
         return {"steps": self.steps, "tokens": self.tokens, **sums}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.steps, self.tokens, self._changed = state["steps"], state["tokens"], state["changed"]
+        self._sums = defaultdict(float, state["sums"])
+        self._counts = defaultdict(float, state["counts"])
 
     def losses(self) -> dict[str, float]:
         """Return the mean loss of each task over the steps that had it."""

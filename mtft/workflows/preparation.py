@@ -160,6 +160,7 @@ def training_source(source: Source, task: str, dataset: Dataset, options: LossOp
         targets=torch.from_numpy(dataset.targets),
         loss=partial(loss, **settings) if settings else loss,
         weight=source.weight,
+        ids=dataset.ids,
     )
 
 

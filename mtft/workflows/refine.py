@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
-from mtft.errors import ConfigError, unknown
+from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import read_values, scores
+from mtft.files import read_json
 from mtft.outputs import Array
 from mtft.tasks.task import Task
-from mtft.training.loop import Plan, StepDone
+from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
 from mtft.training.loop import train as loop
+from mtft.training.state import load_state, save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
+from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.preparation import data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
-from mtft.workflows.run_directory import RunDirectory, free_path, refuse_foreign
+from mtft.workflows.resume import check_data, check_settings, data_digest
+from mtft.workflows.run_directory import RunDirectory, free_path, read_summary, refuse_foreign
 from mtft.workflows.services import Progress, Services
 
 Scores = dict[str, dict[str, float]]
@@ -36,9 +45,22 @@ class RefineResult:
     kept: tuple[str, ...]
 
 
-def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
-    """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves."""
-    path = free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
+def refine(run: Path | None, config: RefineConfig, services: Services, resume: Path | None = None) -> RefineResult:
+    """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves.
+
+    Goes on with the refinement at `resume` as if it had never stopped.
+    """
+    if resume:
+        check_settings(resume, config, services.notify)
+        origin = read_json(resume / "environment.json").get("refines")
+        run = run or Path(str(origin))
+        if (resume / "summary.json").is_file():
+            services.notify(f"{resume} has finished: nothing is left to do")
+            summary = read_summary(resume)
+            return RefineResult(resume, summary["before"], summary["dev"], tuple(summary["kept"]))
+    if run is None:
+        raise ConfigError("RUN: name the run to refine, or --resume a refinement")
+    path = resume or free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
     refuse_foreign(path)
     here, there = run.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
@@ -52,70 +74,168 @@ def refine(run: Path, config: RefineConfig, services: Services) -> RefineResult:
     for name in config.task_lr:  # a preset's rates may be for tasks that this run lacks
         if name not in names:
             services.registry.task(name)
-    return Refinement(trained, config, services, path).run(run)
+    return Refinement(trained, config, services, path, run, going_on=resume is not None).run()
+
+
+@dataclass
+class Current:
+    """The head in training: its stepper, the best head so far, and how far it is."""
+
+    task: Task
+    stepper: Stepper
+    plan: Plan
+    best: Best
+    kept: Tensor
+    epochs: int = 0
+    steps: int = 0
+    tokens: int = 0
+    bad: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def head(self) -> Tensor:
+        return self.stepper.heads[self.task.name].theta
 
 
 class Refinement:
     """One refinement in progress; its directory is made when all data are there."""
 
-    def __init__(self, trained: TrainedModel, config: RefineConfig, services: Services, path: Path) -> None:
-        self.trained, self.config, self.services = trained, config, services
+    def __init__(
+        self,
+        trained: TrainedModel,
+        config: RefineConfig,
+        services: Services,
+        path: Path,
+        origin: Path,
+        *,
+        going_on: bool,
+    ) -> None:
+        self.trained, self.config, self.services, self.origin = trained, config, services, origin
         self.chosen = [task for task in trained.tasks if task.name in config.tasks]
         sources = [(task.source, task.name) for task in self.chosen]
         warn_of_leakage(sources, self.chosen, data_directory(config), services.notify)
         self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
-        self.out = RunDirectory.create(path, config, "refine", data_directory(config))
+        self.sources = {
+            task.name: training_source(task.source, task.name, self.data[task.name], ()) for task in self.chosen
+        }
+        if going_on:
+            self.out = RunDirectory.reopen(path, config)
+        else:
+            facts = {"refines": str(origin.resolve())}
+            self.out = RunDirectory.create(path, config, "refine", data_directory(config), facts)
+        self.keeper = Keeper(
+            config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
+        )
+        self.digests = data_digest(list(self.sources.values()))
+        self.before: Scores = {}
+        self.done: dict[str, bool] = {}
+        self.current: Current | None = None
 
-    def run(self, origin: Path) -> RefineResult:
+    def run(self) -> RefineResult:
         """Refine task after task and write the new run."""
-        before = {task.name: self._evaluate(task)[1] for task in self.trained.tasks}
-        kept = tuple(task.name for task in self.chosen if self._refine(task, before[task.name]))
-        after: Scores = {}
-        for task in self.trained.tasks:
-            values, after[task.name] = self._evaluate(task)
-            data = self.dev[task.name]
-            self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
-        save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
-        check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
-        self.out.write_summary(self._summary(origin, after, kept))
-        return RefineResult(self.out.path, before, after, kept)
+        with self.out, self.keeper.watching():
+            self._restore()
+            self.before = self.before or {task.name: self._evaluate(task)[1] for task in self.trained.tasks}
+            for task in self.chosen:
+                if task.name not in self.done:
+                    self.current = self.current or self._begin(task)
+                    self._refine(self.current)
+            kept = tuple(name for name, better in self.done.items() if better)
+            after: Scores = {}
+            for task in self.trained.tasks:
+                values, after[task.name] = self._evaluate(task)
+                data = self.dev[task.name]
+                self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
+            save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
+            check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
+            self.out.write_summary(self._summary(after, kept))
+            return RefineResult(self.out.path, self.before, after, kept)
 
-    def _refine(self, task: Task, start: dict[str, float]) -> bool:
-        """Train one head; leave the best one in place and tell whether it is a new one."""
+    def _begin(self, task: Task) -> Current:
         stepper, plan = self._stepper(task)
-        head, primary = stepper.heads[task.name].theta, {task.name: task.primary_metric}
         best = Best("mean", self.config.patience, epoch=-1)
-        best.score = best.rate(primary, {task.name: start})
-        kept, tally, tokens = head.clone(), Tally(), 0
-        total = plan.steps({task.name: len(stepper.sources[task.source.name])})
-        for event in loop(stepper, plan):
+        best.score = best.rate({task.name: task.primary_metric}, {task.name: self.before[task.name]})
+        return Current(task, stepper, plan, best, stepper.heads[task.name].theta.clone())
+
+    def _refine(self, at: Current) -> None:
+        """Train one head and leave the best one in place."""
+        total = at.plan.steps({name: len(source) for name, source in at.stepper.sources.items()})
+        for event in loop(at.stepper, at.plan, at.epochs, at.steps):
             if isinstance(event, StepDone):
-                tally.add(event.result)
-                tokens += event.result.tokens
-                self.services.progress(Progress(event.number, total, event.epoch, tally.losses(), tokens))
-                continue
-            found = self._evaluate(task)[1]
-            better = best.update(event.epoch, best.rate(primary, {task.name: found}))
-            if better:
-                kept = head.clone()
-            record = {"task": task.name, "epoch": event.epoch, "step": event.step, "train": tally.losses()}
-            self.out.log("metrics", {**record, "dev": {task.name: found}, "best": better})
-            self.out.log_time(task=task.name, epoch=event.epoch)
-            value = found[task.primary_metric]
-            mark = "better" if better else "not better"
-            self.services.notify(f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
-            tally = Tally()
-            if best.exhausted:
-                break
-        head.copy_(kept)
-        return best.epoch > 0
+                at.steps = event.number
+                at.tally.add(event.result)
+                at.tokens += event.result.tokens
+                self.services.progress(Progress(event.number, total, event.epoch, at.tally.losses(), at.tokens))
+            elif isinstance(event, StepSkipped):
+                at.steps, at.bad = event.number, at.bad + 1
+                if at.bad > self.config.max_bad_steps:
+                    raise MtftError(f"{event.error}; --max-bad-steps allows {self.config.max_bad_steps} such steps")
+                self.services.notify(f"WARNING: {event.error}")
+            else:
+                self._after_epoch(at, event)
+                if at.best.exhausted:
+                    break
+            self.keeper.after_step(at.steps, self._save_state)
+        at.head.copy_(at.kept)
+        self.done[at.task.name] = at.best.epoch > 0
+        self.current = None
+        self._save_state()
+
+    def _after_epoch(self, at: Current, event: EpochDone) -> None:
+        task = at.task
+        at.epochs = event.epoch
+        found = self._evaluate(task)[1]
+        better = at.best.update(event.epoch, at.best.rate({task.name: task.primary_metric}, {task.name: found}))
+        if better:
+            at.kept = at.head.clone()
+        record = {"task": task.name, "epoch": event.epoch, "step": event.step, "train": at.tally.losses()}
+        self.out.log("metrics", {**record, "dev": {task.name: found}, "best": better})
+        self.out.log_time(task=task.name, epoch=event.epoch)
+        value, mark = found[task.primary_metric], "better" if better else "not better"
+        self.services.notify(f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
+        at.tally = Tally()
+
+    def _save_state(self) -> None:
+        """Save everything that the refinement needs to go on: heads that are done, and the one in training."""
+        tensors = {
+            f"done.{name}.{key}": value
+            for name in self.done for key, value in self.trained.model.heads[name].state_dict().items()
+        }  # fmt: skip
+        position: dict[str, Any] = {"stage": "refine", "done": self.done, "before": self.before,
+                                    "logs": self.out.log_sizes(), "data": self.digests}  # fmt: skip
+        if at := self.current:
+            tensors |= {"kept": at.kept, **at.stepper.state()}
+            best = {"score": at.best.score, "epoch": at.best.epoch, "stale": at.best.stale}
+            counts = {"epochs": at.epochs, "steps": at.steps, "tokens": at.tokens, "bad": at.bad}
+            position["current"] = {"task": at.task.name, "best": best, "tally": at.tally.state(), **counts}
+        save_state(self.out.state, tensors, position)
+
+    def _restore(self) -> None:
+        """Take up the state that a stopped refinement left, if it did."""
+        if not (found := load_state(self.out.state)):
+            self.out.cut_logs({})
+            return
+        tensors, position = found
+        check_data(self.out.path, position["data"], self.digests)
+        self.out.cut_logs(position["logs"])
+        self.before, self.done = position["before"], position["done"]
+        for name in self.done:
+            head = self.trained.model.heads[name]
+            head.load_state_dict({key: tensors[f"done.{name}.{key}"] for key in head.state_dict()})
+        if kept := position.get("current"):
+            at = self.current = self._begin(next(task for task in self.chosen if task.name == kept["task"]))
+            at.stepper.restore(tensors)
+            at.kept = tensors["kept"].to(at.kept.device)
+            score, at.best.epoch, at.best.stale = kept["best"].values()
+            at.best.score = -math.inf if score is None else score
+            at.tally.restore(kept["tally"])
+            at.epochs, at.steps, at.tokens, at.bad = (kept[name] for name in ("epochs", "steps", "tokens", "bad"))
 
     def _stepper(self, task: Task) -> tuple[Stepper, Plan]:
         config = self.config
-        source = training_source(task.source, task.name, self.data[task.name], ())
         stepper = Stepper(
-            self.trained.model, self.trained.encoder, [source], None,
+            self.trained.model, self.trained.encoder, [self.sources[task.name]], None,
             weight_decay=config.weight_decay, seed=config.seed,
         )  # fmt: skip
         rate = config.task_lr.get(task.name, config.lr)
@@ -133,11 +253,12 @@ class Refinement:
         values = read_values(self.trained.model, task, data.table)
         return values, scores(task, values, data.targets)
 
-    def _summary(self, origin: Path, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:
+    def _summary(self, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:
         return {
             "command": "refine",
-            "refined_from": origin.name,
+            "refined_from": self.origin.name,
             "kept": list(kept),
+            "before": self.before,
             "tasks": {task.name: task.primary_metric for task in self.trained.tasks},
             "dev": after,
             "parameters": self.trained.parameters().report(),

@@ -24,9 +24,19 @@ from numpy.typing import NDArray
 from mtft.config.load import dump
 from mtft.config.schema import Options
 from mtft.errors import CheckpointError, ConfigError
-from mtft.files import append_json_line, read_json, read_json_lines, write_bytes, write_json, write_json_lines
+from mtft.files import (
+    Lock,
+    append_json_line,
+    read_json,
+    read_json_lines,
+    replaced_directory,
+    write_bytes,
+    write_json,
+    write_json_lines,
+)
 from mtft.outputs import Array
 
+TIMES = "times.jsonl"
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 
 
@@ -51,40 +61,93 @@ def refuse_foreign(path: Path) -> None:
 
 
 class RunDirectory:
-    """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes."""
+    """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    While it is open, which it is as a context, no other process may write it. Of several processes that train together
+    only the one that `writes` does anything here.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self.model = path / "model"
+        self.state = path / "state"
         self._started = time.monotonic()
+        self._lock = Lock(path) if writes else None
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock:
+            self._lock.release()
 
     @classmethod
-    def create(cls, path: Path, config: Options, command: str, data_dir: Path) -> RunDirectory:
-        """Make the directory, in place of a former run if there is one, and write settings and environment."""
+    def create(
+        cls,
+        path: Path,
+        config: Options,
+        command: str,
+        data_dir: Path,
+        facts: Mapping[str, str] | None = None,
+        *,
+        writes: bool = True,
+    ) -> RunDirectory:
+        """Make the directory, in place of a former run if there is one, with settings, environment and more `facts`."""
+        if not writes:
+            return cls(path, writes=False)
         refuse_foreign(path)
         if path.exists():
+            held = Lock(path)
             shutil.rmtree(path)
+            held.release()
         try:
-            path.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replaced_directory(path) as fresh:
+                write_bytes(fresh / "config.toml", dump(config).encode())
+                write_json(fresh / "environment.json", {**environment(command, data_dir), **(facts or {})})
         except OSError as error:
             raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
-        run = cls(path)
-        write_bytes(path / "config.toml", dump(config).encode())
-        write_json(path / "environment.json", environment(command, data_dir))
+        return cls(path)
+
+    @classmethod
+    def reopen(cls, path: Path, config: Options, *, writes: bool = True) -> RunDirectory:
+        """Open a run that goes on, with settings that may have changed."""
+        run = cls(path, writes=writes)
+        if writes:
+            (path / "summary.json").unlink(missing_ok=True)
+            write_bytes(path / "config.toml", dump(config).encode())
+            run.log_time(resumed=datetime.now(timezone.utc).isoformat(timespec="seconds"))
         return run
 
     def log(self, name: str, record: Mapping[str, Any]) -> None:
         """Add a record to the log ``<name>.jsonl``."""
-        append_json_line(self.path / f"{name}.jsonl", record)
+        if self.writes:
+            append_json_line(self.path / f"{name}.jsonl", record)
 
     def log_time(self, **record: Any) -> None:
         """Add a record to ``times.jsonl`` with the seconds since the start."""
         self.log("times", {"seconds": round(time.monotonic() - self._started, 3), **record})
 
+    def log_sizes(self) -> dict[str, int]:
+        """Return the bytes of each log that `cut_logs` can go back to."""
+        return {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl")) if path.name != TIMES}
+
+    def cut_logs(self, sizes: Mapping[str, int]) -> None:
+        """Forget what was logged after `log_sizes` gave `sizes`; times stay."""
+        for path in self.path.glob("*.jsonl") if self.writes else ():
+            if path.name not in sizes and path.name != TIMES:
+                path.unlink()
+            elif path.name != TIMES:
+                if path.stat().st_size < sizes[path.name]:
+                    raise CheckpointError(f"{path}: shorter than when the run was saved ({sizes[path.name]} bytes)")
+                os.truncate(path, sizes[path.name])
+
     def write_predictions(
         self, task: str, split: str, ids: Sequence[str], targets: NDArray[Any], values: Array
     ) -> None:
         """Keep readable values [n, ...] and targets [n], one line per example."""
+        if not self.writes:
+            return
         folder = self.path / "predictions"
         folder.mkdir(exist_ok=True)
         rows = zip(ids, targets.tolist(), values.tolist(), strict=True)
@@ -95,7 +158,8 @@ class RunDirectory:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to; its presence says that the run has finished."""
-        write_json(self.path / "summary.json", summary)
+        if self.writes:
+            write_json(self.path / "summary.json", summary)
 
 
 def environment(command: str, data_dir: Path) -> dict[str, Any]:

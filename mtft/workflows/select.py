@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,13 @@ from mtft.errors import ConfigError, MtftError
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import top_groups, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
-from mtft.selection.score import bias_score, gradient_score, magnitude_score, random_score
+from mtft.selection.score import Save, bias_score, gradient_score, magnitude_score, random_score
+from mtft.training.state import load_state, save_state
 from mtft.workflows.count import count_selected
-from mtft.workflows.preparation import Prepared, prepare
-from mtft.workflows.run_directory import free_path
+from mtft.workflows.keeper import Keeper
+from mtft.workflows.preparation import Prepared, data_directory, prepare
+from mtft.workflows.resume import agree, check_data, check_settings, data_digest, part_directory
+from mtft.workflows.run_directory import RunDirectory, free_path
 from mtft.workflows.services import Progress, Services
 
 
@@ -34,20 +39,42 @@ class SelectResult:
     kinds: dict[str, float]
 
 
-def select(config: SelectConfig, services: Services) -> SelectResult:
-    """Score, select and write the mask file."""
-    path = free_path(config.out, f"masks/{'-'.join(config.tasks)}.safetensors", overwrite=config.overwrite)
+def select(config: SelectConfig, services: Services, resume: Path | None = None) -> SelectResult:
+    """Score, select and write the mask file; a directory beside it holds what a `resume` needs, until it is written."""
+    group = services.group
+    path = resume or group.path(lambda: free_path(
+        config.out, f"masks/{'-'.join(config.tasks)}.safetensors", overwrite=config.overwrite))  # fmt: skip
     if path.is_dir():
         raise ConfigError(f"--out: {path} is a directory; a mask is a file")
+    part = part_directory(path)
+    if resume:
+        check_settings(part, config, services.notify)
     prepared = prepare(config, services)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mask = choose(prepared, config, services)
-    save_mask(path, mask)
+    agree(config, prepared, group)
+    run = (
+        RunDirectory.reopen(part, config, writes=group.first)
+        if resume
+        else RunDirectory.create(part, config, "select", data_directory(config), writes=group.first)
+    )
+    keeper = Keeper(
+        config.checkpoint_every, config.max_time, f"go on with mtft select --resume {shlex.quote(str(path))}", group
+    )
+    with run, keeper.watching():
+        try:
+            mask = choose(prepared, config, services, run, keeper)
+        except ConfigError:  # going on would end here again
+            shutil.rmtree(part)
+            raise
+        if group.first:
+            save_mask(path, mask)
+            shutil.rmtree(part)
     return SelectResult(path, len(mask.indices), mask.total, *shares(prepared.encoder, mask.indices))
 
 
-def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Mask:
-    """Select the encoder weights that will train, all of them when `keep` is one."""
+def choose(
+    prepared: Prepared, config: SelectConfig | TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
+) -> Mask:
+    """Select the encoder weights that will train, all of them when `keep` is one; goes on from the run's state."""
     flat = prepared.encoder
     if config.scope == "tensor" and config.granularity != "element":
         raise ConfigError(f"--scope tensor ranks single weights, not a {config.granularity}; leave one of the two out")
@@ -60,12 +87,12 @@ def choose(prepared: Prepared, config: SelectConfig | TrainConfig, services: Ser
     }  # fmt: skip
     if config.score == "bitfit":
         services.notify("selecting the encoder's biases; --keep is not used")
-        indices = _scores(prepared, config, services).nonzero().squeeze(-1)
+        indices = _scores(prepared, config, services, run, keeper).nonzero().squeeze(-1)
     elif count == len(flat):
         indices = torch.arange(count)
     else:
         services.notify(f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
-        indices = _top(_scores(prepared, config, services), flat, config, count)
+        indices = _top(_scores(prepared, config, services, run, keeper), flat, config, count)
     return Mask(indices=indices, total=len(flat), base_digest=prepared.digest, method=method)
 
 
@@ -90,7 +117,9 @@ def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
     return [shape[1:].numel() for shape in flat.shapes for _ in range(shape[0])]
 
 
-def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Services) -> Tensor:
+def _scores(
+    prepared: Prepared, config: SelectConfig | TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
+) -> Tensor:
     flat = prepared.encoder
     if config.score == "random":
         return random_score(len(flat), config.seed)
@@ -101,6 +130,22 @@ def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Se
     sizes = {source.name: len(source) for source in prepared.sources}
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
+    total, cuts, data = -(-total // services.group.size), 0, data_digest(prepared.sources)
+    former = load_state(run.state) if run.writes and services.group.size == 1 else None
+    if former:
+        check_data(run.path, former[1].get("data"), data)
+        done, seen = former[1]["examples"], former[1]["tokens"]
+
+    def keep(save: Save) -> None:
+        nonlocal cuts
+        cuts += 1
+
+        def write() -> None:
+            tensors, position = save()
+            found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data}
+            save_state(run.state, tensors, found)
+
+        keeper.after_step(cuts, write)
 
     def progress(examples: int, tokens: int) -> None:
         nonlocal done, seen
@@ -117,6 +162,9 @@ def _scores(prepared: Prepared, config: SelectConfig | TrainConfig, services: Se
         budget=config.micro_batch_tokens,
         seed=config.seed if config.selection_dropout else None,
         progress=progress,
+        group=services.group,
+        start=(former[0], former[1]["position"]) if former else None,
+        keep=keep if services.group.size == 1 else None,
     )
 
 

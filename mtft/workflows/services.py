@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from mtft.distributed import ALONE, Group
 from mtft.plugin.manager import Plugins, build_registry, load_plugins
 from mtft.tasks.declared import OWNER, with_declared
 from mtft.tasks.registry import Registry
@@ -40,6 +41,7 @@ class Services:
     plugins: Plugins
     notify: Callable[[str], None] = field(default=_silent)
     progress: Callable[[Progress], None] = field(default=_silent)
+    group: Group = ALONE
 
     def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
         """Name the plugin, distribution and version that each task came from."""
@@ -55,7 +57,8 @@ def services(
     progress: Callable[[Progress], None] = _silent,
     declared: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     place: str = "settings",
+    group: Group = ALONE,
 ) -> Services:
     """Load the plugins and put the services together; `declared` are the tables [tasks.NAME] of the file `place`."""
     plugins = load_plugins()
-    return Services(with_declared(build_registry(plugins), declared, place), plugins, notify, progress)
+    return Services(with_declared(build_registry(plugins), declared, place), plugins, notify, progress, group)

@@ -53,7 +53,8 @@ def test_the_run_directory_is_complete(trained_run: Path) -> None:
     predictions = {f"predictions/{task}.dev.jsonl" for task in TASKS}
     logs = {f"{name}.jsonl" for name in ("steps", "metrics", "conflicts", "times")}
     assert names == {
-        *model, *predictions, *logs, "config.toml", "environment.json", "summary.json", "state/position.json",
+        *model, *predictions, *logs, "config.toml", "environment.json", "summary.json", "mask.safetensors",
+        "state/position.json",
         "state/tensors.safetensors",
     }  # fmt: skip
     steps = records(trained_run / "steps.jsonl")

@@ -13,8 +13,8 @@ from torch import Tensor
 from toys import toy_model, toy_sources
 
 from mtft.optimization.schedule import learning_rate
-from mtft.training.loop import EpochDone, Plan, StepDone, train
-from mtft.training.step import Rows, Stepper, StepResult
+from mtft.training.loop import EpochDone, Event, Plan, StepDone, StepSkipped, train
+from mtft.training.step import NotFiniteError, Rows, Stepper, StepResult
 
 SIZES = {"sst": 9, "quora": 8, "sts": 3}
 RESULT = StepResult({}, 0, torch.zeros(0, 0), 0.0)
@@ -32,11 +32,9 @@ class Recorder:
         return RESULT
 
 
-def run(
-    plan: Plan, epoch: int = 1, step: int = 0, sizes: dict[str, int] = SIZES
-) -> tuple[Recorder, list[StepDone | EpochDone]]:
+def run(plan: Plan, epochs: int = 0, steps: int = 0, sizes: dict[str, int] = SIZES) -> tuple[Recorder, list[Event]]:
     recorder = Recorder(sizes)
-    return recorder, list(train(recorder, plan, epoch, step))  # type: ignore[arg-type]
+    return recorder, list(train(recorder, plan, epochs, steps))  # type: ignore[arg-type]
 
 
 def comparable(recorder: Recorder) -> list[tuple[dict[str, list[int]], float, int]]:
@@ -116,16 +114,32 @@ def test_it_waits_for_whoever_iterates() -> None:
 
 
 @pytest.mark.parametrize("most", [None, 8])
-@pytest.mark.parametrize("epoch", [2, 3])
-def test_a_loop_goes_on_as_an_unbroken_one(epoch: int, most: int | None) -> None:
+def test_a_loop_goes_on_as_an_unbroken_one(most: int | None) -> None:
+    """After every event: in the middle of an epoch, after its last step, and after its end."""
     plan = Plan(3, 6, 1e-2, schedule="cosine", max_steps=most)
     whole, events = run(plan)
-    done = 4 * (epoch - 1)
-    if most is not None and done >= most:
-        return
-    rest, later = run(plan, epoch, done)
-    assert comparable(rest) == comparable(whole)[done:]
-    assert later == events[events.index(EpochDone(epoch - 1, done)) + 1 :]
+    epochs = steps = 0
+    for place, event in enumerate(events):
+        if isinstance(event, EpochDone):
+            epochs = event.epoch
+        else:
+            steps = event.number
+        rest, later = run(plan, epochs, steps)
+        if later or steps < len(whole.calls):
+            assert comparable(rest) == comparable(whole)[steps:]
+            assert later == events[place + 1 :]
+
+
+def test_a_step_that_breaks_is_skipped() -> None:
+    class Breaking(Recorder):
+        def step(self, rows: Rows, rate: float, number: int) -> StepResult:
+            if number == 1:
+                raise NotFiniteError("broken")
+            return super().step(rows, rate, number)
+
+    events = list(train(Breaking(SIZES), Plan(1, 6, 1e-2)))  # type: ignore[arg-type]
+    assert [type(event) for event in events] == [StepDone, StepSkipped, StepDone, StepDone, EpochDone]
+    assert [event.number for event in events if not isinstance(event, EpochDone)] == [1, 2, 3, 4]
 
 
 def bits(stepper: Stepper) -> dict[str, Tensor]:
@@ -147,7 +161,7 @@ def test_a_training_goes_on_bit_for_bit() -> None:
     for event, state in saved[:-1]:
         resumed = fresh()
         resumed.restore(state)
-        for _ in train(resumed, plan, event.epoch + 1, event.step):
+        for _ in train(resumed, plan, event.epoch, event.step):
             pass
         assert all(torch.equal(tensor, whole.state()[name]) for name, tensor in resumed.state().items())
         assert torch.equal(resumed.encoder.theta, whole.encoder.theta)

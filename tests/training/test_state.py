@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtft.training.state import save_state
+from mtft.errors import CheckpointError
+from mtft.training.state import load_state, save_state
 
 TENSORS = {"b": torch.arange(6.0).view(2, 3).T, "a": torch.tensor(3), "c": torch.nn.Parameter(torch.ones(2))}
 POSITION = {"epoch": 2, "step": 40, "best": {"score": 0.1 + 0.2}}
@@ -42,3 +43,25 @@ def test_a_state_that_cannot_be_written_leaves_the_former(tmp_path: Path) -> Non
     with pytest.raises(TypeError, match="not JSON serializable"):
         save_state(tmp_path / "state", {"d": torch.zeros(1)}, {"epoch": object()})
     assert set(load_file(tmp_path / "state" / "tensors.safetensors")) == set(TENSORS)
+
+
+def test_a_state_is_read_back(tmp_path: Path) -> None:
+    assert load_state(tmp_path / "state") is None
+    save_state(tmp_path / "state", TENSORS, POSITION)
+    found = load_state(tmp_path / "state")
+    assert found is not None
+    assert found[1] == POSITION
+    assert all(torch.equal(found[0][name], tensor.detach()) for name, tensor in TENSORS.items())
+
+
+def test_a_state_put_aside_by_a_crash_is_found(tmp_path: Path) -> None:
+    save_state(tmp_path / "state", TENSORS, POSITION)
+    (tmp_path / "state").rename(tmp_path / ".state.old")
+    assert load_state(tmp_path / "state") is not None
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    save_state(tmp_path / "state", TENSORS, POSITION)
+    (tmp_path / "state" / "tensors.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match=r"tensors.safetensors: not a readable safetensors file"):
+        load_state(tmp_path / "state")

@@ -15,13 +15,12 @@ from toys import mean_parts, naive_gradient, toy_model, toy_sources
 
 from mtft.data.sampling import epoch_batches
 from mtft.encoder.bert import EncoderOutput
-from mtft.errors import MtftError
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.surgery import random_orders
 from mtft.seeding import torch_generator
-from mtft.training.step import Rows, Stepper
+from mtft.training.step import NotFiniteError, Rows, Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 4, "quora-consistency": 5}
 SOURCES = toy_sources(SIZES)
@@ -257,11 +256,34 @@ def test_a_loss_that_is_not_finite_is_named_before_any_weight_changes(selection:
     model, _, stepper = build(selection, sources=[*SOURCES[:2], broken])
     before, state = frozen_bits(model.state_dict()), frozen_bits(stepper.state())
     rows = {name: EVERY[name] for name in TASKS}
-    with pytest.raises(MtftError, match=r"step 7: the loss of task 'sts' is (nan|inf|-inf); no weight was changed"):
+    said = (
+        r"step 8: the loss of task 'sts' is (nan|inf|-inf) \(examples sts 0, .* and 2 more.*\); no weight was changed"
+    )
+    with pytest.raises(NotFiniteError, match=said):
         stepper.step(rows, RATE, 7)
     assert_same_bits(model.state_dict(), before)
     assert_same_bits(stepper.state(), state)
     assert all(optimizer.steps == 0 for optimizer in stepper.optimizers.values())
+
+
+def test_the_layer_that_breaks_is_named() -> None:
+    _, flat, stepper = build()
+    flat.module.get_parameter("layers.1.output.weight").data[3, 3] = math.inf
+    with pytest.raises(NotFiniteError, match=r"first in layer encoder\.layers\.1\.output"):
+        stepper.step({"sst": np.arange(3)}, RATE, 0)
+
+
+def test_a_gradient_that_breaks_is_named_by_its_weight() -> None:
+    """The root of a zero output has a finite value and an infinite slope."""
+
+    def root(outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - outputs.detach()).abs().sqrt().sum(-1)
+
+    model, _, stepper = build("all", sources=[*SOURCES[:2], replace(SOURCES[2], loss=root)])
+    before = frozen_bits(model.state_dict())
+    with pytest.raises(NotFiniteError, match=r"the gradient of task 'sts' is not finite \(gradient of embeddings"):
+        stepper.step({"sts": np.arange(3)}, RATE, 0)
+    assert_same_bits(model.state_dict(), before)
 
 
 # ---- Repeating and going on

@@ -1,0 +1,103 @@
+"""Going on with a run that was stopped: its settings, which of them may change, and whether its data are the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mtft.config.load import dump, flag, load, show
+from mtft.config.schema import Options
+from mtft.distributed import Group
+from mtft.errors import CheckpointError, ConfigError
+from mtft.files import recover_directory, to_json
+from mtft.optimization.gradients import TrainingSource
+from mtft.workflows.preparation import Prepared
+
+S = TypeVar("S", bound=Options)
+
+MAY_CHANGE = frozenset(
+    {
+        "epochs",
+        "max_steps",
+        "max_time",
+        "patience",
+        "checkpoint_every",
+        "max_bad_steps",
+        "threads",
+        "device",
+        "data_dir",
+        "model",
+        "max_memory",
+        "cache_size",
+        "cache",
+    }
+)
+"""Settings that a run may go on with other values of; data and weights in another place are compared."""
+
+PLACE = frozenset({"out", "overwrite"})
+"""Settings that say where a run is, not what it is."""
+
+
+def part_directory(mask: Path) -> Path:
+    """Return where a selection keeps what it needs to go on until its mask is written."""
+    return mask.with_name(f"{mask.name}.part")
+
+
+def settings_file(path: Path) -> Path:
+    """Return the settings of a stopped run or selection, which may have ended since; CheckpointError without any."""
+    for directory in (path, part_directory(path)):
+        recover_directory(directory)
+        if (file := directory / "config.toml").is_file():
+            return file
+    if path.is_file():
+        raise CheckpointError(f"--resume: {path} is complete: nothing is left to do")
+    raise CheckpointError(f"--resume: {path} is no run of mtft (no config.toml)")
+
+
+def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> None:
+    """Tell which settings are others than before; ConfigError names those that may not be."""
+    before = load(type(config), file=settings_file(path)).config
+    changed = {
+        name: f"{flag(name)}: {show(old)} -> {show(new)}"
+        for name in type(config).settings()
+        if (old := getattr(before, name)) != (new := getattr(config, name)) and name not in PLACE
+    }
+    if refused := [text for name, text in changed.items() if name not in MAY_CHANGE]:
+        allowed = ", ".join(flag(name) for name in type(config).settings() if name in MAY_CHANGE)
+        raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
+    for text in changed.values():
+        notify(f"resuming with {text}")
+
+
+def data_digest(sources: Sequence[TrainingSource]) -> dict[str, str]:
+    """Return a digest of each source's tokens and targets."""
+    return {source.name: _digest(source) for source in sources}
+
+
+def agree(config: Options, prepared: Prepared, group: Group) -> None:
+    """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
+    if group.size > 1:
+        found = {
+            "settings": dump(config, exclude={*MAY_CHANGE, *PLACE} & set(type(config).settings())),
+            "data": to_json(data_digest(prepared.sources)),
+            "pretrained weights": prepared.digest,
+        }
+        for what, text in found.items():
+            group.same(f"{what} (digest)", hashlib.sha256(text.encode()).hexdigest()[:12])
+
+
+def _digest(source: TrainingSource) -> str:
+    found = hashlib.sha256()
+    for array in (source.table.ids, source.table.segments, source.table.offsets, source.targets.numpy()):
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def check_data(path: Path, before: object, now: dict[str, str]) -> None:
+    """Raise CheckpointError, naming the sources, if the data are not those that the run began with."""
+    former = before if isinstance(before, dict) else {}
+    changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
+    if changed:
+        raise CheckpointError(f"--resume: {path}: the data of {', '.join(changed)} are not those that it began with")

@@ -1,0 +1,189 @@
+"""One training in progress: what happens after each step and epoch, and what a resume takes up again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtft.checkpoint import TrainedModel
+from mtft.config.schema import TrainConfig
+from mtft.data.dataset import Dataset
+from mtft.errors import MtftError
+from mtft.evaluation import read_values, scores
+from mtft.machine import release
+from mtft.parameters import ParameterCount
+from mtft.training.loop import EpochDone, StepDone, StepSkipped
+from mtft.training.loop import train as loop
+from mtft.training.state import load_state, save_state
+from mtft.training.step import Stepper
+from mtft.training.tally import Tally, pair_cosines
+from mtft.workflows.best import Best
+from mtft.workflows.keeper import Keeper
+from mtft.workflows.preparation import Prepared
+from mtft.workflows.probe import check_saved, save_with_probe
+from mtft.workflows.resources import make_plan
+from mtft.workflows.resume import check_data, data_digest
+from mtft.workflows.run_directory import RunDirectory
+from mtft.workflows.services import Progress, Services
+
+Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run: where it is, its best epoch and that epoch's dev scores, and what was counted."""
+
+    path: Path
+    epochs: int
+    best_epoch: int
+    dev: Scores
+    parameters: ParameterCount
+    conflicts: dict[str, Any]
+
+
+class Training:
+    """One training in progress: iterates the loop, evaluates each epoch, keeps the best, writes logs and state."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        services: Services,
+        run: RunDirectory,
+        trained: TrainedModel,
+        prepared: Prepared,
+        dev: dict[str, Dataset],
+        best: Best,
+        keeper: Keeper,
+    ) -> None:
+        self.config, self.services, self.run, self.trained = config, services, run, trained
+        self.tasks, self.dev, self.best, self.keeper = trained.tasks, dev, best, keeper
+        self.best_scores: Scores = {}
+        self.epoch, self.overall = Tally(), Tally()
+        self.epochs, self.steps, self.bad = 0, 0, 0
+        self.data = data_digest(prepared.sources)
+        self.plan = make_plan(config)
+        self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
+        self.stepper = Stepper(
+            trained.model, trained.encoder, prepared.sources, trained.selection,
+            surgery=config.surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
+            micro_batch_tokens=config.micro_batch_tokens, seed=config.seed, group=services.group,
+        )  # fmt: skip
+        self._restore()
+
+    def run_to_end(self) -> TrainResult:
+        """Train until the plan or patience ends, then write the summary."""
+        events = loop(self.stepper, self.plan, self.epochs, self.steps) if not self.best.exhausted else iter(())
+        for event in events:
+            if isinstance(event, StepDone):
+                self._after_step(event)
+            elif isinstance(event, StepSkipped):
+                self._after_bad_step(event)
+            else:
+                self._after_epoch(event)
+                if self.best.exhausted:
+                    self.services.notify(f"no better epoch for {self.best.stale}: stopping (--patience)")
+                    break
+            self.keeper.after_step(self.steps, self._save_state, saved=isinstance(event, EpochDone))
+        if self.run.writes:
+            check_saved(self.run.model, self.services.registry, self.trained.base, *self.trained.place)
+        return self._finish()
+
+    def _after_step(self, event: StepDone) -> None:
+        result, self.steps = event.result, event.number
+        self.epoch.add(result)
+        self.overall.add(result)
+        record = {"step": event.number, "epoch": event.epoch, "lr": event.rate, "tokens": result.tokens}
+        cosines = pair_cosines(result)
+        self.run.log("steps", {**record, "losses": result.losses, "cosines": cosines, "changed": result.changed})
+        losses, tokens = self.epoch.losses(), self.overall.tokens
+        self.services.progress(Progress(event.number, self.total, event.epoch, losses, tokens))
+
+    def _after_bad_step(self, event: StepSkipped) -> None:
+        """Log a step that was not taken; after too many the run stops, with its last state as it is."""
+        self.steps, self.bad = event.number, self.bad + 1
+        self.run.log("steps", {"step": event.number, "epoch": event.epoch, "skipped": str(event.error)})
+        if self.bad > self.config.max_bad_steps:
+            most = self.config.max_bad_steps
+            raise MtftError(f"{event.error}; --max-bad-steps allows {most} such steps; {self.keeper.hint}")
+        self.services.notify(f"WARNING: {event.error}")
+
+    def _after_epoch(self, event: EpochDone) -> None:
+        """Evaluate on dev, log, and keep the model if it is the best so far."""
+        self.epochs = event.epoch
+        release()
+        dev: Scores = {}
+        values = {}
+        for task in self.tasks:
+            data = self.dev[task.name]
+            values[task.name] = read_values(self.trained.model, task, data.table, self.services.group)
+            dev[task.name] = scores(task, values[task.name], data.targets)
+        score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
+        better = self.best.update(event.epoch, score)
+        record = {"epoch": event.epoch, "step": event.step, "train": self.epoch.losses(), "dev": dev}
+        self.run.log("metrics", {**record, "score": score, "best": better})
+        self.run.log("conflicts", {"epoch": event.epoch, **self.epoch.conflicts()})
+        self.run.log_time(epoch=event.epoch, step=event.step, tokens=self.overall.tokens)
+        line = "  ".join(f"{task.name} {task.primary_metric} {dev[task.name][task.primary_metric]:.3f}"
+                         for task in self.tasks)  # fmt: skip
+        self.services.notify(f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        release()
+        if better:
+            self.best_scores = dev
+            self._save(values)
+        self.epoch = Tally()
+        self._save_state()
+
+    def _save_state(self) -> None:
+        """Save everything that the run needs to go on after what was done last."""
+        if not self.run.writes:
+            return
+        position = {
+            "stage": "train", "epochs": self.epochs, "steps": self.steps, "bad": self.bad,
+            "best": {"score": self.best.score, "epoch": self.best.epoch, "stale": self.best.stale},
+            "best_scores": self.best_scores, "epoch": self.epoch.state(), "overall": self.overall.state(),
+            "logs": self.run.log_sizes(), "data": self.data,
+        }  # fmt: skip
+        save_state(self.run.state, self.stepper.state(), position)
+
+    def _restore(self) -> None:
+        """Take up the run's state, if it has one that training saved."""
+        found = load_state(self.run.state) if self.run.writes else None
+        if not self.services.group.any(found is not None and found[1].get("stage") == "train"):
+            self.run.cut_logs({})
+            return
+        tensors, position = self.services.group.of_first(*(found or ({}, None)))
+        check_data(self.run.path, position["data"], self.data)
+        self.stepper.restore(tensors)
+        self.run.cut_logs(position["logs"])
+        self.epochs, self.steps, self.bad = position["epochs"], position["steps"], position["bad"]
+        score, self.best.epoch, self.best.stale = position["best"].values()
+        self.best.score = -math.inf if score is None else score
+        self.best_scores = position["best_scores"]
+        self.epoch.restore(position["epoch"])
+        self.overall.restore(position["overall"])
+        self.services.notify(f"going on after step {self.steps} of {self.total}")
+
+    def _save(self, values: dict[str, Any]) -> None:
+        if not self.run.writes:
+            return
+        save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
+        for task in self.tasks:
+            data = self.dev[task.name]
+            self.run.write_predictions(task.name, "dev", data.ids, data.targets, values[task.name])
+
+    def _finish(self) -> TrainResult:
+        counts, conflicts = self.trained.parameters(), self.overall.conflicts()
+        result = TrainResult(self.run.path, self.epochs, self.best.epoch, self.best_scores, counts, conflicts)
+        summary = {
+            "command": "train",
+            "tasks": {task.name: task.primary_metric for task in self.tasks},
+            "epochs": self.epochs,
+            "best_epoch": result.best_epoch,
+            "dev": result.dev,
+            "parameters": counts.report(),
+            "conflicts": conflicts,
+        }
+        self.run.write_summary(summary)
+        return result

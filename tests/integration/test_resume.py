@@ -1,0 +1,292 @@
+"""A run that is killed, as often as you like, and resumed ends with the same bytes as one that never was."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import FEW, MTFT, Done, clean, cli
+
+KILLS = int(os.environ.get("MTFT_KILLS", "20"))
+TRAIN = ("train", "--tasks", "sst,sts", "--sample", "--batches", "2", "--epochs", "2", "--batch-size", "128",
+         "--checkpoint-every", "2")  # fmt: skip
+VARY = ("environment.json", "times.jsonl")
+WHOLE: dict[tuple[object, ...], tuple[int, float]] = {}
+"""File operations and seconds of commands that were not killed."""
+OPERATIONS = ("fsync", "rename", "replace", "unlink", "truncate", "mkdir")
+"""What a process may be killed before doing, among everything else, which a clock reaches."""
+
+
+def run_here(args: tuple[object, ...], die_at: int | None) -> int:
+    """Run a command in this process, which kills itself before its file operation `die_at`; return their count."""
+    count = 0
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def operation(*given: object, **named: object) -> object:
+            nonlocal count
+            count += 1
+            if count == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*given, **named)
+
+        return operation
+
+    for name in OPERATIONS:
+        setattr(os, name, counted(getattr(os, name)))
+    done = cli(*args)
+    if done.code:
+        print(done.err, file=sys.__stderr__)
+    return done.code << 16 | count
+
+
+def forked(args: tuple[object, ...], die_at: int | None = None, after: float | None = None) -> tuple[int | None, int]:
+    """Run a command in a child process; return its exit code, None if it was killed, and its file operations."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 99 << 16
+        try:
+            status = run_here(args, die_at)
+        finally:
+            os.write(writing, status.to_bytes(8, "little"))
+            os._exit(0)
+    os.close(writing)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+    answer = os.read(reading, 8)
+    os.close(reading)
+    os.waitpid(child, 0)
+    status = int.from_bytes(answer, "little")
+    return (status >> 16 if answer else None), status & 0xFFFF
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """What must be the same, by name: everything but times and environment."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files if file.name not in VARY}
+
+
+def killed_until_done(
+    start: tuple[object, ...], resume: tuple[object, ...], out: Path, kills: int, draw: random.Random
+) -> int:
+    """Start a command and kill and resume it until it ends, at most `kills` times; return how often it was killed."""
+    if not (out.parent / "whole").exists():
+        begin = time.monotonic()
+        code, operations = forked((*start, "--out", "whole"))
+        assert code == 0
+        WHOLE[start] = operations, time.monotonic() - begin
+    operations, duration = WHOLE[start]
+    survived = 0
+    while True:
+        there = out.exists() or out.with_name(f"{out.name}.part").exists()
+        args = resume if there else (*start, "--out", out)
+        if survived >= kills:
+            code, _ = forked(args)
+        elif draw.random() < 0.6:
+            code, _ = forked(args, die_at=draw.randint(1, operations))
+        else:
+            code, _ = forked(args, after=draw.uniform(0, duration))
+        if code is not None:
+            assert code == 0 or (out.is_file() and args == resume)  # the kill came after its mask was complete
+            return survived
+        survived += 1
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("command", ["train", "select", "refine"])
+def test_killed_runs_end_with_the_same_bytes(command: str, tiny_model: Path, trained_run: Path, here: Path) -> None:
+    start: dict[str, tuple[object, ...]] = {
+        "train": (*TRAIN, "--model", tiny_model),
+        "select": ("select", "--tasks", "sst,sts", "--sample", "--model", tiny_model, "--batches", "3", "--keep", "0.3",
+                   "--combine", "normalised", "--checkpoint-every", "1"),
+        "refine": ("refine", trained_run, "--tasks", "sst,sts", "--sample", "--epochs", "3", "--checkpoint-every", "2"),
+    }  # fmt: skip
+    survived, seed = 0, 0
+    most = -(-KILLS // 3)
+    while survived < most:
+        out = here / f"killed-{seed}"
+        draw = random.Random(f"{command} {seed}")
+        survived += killed_until_done(
+            start[command], (command, "--resume", out), out, draw.randint(1, most - survived), draw
+        )
+        found, expected = contents(out), contents(here / "whole")
+        if "config.toml" in found:
+            found["config.toml"] = found["config.toml"].replace(str(out).encode(), b"whole")
+        assert found.keys() == expected.keys()
+        assert [name for name in expected if found[name] != expected[name]] == []
+        seed += 1
+
+
+@pytest.fixture(scope="module")
+def stopped_once(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("stopped") / "run"
+    code, operations = forked((*TRAIN, "--model", tiny_model, "--out", run.with_name("whole")))
+    assert code == 0
+    assert forked((*TRAIN, "--model", tiny_model, "--out", run), die_at=operations // 2)[0] is None
+    return run
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, here: Path) -> Path:
+    """A run that was killed half-way."""
+    run = shutil.copytree(stopped_once, here / "run")
+    assert (run / "state").exists()
+    assert not (run / "summary.json").exists()
+    return run
+
+
+def test_a_finished_run_stays_as_it_is_and_says_so(tiny_model: Path, here: Path) -> None:
+    first = cli("train", "--tasks", "sts", "--model", tiny_model, *FEW, "--out", "run", "--json")
+    before = contents(here / "run")
+    again = cli("train", "--resume", "run", "--json")
+    assert again.json == first.json
+    assert "run has finished: nothing is left to do" in again.err
+    assert contents(here / "run") == before
+
+
+def test_a_finished_run_goes_on_with_more_epochs(tiny_model: Path, here: Path) -> None:
+    given = ("train", "--tasks", "sts", "--model", tiny_model, "--sample", "--batches", "2", "--schedule", "constant",
+             "--warmup", "0")  # fmt: skip
+    assert cli(*given, "--epochs", "1", "--out", "run").code == 0
+    done = cli("train", "--resume", "run", "--epochs", "2")
+    assert "resuming with --epochs: 1 -> 2" in done.err
+    assert cli(*given, "--epochs", "2", "--out", "whole").code == 0
+    found, expected = contents(here / "run"), contents(here / "whole")
+    found["config.toml"] = found["config.toml"].replace(b'out = "run"', b'out = "whole"')
+    assert found == expected
+
+
+def test_what_cannot_change_is_refused_by_name(stopped: Path) -> None:
+    before = contents(stopped)
+    done = cli("train", "--resume", stopped, "--batch-size", "32", "--lr", "1", "--epochs", "4")
+    assert done.code == 2
+    assert "--resume: --lr: 0.0001 -> 1.0: cannot change (may change: " in done.err
+    assert "--resume: --batch-size: 128 -> 32: cannot change" in done.err
+    assert contents(stopped) == before
+
+
+def test_other_data_are_refused_by_name(stopped: Path) -> None:
+    position = json.loads((stopped / "state" / "position.json").read_text())
+    position["data"]["sts"] = "0" * 64
+    (stopped / "state" / "position.json").write_text(json.dumps(position))
+    done = cli("train", "--resume", stopped)
+    assert done.code == 2
+    assert "the data of sts are not those that it began with" in done.err
+
+
+@pytest.mark.parametrize(
+    "name", ["state/tensors.safetensors", "state/position.json", "config.toml", "mask.safetensors"]
+)
+def test_a_damaged_file_is_named(name: str, stopped: Path) -> None:
+    (stopped / name).write_bytes(b"\x00\x01")
+    done = cli("train", "--resume", stopped)
+    assert done.code == 2
+    assert Path(name).name in done.err
+
+
+def test_what_is_no_run_is_refused(here: Path) -> None:
+    done = cli("train", "--resume", "nothing")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "mtft: error: --resume: nothing is no run of mtft (no config.toml)",
+    )
+    done = cli("train", "--resume", "nothing", "--preset", "report")
+    assert done.code == 2
+    assert "leave --config and --preset out" in done.err
+
+
+def test_two_processes_cannot_have_one_run(stopped: Path, here: Path) -> None:
+    holder = (
+        "import sys; from pathlib import Path; from mtft.files import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); print(1, flush=True); input(); lock.release()"
+    )
+    with subprocess.Popen([sys.executable, "-c", holder, str(stopped)], env=clean(), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        done = cli("train", "--resume", stopped)
+        assert done.code == 2
+        assert f"in use by another process ({process.pid})" in done.err
+        process.communicate(b"\n")
+    assert cli("train", "--resume", stopped).code == 0
+
+
+def started(*args: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*MTFT, *map(str, args)], env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_run_goes_on(number: signal.Signals, code: int, tiny_model: Path, here: Path) -> None:
+    long = (*TRAIN, "--model", str(tiny_model), "--epochs", "400", "--checkpoint-every", "1h")
+    with started(*long, "--out", "run") as process:
+        deadline = time.monotonic() + 60
+        while not (here / "run" / "steps.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, error = process.communicate()
+    assert process.returncode == code, error
+    logged = len((here / "run" / "steps.jsonl").read_text().splitlines())
+    position = json.loads((here / "run" / "state" / "position.json").read_text())
+    assert position["steps"] == logged
+    assert not (here / "run" / ".lock").exists()
+
+
+def test_time_that_is_over_saves_and_stops(tiny_model: Path, here: Path) -> None:
+    done = cli(*TRAIN, "--model", tiny_model, "--out", "run", "--max-time", "0.001s")
+    assert done.code == 4
+    assert "stopped by --max-time after step 1; go on with mtft train --resume run" in done.err
+    assert cli("train", "--resume", "run", "--max-time", "1h").code == 0
+    assert cli(*TRAIN, "--model", tiny_model, "--out", "whole").code == 0
+    found, expected = contents(here / "run"), contents(here / "whole")
+    assert {name: data for name, data in found.items() if name != "config.toml"} == {
+        name: data for name, data in expected.items() if name != "config.toml"
+    }
+
+
+def test_steps_that_break_are_skipped_named_and_counted(
+    tiny_model: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss that is infinite for one row of the data breaks one step of each epoch."""
+    import torch
+
+    from mtft.workflows import preparation
+
+    whole = preparation.training_source
+
+    def broken(*args: object) -> object:
+        source = whole(*args)  # type: ignore[arg-type]
+        targets = source.targets.clone()
+        targets[7] = torch.inf
+        return type(source)(**{**vars(source), "targets": targets})
+
+    monkeypatch.setattr(preparation, "training_source", broken)
+    given = ("train", "--tasks", "sts", "--model", tiny_model, "--sample", "--score", "random", "--batch-size", "64")
+    done: Done = cli(*given, "--epochs", "2", "--out", "run")
+    assert done.code == 0, done.err
+    assert done.err.count("WARNING: step ") == 2
+    assert "the loss of task 'sts' is inf (examples sts " in done.err
+    skipped = [json.loads(line) for line in (here / "run" / "steps.jsonl").read_text().splitlines()]
+    assert sum("skipped" in record for record in skipped) == 2
+    done = cli(*given, "--epochs", "9", "--max-bad-steps", "1", "--out", "other")
+    assert done.code == 1
+    assert "--max-bad-steps allows 1 such steps; go on with mtft train --resume other" in done.err
+    assert cli("eval", "other", "--sample").code == 0
