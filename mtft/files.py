@@ -133,8 +133,6 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     """
     recover_directory(path)
     fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-    for left in (fresh, former):
-        shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     yield fresh
     _flush_directory(fresh)
@@ -146,10 +144,12 @@ def replaced_directory(path: Path) -> Iterator[Path]:
 
 
 def recover_directory(path: Path) -> None:
-    """Bring back the directory that `replaced_directory` had put aside when a crash stopped it."""
-    former = path.with_name(f".{path.name}.old")
+    """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
+    fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
     if former.exists() and not path.exists():
         former.rename(path)
+    for left in (fresh, former):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _flush_directory(path: Path) -> None:

@@ -45,7 +45,9 @@ def not_finite_outputs(
             mine = every[cut]
             outputs = model(pack((source.table, mine), device=device), [source.task])[source.task]
             wrong = ~example_losses(source, outputs, mine).isfinite().cpu().numpy()
-            found += [f"{source.name} {source.ids[row] if source.ids else row}" for row in mine[wrong].tolist()]
+            found += [
+                f"{source.name} {source.ids[row] if source.ids else row}" for row in np.sort(mine[wrong]).tolist()
+            ]
     model.train(training)
     for hook in hooks:
         hook.remove()

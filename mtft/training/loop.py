@@ -74,6 +74,8 @@ def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 
     per_epoch = -(-sum(sizes.values()) // plan.batch_size)
     total, step = plan.steps(sizes), steps_done
     for epoch in range(epochs_done + 1, plan.epochs + 1):
+        if step == total and step <= per_epoch * (epoch - 1):
+            return
         for rows in epoch_batches(sizes, plan.batch_size, plan.seed, epoch)[step - per_epoch * (epoch - 1) :]:
             if step == total:
                 break
@@ -86,5 +88,3 @@ def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 
             else:
                 yield StepDone(epoch, step, rate, result)
         yield EpochDone(epoch, step)
-        if step == total:
-            return
