@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Duration, Limits, Names, NamesOrNone, Period, Rates, Rule, Size
 
 # Options whose default depends on the command.
@@ -184,16 +185,6 @@ class RunOptions(MachineOptions):
 
 
 # ---- one model per command (fields are listed from the last base to the first) ----------------------------------
-
-_REPORT: dict[str, Any] = {"epochs": 30, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.01}
-PRESETS: dict[str, dict[str, Any]] = {
-    "report": {**_REPORT, "batch_size": 512, "lr": 1e-4, "keep": "0.3", "optimizer_rule": "torch"},
-    "report-vanilla": {**_REPORT, "batch_size": 16, "lr": 1e-5, "keep": "1", "optimizer_rule": "torch"},
-    "report-sam": {**_REPORT, "batch_size": 16, "lr": 1e-4, "keep": "0.1", "optimizer_rule": "torch"},
-}
-REFINE_PRESETS: dict[str, dict[str, Any]] = {
-    "report": {**_REPORT, "batch_size": 16, "lr": 1e-5, "task_lr": {"sst": 5e-8}}
-}
 
 
 class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):
