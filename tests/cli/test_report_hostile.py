@@ -40,7 +40,7 @@ def replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
     return changed
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.data())
 def test_no_value_breaks_it(run: Path, name: str, data: st.DataObject) -> None:
     path = run / name

@@ -34,6 +34,7 @@ commands = [
     ["eval", "refined", "--sample", "--resamples", "10", "--quiet"],
     ["predict", "refined", "texts.txt"],
     ["compare", "a=run", "b=refined", "--resamples", "10"],
+    ["report", "run", "refined", "--resamples", "10", "--quiet"],
     ["count-params", *tasks, "--model", "someone/some-model"],
 ]
 print(json.dumps([run(command) for command in commands]), file=sys.stderr)
@@ -44,6 +45,6 @@ def test_everything_works_without_a_network(tiny_model: Path, tmp_path: Path) ->
     command = [sys.executable, "-W", "error", "-c", SCRIPT, str(tiny_model)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean(), cwd=tmp_path)
     *messages, codes = done.stderr.splitlines()
-    assert json.loads(codes) == [0] * 9 + [2], done.stderr
+    assert json.loads(codes) == [0] * 10 + [2], done.stderr
     assert any("someone/some-model" in line for line in messages)
     assert "a socket was asked for" not in done.stderr
