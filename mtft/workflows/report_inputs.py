@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tomli
 
-from mtft.checkpoint import read_manifest
+from mtft.checkpoint import read_manifest, run_tasks
 from mtft.data.audit.splits import read_split
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
@@ -95,7 +95,7 @@ class _Reader:
         last = {name: scores for record in epochs for name, scores in record["dev"].items()}
         outputs = {entry["name"]: entry["output"] for entry in manifest.get("tasks", [])}
         named = config.get("tasks")
-        names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list) else [])
+        names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list | dict) else [])
         found = {}
         for name in names:
             dev = {
@@ -118,12 +118,12 @@ class _Reader:
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
         """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""
         place = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
-        if not self.texts or place is None or task not in self.services.registry.tasks:
+        if not self.texts or place is None:
             return {}
-        source = self.services.registry.task(task).source
         try:
+            (source,) = (found.source for found in run_tasks(self.run / "model", self.services.registry, task))
             examples = read_split(source.name, "dev", source.reader, place).examples
-        except (MtftError, OSError):
+        except (MtftError, OSError, ValueError):
             return {}
         return {example.id: example.texts for example in examples if example.id in ids}
 

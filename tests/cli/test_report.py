@@ -298,6 +298,26 @@ def test_a_run_without_texts_shows_ids(run: Path, tmp_path: Path) -> None:
     assert len(ids & set(found.texts("code"))) == 15
 
 
+def test_a_declared_task_is_shown_like_any_other(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [f"stars worth {row},{row % 4}" for row in range(16)]
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(["review,stars", *rows]) + "\n")
+    (tmp_path / "run.toml").write_text(
+        'batches = 1\n[tasks.stars]\nkind = "ordinal"\ntext = "review"\nlabel = "stars"\n'
+        'names = ["0", "1", "2", "3"]\ntrain = "train.csv"\ndev = "dev.csv"\n'
+    )
+    out = tmp_path / "run"
+    done = cli("train", "--config", tmp_path / "run.toml", "--data-dir", tmp_path, "--max-steps", "1",
+               "--model", tiny_model, "--out", out, "--quiet")  # fmt: skip
+    assert done.code == 0, done.err
+    found, _ = report(out)
+    kappa = summary(out)["dev"]["stars"]["kappa"]
+    assert found.row("stars kappa").startswith(f"stars kappa, n = 16 {kappa:.4f}")
+    quotes = found.texts("blockquote")
+    assert len(quotes) == 5
+    assert set(quotes) <= {row.partition(",")[0] for row in rows}
+
+
 def test_a_report_changes_nothing_but_itself(trained_run: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained_run, tmp_path / "run")
     before = digests(run)
