@@ -12,8 +12,8 @@ import click
 from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 
+from mtft.config.groups import Options
 from mtft.config.load import choices, flag, kind, load
-from mtft.config.schema import Options
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

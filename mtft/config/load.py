@@ -16,7 +16,8 @@ import tomli_w
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from mtft.config.schema import SCHEMAS, Options
+from mtft.config.groups import Options
+from mtft.config.schema import SCHEMAS
 from mtft.config.tables import take_tables, task_tables
 from mtft.errors import ConfigError, unknown
 

@@ -1,190 +1,36 @@
 """What each command can be told: one frozen model per command, put together from small groups of options.
 
-A field's name is its key in TOML; with hyphens it is its flag. Defaults train well on a laptop; the presets
-hold the values of the report. No `from __future__ import annotations` here: pydantic reads the annotations.
+Defaults train well on a laptop; the presets hold the values of the report. No `from __future__ import annotations`
+here: pydantic reads the annotations. Fields are listed from the last base to the first.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
+from pydantic import Field
 
+from mtft.config.groups import (
+    BaseModelOptions,
+    BatchOptions,
+    BatchSize,
+    DataOptions,
+    FileOptions,
+    Keep,
+    LossOptions,
+    MachineOptions,
+    ModelOptions,
+    OptimizationOptions,
+    Options,
+    Rate,
+    RunOptions,
+    Schedule,
+    SelectionOptions,
+    TaskOptions,
+    Warmup,
+)
 from mtft.config.presets import PRESETS, REFINE_PRESETS
-from mtft.config.values import Duration, Limits, Names, NamesOrNone, Period, Rates, Rule, Size
-
-# Options whose default depends on the command.
-BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
-Rate = Annotated[float, Field(gt=0, description="peak learning rate (step per unit of direction)")]
-Schedule = Annotated[
-    Literal["constant", "linear", "cosine"],
-    Field(description="how the learning rate goes from its peak to 0 over the steps, after warm-up"),
-]
-Warmup = Annotated[float, Field(ge=0, le=1, description="share of the steps in which the rate rises from 0 (0 to 1)")]
-Keep = Annotated[
-    Decimal,
-    Field(gt=0, le=1, decimal_places=12, description="share of the encoder's parameters that train (exact decimal)"),
-    AfterValidator(lambda share: share.normalize()),
-]
-
-# ---- groups of options ----------------------------------------------------------------------------------------
-
-
-class Options(BaseModel):
-    """Base of all settings: frozen, no unknown keys, defaults checked like any other value."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
-
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Named sets of values for `--preset`; keys that the command lacks are passed over."""
-
-    @classmethod
-    def settings(cls) -> dict[str, FieldInfo]:
-        """Return the fields that are keys and flags."""
-        return {name: field for name, field in cls.model_fields.items() if not field.exclude}
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _sane(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what no option can mean: empty or binary text, true for a number, numbers beyond 63 bits."""
-        if isinstance(value, str):
-            if not value.strip():
-                raise ValueError("the value is empty")
-            if "\0" in value or value != value.encode(errors="ignore").decode():
-                raise ValueError(f"{value!r} is not text")
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError(f"{str(value).lower()} is not a value of this option")
-        exact = isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite())
-        if exact and not -(2**63) < value < 2**63:
-            raise ValueError("the number has more than 63 bits")
-        return value
-
-
-class ModelOptions(Options):
-    """The pretrained encoder to start from."""
-
-    model: str = Field("minilm", description="pretrained encoder: directory in Hugging Face form, short name or hub id")
-    max_length: int | None = Field(
-        None, ge=8, description="most tokens of a text or pair, the rest is cut (default: the model's positions)"
-    )
-
-
-class BaseModelOptions(Options):
-    """The base model of a finished run, which may have moved."""
-
-    model: str | None = Field(None, description="base model, if it moved since (default: where the run says)")
-
-
-class FileOptions(Options):
-    """Where examples are read."""
-
-    data_dir: Path | None = Field(None, description="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
-    sample: bool = Field(False, description="use the small sample data that comes with mtft")
-    strict: bool = Field(False, description="make rows without label an error instead of a counted warning")
-    skip_bad_rows: bool = Field(
-        False, description="leave out, with one counted warning, rows that cannot be read or have an invalid label"
-    )
-
-
-class TaskOptions(Options):
-    """Tasks that the settings file declares; no flag and no key of its own stands for them."""
-
-    declared: dict[str, dict[str, Any]] = Field(
-        default={}, exclude=True, description="tables [tasks.NAME] of the settings file (README, section Your own data)"
-    )
-
-
-class DataOptions(TaskOptions, FileOptions):
-    """What is learned, and from which sources."""
-
-    tasks: Names = Field(min_length=1, description="tasks, as in sst,quora,sts (`mtft tasks` lists them)")
-    augment: NamesOrNone = Field(
-        None, description="additional sources of the tasks, or none (default: all whose files exist)"
-    )
-
-
-class LossOptions(Options):
-    """Readings of the report where its text allows several."""
-
-    cfimdb_folding: Literal["report", "marginal"] = Field(
-        "report", description="how five sentiment classes become two: summed logits, or summed probabilities"
-    )
-    consistency: Literal["symmetric", "forward", "reverse"] = Field(
-        "symmetric", description="direction of the divergence between the sentiments of a pair's two texts"
-    )
-
-
-class SelectionOptions(Options):
-    """Which of the encoder's parameters train."""
-
-    keep: Keep = Decimal("0.3")
-    score: Literal["sum", "abs", "fisher", "random", "magnitude", "bitfit"] = Field(
-        "sum", description="what parameters are ranked by"
-    )
-    scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
-    granularity: Literal["element", "row", "tensor"] = Field(
-        "element", description="what is selected as a whole: single weights, rows of matrices (faster), or tensors"
-    )
-    combine: Literal["joint", "normalised"] = Field(
-        "joint",
-        description="add the tasks' gradients (for abs and fisher: scores), or their normalised scores",
-    )
-    batches: int | None = Field(None, ge=1, description="batches that the score reads (default: all training data)")
-    selection_dropout: bool = Field(False, description="keep dropout on while scoring")
-
-
-class BatchOptions(Options):
-    """How examples are grouped."""
-
-    batch_size: BatchSize = 32
-    micro_batch_tokens: int = Field(
-        2048, ge=1, description="tokens that go through the encoder at once (more: more memory)"
-    )
-
-
-class OptimizationOptions(Options):
-    """How weights move."""
-
-    epochs: int = Field(3, ge=1, description="epochs, each a pass over every dataset")
-    lr: Rate = 1e-4
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay (share of a weight per unit of rate)")
-    schedule: Schedule = "linear"
-    warmup: Warmup = 0.1
-    max_bad_steps: int = Field(
-        3, ge=0, description="steps with a loss or gradient that is not finite that are skipped before it is an error"
-    )
-    patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
-
-
-class MachineOptions(Options):
-    """What of the machine is used, and how."""
-
-    threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="where tensors live; auto is cuda if there is one, else cpu"
-    )
-    precision: Literal["fp32", "bf16", "tf32"] = Field(
-        "fp32", description="number type of matrix products; tf32 needs cuda"
-    )
-
-
-class RunOptions(MachineOptions):
-    """Where randomness comes from and results go."""
-
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; same seed, same bits")
-    out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
-    overwrite: bool = Field(False, description="replace a result that is already there")
-    checkpoint_every: Period = Field(
-        "10m", description="how often to save what --resume needs: a number of steps (200) or a time (30s, 10m, 2h)"
-    )
-    max_time: Duration | None = Field(
-        None, description="time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)"
-    )
-
-
-# ---- one model per command (fields are listed from the last base to the first) ----------------------------------
+from mtft.config.values import Limits, Names, Rates, Rule, Size
 
 
 class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):

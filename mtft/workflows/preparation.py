@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from mtft.config.schema import FileOptions, MachineOptions, SelectConfig, TrainConfig
+from mtft.config.groups import FileOptions, MachineOptions
+from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
 from mtft.data.tokenization import Tokenizer, load_tokenizer

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
-from mtft.config.schema import Options
 from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import recover_directory, to_json

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtft.config.groups import Options
 from mtft.config.load import dump
-from mtft.config.schema import Options
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import (
     Lock,

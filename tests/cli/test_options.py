@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 from pydantic import Field
 
 from mtft.cli.options import json_option, options_for
+from mtft.config.groups import Options
 from mtft.config.load import Loaded, choices
-from mtft.config.schema import SCHEMAS, Limits, Names, Options
+from mtft.config.schema import SCHEMAS
+from mtft.config.values import Limits, Names
 from mtft.errors import ConfigError
 
 

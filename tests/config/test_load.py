@@ -9,12 +9,12 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtft.config.groups import Options
 from mtft.config.load import SIZE_LIMIT, Loaded, dump, load
 from mtft.config.schema import (
     SCHEMAS,
     DataCheckConfig,
     EvalConfig,
-    Options,
     PredictConfig,
     RefineConfig,
     SelectConfig,

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from mtft.config.groups import Options
 from mtft.config.load import kind, load
-from mtft.config.schema import PRESETS, SCHEMAS, EvalConfig, Options, RefineConfig, SelectConfig, TrainConfig
+from mtft.config.schema import PRESETS, SCHEMAS, EvalConfig, RefineConfig, SelectConfig, TrainConfig
 
 UNITS = ("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score")
 
