@@ -15,7 +15,9 @@ from mtft.config.groups import (
     BatchOptions,
     BatchSize,
     DataOptions,
+    DevOptions,
     FileOptions,
+    HalfOptions,
     Keep,
     LossOptions,
     MachineOptions,
@@ -26,6 +28,7 @@ from mtft.config.groups import (
     RunOptions,
     Schedule,
     SelectionOptions,
+    ShareOptions,
     TaskOptions,
     Warmup,
 )
@@ -33,14 +36,22 @@ from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Limits, Names, Rates, Rule, Size
 
 
-class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):
+class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
     """Settings of `mtft select`."""
 
     presets = PRESETS
 
 
 class TrainConfig(
-    RunOptions, LossOptions, OptimizationOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions
+    RunOptions,
+    LossOptions,
+    DevOptions,
+    OptimizationOptions,
+    BatchOptions,
+    SelectionOptions,
+    ModelOptions,
+    ShareOptions,
+    DataOptions,
 ):
     """Settings of `mtft train`."""
 
@@ -64,7 +75,7 @@ class TrainConfig(
     )
 
 
-class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOptions, FileOptions):
+class RefineConfig(BaseModelOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions):
     """Settings of `mtft refine`."""
 
     presets = REFINE_PRESETS
@@ -77,7 +88,7 @@ class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOption
     warmup: Warmup = 0.0
 
 
-class EvalConfig(BaseModelOptions, MachineOptions, TaskOptions, FileOptions):
+class EvalConfig(BaseModelOptions, MachineOptions, HalfOptions, TaskOptions, FileOptions):
     """Settings of `mtft eval`."""
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
@@ -111,13 +122,13 @@ class CountConfig(TaskOptions):
     keep: Keep = Decimal("0.3")
 
 
-class CompareConfig(Options):
+class CompareConfig(HalfOptions):
     """Settings of `mtft compare`."""
 
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 
 
-class ReportConfig(Options):
+class ReportConfig(HalfOptions):
     """Settings of `mtft report`."""
 
     out: Path | None = Field(None, description="HTML file to write (default: report.html in the first run)")
