@@ -199,6 +199,13 @@ class MachineOptions(Options):
     )
 
 
+class OutOptions(Options):
+    """Where a result goes that is made from a run."""
+
+    out: Path | None = Field(None, description="path of the result (default: named after the run)")
+    overwrite: bool = Field(False, description="replace a result that is already there")
+
+
 class RunOptions(MachineOptions):
     """Where randomness comes from and results go."""
 

@@ -24,6 +24,7 @@ from mtft.config.groups import (
     ModelOptions,
     OptimizationOptions,
     Options,
+    OutOptions,
     Rate,
     RunOptions,
     Schedule,
@@ -139,6 +140,10 @@ class ReportConfig(HalfOptions):
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 
 
+class MergeConfig(OutOptions, BaseModelOptions, TaskOptions):
+    """Settings of `mtft merge`."""
+
+
 SCHEMAS: tuple[type[Options], ...] = (
     SelectConfig,
     TrainConfig,
@@ -149,4 +154,5 @@ SCHEMAS: tuple[type[Options], ...] = (
     CountConfig,
     CompareConfig,
     ReportConfig,
+    MergeConfig,
 )
