@@ -24,7 +24,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow soak bench lint types docs wheel clean
+.PHONY: help demo test slow soak bench lint types docs api wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ types: $(VENV)/.editable ## check types
 
 docs: $(VENV)/.editable ## write examples/commands.md from the commands' help
 	$(RUN)/python tests/generate_docs.py
+
+api: $(VENV)/.editable ## write the API reference, from the docstrings, into dist/api/
+	$(RUN)/python tests/generate_api.py $(DIST)/api
 
 wheel: $(VENV)/.editable ## build the wheel into dist/
 	$(RUN)/python -m build --wheel --outdir $(DIST)

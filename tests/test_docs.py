@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import generate_docs
 import pytest
+from commands import clean
 
+import mtft
 from mtft.cli.main import COMMANDS, main, run
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
@@ -71,3 +75,15 @@ def test_the_laptop_example_is_the_default() -> None:
 def test_every_setting_is_described(schema: type) -> None:
     for name, field in schema.model_fields.items():  # type: ignore[attr-defined]
         assert field.description, name
+
+
+def test_api_reference_documents_every_public_name(tmp_path: Path) -> None:
+    """In a process of its own, because pages are made from what modules hold."""
+    generate = [sys.executable, "-W", "error", str(ROOT / "tests" / "generate_api.py"), str(tmp_path)]
+    done = subprocess.run(generate, capture_output=True, text=True, check=False, env=clean())
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "mtft.html").read_text(encoding="utf-8")
+    modules = {"heads", "losses", "metrics"}
+    assert [name for name in set(mtft.__all__) - modules if f'id="{name}"' not in page] == []
+    assert all((tmp_path / "mtft" / f"{name}.html").is_file() for name in modules)
+    assert "assert_task_conforms" in (tmp_path / "mtft" / "testing" / "conformance.html").read_text(encoding="utf-8")
