@@ -21,8 +21,8 @@ if __name__ == "__main__":
 from tests.benchmarks.about import memory, processor
 
 SOAK = os.environ.get("MTFT_SOAK") == "1"
-KINDS = ("kills", "cases", "faults")
-"""Processes killed, inputs made up, and things broken on purpose."""
+KINDS = ("kills", "cases", "faults", "lines")
+"""Processes killed, inputs made up, things broken on purpose, and lines of a stream."""
 
 HEAD = """# Reliability
 

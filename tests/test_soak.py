@@ -26,7 +26,7 @@ def test_counts_add_up_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = page.read_text()
     assert "| a promise | 1,400 cases | 0 |" in text
     assert text.index("| broken | 1 kills | 1 |") < text.index("| a promise |")
-    assert text.endswith("\nTogether: 1 kills, 1,400 cases, 0 faults, 1 failures.\n")
+    assert text.endswith("\nTogether: 1 kills, 1,400 cases, 0 faults, 0 lines, 1 failures.\n")
 
 
 def test_nothing_is_written_without_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,7 @@ def test_nothing_is_written_without_a_log(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="kind is 'wishes', allowed: kills, cases, faults"):
+    with pytest.raises(ValueError, match="kind is 'wishes', allowed: kills, cases, faults, lines"):
         soak.record("a promise", 1, "wishes")
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -17,6 +17,7 @@ from mtft.cli.options import options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import PredictConfig
+from mtft.data.records import bounded_lines
 from mtft.errors import DataError
 from mtft.texts import printable
 
@@ -35,10 +36,15 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     Output is one record a line: the id (without one, the line's number), what each task says of it, and
     "truncated": true if the model's length limit cut its text; as TSV one column per value.
 
+    A record that cannot be answered (no record, no text for the tasks, no UTF-8, longer than a million characters)
+    is an error that names its line, after all before it are answered. --on-error skip leaves such records out
+    and counts them on stderr; --on-error null answers them in place with their id and an "error"; both exit with 0.
+
     \b
     Examples:
       echo "What a film." | mtft predict runs/first
       mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
+      mtft predict runs/first --on-error null < records.jsonl > answers.jsonl
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.predict import predict
 
@@ -53,8 +59,8 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
 
 
 @contextmanager
-def _lines(file: Path) -> Iterator[TextIO]:
-    """Open the input as UTF-8 text."""
+def _lines(file: Path) -> Iterator[Iterator[str]]:
+    """Open the input as lines of UTF-8 text; other bytes become what `read_records` refuses line by line."""
     name = "standard input" if str(file) == "-" else str(file)
     if name == "standard input" and sys.stdin.isatty():
         raise click.UsageError("no input: name a file or pipe texts into standard input", click.get_current_context())
@@ -62,11 +68,8 @@ def _lines(file: Path) -> Iterator[TextIO]:
         stream = sys.stdin.buffer if name == "standard input" else file.open("rb")
     except OSError as error:
         raise DataError(f"{name}: {(error.strerror or str(error)).lower()}") from None
-    try:
-        with io.TextIOWrapper(stream, encoding="utf-8") as text:
-            yield text
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 text (byte {error.start} of a block: {error.reason})") from None
+    with io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape") as text:
+        yield bounded_lines(text)
 
 
 def _print_table(results: Iterator[dict[str, Any]]) -> None:

@@ -15,21 +15,17 @@ from mtft.config.groups import (
     BatchOptions,
     BatchSize,
     DataOptions,
-    DevOptions,
     FileOptions,
-    HalfOptions,
     Keep,
     LossOptions,
     MachineOptions,
     ModelOptions,
     OptimizationOptions,
     Options,
-    OutOptions,
     Rate,
     RunOptions,
     Schedule,
     SelectionOptions,
-    ShareOptions,
     TaskOptions,
     Warmup,
 )
@@ -37,22 +33,14 @@ from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Limits, Names, Rates, Rule, Size
 
 
-class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
+class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):
     """Settings of `mtft select`."""
 
     presets = PRESETS
 
 
 class TrainConfig(
-    RunOptions,
-    LossOptions,
-    DevOptions,
-    OptimizationOptions,
-    BatchOptions,
-    SelectionOptions,
-    ModelOptions,
-    ShareOptions,
-    DataOptions,
+    RunOptions, LossOptions, OptimizationOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions
 ):
     """Settings of `mtft train`."""
 
@@ -76,7 +64,7 @@ class TrainConfig(
     )
 
 
-class RefineConfig(BaseModelOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions):
+class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOptions, FileOptions):
     """Settings of `mtft refine`."""
 
     presets = REFINE_PRESETS
@@ -89,7 +77,7 @@ class RefineConfig(BaseModelOptions, RunOptions, DevOptions, OptimizationOptions
     warmup: Warmup = 0.0
 
 
-class EvalConfig(BaseModelOptions, MachineOptions, HalfOptions, TaskOptions, FileOptions):
+class EvalConfig(BaseModelOptions, MachineOptions, TaskOptions, FileOptions):
     """Settings of `mtft eval`."""
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
@@ -113,6 +101,9 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     batch_size: int = Field(64, ge=1, description="records, or examples, that are read before the first is answered")
     format: Literal["auto", "jsonl", "tsv", "lines"] = Field("auto", description="form of the input")
     output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
+    on_error: Literal["fail", "skip", "null"] = Field(
+        "fail", description="a record that cannot be answered: stop, leave it out and count, or an error in its place"
+    )
 
 
 class CountConfig(TaskOptions):
@@ -123,13 +114,13 @@ class CountConfig(TaskOptions):
     keep: Keep = Decimal("0.3")
 
 
-class CompareConfig(HalfOptions):
+class CompareConfig(Options):
     """Settings of `mtft compare`."""
 
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 
 
-class ReportConfig(HalfOptions):
+class ReportConfig(Options):
     """Settings of `mtft report`."""
 
     out: Path | None = Field(None, description="HTML file to write (default: report.html in the first run)")
@@ -138,10 +129,6 @@ class ReportConfig(HalfOptions):
     data_dir: Path | None = Field(None, description="directory of data files (default: where the run found them)")
     examples: int = Field(5, ge=0, description="hardest examples to show per task (0: none, and no text is read)")
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
-
-
-class MergeConfig(OutOptions, BaseModelOptions, TaskOptions):
-    """Settings of `mtft merge`."""
 
 
 SCHEMAS: tuple[type[Options], ...] = (
@@ -154,5 +141,4 @@ SCHEMAS: tuple[type[Options], ...] = (
     CountConfig,
     CompareConfig,
     ReportConfig,
-    MergeConfig,
 )

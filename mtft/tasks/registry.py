@@ -16,7 +16,7 @@ from mtft.outputs import Output
 from mtft.tasks.task import InputKind, Source, Task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-RESERVED = ("all", "none", "id", "truncated")
+RESERVED = ("all", "none", "id", "truncated", "error")
 """Words that ``--tasks`` and ``--augment`` take for themselves, and keys of a prediction beside its tasks'."""
 
 PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")

@@ -8,7 +8,9 @@ from typing import Any
 
 from mtft.checkpoint import load_model
 from mtft.config.schema import PredictConfig
-from mtft.prediction import TEXTS, columns, read_records
+from mtft.data.records import TEXTS, read_records
+from mtft.errors import ConfigError, DataError
+from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
 from mtft.workflows.evaluate import chosen_tasks
 from mtft.workflows.preparation import machine
@@ -16,11 +18,36 @@ from mtft.workflows.services import Services
 
 
 def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Services) -> Iterator[dict[str, Any]]:
-    """Yield one mapping per input record, in order, reading `lines` as they come."""
+    """Yield one mapping per input record, in order, reading `lines` as they come.
+
+    A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
+    yielded with its "error".
+    """
+    if config.on_error == "null" and config.output_format == "tsv":
+        raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
+                          "use --output-format jsonl, or --on-error skip")  # fmt: skip
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
     keys = dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))])
     records = read_records(lines, config.format, tuple(keys))
-    return predict_records(trained, records, tasks, every=every, chunk=config.batch_size)
+    fail = config.on_error == "fail"
+    results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail)
+    return _answers(results, config.on_error, services)
+
+
+def _answers(results: Iterator[dict[str, Any]], on_error: str, services: Services) -> Iterator[dict[str, Any]]:
+    """Do with errors what was asked for."""
+    bad, first = 0, ""
+    for result in results:
+        error = result.get("error")
+        if error and on_error == "fail":
+            raise DataError(f"{error}\nall before it is answered; --on-error skip or null goes on after it")
+        if error:
+            bad, first = bad + 1, first or error
+        if not error or on_error == "null":
+            yield result
+    if bad:
+        what = "left out" if on_error == "skip" else "answered with an error"
+        services.notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")

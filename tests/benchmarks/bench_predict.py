@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from mtft.checkpoint import TrainedModel
+from mtft.data.records import TEXTS, Record
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.pretrained import weights_digest
 from mtft.evaluation import apply
-from mtft.prediction import TEXTS, Record, predict
+from mtft.prediction import predict
 from mtft.selection.mask import Mask
 from tests.benchmarks.peers import PaddedModel
 from tests.benchmarks.session import Candidate, Goal, Session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -76,18 +77,6 @@ def test_pairs_around_a_tab(trained_run: Path) -> None:
     assert found == same
 
 
-def test_the_batch_size_is_no_matter_of_results(trained_run: Path) -> None:
-    texts = jsonl(
-        *({"sentence": "ab " * n} if n % 2 else {"sentence1": "a", "sentence2": "b " * n} for n in range(1, 30))
-    )
-    one, many = (cli("predict", trained_run, "--batch-size", size, stdin=texts).lines for size in (1, 64))
-    assert [list(each) for each in one] == [list(each) for each in many]
-    for first, second in zip(one, many, strict=True):
-        for task in first.keys() - {"id", "truncated"}:
-            ours, theirs = (each[task].get("probabilities") or each[task] for each in (first, second))
-            assert ours == pytest.approx(theirs, abs=1e-6)
-
-
 def test_a_text_that_was_cut_says_so(trained_run: Path) -> None:
     rows = [
         {"sentence": "short"},
@@ -143,7 +132,10 @@ def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
         ("a\n", ["--format", "json"], "flag --format: 'json' is not one of auto, jsonl, tsv, lines; did you mean"),
         ("a\n", ["--tasks", "ssst"], "unknown task of this run 'ssst'; did you mean 'sst'?"),
         ("a\n", ["--batch-size", "0"], "flag --batch-size: '0' is not a whole number >= 1"),
-        (b"ok\n\xff\xfe\n", [], "standard input: not UTF-8 text (byte 3"),
+        (b"ok\n\xff\xfe\n", [], "input line 2: not UTF-8 text (byte 0xff)"),
+        ("a" * 1_000_001, [], "input line 1: longer than 1,000,000 characters"),
+        ("sentence\tsentence\na\tb\n", [], "input line 1: column 'sentence' appears twice"),
+        ("a\n", ["--on-error", "null", "--output-format", "tsv"], "--on-error null writes errors in place"),
     ],
     ids=lambda value: repr(value)[:40] if not isinstance(value, list) else "",
 )
@@ -151,14 +143,58 @@ def test_what_is_wrong_is_named_with_its_line(
     text: str | bytes, options: list[str], message: str, trained_run: Path
 ) -> None:
     done = cli("predict", trained_run, *options, stdin=text)
-    assert (done.code, done.out) == (2, "")
+    assert done.code == 2
     assert message in done.err
+    found = re.search(r"input line (\d+)", done.err)
+    assert len(done.out.splitlines()) <= (int(found[1]) - 1 if found else 0)
 
 
-def test_what_came_before_an_error_is_answered(trained_run: Path) -> None:
-    done = cli("predict", trained_run, "--batch-size", "1", stdin='{"sentence": "a"}\n{"sentence": "b"}\nc\n')
-    assert (done.code, len(done.out.splitlines())) == (2, 2)
-    assert "input line 3: not JSON" in done.err
+FAULTY = (
+    '{"sentence": "a"}', "", "[]", '{"id": "x", "sentence": 7}', '{"sentence": "b"}', '{"text": 1}', '{"sentence": "d"}'
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_what_came_before_an_error_is_answered_whatever_the_batch_size(size: int, trained_run: Path) -> None:
+    done = cli("predict", trained_run, "--batch-size", size, stdin="\n".join([FAULTY[0], *FAULTY[4:5] * 3, *FAULTY]))
+    assert done.code == 2
+    assert [json.loads(line)["id"] for line in done.out.splitlines()] == [1, 2, 3, 4, 5]
+    assert done.err.splitlines() == [
+        "mtft: error: input line 7: found list where an object is needed",
+        "mtft: all before it is answered; --on-error skip or null goes on after it",
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 64])
+@pytest.mark.parametrize("output", ["jsonl", "tsv"])
+def test_records_that_cannot_be_answered_are_skipped_and_counted(size: int, output: str, trained_run: Path) -> None:
+    options = ("--batch-size", size, "--on-error", "skip", "--output-format", output)
+    done = cli("predict", trained_run, *options, stdin="\n".join(FAULTY))
+    assert done.code == 0
+    assert done.err == "3 records left out; first: input line 3: found list where an object is needed\n"
+    if output == "jsonl":
+        assert [each["id"] for each in done.lines] == [1, 5, 7]
+    else:
+        assert [line.partition("\t")[0] for line in done.out.splitlines()] == ["id", "1", "5", "7"]
+    assert cli("predict", trained_run, *options, "--quiet", stdin="\n".join(FAULTY)).err == ""
+
+
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_records_that_cannot_be_answered_stay_in_place_with_an_error(size: int, trained_run: Path) -> None:
+    done = cli("predict", trained_run, "--batch-size", size, "--on-error", "null", stdin="\n".join(FAULTY))
+    assert [each["id"] for each in done.lines] == [1, 3, "x", 5, 6, 7]
+    assert [list(each) for each in done.lines if "error" in each] == [["id", "error"]] * 3
+    assert done.lines[2] == {"id": "x", "error": "input line 4: sentence is 7, not a text"}
+    assert done.lines[4]["error"].startswith("input line 6: no task applies; a record needs sentence or")
+    assert done.err.startswith("3 records answered with an error; first: input line 3: ")
+
+
+def test_a_line_without_end_stops_at_the_limit_and_endless_lines_are_answered(trained_run: Path) -> None:
+    done = shell(f"tr '\\0' a < /dev/zero | mtft predict {trained_run}")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("mtft: error: input line 1: longer than 1,000,000 characters\n")
+    done = shell(f"yes 'A film.' | mtft predict {trained_run} | head -n 300 | tail -n 1")
+    assert (json.loads(done.out)["id"], done.err) == (300, "")
 
 
 class Terminal(io.TextIOWrapper):
