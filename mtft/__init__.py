@@ -15,12 +15,16 @@ _PUBLIC = {
     "Bounded": "mtft.outputs",
     "Categorical": "mtft.outputs",
     "Example": "mtft.data.example",
+    "Model": "mtft.library",
     "MtftError": "mtft.errors",
     "Ordinal": "mtft.outputs",
     "Source": "mtft.tasks.task",
     "TableReader": "mtft.data.readers",
     "Task": "mtft.tasks.task",
+    "evaluate": "mtft.library",
     "hookimpl": "mtft.plugin.hookspecs",
+    "refine": "mtft.library",
+    "train": "mtft.library",
 }
 _MODULES = ("heads", "losses", "metrics")
 

@@ -18,14 +18,14 @@ LAYERS = (
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
     ("training", "evaluation", "prediction", "checkpoint", "memory", "report"),
     ("workflows", "testing"),
-    ("cli", "__main__", "__init__"),  # the facade `mtft/__init__.py` names modules, and imports them when asked
+    ("cli", "library", "__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )
 """A module imports from its own layer and those above it in this table."""
 
 ONLY = {
     "click": ("cli",),
     "rich": ("cli", "report"),
-    "mtft.config": ("config", "workflows", "cli"),  # below, functions take plain arguments
+    "mtft.config": ("config", "workflows", "cli", "library"),  # below, functions take plain arguments
 }
 """What may be imported by these parts alone."""
 

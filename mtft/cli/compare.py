@@ -35,7 +35,7 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     from mtft.workflows.compare import compare
 
     with open_services(quiet=True) as services:
-        result = compare(_parse(groups), services, resamples=loaded.config.resamples)
+        result = compare(_parse(groups), services, resamples=loaded.config.resamples, half=loaded.config.half)
     if as_json:
         print_json(result)
     else:

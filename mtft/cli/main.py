@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file with all tasks at once."),
     "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
     "report": ("mtft.cli.report:command", "Write what runs came to as one HTML file to look at."),
+    "merge": ("mtft.cli.merge:command", "Write a run's encoder as a model directory for transformers."),
     "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
     "data": ("mtft.cli.data:command", "Check data files before training: faults, duplicates, leakage."),
     "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),

@@ -102,6 +102,38 @@ class DataOptions(TaskOptions, FileOptions):
     )
 
 
+class ShareOptions(Options):
+    """How much of the training data is used."""
+
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="share of the training rows that is used, chosen by their ids (0 to 1)"
+    )
+
+
+class DevOptions(Options):
+    """What chooses between epochs."""
+
+    dev_split: Literal["all", "half"] = Field(
+        "all",
+        description="dev rows that choose the epoch: all, or the half of them that their ids choose (--half report of "
+        "eval, compare and report then scores the other)",
+    )
+
+    @property
+    def choosing(self) -> Literal["all", "choose"]:
+        """The part of dev that chooses."""
+        return "choose" if self.dev_split == "half" else "all"
+
+
+class HalfOptions(Options):
+    """Which part of dev is scored."""
+
+    half: Literal["all", "choose", "report"] = Field(
+        "all",
+        description="dev rows to score: all, the half that --dev-split half chooses by, or the half kept to report",
+    )
+
+
 class LossOptions(Options):
     """Readings of the report where its text allows several."""
 
@@ -165,6 +197,13 @@ class MachineOptions(Options):
     precision: Literal["fp32", "bf16", "tf32"] = Field(
         "fp32", description="number type of matrix products; tf32 needs cuda"
     )
+
+
+class OutOptions(Options):
+    """Where a result goes that is made from a run."""
+
+    out: Path | None = Field(None, description="path of the result (default: named after the run)")
+    overwrite: bool = Field(False, description="replace a result that is already there")
 
 
 class RunOptions(MachineOptions):

@@ -15,17 +15,21 @@ from mtft.config.groups import (
     BatchOptions,
     BatchSize,
     DataOptions,
+    DevOptions,
     FileOptions,
+    HalfOptions,
     Keep,
     LossOptions,
     MachineOptions,
     ModelOptions,
     OptimizationOptions,
     Options,
+    OutOptions,
     Rate,
     RunOptions,
     Schedule,
     SelectionOptions,
+    ShareOptions,
     TaskOptions,
     Warmup,
 )
@@ -33,14 +37,22 @@ from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Limits, Names, Rates, Rule, Size
 
 
-class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions):
+class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
     """Settings of `mtft select`."""
 
     presets = PRESETS
 
 
 class TrainConfig(
-    RunOptions, LossOptions, OptimizationOptions, BatchOptions, SelectionOptions, ModelOptions, DataOptions
+    RunOptions,
+    LossOptions,
+    DevOptions,
+    OptimizationOptions,
+    BatchOptions,
+    SelectionOptions,
+    ModelOptions,
+    ShareOptions,
+    DataOptions,
 ):
     """Settings of `mtft train`."""
 
@@ -64,7 +76,7 @@ class TrainConfig(
     )
 
 
-class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOptions, FileOptions):
+class RefineConfig(BaseModelOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions):
     """Settings of `mtft refine`."""
 
     presets = REFINE_PRESETS
@@ -77,7 +89,7 @@ class RefineConfig(BaseModelOptions, RunOptions, OptimizationOptions, TaskOption
     warmup: Warmup = 0.0
 
 
-class EvalConfig(BaseModelOptions, MachineOptions, TaskOptions, FileOptions):
+class EvalConfig(BaseModelOptions, MachineOptions, HalfOptions, TaskOptions, FileOptions):
     """Settings of `mtft eval`."""
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
@@ -114,13 +126,13 @@ class CountConfig(TaskOptions):
     keep: Keep = Decimal("0.3")
 
 
-class CompareConfig(Options):
+class CompareConfig(HalfOptions):
     """Settings of `mtft compare`."""
 
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 
 
-class ReportConfig(Options):
+class ReportConfig(HalfOptions):
     """Settings of `mtft report`."""
 
     out: Path | None = Field(None, description="HTML file to write (default: report.html in the first run)")
@@ -129,6 +141,10 @@ class ReportConfig(Options):
     data_dir: Path | None = Field(None, description="directory of data files (default: where the run found them)")
     examples: int = Field(5, ge=0, description="hardest examples to show per task (0: none, and no text is read)")
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
+
+
+class MergeConfig(OutOptions, BaseModelOptions, TaskOptions):
+    """Settings of `mtft merge`."""
 
 
 SCHEMAS: tuple[type[Options], ...] = (
@@ -141,4 +157,5 @@ SCHEMAS: tuple[type[Options], ...] = (
     CountConfig,
     CompareConfig,
     ReportConfig,
+    MergeConfig,
 )

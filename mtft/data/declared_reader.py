@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mtft.data.example import Example
 from mtft.data.formats import is_text, named_rows
 from mtft.data.readers import make_example
+from mtft.data.shares import place
 from mtft.errors import DataError
 from mtft.outputs import Output
 
@@ -48,16 +48,16 @@ class DeclaredReader:
         if not name:
             raise DataError(f"no file is declared for split {split!r} (declared: {', '.join(dict(self.splits))})")
         own = self.part(split)
-        for place, number, row in named_rows(name, data_dir):
-            if example := own.of_row(place, number, row):
+        for origin, number, row in named_rows(name, data_dir):
+            if example := own.of_row(origin, number, row):
                 yield example
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
         """Make an example of one row of a file, None if it belongs to another split."""
         return self.of_row(f"{path}:{line}", line, row)
 
-    def of_row(self, place: str, number: int, row: Mapping[str, str]) -> Example | None:
-        found = make_example(place, number, row, self.texts, self.label, self.output)
+    def of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
+        found = make_example(origin, number, row, self.texts, self.label, self.output)
         if self.held_out and self.own_split in ("train", "dev"):
             belongs = "dev" if position(found.texts) < self.held_out else "train"
             return found if belongs == self.own_split else None
@@ -66,5 +66,4 @@ class DeclaredReader:
 
 def position(texts: Sequence[str]) -> float:
     """Place texts in [0, 1), evenly, without regard to case, white space and order."""
-    key = "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
+    return place(*sorted(" ".join(text.casefold().split()) for text in texts))

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mtft.encoder.bert import Encoder, EncoderConfig
 from mtft.encoder.directory import read_config
 from mtft.errors import ModelError
+from mtft.files import replaced_file, write_bytes, write_json
 
 IGNORED = {
     "embeddings.position_ids",
@@ -32,6 +34,16 @@ IGNORED = {
     "cls.seq_relationship.weight",
 }
 """Tensors of pretraining checkpoints that are no part of the encoder: ignored by name, never by accident."""
+
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""What a tokenizer in Hugging Face form consists of, as far as it is there."""
 
 
 def load_encoder(directory: Path, **changes: float) -> Encoder:
@@ -98,6 +110,21 @@ def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
         for ours, names in hub_names(encoder.config).items()
         for name, part in zip(names, parameters[ours].chunk(len(names)), strict=True)
     }
+
+
+def write_model(directory: Path, encoder: Encoder, base: Path) -> None:
+    """Fill a directory with a model in Hugging Face form: these weights, and settings and tokenizer of `base`.
+
+    `base` is the directory that the encoder was loaded from.
+    """
+    settings = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    kept = {key: value for key, value in settings.items() if key not in ("_name_or_path", "torch_dtype", "dtype")}
+    write_json(directory / "config.json", {**kept, "architectures": ["BertModel"], "dtype": "float32"})
+    for name in TOKENIZER_FILES:
+        if (base / name).is_file():
+            write_bytes(directory / name, (base / name).read_bytes())
+    with replaced_file(directory / "model.safetensors") as temporary:
+        save_file({name: tensor.cpu() for name, tensor in hub_tensors(encoder).items()}, temporary, {"format": "pt"})
 
 
 def weight_files(directory: Path) -> list[Path]:

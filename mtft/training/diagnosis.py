@@ -19,6 +19,11 @@ SHOWN = 5
 """Examples named at most."""
 
 
+def all_finite(x: Tensor) -> bool:
+    """Tell whether all entries of a vector are finite: one pass; a second only where their squares overflow."""
+    return bool(torch.dot(x, x).isfinite()) or bool(x.isfinite().all())
+
+
 @torch.no_grad()
 def not_finite_outputs(
     model: MultiTaskModel, sources: Sequence[TrainingSource], rows: Mapping[str, NDArray[np.int64]], budget: int

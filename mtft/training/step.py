@@ -20,7 +20,7 @@ from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.optimization.restriction import restrict
 from mtft.optimization.surgery import SURGERY, changed, cosines, gram
 from mtft.seeding import torch_generator
-from mtft.training.diagnosis import not_finite_entries, not_finite_outputs
+from mtft.training.diagnosis import all_finite, not_finite_entries, not_finite_outputs
 
 Rows = Mapping[str, NDArray[np.int64]]
 
@@ -140,7 +140,7 @@ class Stepper:
         """Raise NotFiniteError with task, examples and layer if any loss or gradient is not finite."""
         for place, (task, loss) in enumerate(losses.items()):
             gradients = (self.gradients[place], self.heads[task].grad)
-            if np.isfinite(loss) and all(bool(gradient.isfinite().all()) for gradient in gradients):
+            if np.isfinite(loss) and all(map(all_finite, gradients)):
                 continue
             mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
             what = f"the loss of task {task!r} is {loss}" if not np.isfinite(loss) else (

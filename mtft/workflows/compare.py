@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mtft.checkpoint import read_manifest, run_tasks
+from mtft.data.shares import Half, in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
@@ -52,8 +53,13 @@ class Comparison:
 Predictions = tuple[list[str], Array, Array]
 
 
-def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000) -> Comparison:
-    """Put groups of runs side by side; every group must cover the same tasks on the same dev examples."""
+def compare(
+    groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000, half: Half = "all"
+) -> Comparison:
+    """Put groups of runs side by side; every group must cover the same tasks on the same dev examples.
+
+    They are scored on a `half` of these, or on all.
+    """
     if not groups:
         raise ConfigError("nothing to compare: give NAME=RUN[,RUN...] at least once")
     owners = {name: _owners(name, runs) for name, runs in groups.items()}
@@ -62,7 +68,7 @@ def compare(groups: Mapping[str, Sequence[Path]], services: Services, *, resampl
         if owners[name].keys() != owners[first].keys():
             raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
     tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", services.registry, name)]
-    kept = {name: _predictions(runs, tasks) for name, runs in owners.items()}
+    kept = {name: _predictions(runs, tasks, half) for name, runs in owners.items()}
     columns = tuple(
         _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
         for name in groups
@@ -82,8 +88,13 @@ def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
     return owners
 
 
-def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task]) -> dict[str, Predictions]:
-    return {task.name: read_predictions(runs[task.name], task.name, "dev") for task in tasks}
+def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
+    found = {}
+    for task in tasks:
+        ids, targets, values = read_predictions(runs[task.name], task.name, "dev")
+        rows = in_half(ids, half, task.name)
+        found[task.name] = [name for name, kept in zip(ids, rows, strict=True) if kept], targets[rows], values[rows]
+    return found
 
 
 def _column(

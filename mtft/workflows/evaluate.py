@@ -10,8 +10,8 @@ from typing import Any
 
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import EvalConfig
-from mtft.data.dataset import Dataset
 from mtft.data.declared_reader import DeclaredReader
+from mtft.data.shares import in_half
 from mtft.errors import ConfigError, unknown
 from mtft.evaluation import read_together
 from mtft.metrics import calibration, confusion, metric
@@ -52,7 +52,9 @@ class EvalResult:
 
 
 def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
-    """Evaluate a run's tasks on a split."""
+    """Evaluate a run's tasks on a split, or on a half of dev."""
+    if config.half != "all" and config.split != "dev":
+        raise ConfigError(f"--half: {config.half!r} is a half of dev, not of {config.split} (--split)")
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)
     tasks = chosen_tasks(run, trained, config.tasks)
@@ -72,7 +74,12 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
             group, read_together(trained.model, group, [data[task.name].table for task in group]), strict=True
         )
     }
-    found = {task.name: rate_task(task, data[task.name], values[task.name], config.resamples) for task in tasks}
+    found = {}
+    for task in tasks:
+        rows = in_half(data[task.name].ids, config.half, task.name)
+        found[task.name] = rate_task(
+            task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
+        )
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")
@@ -109,15 +116,14 @@ def sharing(tasks: Sequence[Task], split: str) -> list[list[Task]]:
     return list(groups.values())
 
 
-def rate_task(task: Task, data: Dataset, values: Array, resamples: int) -> TaskEvaluation:
-    """Score one task's readable values [n, ...] of one dataset."""
-    targets = data.targets.astype(float)
+def rate_task(task: Task, values: Array, targets: Array, resamples: int) -> TaskEvaluation:
+    """Score one task's readable values [n, ...] against targets [n]."""
     metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
     if values.ndim == 1:
-        return TaskEvaluation(len(data), metrics, None, None, None)
+        return TaskEvaluation(len(targets), metrics, None, None, None)
     counts = confusion(values, targets, values.shape[1])
     labels = list(task.output.describe().get("names", []))
-    return TaskEvaluation(len(data), metrics, labels, counts.tolist(), asdict(calibration(values, targets)))
+    return TaskEvaluation(len(targets), metrics, labels, counts.tolist(), asdict(calibration(values, targets)))
 
 
 def _interval(name: str, values: Array, targets: Array, resamples: int) -> Interval:

@@ -15,6 +15,7 @@ from mtft.config.groups import FileOptions, MachineOptions
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
+from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.devices import find_device, keep_freed_memory, product_type
 from mtft.encoder.directory import find_model
@@ -59,7 +60,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     device, products = machine(config)
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify, config.train_share)
     warn_of_leakage(sources, tasks, data_dir, services.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
@@ -76,7 +77,8 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     place(model, flat, device, products)
     max_length = config.max_length or encoder_length
     load = partial(load_source, data_dir=data_dir, tokenizer=tokenizer, max_length=max_length,
-                   strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify)  # fmt: skip
+                   strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
+                   share=config.train_share)  # fmt: skip
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),
         (consistency, {"direction": config.consistency}),
@@ -91,14 +93,16 @@ def choose_sources(
     augment: tuple[str, ...] | None,
     data_dir: Path,
     notify: Callable[[str], None],
+    share: float = 1.0,
 ) -> list[tuple[Source, str]]:
     """Return each source that trains with its task: the tasks' own, then the augmentation chosen.
 
-    Without a choice, those attached to the tasks whose training files exist and hold a row for them.
+    Without a choice, those attached to the tasks whose training files exist and hold a row for them in the `share` of
+    rows that is used.
     """
     attached = {source.name: source for task in tasks for source in registry.sources_for(task.name)}
     if augment is None:
-        chosen = [source for source in attached.values() if has_rows(source, data_dir)]
+        chosen = [source for source in attached.values() if has_rows(source, data_dir, share)]
     else:
         for name in augment:
             if name not in attached:
@@ -109,12 +113,14 @@ def choose_sources(
     return [(task.source, task.name) for task in tasks] + [(source, source.task) for source in chosen]
 
 
-def has_rows(source: Source, data_dir: Path) -> bool:
+def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
     """Tell whether a source has anything to train on, or to complain about."""
     if missing_files(source, "train", data_dir):
         return False
     found = read_split(source.name, "train", source.reader, data_dir)
-    return bool(found.problems) or any(example.target is not None for example in found.examples)
+    return bool(found.problems) or any(
+        example.target is not None and in_share(example.id, share) for example in found.examples
+    )
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
@@ -133,8 +139,9 @@ def load_source(
     strict: bool,
     notify: Callable[[str], None],
     skip_bad_rows: bool = False,
+    share: float = 1.0,
 ) -> Dataset:
-    """Read and tokenize one split of one source, telling what was left out or cut."""
+    """Read and tokenize one split of one source, or a `share` of its rows, telling what was left out or cut."""
     if missing := missing_files(source, split, data_dir):
         raise DataError(
             f"{source.name}: {missing[0]}: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped "
@@ -142,6 +149,10 @@ def load_source(
         )
     found = read_split(source.name, split, source.reader, data_dir)
     examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)
+    if share < 1:
+        kept = tuple(example for example in examples if in_share(example.id, share))
+        notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
+        examples = kept
     dataset = build_dataset(
         source.name, examples, tokenizer, apart=source.input == "apart", max_length=max_length, strict=strict
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
+from mtft.data.shares import in_half
 from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import read_values, scores
 from mtft.files import read_json
@@ -251,7 +252,8 @@ class Refinement:
     def _evaluate(self, task: Task) -> tuple[Array, dict[str, float]]:
         data = self.dev[task.name]
         values = read_values(self.trained.model, task, data.table)
-        return values, scores(task, values, data.targets)
+        rows = in_half(data.ids, self.config.choosing, task.name)
+        return values, scores(task, values[rows], data.targets[rows])
 
     def _summary(self, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:
         return {

@@ -36,7 +36,7 @@ def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> Re
     if config.data_dir is not None and not config.data_dir.is_dir():
         raise DataError(f"--data-dir: {config.data_dir} is not a directory")
     records = [
-        read_run(run, label, services, config.data_dir, texts=config.examples > 0)
+        read_run(run, label, services, config.data_dir, texts=config.examples > 0, half=config.half)
         for run, label in zip(runs, labels(runs), strict=True)
     ]
     page = build_page(records, resamples=config.resamples, examples=config.examples)

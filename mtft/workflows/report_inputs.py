@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +14,12 @@ import tomli
 
 from mtft.checkpoint import read_manifest, run_tasks
 from mtft.data.audit.splits import read_split
+from mtft.data.shares import Half, in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
-from mtft.errors import CheckpointError, ModelError, MtftError
+from mtft.errors import CheckpointError, DataError, ModelError, MtftError
 from mtft.files import read_json, read_json_lines
+from mtft.metrics import METRICS
 from mtft.report.figure import LARGEST, real
 from mtft.report.records import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selection import Part, selected_parts
@@ -34,9 +37,14 @@ LOGS: dict[str, dict[str, type]] = {
 """Logs of a run, and what each of their records must hold for a report."""
 
 
-def read_run(run: Path, label: str, services: Services, data_dir: Path | None, *, texts: bool) -> RunRecord:
-    """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now."""
-    return _Reader(run, label, services, data_dir, texts).read()
+def read_run(
+    run: Path, label: str, services: Services, data_dir: Path | None, *, texts: bool, half: Half = "all"
+) -> RunRecord:
+    """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now.
+
+    Its dev scores are those of a `half` of its dev rows, or of all.
+    """
+    return _Reader(run, label, services, data_dir, texts, half).read()
 
 
 @dataclass
@@ -48,6 +56,7 @@ class _Reader:
     services: Services
     data_dir: Path | None
     texts: bool
+    half: Half
     notes: list[str] = field(default_factory=list)
 
     def read(self) -> RunRecord:
@@ -105,6 +114,8 @@ class _Reader:
             classes = outputs.get(name, {}).get("names")
             labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
             predictions = self._try(partial(self._predictions, name, environment), None)
+            if predictions and (self.half != "all" or config.get("dev_split") == "half"):
+                dev = _rescored(dev, predictions)
             found[name] = TaskRecord(name, str(metrics.get(name, next(iter(dev), ""))), dev, labels, predictions)
         return found
 
@@ -113,7 +124,12 @@ class _Reader:
         if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
             return None
         ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev"))
-        return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
+        try:
+            rows = in_half(ids, self.half, task)
+        except DataError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        kept = tuple(name for name, chosen in zip(ids, rows, strict=True) if chosen)
+        return Predictions(kept, targets[rows], values[rows], self._texts(task, set(kept), environment))
 
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
         """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""
@@ -138,6 +154,11 @@ class _Reader:
     def _files(self) -> dict[str, int]:
         model = self.run / "model"
         return {file.name: file.stat().st_size for file in sorted(model.glob("*")) if file.is_file()}
+
+
+def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
+    """Score predictions by the metrics that `dev` scores on other rows."""
+    return {name: METRICS[name].function(found.values, found.targets) if name in METRICS else math.nan for name in dev}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from mtft.checkpoint import TrainedModel
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
+from mtft.data.shares import in_half
 from mtft.distributed import Group, restarted
 from mtft.errors import CheckpointError
 from mtft.machine import release
@@ -105,8 +106,8 @@ def finished(path: Path) -> TrainResult:
 
 
 def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dict[str, Dataset]:
-    """Tokenize the dev split of every task."""
-    return {
+    """Tokenize the dev split of every task; each must have rows to choose by."""
+    found = {
         task.name: load_source(
             task.source, "dev", data_dir=data_directory(config), tokenizer=prepared.tokenizer,
             max_length=prepared.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
@@ -114,6 +115,9 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
         )
         for task in prepared.tasks
     }  # fmt: skip
+    for name, data in found.items():
+        in_half(data.ids, config.choosing, name)
+    return found
 
 
 def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:

@@ -10,6 +10,7 @@ from typing import Any
 from mtft.checkpoint import TrainedModel
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
+from mtft.data.shares import in_half
 from mtft.errors import MtftError
 from mtft.evaluation import read_values, scores
 from mtft.machine import release
@@ -59,6 +60,7 @@ class Training:
     ) -> None:
         self.config, self.services, self.run, self.trained = config, services, run, trained
         self.tasks, self.dev, self.best, self.keeper = trained.tasks, dev, best, keeper
+        self.judged = {name: in_half(data.ids, config.choosing, name) for name, data in dev.items()}
         self.best_scores: Scores = {}
         self.epoch, self.overall = Tally(), Tally()
         self.epochs, self.steps, self.bad = 0, 0, 0
@@ -110,7 +112,7 @@ class Training:
         self.services.notify(f"WARNING: {event.error}")
 
     def _after_epoch(self, event: EpochDone) -> None:
-        """Evaluate on dev, log, and keep the model if it is the best so far."""
+        """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
         self.epochs = event.epoch
         release()
         dev: Scores = {}
@@ -118,7 +120,8 @@ class Training:
         for task in self.tasks:
             data = self.dev[task.name]
             values[task.name] = read_values(self.trained.model, task, data.table, self.services.group)
-            dev[task.name] = scores(task, values[task.name], data.targets)
+            rows = self.judged[task.name]
+            dev[task.name] = scores(task, values[task.name][rows], data.targets[rows])
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
         record = {"epoch": event.epoch, "step": event.step, "train": self.epoch.losses(), "dev": dev}

@@ -1,0 +1,93 @@
+"""mtft from Python: a function for each command that works on models; its settings are keywords, its result a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mtft.checkpoint import load_model
+from mtft.config.groups import Options
+from mtft.config.load import Loaded, load
+from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
+from mtft.prediction import TEXTS, Record
+from mtft.prediction import predict as predict_records
+from mtft.workflows import evaluate as evaluating
+from mtft.workflows import refine as refining
+from mtft.workflows import train as training
+from mtft.workflows.preparation import machine
+from mtft.workflows.services import Services, services
+from mtft.workflows.training import TrainResult
+
+S = TypeVar("S", bound=Options)
+Notify = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+def train(*, notify: Notify = silent, **settings: Any) -> TrainResult:
+    """Train as `mtft train` does: `settings` are its keys, as in ``tasks=["sst"], sample=True``; `config` is a file.
+
+    `notify` is told what the command would say. ConfigError names every setting that is wrong.
+    """
+    loaded = _settings(TrainConfig, settings)
+    return training.train(loaded.config, _services(loaded, notify))
+
+
+def refine(run: str | Path, *, notify: Notify = silent, **settings: Any) -> refining.RefineResult:
+    """Refine the heads of a run as `mtft refine` does."""
+    loaded = _settings(RefineConfig, settings)
+    return refining.refine(Path(run), loaded.config, _services(loaded, notify))
+
+
+def evaluate(run: str | Path, *, notify: Notify = silent, **settings: Any) -> evaluating.EvalResult:
+    """Score a run as `mtft eval` does."""
+    loaded = _settings(EvalConfig, settings)
+    return evaluating.evaluate(Path(run), loaded.config, _services(loaded, notify))
+
+
+class Model:
+    """A finished run, loaded once, that answers as `mtft predict` does."""
+
+    def __init__(self, run: str | Path, *, notify: Notify = silent, **settings: Any) -> None:
+        loaded = _settings(PredictConfig, settings)
+        self._chunk, place = loaded.config.batch_size, machine(loaded.config)
+        self._trained = load_model(Path(run) / "model", _services(loaded, notify).registry, loaded.config.model, *place)
+        names = loaded.config.tasks
+        self._every = names == ("all",)
+        self._tasks = evaluating.chosen_tasks(Path(run), self._trained, () if self._every else names)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that are answered."""
+        return tuple(task.name for task in self._tasks)
+
+    def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Return what each task says of each input, in order: a text, a pair of texts, or texts by column name."""
+        records = (Record(number, _texts(given), number) for number, given in enumerate(inputs, 1))
+        return list(predict_records(self._trained, records, self._tasks, every=self._every, chunk=self._chunk))
+
+
+def _texts(given: str | Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
+    """Return the texts of an input by column name; ValueError if it is none."""
+    if isinstance(given, Mapping):
+        return given
+    parts = (given,) if isinstance(given, str) else tuple(given)
+    keys = {len(names): names for names in TEXTS.values()}.get(len(parts))
+    if keys is None or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"input is {given!r}, allowed: a text, a pair of texts, or a mapping")
+    return dict(zip(keys, parts, strict=True))
+
+
+def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:
+    rest = {key: value for key, value in given.items() if key not in ("config", "preset")}
+    file = given.get("config")
+    return load(schema, preset=given.get("preset"), file=Path(file) if file else None, flags=rest)
+
+
+def _services(loaded: Loaded[Any], notify: Notify) -> Services:
+    origin = loaded.origins.get("declared", "")
+    declared = getattr(loaded.config, "declared", {}) if origin else {}
+    return services(notify, declared=declared, place=origin.removeprefix("file "))
