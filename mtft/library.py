@@ -10,11 +10,12 @@ from mtft.checkpoint import load_model
 from mtft.config.groups import Options
 from mtft.config.load import Loaded, load
 from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
-from mtft.prediction import TEXTS, Record
+from mtft.data.records import TEXTS, Record
 from mtft.prediction import predict as predict_records
 from mtft.workflows import evaluate as evaluating
 from mtft.workflows import refine as refining
 from mtft.workflows import train as training
+from mtft.workflows.predict import answers
 from mtft.workflows.preparation import machine
 from mtft.workflows.services import Services, services
 from mtft.workflows.training import TrainResult
@@ -53,7 +54,7 @@ class Model:
 
     def __init__(self, run: str | Path, *, notify: Notify = silent, **settings: Any) -> None:
         loaded = _settings(PredictConfig, settings)
-        self._chunk, place = loaded.config.batch_size, machine(loaded.config)
+        self._config, self._notify, place = loaded.config, notify, machine(loaded.config)
         self._trained = load_model(Path(run) / "model", _services(loaded, notify).registry, loaded.config.model, *place)
         names = loaded.config.tasks
         self._every = names == ("all",)
@@ -67,7 +68,9 @@ class Model:
     def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, str]]) -> list[dict[str, Any]]:
         """Return what each task says of each input, in order: a text, a pair of texts, or texts by column name."""
         records = (Record(number, _texts(given), number) for number, given in enumerate(inputs, 1))
-        return list(predict_records(self._trained, records, self._tasks, every=self._every, chunk=self._chunk))
+        chunk = self._config.batch_size
+        results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)
+        return list(answers(results, self._config.on_error, self._notify))
 
 
 def _texts(given: str | Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:

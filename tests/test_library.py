@@ -44,6 +44,16 @@ def test_answers_are_those_of_the_command(trained_run: Path) -> None:
     assert model.predict([]) == []
 
 
+def test_an_input_that_cannot_be_answered_is_an_error_or_stays_in_place(trained_run: Path) -> None:
+    inputs = ["A film.", {"text": "b"}]
+    with pytest.raises(mtft.MtftError, match="input line 2: no task applies"):
+        mtft.Model(trained_run).predict(inputs)
+    said: list[str] = []
+    found = mtft.Model(trained_run, notify=said.append, on_error="null").predict(inputs)
+    assert [set(answer) - {"id"} for answer in found] == [{"sst"}, {"error"}]
+    assert said == [f"1 record answered with an error; first: {found[1]['error']}"]
+
+
 @pytest.mark.parametrize("wrong", [("a", "b", "c"), ("a", 1), (), 7])
 def test_what_is_no_input_is_named(trained_run: Path, wrong: object) -> None:
     with pytest.raises((ValueError, TypeError)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Se
     records = read_records(lines, config.format, tuple(keys))
     fail = config.on_error == "fail"
     results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail)
-    return _answers(results, config.on_error, services)
+    return answers(results, config.on_error, services.notify)
 
 
-def _answers(results: Iterator[dict[str, Any]], on_error: str, services: Services) -> Iterator[dict[str, Any]]:
-    """Do with errors what was asked for."""
+def answers(
+    results: Iterator[dict[str, Any]], on_error: str, notify: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """Do with errors among the results what was asked for, and tell how many there were."""
     bad, first = 0, ""
     for result in results:
         error = result.get("error")
@@ -50,4 +52,4 @@ def _answers(results: Iterator[dict[str, Any]], on_error: str, services: Service
             yield result
     if bad:
         what = "left out" if on_error == "skip" else "answered with an error"
-        services.notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")
+        notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")
