@@ -56,9 +56,19 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
         found.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
     if isinstance(run.summary.get("epochs"), int):
         found.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
-    if run.times and math.isfinite(seconds := real(run.times[-1]["seconds"])):
+    if run.times and math.isfinite(seconds := spent(run.times)):
         found.append(("time", duration(seconds)))
     return tuple(found)
+
+
+def spent(times: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:
+    """Add up the seconds, or those of the "processor", of all processes that a run took, one after the other.
+
+    `times` is the run's log; what a process did after its last record is not known. nan where a number is missing.
+    """
+    following = [*times[1:], {"resumed": ""}]
+    last = [record for record, after in zip(times, following, strict=False) if "resumed" in after]
+    return sum((real(record.get(key)) for record in last), 0.0)
 
 
 def duration(seconds: float) -> str:

@@ -71,7 +71,7 @@ class RunDirectory:
         self.path, self.writes = path, writes
         self.model = path / "model"
         self.state = path / "state"
-        self._started = time.monotonic()
+        self._started, self._processor = time.monotonic(), time.process_time()
         self._lock = Lock(path) if writes else None
 
     def __enter__(self) -> RunDirectory:
@@ -125,8 +125,9 @@ class RunDirectory:
             append_json_line(self.path / f"{name}.jsonl", record)
 
     def log_time(self, **record: Any) -> None:
-        """Add a record to ``times.jsonl`` with the seconds since the start."""
-        self.log("times", {"seconds": round(time.monotonic() - self._started, 3), **record})
+        """Add a record to ``times.jsonl`` with the seconds since the start, by the clock and of the processor."""
+        seconds, processor = time.monotonic() - self._started, time.process_time() - self._processor
+        self.log("times", {"seconds": round(seconds, 3), "processor": round(processor, 3), **record})
 
     def log_sizes(self) -> dict[str, int]:
         """Return the bytes of each log that `cut_logs` can go back to."""
@@ -158,6 +159,7 @@ class RunDirectory:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to; its presence says that the run has finished."""
+        self.log_time(finished=True)
         if self.writes:
             write_json(self.path / "summary.json", summary)
 

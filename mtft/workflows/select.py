@@ -144,6 +144,7 @@ def _scores(
             tensors, position = save()
             found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data}
             save_state(run.state, tensors, found)
+            run.log_time(scored=done)
 
         keeper.after_step(cuts, write)
 

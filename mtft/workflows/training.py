@@ -149,6 +149,7 @@ class Training:
             "logs": self.run.log_sizes(), "data": self.data,
         }  # fmt: skip
         save_state(self.run.state, self.stepper.state(), position)
+        self.run.log_time(saved=self.steps)
 
     def _restore(self) -> None:
         """Take up the run's state, if it has one that training saved."""
