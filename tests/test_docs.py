@@ -11,12 +11,14 @@ from pathlib import Path
 import click
 import generate_docs
 import pytest
+import tomli
 from commands import clean
 
 import mtft
 from mtft.cli.main import COMMANDS, main, run
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
+from mtft.tasks.declared import declare
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,6 +36,13 @@ def test_readme_names_every_command(name: str) -> None:
 
 def test_readme_quotes_the_smallest_plugin_as_it_is() -> None:
     assert (ROOT / "plugins/mtft-minimal/mtft_minimal.py").read_text(encoding="utf-8") in README
+
+
+def test_the_table_of_a_task_in_the_readme_declares_it() -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    tables = tomli.loads(block)["tasks"]
+    assert declare("mood", tables["mood"], "README.md").metric_names[0] == "kappa"
+    assert tables["sts"] == {}
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("examples/*/README.md")], ids=str)

@@ -50,7 +50,7 @@ def build_dataset(
             raise DataError(f"{note}; --strict allows none")
         notes.append(f"{note}; left out")
     if not labelled:
-        raise DataError(f"{name}: no labelled row")
+        raise DataError(f"{name}: no labelled row (rows: {len(rows)})")
     table, truncation = tokenizer.table([row.texts for row in labelled], apart=apart, max_length=max_length)
     if truncation.texts_cut:
         notes.append(f"{name}: {truncation}; --max-length is {max_length}")

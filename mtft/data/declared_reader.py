@@ -38,6 +38,11 @@ class DeclaredReader:
         shared = "train" if split == "dev" and self.held_out else split
         return dict(self.splits).get(shared, "")
 
+    @property
+    def sparse(self) -> bool:
+        """Tell whether rows may lack the key of the label: in JSON Lines that is how a row has none."""
+        return self.name(self.own_split).endswith(".jsonl")
+
     def files(self, split: str, data_dir: Path) -> list[Path]:
         """Return the split's file, if it is one that is read line by line."""
         name = self.name(split)
@@ -57,6 +62,8 @@ class DeclaredReader:
         return self.of_row(f"{path}:{line}", line, row)
 
     def of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
+        if self.label not in row and self.sparse:
+            row = {**row, self.label: ""}
         found = make_example(origin, number, row, self.texts, self.label, self.output)
         if self.held_out and self.own_split in ("train", "dev"):
             belongs = "dev" if position(found.texts) < self.held_out else "train"

@@ -62,3 +62,14 @@ def test_a_wrong_label_is_named_with_file_line_and_column(tmp_path: Path) -> Non
     reader = DeclaredReader((("train", "a.csv"), ("dev", "a.csv")), ("t",), "l", YES)
     with pytest.raises(DataError, match=r"a\.csv:3: column 'l': label 'perhaps' is not one of no, yes"):
         list(reader("train", tmp_path))
+
+
+def test_a_row_of_json_lines_without_the_key_has_no_label(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"t": "a", "l": "yes"}\n{"t": "b"}\n{"l": "no"}\n', encoding="utf-8")
+    reader = DeclaredReader((("train", "a.jsonl"),), ("t",), "l", YES)
+    found = read_split("x", "train", reader, tmp_path)
+    assert [row.target for row in found.examples] == [1.0, None]
+    assert [problem.text for problem in found.problems] == ["no column 't' (columns: l)"]
+    (tmp_path / "a.csv").write_text("t\na\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no column 'l'"):
+        list(DeclaredReader((("train", "a.csv"),), ("t",), "l", YES)("train", tmp_path))

@@ -1,0 +1,156 @@
+"""What a column holds: text, classes, numbers or what merely names rows, from all its values in one pass."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+MOST_VALUES = 2000
+"""Distinct values of a column that are kept; a column with more of them holds no classes."""
+
+MOST_CLASSES = 200
+"""Distinct texts that still are labels."""
+
+MOST_LEVELS = 20
+"""Distinct whole numbers that still are classes rather than amounts."""
+
+Role = Literal["text", "classes", "number", "row name", "constant", "empty", "other"]
+
+_ROW_NAMES = re.compile(r"(|unnamed: \d+|id|idx|index|uid|uuid|guid|key|row|rowid|no|nr|#|.*[a-z0-9][_-]id|.*[a-z]Id)")
+_TEXT_NAMES = re.compile(
+    r"(text|sentence|premise|hypothesis|question|query|passage|document|review|comment|tweet|message|utterance|"
+    r"title|body|content|headline|abstract|snippet|claim|evidence|answer|context|s|q)s?[_-]?([0-9ab])?"
+)
+LABEL_WORDS = {
+    "label", "labels", "class", "classes", "category", "target", "sentiment", "polarity", "rating", "ratings",
+    "stars", "score", "scores", "similarity", "relatedness", "grade", "topic", "intent", "emotion", "gold",
+    "duplicate", "paraphrase", "toxic", "toxicity", "stance", "entailment", "quality", "outcome", "verdict", "y",
+    "acceptable", "difficulty", "spam", "mood",
+}  # fmt: skip
+
+
+@dataclass
+class Column:
+    """One column over all rows of some files: how often it is there and filled, and what its values are like."""
+
+    name: str
+    rows: int = 0
+    filled: int = 0
+    taken: int = 0
+    characters: int = 0
+    letters: int = 0
+    words: int = 0
+    longest: int = 0
+    values: dict[str, int] = field(default_factory=dict)
+    many: bool = False
+    numeric: bool = True
+    whole: bool = True
+    low: float = math.inf
+    high: float = -math.inf
+
+    def add(self, value: str) -> None:
+        """Take in one cell; white space around it does not count."""
+        value = value.strip()
+        self.rows += 1
+        if not value:
+            return
+        self.filled += 1
+        self.characters += len(value)
+        self.letters += sum(map(str.isalpha, value))
+        self.words += len(value.split())
+        self.longest = max(self.longest, len(value))
+        if not self.many:
+            self.taken += 1
+            self.values[value] = self.values.get(value, 0) + 1
+            self.many = len(self.values) > MOST_VALUES
+        self._measure(value)
+
+    def _measure(self, value: str) -> None:
+        number = to_number(value) if self.numeric else None
+        if number is None:
+            self.numeric = self.whole = False
+            self.low, self.high = math.inf, -math.inf
+            return
+        self.whole = self.whole and number.is_integer()
+        self.low, self.high = min(self.low, number), max(self.high, number)
+
+    @property
+    def unique(self) -> bool:
+        """Tell whether no value came twice, as far as values were kept."""
+        return len(self.values) == self.taken
+
+    @property
+    def labelled(self) -> bool:
+        """Tell whether the name is one that people give to labels."""
+        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).casefold())
+        return not LABEL_WORDS.isdisjoint(words) or words[:1] in (["is"], ["has"])
+
+    @property
+    def mean_words(self) -> float:
+        return self.words / max(self.filled, 1)
+
+    def role(self) -> Role:
+        """Say what the column is, by its values first and its name second."""
+        if not self.filled:
+            return "empty"
+        if _ROW_NAMES.fullmatch(self.name) or _ROW_NAMES.fullmatch(self.name.casefold()):
+            return "row name"
+        return self._number_role() if self.numeric else self._word_role()
+
+    def _number_role(self) -> Role:
+        if len(self.values) == 1:
+            return "constant"
+        if self.whole and self.unique and not self.labelled:
+            return "row name"
+        repeats = 2 * len(self.values) <= self.filled
+        return "classes" if self.whole and len(self.values) <= MOST_LEVELS and (repeats or self.labelled) else "number"
+
+    def _word_role(self) -> Role:
+        named = bool(_TEXT_NAMES.fullmatch(self.name.casefold()))
+        short = self.mean_words <= 5 and self.longest <= 60
+        repeats = not self.many and len(self.values) <= MOST_CLASSES and 2 * len(self.values) <= self.filled
+        if repeats and short and not named:
+            return "constant" if len(self.values) == 1 else "classes"
+        spaced = self.mean_words >= 1.5 and self.letters >= 0.4 * self.characters
+        unspaced = self.letters >= 0.8 * self.characters >= 0.8 * 6 * self.filled and not self._ascii()
+        return "text" if named or spaced or unspaced else "other"
+
+    def _ascii(self) -> bool:
+        return all(value.isascii() for value in self.values)
+
+    def merged(self, other: Column) -> Column:
+        """Return what both columns hold together."""
+        numeric = self.numeric and other.numeric
+        values = dict(self.values)
+        for value, count in other.values.items():
+            values[value] = values.get(value, 0) + count
+        return Column(
+            self.name, self.rows + other.rows, self.filled + other.filled, self.taken + other.taken,
+            self.characters + other.characters, self.letters + other.letters, self.words + other.words,
+            max(self.longest, other.longest), values, self.many or other.many or len(values) > MOST_VALUES,
+            numeric, self.whole and other.whole,
+            min(self.low, other.low) if numeric else math.inf, max(self.high, other.high) if numeric else -math.inf,
+        )  # fmt: skip
+
+
+def to_number(text: str) -> float | None:
+    """Read a finite number, None if it is none; "nan", "inf" and "1_000" are words."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def profile(rows: Iterable[Mapping[str, str]]) -> tuple[dict[str, Column], int]:
+    """Read all rows once: the columns in the order in which they appear, and the number of rows."""
+    columns: dict[str, Column] = {}
+    number = 0
+    for number, row in enumerate(rows, 1):  # noqa: B007 - the count is returned
+        for name, value in row.items():
+            if name not in columns:
+                columns[name] = Column(name)
+            columns[name].add(value)
+    return columns, number

@@ -1,0 +1,144 @@
+"""`mtft init`: from files of the user's own to settings that train."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import tomli
+from commands import cli, summary
+
+from mtft.config.load import load
+from mtft.config.schema import TrainConfig
+
+WORDS = ("dull", "fine", "superb")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Reviews with two labels in CSV, pairs in TSV and JSON Lines, in a directory of their own."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    rows = [f"{n},a {WORDS[n % 3]} film no {n},{n % 3 + 1},{('yes', 'no', '')[n % 3]}" for n in range(48)]
+    (folder / "reviews.csv").write_text("id,review,stars,useful\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    for split in ("train", "dev"):
+        pairs = [f"{split} one {n}\tthe other {n}\t{n % 5 / 4}" for n in range(16)]
+        (folder / f"near-{split}.tsv").write_text("text1\ttext2\tscore\n" + "\n".join(pairs), encoding="utf-8")
+    nli = [{"premise": f"b {n}", "hypothesis": f"c {n}", "label": "xyz"[n % 3]} for n in range(24)]
+    nli += [{"premise": "only", "hypothesis": "texts"}]
+    (folder / "nli.jsonl").write_text("".join(json.dumps(row) + "\n" for row in nli), encoding="utf-8")
+    return folder
+
+
+NAMES = ("reviews.csv", "near-dev.tsv", "near-train.tsv", "nli.jsonl")
+
+
+def test_what_it_writes_trains_at_once(files: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.toml"
+    done = cli("init", "--from", *(files / name for name in NAMES), "--out", out)
+    assert done.code == 0, done.err
+    assert done.err == f"written: {out}; look at it, then: mtft train --config {out}\n"
+    kinds = {line.split()[0]: line.split()[1] for line in done.out.splitlines()[1:]}
+    assert kinds == {
+        "reviews-stars": "ordinal", "reviews-useful": "binary", "near": "regression", "nli": "classification"
+    }  # fmt: skip
+    run = tmp_path / "run"
+    done = cli("train", "--config", out, "--model", tiny_model, "--max-steps", 2, "--batches", 1, "--out", run)
+    assert done.code == 0, done.err
+    assert "nli: 1 of 2" in done.err
+    assert set(summary(run)["tasks"]) == set(kinds)
+
+
+def test_the_file_holds_what_it_says_and_the_defaults(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.toml"
+    found = cli("init", files / "reviews.csv", "--out", out, "--json").json
+    text = out.read_text(encoding="utf-8")
+    written = tomli.loads(text)
+    assert found["path"] == str(out)
+    assert {name: task["table"] for name, task in found["tasks"].items()} == written["tasks"]
+    assert "# guess; or classification or regression" in text
+    loaded = load(TrainConfig, file=out)
+    assert loaded.config.data_dir == files
+    top, _, tables = text.partition("\n[tasks.")
+    offered = re.sub(r"^# (\w+ = )", r"\1", top, flags=re.MULTILINE) + "\n[tasks." + tables
+    assert offered != text
+    (tmp_path / "all.toml").write_text(offered, encoding="utf-8")
+    assert load(TrainConfig, file=tmp_path / "all.toml").config.model_dump() == loaded.config.model_dump()
+
+
+def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.toml"
+    out.write_text("mine", encoding="utf-8")
+    done = cli("init", "--from", files / "nli.jsonl", "--out", out)
+    assert (done.code, done.err) == (2, f"mtft: error: --out: {out} exists; choose another\n")
+    assert out.read_text(encoding="utf-8") == "mine"
+    done = cli("init", "--from", files / "nli.jsonl", "--out", "-")
+    assert tomli.loads(done.out)["tasks"]["nli"]["names"] == ["x", "y", "z"]
+
+
+def test_files_are_named_from_their_common_directory(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "else").mkdir()
+    os.rename(files / "nli.jsonl", tmp_path / "else/nli.jsonl")
+    monkeypatch.chdir(tmp_path)
+    done = cli("init", "--from", "own/near-train.tsv", "own/near-dev.tsv", "else/nli.jsonl", "--out", "-")
+    written = tomli.loads(done.out)
+    assert written["data_dir"] == "."
+    assert (written["tasks"]["near"]["dev"], written["tasks"]["nli"]["train"]) == ("own/near-dev.tsv", "else/nli.jsonl")
+
+
+def test_names_of_installed_tasks_are_left_to_them(files: Path) -> None:
+    os.rename(files / "nli.jsonl", files / "sts.jsonl")
+    assert list(tomli.loads(cli("init", files / "sts.jsonl", "--out", "-").out)["tasks"]) == ["sts-2"]
+
+
+def test_columns_and_labels_of_any_kind_are_written_as_toml(tmp_path: Path) -> None:
+    names = ['"quoted" # and\tmore', "back\\slash", "\x7f", "Σ 日本"]
+    rows = [{'a "text"\n#': f"some words {n}", "label": names[n % 4]} for n in range(16)]
+    path = tmp_path / "odd.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = cli("init", path, "--out", "-")
+    (table,) = tomli.loads(done.out)["tasks"].values()
+    assert (table["text"], set(table["names"])) == ('a "text"\n#', set(names))
+
+
+def test_every_file_that_is_no_dataset_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text;label\nx;y\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("[]\n", encoding="utf-8")
+    done = cli("init", tmp_path / "a.csv", tmp_path / "b.jsonl", "--out", "-")
+    assert (done.code, done.out) == (2, "")
+    assert f"{tmp_path}/a.csv:1: one column only" in done.err
+    assert "b.jsonl:1: found list where an object is needed" in done.err
+    assert cli("init").code == 2
+
+
+@pytest.mark.real_data
+def test_real_datasets_without_a_plugin(real_data: Path) -> None:
+    files = sorted((real_data / "other").glob("*.jsonl"))
+    if not files:
+        pytest.skip("no datasets under other/")
+    tables = tomli.loads(cli("init", "--from", *files, "--out", "-").out)["tasks"]
+    assert {name: (table["kind"], table["text"], table["names"]) for name, table in tables.items()} == {
+        "cb": ("classification", ["premise", "hypothesis"], ["contradiction", "entailment", "neutral"]),
+        "cola": ("binary", "text", ["0", "1"]),
+        "rte": ("binary", ["premise", "hypothesis"], ["not_entailment", "entailment"]),
+    }  # fmt: skip
+    assert all("train" in table and table["dev"].endswith("val.jsonl") for table in tables.values())
+
+
+@pytest.mark.real_data
+def test_the_files_that_built_in_tasks_read_are_understood_too(real_data: Path) -> None:
+    tables = tomli.loads(cli("init", "--from", *sorted(real_data.glob("*.csv")), "--out", "-").out)["tasks"]
+    found = {name: (table["kind"], table["text"], table["label"]) for name, table in tables.items()}
+    pair = ["sentence1", "sentence2"]
+    assert found == {
+        "ids-cfimdb": ("binary", "sentence", "sentiment"),
+        "ids-sst": ("classification", "sentence", "sentiment"),
+        "quora-2": ("binary", pair, "is_duplicate"),
+        "sts-2": ("regression", pair, "similarity"),
+    }
+    assert tables["sts-2"]["range"] == [0, 5]
