@@ -100,7 +100,7 @@ def _text(tasks: Sequence[Proposal], data_dir: str, out: Path | None) -> str:
     lines = [
         "# Written by `mtft init`: guessed from the files. Look at it, above all where a comment says guess; then",
         f"#     mtft train --config {printable(str(out or 'run.toml'))}",
-        "# The keys of a task are explained in the README, section \"Your own data\"; all settings by mtft train --help.",
+        "# The keys of a task are in the README (Your own data); all settings: mtft train --help",
         "",
     ]  # fmt: skip
     if data_dir:
