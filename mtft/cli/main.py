@@ -20,7 +20,7 @@ from mtft.errors import MtftError, unknown
 from mtft.texts import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("mtft.cli.init:command", "Look at files of your own and write settings that train on them."),
+    "init": ("mtft.cli.init:command", "Write settings that train on files of your own."),
     "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
     "plan": ("mtft.cli.plan:command", "Say what a training would take: memory, disk, time."),
     "select": ("mtft.cli.select:command", "Rank the encoder's parameters and write a mask file."),
