@@ -18,6 +18,7 @@ _PUBLIC = {
     "Model": "mtft.library",
     "MtftError": "mtft.errors",
     "Ordinal": "mtft.outputs",
+    "Part": "mtft.tasks.part",
     "Source": "mtft.tasks.task",
     "TableReader": "mtft.data.readers",
     "Task": "mtft.tasks.task",

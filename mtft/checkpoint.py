@@ -19,13 +19,13 @@ from torch import Tensor
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
-from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
 from mtft.files import read_json, replaced_directory, replaced_file, write_json
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
-from mtft.tasks.declared import declare
+from mtft.tasks.declared import HEADS, declare
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
@@ -198,10 +198,8 @@ def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -
     try:
         task = _declared_task(directory, registry, entry) or registry.task(str(name))
     except ConfigError as error:
-        raise CheckpointError(
-            f"{directory}: task {name!r} came from {plugin.get('distribution')} {plugin.get('version')}, "
-            f"which is not installed or does not load: {error}"
-        ) from None
+        where = not_here(plugin.get("distribution"), plugin.get("version"))
+        raise CheckpointError(f"{directory}: task {name!r} came from {where} ({error})") from None
     if task.output.describe() != entry.get("output"):
         now = "it is now declared with" if task.declaration else "the installed plugin says"
         raise CheckpointError(
@@ -216,9 +214,11 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
         return None
     now = registry.tasks.get(entry["name"])
     try:
-        kept = declare(entry["name"], declaration, str(directory / "model.json"))
+        kept = declare(entry["name"], declaration, str(directory / "model.json"), registry.parts.get("head", HEADS))
     except ConfigError as error:
-        raise CheckpointError(str(error)) from None
+        plugin = entry.get("plugin", {})
+        where = f"; its head came from {not_here(plugin.get('distribution'), plugin.get('version'))}"
+        raise CheckpointError(f"{error}{where if 'distribution' in plugin else ''}") from None
     if now is None or not now.declaration:
         return kept
     if now.source.input != kept.source.input:

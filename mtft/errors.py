@@ -48,6 +48,12 @@ class GateError(MtftError):
     exit_code = 3
 
 
+def not_here(distribution: object, version: object) -> str:
+    """Name a distribution that something needs and that gives nothing here, and say how to get it."""
+    found = f"{distribution} {version}, which is not installed or does not load"
+    return found if distribution in (None, "mtft") else f"{found}; run: pip install {distribution}=={version}"
+
+
 def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
     """Say that `found` is no known `kind`, with its near match and the values allowed."""
     names = sorted(allowed)

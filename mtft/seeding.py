@@ -1,12 +1,13 @@
 """Random numbers derived from one run seed by name, so that no draw depends on what was drawn before.
 
 Dropout, and the fresh weights of heads, are what torch draws from its default generator; `seeded` is the only place
-that touches it.
+that touches it, and `untouched` undoes what strangers do to it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,6 +34,20 @@ def torch_generator(*names: object) -> torch.Generator:
     import torch
 
     return torch.Generator().manual_seed(derive(*names))
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Put the states of Python's, numpy's and torch's default generators back after the block."""
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
 
 
 @contextmanager

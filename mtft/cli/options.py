@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mtft.config.groups import Options
 from mtft.config.load import choices, flag, kind, load
+from mtft.config.open import open_kind
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -41,7 +42,8 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
             if given.get("resume"):
                 layers["file"] = _resumed(given["resume"], layers["file"] or layers["preset"])
                 flags["out"] = str(given["resume"])
-            return command(*args, loaded=load(schema, flags=flags, **layers), **given)
+            known = None if given.get("resume") else _find_part  # a run says itself which plugins it needs
+            return command(*args, loaded=load(schema, flags=flags, known=known, **layers), **given)
 
         options = [_option(name, field) for name, field in schema.settings().items()]
         layers = _layers(schema)
@@ -64,6 +66,13 @@ def _resumed(path: Path, others: object) -> Path:
     from mtft.workflows.resume import settings_file
 
     return settings_file(path)
+
+
+def _find_part(kind: str, name: str) -> object:
+    """Ask the plugins for a part; ConfigError if none has it."""
+    from mtft.plugin.manager import build_registry
+
+    return build_registry().part(kind, name)
 
 
 def _joined(value: Any) -> Any:
@@ -91,11 +100,12 @@ def _option(name: str, field: FieldInfo) -> Decorator:
     if found is bool:
         return click.option(f"{flag(name)}/{flag(f'no_{name}')}", name, default=None, help=_help(field))
     names = choices(field)
+    shown = [*names, "NAME"] if names and open_kind(field) else names
     return click.option(
         flag(name),
         name,
         type=click.Path() if found is Path else str,
-        metavar="|".join(names) or _METAVARS.get(found, "TEXT"),
+        metavar="|".join(shown) or _METAVARS.get(found, "TEXT"),
         multiple=found in (tuple, dict),
         help=_help(field),
         shell_complete=_offer(names) if names else None,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from mtft.config.open import Open
 from mtft.config.values import Duration, Names, NamesOrNone, Period
 
 # Options whose default depends on the command.
@@ -149,8 +150,8 @@ class SelectionOptions(Options):
     """Which of the encoder's parameters train."""
 
     keep: Keep = Decimal("0.3")
-    score: Literal["sum", "abs", "fisher", "random", "magnitude", "bitfit"] = Field(
-        "sum", description="what parameters are ranked by"
+    score: Annotated[str, Open("score", ("sum", "abs", "fisher", "random", "magnitude", "bitfit"))] = Field(
+        "sum", description="what parameters are ranked by, or the NAME of a plugin's score"
     )
     scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
     granularity: Literal["element", "row", "tensor"] = Field(
@@ -217,4 +218,12 @@ class RunOptions(MachineOptions):
     )
     max_time: Duration | None = Field(
         None, description="time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)"
+    )
+
+
+class TrackingOptions(Options):
+    """Who else is told how training goes."""
+
+    trackers: Annotated[Names, Open("tracker")] = Field(
+        (), description="plugins' trackers that are told what the run logs (`mtft plugins` lists them)"
     )

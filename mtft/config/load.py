@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mtft.config.groups import Options
+from mtft.config.open import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
 from mtft.config.tables import take_tables, task_tables
 from mtft.errors import ConfigError, unknown
@@ -45,9 +46,11 @@ def load(
     file: Path | None = None,
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
+    known: Known | None = None,
 ) -> Loaded[S]:
     """Resolve the settings of one command; flags that are None were not given.
 
+    `known` is asked for names that plugins bring; without it they are taken as they are, and refused where they act.
     A file may serve several commands: its keys that only other commands know are passed over. Raises one
     ConfigError with a line for each thing that is wrong.
     """
@@ -70,6 +73,10 @@ def load(
                 values[key], origins[key] = value, source
             elif not (shared and key in _all_keys()):
                 problems.append(f"{_place(source, key)}: {_unknown_key(key, _all_keys() if shared else origins)}")
+    if known:
+        for key, value in values.items():
+            found = open_problems(schema.model_fields[key], value, known)
+            problems += [f"{_place(origins[key], key)}: {problem}" for problem in found]
     if declared and "declared" in schema.model_fields:
         values["declared"], origins["declared"] = declared, f"file {file}"
     return Loaded(_checked(schema, values, origins, problems), origins)
@@ -102,7 +109,9 @@ def kind(field: FieldInfo) -> Any:
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
-    """Return the values that a field is limited to, none if it is free."""
+    """Return the values that a field is limited to, those built in if plugins add to them, none if it is free."""
+    if mark := open_kind(field):
+        return mark.names
     return get_args(field.annotation) if kind(field) is Literal else ()
 
 

@@ -6,7 +6,7 @@ here: pydantic reads the annotations. Fields are listed from the last base to th
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,8 +31,10 @@ from mtft.config.groups import (
     SelectionOptions,
     ShareOptions,
     TaskOptions,
+    TrackingOptions,
     Warmup,
 )
+from mtft.config.open import Open
 from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Limits, Names, Rates, Rule, Size
 
@@ -44,6 +46,7 @@ class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, Mode
 
 
 class TrainConfig(
+    TrackingOptions,
     RunOptions,
     LossOptions,
     DevOptions,
@@ -59,8 +62,8 @@ class TrainConfig(
     presets = PRESETS
 
     mask: Path | None = Field(None, description="mask file of `mtft select` (default: select first)")
-    surgery: Literal["pcgrad", "sum", "expected-pcgrad", "upgrad"] = Field(
-        "pcgrad", description="how the tasks' gradients become one step"
+    surgery: Annotated[str, Open("surgery", ("pcgrad", "sum", "expected-pcgrad", "upgrad"))] = Field(
+        "pcgrad", description="how the tasks' gradients become one step, or the NAME of a plugin's method"
     )
     optimizer_rule: Literal["torch", "cs224n"] = Field(
         "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
@@ -76,7 +79,9 @@ class TrainConfig(
     )
 
 
-class RefineConfig(BaseModelOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions):
+class RefineConfig(
+    BaseModelOptions, TrackingOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions
+):
     """Settings of `mtft refine`."""
 
     presets = REFINE_PRESETS

@@ -16,6 +16,8 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from mtft.errors import PluginError
+
 Surgery = Callable[[Tensor, torch.Generator], Tensor]
 Rows = list[list[float]]
 
@@ -56,7 +58,7 @@ def changed(K: Tensor, w: Tensor) -> float:
     return (max(after, 0.0) / before) ** 0.5 if before > 1e-12 * float(unit.abs().sum()) else 0.0
 
 
-def sum_weights(K: Tensor) -> Tensor:
+def sum_weights(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
     """Weights w [T] of the plain sum: ones."""
     return torch.ones(len(K), dtype=torch.float64)
 
@@ -79,6 +81,11 @@ def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
     return _surgery(K, ([row] for row in rows))
 
 
+def drawn_pcgrad(K: Tensor, generator: torch.Generator) -> Tensor:
+    """PCGrad weights w [T] of Gram matrix K [T, T] for orders drawn from `generator`, as the paper has it."""
+    return pcgrad(K, random_orders(len(K), generator))
+
+
 def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """PCGrad weights w [T] in expectation over the random orders, so that neither order nor luck matters.
 
@@ -92,7 +99,7 @@ def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tens
     return _surgery(K, zip(*samples, strict=True))
 
 
-def upgrad(K: Tensor) -> Tensor:
+def upgrad(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
     """UPGrad weights w [T]: the sum of the gradients, each projected onto the dual cone of all of them.
 
     Its direction conflicts with no task (Quinton and Rey 2024, "Jacobian Descent for Multi-Objective Optimization",
@@ -169,9 +176,25 @@ def _iterate_cone(C: Tensor, sweeps: int = 10_000, tolerance: float = 1e-12) -> 
     return V
 
 
+def checked(name: str, method: Surgery) -> Surgery:
+    """Return a method whose weights are held to be finite numbers [T]; PluginError names it if they are not."""
+
+    def weights(K: Tensor, generator: torch.Generator) -> Tensor:
+        w = method(K.clone(), generator)
+        if not isinstance(w, Tensor) or w.shape != K.shape[:1]:
+            found = f"{list(w.shape)}" if isinstance(w, Tensor) else type(w).__name__
+            raise PluginError(f"surgery {name!r} gave {found} where one weight per task, [{len(K)}], is needed")
+        w = w.detach().cpu().double()
+        if not bool(w.isfinite().all()):
+            raise PluginError(f"surgery {name!r} gave weights that are not finite: {w.tolist()}")
+        return w
+
+    return weights
+
+
 SURGERY: dict[str, Surgery] = {
-    "pcgrad": lambda K, generator: pcgrad(K, random_orders(len(K), generator)),
-    "sum": lambda K, _: sum_weights(K),
+    "pcgrad": drawn_pcgrad,
+    "sum": sum_weights,
     "expected-pcgrad": expected_pcgrad,
-    "upgrad": lambda K, _: upgrad(K),
+    "upgrad": upgrad,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from mtft.tasks.part import Part
     from mtft.tasks.task import Source, Task
 
 API_VERSION = 1
@@ -25,3 +26,23 @@ def mtft_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
 @hookspec
 def mtft_sources() -> Iterable[Source]:  # type: ignore[empty-body]
     """Return augmentation sources; each names in `task` the task that it helps to train."""
+
+
+@hookspec
+def mtft_heads() -> Iterable[Part]:  # type: ignore[empty-body]
+    """Return heads, which declared tasks choose by name."""
+
+
+@hookspec
+def mtft_surgery() -> Iterable[Part]:  # type: ignore[empty-body]
+    """Return surgery methods for ``--surgery``: from the Gram matrix of the tasks' gradients to a weight per task."""
+
+
+@hookspec
+def mtft_scores() -> Iterable[Part]:  # type: ignore[empty-body]
+    """Return selection scores for ``--score``: from model and training data to a number per encoder weight."""
+
+
+@hookspec
+def mtft_trackers() -> Iterable[Part]:  # type: ignore[empty-body]
+    """Return trackers for ``--trackers``: each is told whatever a run logs, and can change nothing in it."""

@@ -21,6 +21,7 @@ import pluggy
 
 from mtft.errors import MtftError, PluginError
 from mtft.plugin import hookspecs
+from mtft.tasks.part import HOOKS
 from mtft.tasks.registry import Contribution, Registry, assemble
 
 GROUP = "mtft"
@@ -51,7 +52,7 @@ class Plugin:
 
     @property
     def trouble(self) -> str:
-        """Say why the plugin's tasks are not there; "" if they are."""
+        """Say why what the plugin gives is not there; "" if it is."""
         if self.disabled:
             return f"{self} is disabled by MTFT_DISABLE_PLUGINS"
         return f"{self} failed to load: {self.error}" if self.error else ""
@@ -194,17 +195,18 @@ def _fail(reason: str) -> None:
 
 
 def build_registry(plugins: Plugins | None = None) -> Registry:
-    """Collect tasks and sources plugin by plugin; one that fails is quarantined and leaves nothing behind."""
+    """Collect tasks, sources and parts plugin by plugin; one that fails is quarantined and leaves nothing behind."""
     plugins = load_plugins() if plugins is None else plugins
     contributions: list[Contribution] = []
     for plugin in plugins:
         if plugin.status == "ok":
             try:
                 tasks, sources = plugins.call(plugin, "mtft_tasks"), plugins.call(plugin, "mtft_sources")
+                parts = {kind: plugins.call(plugin, hook) for kind, hook in HOOKS.items()}
             except (Exception, SystemExit) as error:
                 plugins.quarantine(plugin, error)
             else:
-                contributions.append(Contribution(plugin.name, tasks, sources))
+                contributions.append(Contribution(plugin.name, tasks, sources, parts))
     registry, faults = assemble(contributions)
     for owner, fault in faults.items():
         plugins.quarantine(plugins.get(owner), fault)

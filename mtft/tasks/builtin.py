@@ -1,4 +1,4 @@
-"""The built-in tasks and sources, as a plugin like any other."""
+"""The built-in tasks, sources and parts, as a plugin like any other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from mtft.plugin.hookspecs import hookimpl
 from mtft.tasks.augmentation import CFIMDB, QUORA_CONSISTENCY, STS_CONSISTENCY
+from mtft.tasks.declared import HEADS
+from mtft.tasks.part import Part
 from mtft.tasks.quora import QUORA
 from mtft.tasks.sst import SST
 from mtft.tasks.sts import STS
@@ -22,3 +24,33 @@ def mtft_tasks() -> Iterable[Task]:
 def mtft_sources() -> Iterable[Source]:
     """Augmentation for sentiment."""
     return [CFIMDB, QUORA_CONSISTENCY, STS_CONSISTENCY]
+
+
+@hookimpl
+def mtft_heads() -> Iterable[Part]:
+    """The report's head, and the smallest."""
+    return HEADS.values()
+
+
+@hookimpl
+def mtft_surgery() -> Iterable[Part]:
+    """Methods that need no solver."""
+    return [
+        Part("pcgrad", "mtft.optimization.surgery:drawn_pcgrad", "conflicts projected away, in random order"),
+        Part("sum", "mtft.optimization.surgery:sum_weights", "gradients added as they are"),
+        Part("expected-pcgrad", "mtft.optimization.surgery:expected_pcgrad", "the mean of pcgrad over all orders"),
+        Part("upgrad", "mtft.optimization.surgery:upgrad", "projected onto the cone that conflicts with no task"),
+    ]
+
+
+@hookimpl
+def mtft_scores() -> Iterable[Part]:
+    """The report's score, and others to compare with."""
+    return [
+        Part("sum", "mtft.selection.scores:by_sum", "squared gradient of the whole loss"),
+        Part("abs", "mtft.selection.scores:by_abs", "absolute gradients of batches, added and squared"),
+        Part("fisher", "mtft.selection.scores:by_fisher", "squared gradients of batches, added"),
+        Part("random", "mtft.selection.scores:by_chance", "drawn at random"),
+        Part("magnitude", "mtft.selection.scores:by_magnitude", "absolute value of the weight"),
+        Part("bitfit", "mtft.selection.scores:by_bias", "biases alone"),
+    ]

@@ -1,7 +1,8 @@
 """Tasks declared in settings by a `[tasks.NAME]` table: files and columns in, a Task out, no code.
 
 A declaration holds nothing but text and numbers, so that it travels in a model's manifest: where the model is
-loaded, the task is made again from it. Heads go by short names alone, for a model from elsewhere must not name code.
+loaded, the task is made again from it. Heads go by the names that plugins give them, for a model from elsewhere must
+not name code.
 """
 
 from __future__ import annotations
@@ -17,13 +18,21 @@ from mtft.data.formats import ALLOWED, can_read
 from mtft.errors import ConfigError, PluginError, unknown
 from mtft.metrics import METRICS
 from mtft.outputs import Binary, Bounded, Categorical, Ordinal, Output
+from mtft.tasks.part import Part
 from mtft.tasks.registry import Registry, check_task
 from mtft.tasks.task import Source, Task
 
 OWNER = "declared"
 """Stands for the plugin of a declared task."""
 
-HEADS = {"report": "mtft.heads:report_head", "linear": "mtft.heads:linear_head"}
+HEADS = {
+    part.name: part
+    for part in (
+        Part("report", "mtft.heads:report_head", "one more transformer layer, its mean, the pooler output, two layers"),
+        Part("linear", "mtft.heads:linear_head", "one projection of the pooler output"),
+    )
+}
+"""Heads that are built in."""
 
 LOSSES = {
     "classification": "mtft.losses:cross_entropy",
@@ -37,15 +46,19 @@ OF_NUMBERS = ("pearson", "spearman", "mse", "mae")
 """Metrics of regression; the others are of classes."""
 
 
-def declare(name: str, table: Mapping[str, Any], place: str) -> Task:
-    """Make a task of its declaration; ConfigError has a line for each thing that is wrong, with its place."""
+def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str, Part] = HEADS) -> Task:
+    """Make a task of its declaration; ConfigError has a line for each thing that is wrong, with its place.
+
+    `heads` are those it may name.
+    """
+    checks = {**KEYS, "head": _choice(heads, "report")}
     where = f"{place}: tasks.{name}"
     problems: list[str] = []
     found: dict[str, Any] = {}
     for key in table:
         if key not in KEYS:
             problems.append(f"{where}: {unknown('key', key, KEYS)}")
-    for key, check in KEYS.items():
+    for key, check in checks.items():
         try:
             value = check(table.get(key), found)
         except ValueError as error:
@@ -54,7 +67,7 @@ def declare(name: str, table: Mapping[str, Any], place: str) -> Task:
             if value is not None:
                 found[key] = value
     if not problems:
-        task = _task(name, found)
+        task = _task(name, found, heads)
         try:
             check_task(task)
             return task
@@ -71,7 +84,7 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
             if owner := registry.owners.get(name):
                 raise ConfigError(f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
                                   "leave the table empty to mean the plugin's task")  # fmt: skip
-            tasks[name], owners[name] = declare(name, table, place), OWNER
+            tasks[name], owners[name] = declare(name, table, place, registry.parts.get("head", HEADS)), OWNER
         except ConfigError as error:
             problems.append(str(error))
     if problems:
@@ -79,7 +92,7 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
     return replace(registry, tasks=MappingProxyType(tasks), owners=MappingProxyType(owners))
 
 
-def _task(name: str, found: Mapping[str, Any]) -> Task:
+def _task(name: str, found: Mapping[str, Any], heads: Mapping[str, Part]) -> Task:
     output = _output(found)
     dev = found["dev"]
     splits = tuple((split, found[split]) for split in ("train", "dev", "test") if isinstance(found.get(split), str))
@@ -88,7 +101,7 @@ def _task(name: str, found: Mapping[str, Any]) -> Task:
     )  # fmt: skip
     source = Source(name, reader, "single" if len(found["text"]) == 1 else "pair", LOSSES[found["kind"]])
     return Task(
-        name, output, source, HEADS[found["head"]], tuple(found.get("metrics", ())),
+        name, output, source, heads[found["head"]].make, tuple(found.get("metrics", ())),
         found.get("description", f"declared: {found['kind']}"), dict(found),
     )  # fmt: skip
 
@@ -226,7 +239,7 @@ KEYS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "train": _file,
     "dev": _dev,
     "test": _test,
-    "head": _choice(HEADS, "report"),
+    "head": _choice(HEADS, "report"),  # and those of plugins, see `declare`
     "metrics": _metrics,
     "description": _description,
 }

@@ -1,4 +1,4 @@
-"""All tasks and augmentation sources at hand, and which plugin gave each of them."""
+"""All tasks, augmentation sources and named parts at hand, and which plugin gave each of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
 
 from mtft.errors import ConfigError, PluginError, unknown
 from mtft.metrics import METRICS
 from mtft.outputs import Output
-from mtft.tasks.task import InputKind, Source, Task
+from mtft.tasks.part import HOOKS, Part
+from mtft.tasks.task import InputKind, Source, Task, resolve
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 RESERVED = ("all", "none", "id", "truncated", "error")
@@ -25,23 +26,26 @@ PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one plugin gives: `tasks` and `sources` as its hooks returned them, not yet checked."""
+    """What one plugin gives: `tasks`, `sources` and `parts` by kind as its hooks returned them, not yet checked."""
 
     owner: str
     tasks: tuple[Task, ...] = ()
     sources: tuple[Source, ...] = ()
+    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Tasks by name, attached sources by name, and the plugin that owns each name.
+    """Tasks by name, attached sources by name, parts by kind and name, and the plugin that owns each name.
 
-    `absent` says in words which plugins were found and are not in it, for whoever asks for a task of theirs.
+    Owners of parts stand under kind and name, as in "surgery pcgrad". `absent` says in words which plugins were found
+    and are not in it, for whoever asks for something of theirs.
     """
 
     tasks: Mapping[str, Task]
     sources: Mapping[str, Source]
     owners: Mapping[str, str]
+    parts: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
@@ -55,8 +59,23 @@ class Registry:
         name = self.task(task).name
         return tuple(source for source in self.sources.values() if source.task == name)
 
+    def part(self, kind: str, name: str) -> Part:
+        """Find a part; ConfigError names near matches and the plugins that are not there."""
+        known = self.parts.get(kind, {})
+        if name not in known:
+            raise ConfigError("; ".join([unknown(kind, name, known), *self.absent]))
+        return known[name]
+
+    def make(self, kind: str, name: str) -> Callable[..., Any]:
+        """Import what a part stands for; PluginError names its plugin if that fails."""
+        try:
+            return resolve(self.part(kind, name).make)
+        except (ImportError, AttributeError, ValueError) as error:
+            what = f"{kind} {name!r} of plugin {self.owner(f'{kind} {name}')!r}"
+            raise PluginError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
+
     def owner(self, name: str) -> str:
-        """Name the plugin that gave a task or a source."""
+        """Name the plugin that gave a task, a source or, under kind and name, a part."""
         if name not in self.owners:
             raise ConfigError("; ".join([unknown("task or source", name, self.owners), *self.absent]))
         return self.owners[name]
@@ -70,6 +89,7 @@ def assemble(contributions: Sequence[Contribution]) -> tuple[Registry, dict[str,
     """
     tasks: dict[str, Task] = {}
     sources: dict[str, Source] = {}
+    parts: dict[str, dict[str, Part]] = {kind: {} for kind in HOOKS}
     owners: dict[str, str] = {}
     faults: dict[str, Exception] = {}
     for given in contributions:
@@ -80,6 +100,8 @@ def assemble(contributions: Sequence[Contribution]) -> tuple[Registry, dict[str,
             continue
         tasks |= {task.name: task for task in given.tasks}
         sources |= {source.name: source for source in given.sources}
+        for kind, values in given.parts.items():
+            parts[kind] |= {part.name: part for part in values}
     orphans: dict[str, Exception] = {
         owners[source.name]: PluginError(f"source {source.name!r}: {unknown('task', source.task, tasks)}")
         for source in sources.values()
@@ -88,7 +110,9 @@ def assemble(contributions: Sequence[Contribution]) -> tuple[Registry, dict[str,
     if orphans:
         registry, faults = assemble([given for given in contributions if given.owner not in orphans])
         return registry, faults | orphans
-    return Registry(MappingProxyType(tasks), MappingProxyType(sources), MappingProxyType(owners)), faults
+    frozen = {kind: MappingProxyType(named) for kind, named in parts.items()}
+    registry = Registry(*map(MappingProxyType, (tasks, sources, owners, frozen)))  # type: ignore[arg-type]
+    return registry, faults
 
 
 def _claims(given: Contribution, owners: Mapping[str, str]) -> dict[str, str]:
@@ -113,6 +137,18 @@ def _checked_names(given: Contribution) -> Iterator[set[str]]:
         if not source.task:
             raise PluginError(f"source {source.name!r}: names no task to attach to")
         yield {source.name}
+    for kind, parts in given.parts.items():
+        for part in parts:
+            check_part(kind, part)
+            yield {f"{kind} {part.name}"}
+
+
+def check_part(kind: str, part: object) -> None:
+    """Raise PluginError unless `part` is a Part that settings can name."""
+    if not isinstance(part, Part):
+        raise PluginError(f"found {type(part).__name__} where a Part ({kind}) is needed")
+    _check_name(kind, part.name)
+    _check_part(f"{kind} {part.name!r}", "make", part.make)
 
 
 def check_task(task: object) -> None:

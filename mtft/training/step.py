@@ -18,7 +18,7 @@ from mtft.optimization.adamw import PackedAdamW, Rule
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.optimization.restriction import restrict
-from mtft.optimization.surgery import SURGERY, changed, cosines, gram
+from mtft.optimization.surgery import SURGERY, Surgery, changed, cosines, gram
 from mtft.seeding import torch_generator
 from mtft.training.diagnosis import all_finite, not_finite_entries, not_finite_outputs
 
@@ -47,8 +47,9 @@ class Stepper:
     """Trains the selected encoder weights and the heads of the sources' tasks, and nothing else.
 
     `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
-    dropout. Heads of other tasks are never touched. `micro_batch_tokens` bounds activation memory. The processes of
-    a `group` compute a share of every gradient each, and take the same step.
+    dropout. Heads of other tasks are never touched. `surgery` is the name of a built-in method, or a function.
+    `micro_batch_tokens` bounds activation memory. The processes of a `group` compute a share of every gradient each,
+    and take the same step.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Stepper:
         sources: Sequence[TrainingSource],
         selection: Tensor | slice | None,
         *,
-        surgery: str = "pcgrad",
+        surgery: str | Surgery = "pcgrad",
         weight_decay: float = 0.01,
         rule: Rule = "torch",
         micro_batch_tokens: int = 2048,
@@ -70,7 +71,8 @@ class Stepper:
         self.model, self.encoder, self.selection, self.group = model, encoder, selection, group
         self.sources = {source.name: source for source in sources}
         self.tasks = list(dict.fromkeys(source.task for source in sources))
-        self.surgery, self.budget, self.seed = SURGERY[surgery], micro_batch_tokens, seed
+        self.surgery = SURGERY[surgery] if isinstance(surgery, str) else surgery
+        self.budget, self.seed = micro_batch_tokens, seed
         self.heads = {task: FlatParameters(model.heads[task]) for task in self.tasks}
         self.optimizers = {
             f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)

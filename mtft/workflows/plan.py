@@ -15,10 +15,11 @@ from mtft.data.dataset import Dataset
 from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.machine import available_bytes, free_disk_bytes
+from mtft.optimization.surgery import Surgery
 from mtft.parameters import ParameterCount
 from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
-from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare
+from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, surgery_method
 from mtft.workflows.resources import Disk, Memory, check_machine, count, disk, fit, make_plan, schedule, scored
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
@@ -79,7 +80,8 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     config, memory = fit(config, prepared, dev, counts)
     check_machine(path, disk(counts), memory, services.notify)
     work = _work(config, prepared, dev)
-    seconds = _seconds(config, prepared, dev, counts, work)
+    surgery = surgery_method(config.surgery, services.registry)
+    seconds = _seconds(config, prepared, dev, counts, work, surgery)
     return PlanResult(counts, disk(counts), memory, work, seconds, free=free)
 
 
@@ -109,10 +111,15 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -
 
 
 def _seconds(
-    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount, work: Work
+    config: TrainConfig,
+    prepared: Prepared,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    work: Work,
+    surgery: Surgery,
 ) -> dict[str, float]:
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
-    per_step, per_token = _step_time(config, prepared, counts)
+    per_step, per_token = _step_time(config, prepared, counts, surgery)
     return {
         "select": per_token * work.tokens["select"],
         "train": per_step * work.steps + per_token * work.tokens["train"],
@@ -120,13 +127,15 @@ def _seconds(
     }
 
 
-def _step_time(config: TrainConfig, prepared: Prepared, counts: ParameterCount) -> tuple[float, float]:
+def _step_time(
+    config: TrainConfig, prepared: Prepared, counts: ParameterCount, surgery: Surgery
+) -> tuple[float, float]:
     """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
     stepper = Stepper(
         prepared.model, prepared.encoder, prepared.sources,
         slice(None) if counts.selected == counts.encoder else every,
-        surgery=config.surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
+        surgery=surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
         micro_batch_tokens=config.micro_batch_tokens, seed=config.seed,
     )  # fmt: skip
     batch = next(iter(schedule(config, {source.name: len(source) for source in prepared.sources})))

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from mtft.config.groups import FileOptions, MachineOptions
+from mtft.config.groups import FileOptions, MachineOptions, Options
+from mtft.config.open import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
@@ -25,6 +26,7 @@ from mtft.losses import consistency, folded_cross_entropy
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
+from mtft.optimization.surgery import Surgery, checked
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task, resolve
 from mtft.workflows.leakage import warn_of_leakage
@@ -57,6 +59,9 @@ def data_directory(config: FileOptions) -> Path:
 
 def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
+    for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
+        if part:  # before anything is read
+            services.registry.make(kind, part)
     device, products = machine(config)
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
@@ -85,6 +90,22 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     )
     training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
     return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
+
+
+def surgery_method(name: str, registry: Registry) -> Surgery:
+    """Return a surgery method, whose weights are checked."""
+    return checked(name, registry.make("surgery", name))
+
+
+def chosen_parts(config: Options) -> list[str]:
+    """Return the tasks, and the parts as "kind name", that settings name: what a run needs plugins for."""
+    names = list(getattr(config, "tasks", ())) + list(getattr(config, "augment", None) or ())
+    names += [f"head {table['head']}" for table in getattr(config, "declared", {}).values() if "head" in table]
+    for key, field in type(config).settings().items():
+        if mark := open_kind(field):
+            value = getattr(config, key)
+            names += [f"{mark.kind} {name}" for name in ((value,) if isinstance(value, str) else value)]
+    return names
 
 
 def choose_sources(

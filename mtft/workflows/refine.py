@@ -27,11 +27,12 @@ from mtft.training.tally import Tally
 from mtft.workflows.best import Best
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
-from mtft.workflows.preparation import data_directory, load_source, machine, training_source
+from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
-from mtft.workflows.resume import check_data, check_settings, data_digest
+from mtft.workflows.resume import check_data, check_plugins, check_settings, data_digest
 from mtft.workflows.run_directory import RunDirectory, free_path, read_summary, refuse_foreign
 from mtft.workflows.services import Progress, Services
+from mtft.workflows.tracking import follow
 
 Scores = dict[str, dict[str, float]]
 
@@ -52,6 +53,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     Goes on with the refinement at `resume` as if it had never stopped.
     """
     if resume:
+        check_plugins(resume, services)
         check_settings(resume, config, services.notify)
         origin = read_json(resume / "environment.json").get("refines")
         run = run or Path(str(origin))
@@ -123,8 +125,9 @@ class Refinement:
         if going_on:
             self.out = RunDirectory.reopen(path, config)
         else:
-            facts = {"refines": str(origin.resolve())}
+            facts = {"refines": str(origin.resolve()), "plugins": services.needs(chosen_parts(config))}
             self.out = RunDirectory.create(path, config, "refine", data_directory(config), facts)
+        self.out.followers.append(follow(config.trackers, services, path, "refine", config, resumed=going_on))
         self.keeper = Keeper(
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
         )

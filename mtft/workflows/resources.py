@@ -77,7 +77,7 @@ def schedule(config: TrainConfig, sizes: dict[str, int]) -> Iterator[Rows]:
 
 def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
     """Return the rows that selection reads at once; none where it needs no data."""
-    if config.mask or config.keep == 1 or config.score not in ("sum", "abs", "fisher"):
+    if config.mask or config.keep == 1 or config.score in ("random", "magnitude", "bitfit"):
         return []
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     if config.score != "sum":

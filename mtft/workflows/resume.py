@@ -11,9 +11,10 @@ from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
 from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError
-from mtft.files import recover_directory, to_json
+from mtft.files import read_json, recover_directory, to_json
 from mtft.optimization.gradients import TrainingSource
 from mtft.workflows.preparation import Prepared
+from mtft.workflows.services import Services
 
 S = TypeVar("S", bound=Options)
 
@@ -23,6 +24,7 @@ MAY_CHANGE = frozenset(
         "max_steps",
         "max_time",
         "patience",
+        "trackers",
         "checkpoint_every",
         "max_bad_steps",
         "threads",
@@ -69,6 +71,11 @@ def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> None
         raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
     for text in changed.values():
         notify(f"resuming with {text}")
+
+
+def check_plugins(path: Path, services: Services) -> None:
+    """Raise CheckpointError, saying what to install, unless the plugins that a run needs are here."""
+    services.demand(path, read_json(settings_file(path).with_name("environment.json")).get("plugins", {}))
 
 
 def data_digest(sources: Sequence[TrainingSource]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -60,6 +60,14 @@ def refuse_foreign(path: Path) -> None:
         raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
 
 
+class Follower(Protocol):
+    """Told each record after it is written, and when the run is closed."""
+
+    def log(self, kind: str, record: Mapping[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class RunDirectory:
     """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes.
 
@@ -71,6 +79,7 @@ class RunDirectory:
         self.path, self.writes = path, writes
         self.model = path / "model"
         self.state = path / "state"
+        self.followers: list[Follower] = []
         self._started, self._processor = time.monotonic(), time.process_time()
         self._lock = Lock(path) if writes else None
 
@@ -78,6 +87,8 @@ class RunDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for follower in self.followers:
+            follower.close()
         if self._lock:
             self._lock.release()
 
@@ -88,7 +99,7 @@ class RunDirectory:
         config: Options,
         command: str,
         data_dir: Path,
-        facts: Mapping[str, str] | None = None,
+        facts: Mapping[str, Any] | None = None,
         *,
         writes: bool = True,
     ) -> RunDirectory:
@@ -120,9 +131,14 @@ class RunDirectory:
         return run
 
     def log(self, name: str, record: Mapping[str, Any]) -> None:
-        """Add a record to the log ``<name>.jsonl``."""
+        """Add a record to the log ``<name>.jsonl``, and tell the followers."""
         if self.writes:
             append_json_line(self.path / f"{name}.jsonl", record)
+            self._tell(name, record)
+
+    def _tell(self, kind: str, record: Mapping[str, Any]) -> None:
+        for follower in self.followers:
+            follower.log(kind, record)
 
     def log_time(self, **record: Any) -> None:
         """Add a record to ``times.jsonl`` with the seconds since the start, by the clock and of the processor."""
@@ -162,6 +178,7 @@ class RunDirectory:
         self.log_time(finished=True)
         if self.writes:
             write_json(self.path / "summary.json", summary)
+            self._tell("summary", summary)
 
 
 def environment(command: str, data_dir: Path) -> dict[str, Any]:

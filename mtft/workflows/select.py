@@ -18,12 +18,13 @@ from mtft.errors import ConfigError, MtftError
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import top_groups, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
-from mtft.selection.score import Save, bias_score, gradient_score, magnitude_score, random_score
+from mtft.selection.score import Save
+from mtft.selection.scores import Scoring, checked
 from mtft.training.state import load_state, save_state
 from mtft.workflows.count import count_selected
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.preparation import Prepared, data_directory, prepare
-from mtft.workflows.resume import agree, check_data, check_settings, data_digest, part_directory
+from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, prepare
+from mtft.workflows.resume import agree, check_data, check_plugins, check_settings, data_digest, part_directory
 from mtft.workflows.run_directory import RunDirectory, free_path
 from mtft.workflows.services import Progress, Services
 
@@ -48,14 +49,18 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
         raise ConfigError(f"--out: {path} is a directory; a mask is a file")
     part = part_directory(path)
     if resume:
+        check_plugins(part, services)
         check_settings(part, config, services.notify)
     prepared = prepare(config, services)
     agree(config, prepared, group)
     run = (
         RunDirectory.reopen(part, config, writes=group.first)
         if resume
-        else RunDirectory.create(part, config, "select", data_directory(config), writes=group.first)
-    )
+        else RunDirectory.create(
+            part, config, "select", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
+            writes=group.first,
+        )
+    )  # fmt: skip
     keeper = Keeper(
         config.checkpoint_every, config.max_time, f"go on with mtft select --resume {shlex.quote(str(path))}", group
     )
@@ -120,13 +125,6 @@ def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
 def _scores(
     prepared: Prepared, config: SelectConfig | TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
 ) -> Tensor:
-    flat = prepared.encoder
-    if config.score == "random":
-        return random_score(len(flat), config.seed)
-    if config.score == "magnitude":
-        return magnitude_score(flat.theta)
-    if config.score == "bitfit":
-        return bias_score(flat)
     sizes = {source.name: len(source) for source in prepared.sources}
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
@@ -153,20 +151,21 @@ def _scores(
         done, seen = done + examples, seen + tokens
         services.progress(Progress(done, total, 0, {}, seen, unit="example"))
 
-    return gradient_score(
+    scoring = Scoring(
         prepared.model,
-        flat,
+        prepared.encoder,
         prepared.sources,
         batches,
-        statistic=config.score,
         combination=config.combine,
         budget=config.micro_batch_tokens,
-        seed=config.seed if config.selection_dropout else None,
+        seed=config.seed,
+        dropout=config.selection_dropout,
         progress=progress,
         group=services.group,
         start=(former[0], former[1]["position"]) if former else None,
         keep=keep if services.group.size == 1 else None,
     )
+    return checked(config.score, services.registry.make("score", config.score), scoring)
 
 
 def shares(flat: FlatParameters, indices: Tensor) -> tuple[dict[str, float], dict[str, float]]:

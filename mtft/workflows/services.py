@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from mtft.distributed import ALONE, Group
-from mtft.plugin.manager import Plugins, build_registry, load_plugins
+from mtft.errors import CheckpointError, not_here
+from mtft.plugin.manager import BUILTIN, Plugins, build_registry, load_plugins
 from mtft.tasks.declared import OWNER, with_declared
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
@@ -43,13 +45,41 @@ class Services:
     progress: Callable[[Progress], None] = field(default=_silent)
     group: Group = ALONE
 
+    def needs(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Name the distributions, beside mtft, that give these tasks, sources and parts ("surgery NAME")."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in names:
+            owner = self.registry.owner(name)
+            if owner not in (OWNER, BUILTIN.name):
+                plugin = self.plugins.get(owner)
+                entry = found.setdefault(plugin.distribution, {"version": plugin.version, "gives": []})
+                entry["gives"].append(name)
+        return found
+
+    def demand(self, path: Path, needs: Mapping[str, Any]) -> None:
+        """Raise CheckpointError, saying what to install, unless what `needs` told for `path` is here."""
+        here = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "ok"}
+        for distribution, entry in needs.items():
+            version, gives = entry["version"], ", ".join(entry["gives"])
+            if distribution not in here:
+                raise CheckpointError(f"{path}: needs {gives} of {not_here(distribution, version)}")
+            if here[distribution] != version:
+                self.notify(
+                    f"WARNING: {path}: {gives} came from {distribution} {version}; {here[distribution]} is here"
+                )
+
     def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
         """Name the plugin, distribution and version that each task came from."""
-        return {task.name: {"name": OWNER} if task.declaration else self._origin(task.name) for task in tasks}
+        return {task.name: self._origin(task) for task in tasks}
 
-    def _origin(self, task: str) -> dict[str, str]:
-        plugin = self.plugins.get(self.registry.owner(task))
-        return {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+    def _origin(self, task: Task) -> dict[str, str]:
+        """A declared task comes from settings, its head perhaps from a plugin."""
+        named = f"head {task.declaration['head']}" if task.declaration else task.name
+        plugin = self.plugins.get(self.registry.owner(named))
+        if task.declaration and plugin.name == BUILTIN.name:
+            return {"name": OWNER}
+        name = OWNER if task.declaration else plugin.name
+        return {"name": name, "distribution": plugin.distribution, "version": plugin.version}
 
 
 def services(

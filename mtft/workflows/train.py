@@ -17,12 +17,13 @@ from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.workflows.best import Best
 from mtft.workflows.count import count_run
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.preparation import Prepared, data_directory, load_source, prepare
+from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
 from mtft.workflows.resources import check_machine, count, disk, fit
-from mtft.workflows.resume import agree, check_settings, settings_file
+from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
+from mtft.workflows.tracking import follow
 from mtft.workflows.training import Training, TrainResult
 
 MASK = "mask.safetensors"
@@ -35,6 +36,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     going_on = resume is not None or (restarted() and group.any((path / "config.toml").is_file()))
     if going_on:
         if group.first:
+            check_plugins(path, services)
             check_settings(path, config, services.notify)
         if group.any(group.first and _is_finished(path, config)):
             services.notify(f"{path} has finished: nothing is left to do")
@@ -52,7 +54,10 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     else:
         config, memory = fit(config, prepared, dev, counts)
         check_machine(path, disk(counts), memory, services.notify)
-        run = RunDirectory.create(path, config, "train", data_directory(config), writes=group.first)
+        facts = {"plugins": services.needs(chosen_parts(config))}
+        run = RunDirectory.create(path, config, "train", data_directory(config), facts, writes=group.first)
+    if run.writes:
+        run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
     keeper = Keeper(
         config.checkpoint_every, config.max_time, f"go on with mtft train --resume {shlex.quote(str(path))}", group
     )

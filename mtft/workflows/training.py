@@ -22,7 +22,7 @@ from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.preparation import Prepared
+from mtft.workflows.preparation import Prepared, surgery_method
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resources import make_plan
 from mtft.workflows.resume import check_data, data_digest
@@ -69,7 +69,8 @@ class Training:
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
         self.stepper = Stepper(
             trained.model, trained.encoder, prepared.sources, trained.selection,
-            surgery=config.surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
+            surgery=surgery_method(config.surgery, services.registry),
+            weight_decay=config.weight_decay, rule=config.optimizer_rule,
             micro_batch_tokens=config.micro_batch_tokens, seed=config.seed, group=services.group,
         )  # fmt: skip
         self._restore()

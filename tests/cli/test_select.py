@@ -86,7 +86,7 @@ def test_keeping_everything_scores_nothing(tiny_model: Path, tmp_path: Path) -> 
     ("options", "parts"),
     [
         (["--tasks", "stss"], ["unknown task 'stss'; did you mean 'sts'?"]),
-        (["--score", "summ"], ["--score: 'summ' is not one of sum, abs,", "; did you mean 'sum'?"]),
+        (["--score", "summ"], ["--score: unknown score 'summ'; did you mean 'sum'? (allowed: abs, "]),
         (["--keep", "30%"], ["flag --keep: "]),
         (["--keep", "1.5"], ["flag --keep: "]),
         (["--augment", "cfimdb"], ["--augment: unknown source of these tasks 'cfimdb'"]),

@@ -108,7 +108,7 @@ def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: P
         (["--model", "/no/such"], ["/no/such: not a directory with config.json"]),
         (["--mask", "/no/such"], ["mask file /no/such: ", "no such file"]),
         (["--mask", __file__], ["mask file", "not a safetensors file"]),
-        (["--surgery", "pcgard"], ["one of pcgrad", "did you mean 'pcgrad'?"]),
+        (["--surgery", "pcgard"], ["--surgery: unknown surgery 'pcgard'; did you mean 'pcgrad'? (allowed: ", "upgrad"]),
         (["--preset", "repot"], ["unknown preset 'repot'; did you mean 'report'?"]),
         (["--set", "epoch=3"], ["unknown key 'epoch'; did you mean 'epochs'?"]),
         (["--config", "/no/such.toml"], ["cannot read /no/such.toml: no such file"]),
@@ -330,7 +330,8 @@ def test_a_task_that_brings_its_data_needs_no_directory(
     assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR" in done.err
     done = cli("eval", "runs/nli", MTFT_DISABLE_PLUGINS="nli")
     assert done.code == 2
-    assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load" in done.err
+    assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load; " in done.err
+    assert "run: pip install mtft-nli==0.1 (" in done.err
     assert "plugin 'nli' (mtft-nli 0.1) is disabled by MTFT_DISABLE_PLUGINS" in done.err
 
 

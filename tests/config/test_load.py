@@ -20,7 +20,7 @@ from mtft.config.schema import (
     SelectConfig,
     TrainConfig,
 )
-from mtft.errors import ConfigError, MtftError
+from mtft.errors import ConfigError, MtftError, unknown
 
 TASKS = {"tasks": "sst"}
 
@@ -52,18 +52,39 @@ def test_later_layers_win_and_origins_say_which(file: Path) -> None:
     assert origins.keys() == TrainConfig.settings().keys()
 
 
+def known(kind: str, name: str) -> None:
+    """Know one part of a plugin's beside the built-in ones."""
+    if name != "theirs":
+        raise ConfigError(unknown(kind, name, ["pcgrad", "theirs"]))
+
+
+def test_plugins_are_asked_for_names_that_are_not_built_in(file: Path) -> None:
+    for flags in ({"surgery": "theirs"}, {"score": "theirs"}, {"trackers": "theirs"}, {"surgery": "upgrad"}):
+        assert load(TrainConfig, flags={**TASKS, **flags}, known=known).config
+    file.write_text('surgery = "thiers"\ntrackers = ["theirs", "xyz"]\nscore = 3')
+    assert errors(TrainConfig, file=file, flags=TASKS, known=known) == [
+        f"{file}: surgery: unknown surgery 'thiers'; did you mean 'theirs'? (allowed: pcgrad, theirs)",
+        f"{file}: trackers: unknown tracker 'xyz' (allowed: pcgrad, theirs)",
+        f"{file}: score: 3 is not text",
+    ]
+    file.write_text('surgery = "other"')
+    assert load(TrainConfig, file=file, flags=TASKS).config.surgery == "other"
+
+
 def test_every_error_is_told_at_once_with_origin_key_and_near_match(file: Path) -> None:
     file.write_text("batch_sise = 3\nepochs = 0\nmicro-batch-tokens = 'many'")
-    assert errors(file=file, sets=["keep=2", "nonsense"], flags={"surgery": "pcgrd", "max_length": "7"}) == [
+    flags = {"surgery": "pcgrd", "schedule": "linea", "max_length": "7"}
+    assert errors(file=file, sets=["keep=2", "nonsense"], flags=flags, known=known) == [
         "--set: 'nonsense' is not KEY=VALUE",
         f"{file}: batch_sise: unknown key 'batch_sise'; did you mean 'batch_size'?",
+        "flag --surgery: unknown surgery 'pcgrd'; did you mean 'pcgrad'? (allowed: pcgrad, theirs)",
         "tasks: required; give --tasks, or set it in a --config file: "
         "tasks, as in sst,quora,sts (`mtft tasks` lists them)",
         "flag --max-length: '7' is not a whole number >= 8",
         "--set: keep: '2' is not a number > 0 and <= 1 with at most 12 decimals",
         f"{file}: micro_batch_tokens: 'many' is not a whole number >= 1",
         f"{file}: epochs: 0 is not a whole number >= 1",
-        "flag --surgery: 'pcgrd' is not one of pcgrad, sum, expected-pcgrad, upgrad; did you mean 'pcgrad'?",
+        "flag --schedule: 'linea' is not one of constant, linear, cosine; did you mean 'linear'?",
     ]
 
 

@@ -72,7 +72,7 @@ def test_keep_cannot_be_so_small_that_its_digits_fill_the_memory() -> None:
         ("tasks", []),
         ("best", "accuracy"),
         ("best", "sts."),
-        ("surgery", "pcgrd"),
+        ("surgery", 3),
         ("nothing", 1),
     ],
 )

@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
 import shutil
 import sys
-import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from strangers import GOOD
 
 from mtft.data.example import Example
 from mtft.errors import ConfigError, PluginError
-from mtft.plugin import hookspecs
 from mtft.plugin.manager import build_registry, load_plugins
 from mtft.tasks.sts import STS
 from mtft.testing.conformance import assert_task_conforms, check_plugin
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("clean")
 
-GOOD = """
-from dataclasses import replace
-from mtft import hookimpl
-from mtft.tasks.sst import SST
-from mtft.tasks.augmentation import CFIMDB
-
-def task(name):
-    return replace(SST, name=name, source=replace(SST.source, name=name))
-
-@hookimpl
-def mtft_tasks():
-    return [task("good")]
-"""
-
-
-@pytest.fixture(autouse=True)
-def clean(tmp_path, monkeypatch):
-    """Put tmp_path on the path, hide plugins that are really installed, and forget modules afterwards."""
-    for name in ("MTFT_DISABLE_PLUGINS", "MTFT_STRICT_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(
-        "mtft.plugin.manager.distributions",
-        lambda: importlib.metadata.distributions(path=[each for each in sys.path if each.startswith(str(tmp_path))]),
-    )
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def install(tmp_path):
-    def install(name, code=GOOD, *, distribution=None, version="1.0", entry_points=None, path=tmp_path):
-        """Make a distribution with one plugin; `entry_points` is the text of another list."""
-        distribution = distribution or f"dist-{name}"
-        info = path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(entry_points or f"[mtft]\n{name} = plugin_{name}\n")
-        (path / f"plugin_{name}.py").write_text(textwrap.dedent(code))
-        return info
-
-    return install
+HOOKS = ("mtft_heads", "mtft_scores", "mtft_sources", "mtft_surgery", "mtft_tasks")
 
 
 def found(names=("name", "status")):
@@ -88,7 +40,7 @@ def error_of(name):
 
 def test_the_built_in_plugin_is_there_without_any_distribution():
     assert found(("name", "module", "distribution", "status", "hooks")) == [
-        ("builtin", "mtft.tasks.builtin", "mtft", "ok", ("mtft_sources", "mtft_tasks"))
+        ("builtin", "mtft.tasks.builtin", "mtft", "ok", HOOKS)
     ]
 
 
@@ -108,32 +60,6 @@ def test_the_built_in_comes_first_and_the_others_by_name(install):
         install(name, GOOD.replace('"good"', f'"{name}"'), distribution=f"dist-{'zma'.index(name[0])}")
     assert [name for (name,) in found(("name",))] == ["builtin", "ape", "mole", "zebra"]
     assert list(build_registry().tasks) == ["sst", "quora", "sts", "ape", "mole", "zebra"]
-
-
-def test_hook_mtft_tasks(install):
-    install("good")
-    registry = build_registry()
-    assert registry.owner("good") == "good"
-    assert_task_conforms(registry.task("good"))
-
-
-def test_hook_mtft_sources(install):
-    install(
-        "extra", GOOD.replace("mtft_tasks", "mtft_sources").replace('task("good")', 'replace(CFIMDB, name="reviews")')
-    )
-    registry = build_registry()
-    assert [source.name for source in registry.sources_for("sst")][-1] == "reviews"
-    assert check_plugin("extra") == []
-
-
-HOOKS = [name for name in vars(hookspecs) if name.startswith("mtft_")]
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_has_a_test_and_is_documented(hook):
-    assert f"test_hook_{hook}" in globals()
-    documents = [path for name in ("CONTRIBUTING.md", "README.md") if (path := ROOT / name).exists()]
-    assert any(f"`{hook}" in path.read_text(encoding="utf-8") for path in documents)
 
 
 def test_hooks_may_be_generators(install):

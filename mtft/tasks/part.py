@@ -1,0 +1,32 @@
+"""Parts: what settings and declarations choose by name, and what each kind of part does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+HOOKS = {
+    "head": "mtft_heads",
+    "surgery": "mtft_surgery",
+    "score": "mtft_scores",
+    "tracker": "mtft_trackers",
+}
+"""Kinds of parts, and the hook that brings each."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named head, surgery method, selection score or tracker.
+
+    `make` is a function, or ``"package.module:name"`` of one, which is imported only when the part is used:
+
+    - head: (encoder config, output width) -> module from an EncoderOutput to raw outputs [B, width];
+    - surgery: (Gram matrix K [T, T] float64, generator) -> weights w [T] of the tasks' gradients (a sum is all ones);
+    - score: (`mtft.selection.scores.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
+    - tracker: (`mtft.workflows.tracking.Tracked`) -> an object with ``log(kind, record)`` and ``close()``.
+    """
+
+    name: str
+    make: str | Callable[..., Any]
+    description: str = ""
