@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtft.encoder.bert import EncoderConfig, EncoderOutput, TransformerLayer, initialise, packed_mean
+from mtft.encoder.bert import EncoderConfig, EncoderOutput, TransformerLayer, initialise
 from mtft.encoder.dropout import dropout
 from mtft.encoder.linear import Linear
 
@@ -29,7 +29,7 @@ class ReportHead(nn.Module):
 
     def forward(self, output: EncoderOutput) -> Tensor:
         """Return raw outputs [B, width]."""
-        mean = packed_mean(self.layer(output.packed, output.batch), output.batch)
+        mean = output.batch.mean(self.layer(output.packed, output.batch))
         features = dropout(torch.cat([mean, output.pooled], dim=-1), self.dropout, self.training)
         features = functional.gelu(self.feed_forward(features))
         raw: Tensor = self.projection(dropout(features, self.dropout, self.training))

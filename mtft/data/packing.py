@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtft.data.tokenization import TokenTable
 
@@ -78,6 +78,34 @@ def send(array: NDArray[Any], device: torch.device | str) -> Tensor:
     return tensor.to(device)
 
 
+class Batch(Protocol):
+    """What an encoder and its heads need to know of S sequences, whose tokens lie in N rows."""
+
+    @property
+    def ids(self) -> Tensor: ...
+    @property
+    def segments(self) -> Tensor: ...
+    @property
+    def positions(self) -> Tensor: ...
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The rows as blocks that attention treats as dense."""
+        ...
+
+    @property
+    def starts(self) -> Tensor:
+        """Index of each sequence's first token [S]."""
+        ...
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """Average rows [N, H] over each sequence's tokens: [S, H]."""
+        ...
+
+    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows [N, H] as [S, L, H], zero beyond each end, and the mask [S, L] of real tokens."""
+        ...
+
+
 @dataclass(frozen=True)
 class TokenBatch:
     """Sequences of one micro-batch, ordered by length.
@@ -116,6 +144,17 @@ class TokenBatch:
     @property
     def tokens(self) -> int:
         return len(self.ids)
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """Average rows [N, H] over each sequence's tokens: [S, H]."""
+        sums = rows.new_zeros(len(self.lengths), rows.shape[1]).index_add(0, self.owners, rows)
+        return sums / rows.new_tensor(self.lengths)[:, None]
+
+    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows [N, H] as [S, L, H], zero beyond each end, and the mask [S, L] of real tokens."""
+        hidden = nn.utils.rnn.pad_sequence(list(rows.split(self.lengths)), batch_first=True)
+        lengths = torch.tensor(self.lengths, device=rows.device)
+        return hidden, torch.arange(hidden.shape[1], device=rows.device) < lengths[:, None]
 
     def restore(self, rows: Tensor) -> Tensor:
         """Put rows [S, ...] into the order asked for."""

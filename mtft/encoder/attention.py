@@ -14,18 +14,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from mtft.data.packing import Block, TokenBatch
+from mtft.data.packing import Batch, Block, TokenBatch
 from mtft.encoder.dropout import keep_mask
 
 
-def packed_attention(qkv: Tensor, batch: TokenBatch, heads: int, probability: float = 0.0) -> Tensor:
+def packed_attention(qkv: Tensor, batch: Batch, heads: int, probability: float = 0.0) -> Tensor:
     """Attend inside each sequence.
 
     `qkv` [N, 3H] holds queries, keys and values of all tokens; returns [N, H]. Attention
     weights are dropped with `probability`.
     """
     if not probability and not (torch.is_grad_enabled() and qkv.requires_grad):
-        return _by_length(qkv, batch, heads) if has_varlen(qkv) else _inference(qkv, batch.blocks, heads)
+        if isinstance(batch, TokenBatch) and has_varlen(qkv):
+            return _by_length(qkv, batch, heads)
+        return _inference(qkv, batch.blocks, heads)
     mixed: Tensor = _Attention.apply(qkv, batch.blocks, heads, probability)  # type: ignore[no-untyped-call]
     return mixed
 
@@ -51,7 +53,7 @@ def _by_length(qkv: Tensor, batch: TokenBatch, heads: int) -> Tensor:
 
 def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
     """Attend without a trace for gradients, by torch's fused attention, whose memory is linear in length."""
-    out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+    out = qkv.new_empty(qkv.shape[0], qkv.shape[1] // 3)
     for block in blocks:
         query, key, value = block.pad(qkv).view(block.count, block.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
         _by_token(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtft.data.packing import TokenBatch
+from mtft.data.packing import Batch
 from mtft.encoder.attention import packed_attention
 from mtft.encoder.dropout import add_dropped, dropout
 from mtft.encoder.linear import Embedding, Linear
@@ -41,7 +41,7 @@ class EncoderOutput:
 
     packed: Tensor
     pooled: Tensor
-    batch: TokenBatch
+    batch: Batch
 
     def cls(self) -> Tensor:
         """Return the first token of each sequence [B, H]."""
@@ -49,20 +49,11 @@ class EncoderOutput:
 
     def mean(self) -> Tensor:
         """Return the mean over the tokens of each sequence [B, H]."""
-        return packed_mean(self.packed, self.batch)
+        return self.batch.mean(self.packed)
 
     def padded(self) -> tuple[Tensor, Tensor]:
         """Return hidden states [B, L, H], zero beyond each end, and the mask [B, L] of real tokens."""
-        sequences = self.packed.split(self.batch.lengths)
-        hidden = nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
-        lengths = torch.tensor(self.batch.lengths, device=hidden.device)
-        return hidden, torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
-
-
-def packed_mean(packed: Tensor, batch: TokenBatch) -> Tensor:
-    """Average the tokens [N, H] of each sequence; returns [S, H]."""
-    sums = packed.new_zeros(len(batch.lengths), packed.shape[1]).index_add(0, batch.owners, packed)
-    return sums / packed.new_tensor(batch.lengths)[:, None]
+        return self.batch.padded(self.packed)
 
 
 class Embeddings(nn.Module):
@@ -77,7 +68,7 @@ class Embeddings(nn.Module):
         self.norm = nn.LayerNorm(size, config.norm_epsilon)
         self.dropout = config.dropout
 
-    def forward(self, batch: TokenBatch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Embed tokens: returns [N, H]."""
         total = self.word(batch.ids) + self.position(batch.positions) + self.segment(batch.segments)
         return dropout(self.norm(total), self.dropout, self.training)
@@ -99,7 +90,7 @@ class TransformerLayer(nn.Module):
         self.dropout = config.dropout
         self.attention_dropout = config.attention_dropout
 
-    def forward(self, hidden: Tensor, batch: TokenBatch) -> Tensor:
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Transform tokens [N, H] into [N, H]."""
         probability = self.attention_dropout if self.training else 0.0
         mixed = self.attention_output(packed_attention(self.qkv(hidden), batch, self.heads, probability))
@@ -119,7 +110,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
         self.pooler = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, batch: TokenBatch) -> EncoderOutput:
+    def forward(self, batch: Batch) -> EncoderOutput:
         """Encode a packed batch."""
         hidden = self.embeddings(batch)
         for layer in self.layers:

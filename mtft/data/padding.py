@@ -1,0 +1,53 @@
+"""A padded batch: what other runtimes feed, for the same modules that train on packed ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtft.data.packing import Block
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """B sequences of at most L tokens as one block of N = B * L rows, of which `mask` [B, L] says which are tokens.
+
+    `ids`, `segments` and `positions` [N]. Sizes may be symbols, as they are while a model is exported.
+    """
+
+    ids: Tensor
+    segments: Tensor
+    positions: Tensor
+    mask: Tensor
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """One block; padded keys get the lowest finite number, so that a sequence without tokens gives no nan."""
+        count, length = self.mask.shape
+        lowest = torch.finfo(torch.float32).min
+        bias = torch.zeros_like(self.mask, dtype=torch.float32).masked_fill(~self.mask, lowest)
+        return (Block(0, count * length, count, length, bias=bias[:, None, None]),)
+
+    @property
+    def starts(self) -> Tensor:
+        """Index of each sequence's first token [B]."""
+        count, length = self.mask.shape
+        return torch.arange(count, device=self.mask.device) * length
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """Average rows [N, H] over each sequence's tokens: [B, H]."""
+        hidden, mask = self.padded(rows)
+        return hidden.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows [N, H] as [B, L, H], zero beyond each end, and the mask [B, L] of real tokens."""
+        hidden = rows.unflatten(0, tuple(self.mask.shape))
+        return hidden * self.mask[:, :, None], self.mask
+
+
+def padded_batch(input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> PaddedBatch:
+    """Make a batch of what tokenizers of Hugging Face return: three [B, L], real tokens first and marked by 1."""
+    positions = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+    return PaddedBatch(input_ids.reshape(-1), token_type_ids.reshape(-1), positions.reshape(-1), attention_mask.bool())
