@@ -177,10 +177,13 @@ def _iterate_cone(C: Tensor, sweeps: int = 10_000, tolerance: float = 1e-12) -> 
 
 
 def checked(name: str, method: Surgery) -> Surgery:
-    """Return a method whose weights are held to be finite numbers [T]; PluginError names it if they are not."""
+    """Return a method whose weights are finite numbers [T]; PluginError names it if they are not, or if it fails."""
 
     def weights(K: Tensor, generator: torch.Generator) -> Tensor:
-        w = method(K.clone(), generator)
+        try:
+            w = method(K.clone(), generator)
+        except Exception as error:
+            raise PluginError(f"surgery {name!r} failed: {type(error).__name__}: {error}") from error
         if not isinstance(w, Tensor) or w.shape != K.shape[:1]:
             found = f"{list(w.shape)}" if isinstance(w, Tensor) else type(w).__name__
             raise PluginError(f"surgery {name!r} gave {found} where one weight per task, [{len(K)}], is needed")

@@ -118,6 +118,7 @@ def test_hook_mtft_surgery(train, tiny_model):
     [
         ("return [1.0] * len(K)", "surgery 'first' gave list where one weight per task, [2], is needed"),
         ("return torch.ones(len(K) + 1)", "surgery 'first' gave [3] where one weight per task, [2], is needed"),
+        ("return no_such_name", "surgery 'first' failed: NameError: name 'no_such_name' is not defined"),
         ("return torch.ones(len(K)) / 0", "surgery 'first' gave weights that are not finite: [inf, inf]"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The two projects under plugins/, really built, installed and used from the command line."""
+"""The projects under plugins/, really built, installed and used from the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECTS = ROOT / "plugins"
+PROJECTS = sorted((ROOT / "plugins").iterdir())
 
 pytest.importorskip("hatchling", reason="builds without isolation, hence needs hatchling (extra: test)")
 
@@ -21,12 +21,11 @@ RUN = "import sys; from mtft.cli.main import run; code = run(); sys.exit(9 if 't
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Install both projects into a folder of their own."""
+    """Install the projects into a folder of their own."""
     site = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]
-    projects = [str(PROJECTS / name) for name in ("mtft-nli", "mtft-minimal")]
-    done = subprocess.run([*pip, *offline, "--target", str(site), *projects], capture_output=True, text=True)
+    done = subprocess.run([*pip, *offline, "--target", str(site), *map(str, PROJECTS)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return site
 
@@ -41,7 +40,7 @@ def mtft(*args, path, cwd, **environment):
     return call("-W", "error", "-c", RUN, *args, path=path, cwd=cwd, **environment)
 
 
-def test_plugins_lists_both(site, tmp_path):
+def test_plugins_lists_them(site, tmp_path):
     done = mtft("plugins", "--json", path=[site], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     records = {record["name"]: record for record in json.loads(done.stdout)["plugins"]}
@@ -55,7 +54,8 @@ def test_plugins_lists_both(site, tmp_path):
         "hooks": ["mtft_tasks"],
     }
     assert (records["minimal"]["distribution"], records["minimal"]["status"]) == ("mtft-minimal", "ok")
-    assert records["builtin"]["status"] == "ok"
+    assert {path.name for path in PROJECTS} == {each["distribution"] for each in records.values()} - {"mtft"}
+    assert {each["status"] for each in records.values()} == {"ok"}
 
 
 def test_tasks_lists_both(site, tmp_path):
@@ -84,11 +84,31 @@ def test_the_data_is_in_the_package(site):
     assert sorted(path.name for path in (site / "mtft_nli" / "data").iterdir()) == ["dev.jsonl", "train.jsonl"]
 
 
-def test_their_own_tests_pass(site, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_their_own_tests_pass(project, site, tmp_path):
     options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", str(tmp_path)]
-    folders = [str(PROJECTS / name / "tests") for name in ("mtft-nli", "mtft-minimal")]
-    done = call("-m", "pytest", *options, "-c", os.devnull, *folders, path=[site], cwd=tmp_path, OMP_NUM_THREADS="1")
+    tests = (*options, "-c", os.devnull, str(project / "tests"))
+    done = call("-m", "pytest", *tests, path=[site], cwd=tmp_path, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_surgery_of_torchjd_trains_as_that_of_mtft(site, tiny_model, tmp_path):
+    options = ("--tasks", "sst,sts", "--sample", "--max-steps", "3", "--keep", "1", "--model", str(tiny_model))
+    for name in ("upgrad", "torchjd-upgrad"):
+        command = ("train", *options, "--surgery", name, "--out", name, "--quiet")
+        done = call("-m", "mtft", *command, path=[site], cwd=tmp_path, OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+    own, theirs = (
+        [json.loads(line) for line in (tmp_path / name / "steps.jsonl").read_text().splitlines()]
+        for name in ("upgrad", "torchjd-upgrad")
+    )
+    for first, second in zip(own, theirs, strict=True):
+        assert first["losses"] == pytest.approx(second["losses"], rel=1e-3)
+        assert first["changed"] == pytest.approx(second["changed"], rel=1e-2, abs=1e-3)
+    needs = json.loads((tmp_path / "torchjd-upgrad" / "environment.json").read_text())["plugins"]
+    assert needs == {"mtft-torchjd": {"version": "0.1.0", "gives": ["surgery torchjd-upgrad"]}}
 
 
 @pytest.fixture
