@@ -1,0 +1,98 @@
+"""What is kept of a run: everything that the tables need but weights, and nothing of the data.
+
+A record is a directory: ``config.toml`` (without paths), ``record.json`` (summary, logs by epoch, times, bytes,
+versions) and ``outputs.json``, the dev outputs of each task in the order of the data's file, without ids, texts and
+labels. Labels are read from the data when a table is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli
+import tomli_w
+
+from mtft.checkpoint import read_manifest
+from mtft.data.audit.splits import read_split, usable_examples
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weight_files
+from mtft.errors import DataError
+from mtft.files import read_json, read_json_lines, replaced_directory, write_bytes, write_json
+from mtft.outputs import Array
+from mtft.report.tables import spent
+from mtft.tasks.registry import Registry
+from mtft.workflows.run_directory import read_predictions, read_summary
+
+PATHS = ("out", "data_dir", "mask", "overwrite")
+"""Settings that say where things were."""
+
+DIGITS = 5
+"""Significant digits of outputs; enough for every score in the tables."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A task's dev labels [n] and the ids of its rows, in the order of the file."""
+
+    ids: tuple[str, ...]
+    targets: Array
+
+
+def keep(run: Path, place: Path) -> None:
+    """Write the record of a finished run."""
+    summary, environment = read_summary(run), read_json(run / "environment.json")
+    config = tomli.loads((run / "config.toml").read_text(encoding="utf-8"))
+    times = read_json_lines(run / "times.jsonl")
+    manifest = read_manifest(run / "model")
+    record = {
+        "summary": summary,
+        "epochs": read_json_lines(run / "metrics.jsonl"),
+        "conflicts": _lines(run / "conflicts.jsonl"),
+        "seconds": spent(times),
+        "processor_seconds": spent(times, "processor"),
+        "tokens": max((record.get("tokens", 0) for record in times), default=0),
+        "bytes": {file.name: file.stat().st_size for file in sorted((run / "model").iterdir())},
+        "base_bytes": {
+            "name": Path(manifest["base"]["name"]).name,
+            "bytes": sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"]))),
+        },
+        "machine": {key: environment[key] for key in ("python", "platform", "threads", "packages", "started")},
+    }
+    outputs = {task: _rounded(read_predictions(run, task, "dev")[2]) for task in summary["tasks"]}
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_directory(place) as fresh:
+        kept = {key: value for key, value in config.items() if key not in PATHS}
+        write_bytes(fresh / "config.toml", tomli_w.dumps(kept).encode())
+        write_json(fresh / "record.json", record)
+        write_json(fresh / "outputs.json", outputs)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return read_json_lines(path) if path.exists() else []
+
+
+def _rounded(values: Array) -> list[Any]:
+    """Round outputs [n] or [n, C] to a few significant digits."""
+    return [float(f"{value:.{DIGITS}g}") if np.ndim(value) == 0 else _rounded(value) for value in values]
+
+
+def read_outputs(place: Path) -> dict[str, Array]:
+    """Read each task's outputs [n] or [n, C]."""
+    return {task: np.asarray(values, float) for task, values in read_json(place / "outputs.json").items()}
+
+
+def read_truth(registry: Registry, task: str, data_dir: Path) -> Truth:
+    """Read the labels of a task's dev rows, those without a label left out as in training."""
+    source = registry.task(task).source
+    examples, _ = usable_examples(read_split(source.name, "dev", source.reader, data_dir), skip_bad_rows=False)
+    rows = [example for example in examples if example.target is not None]
+    return Truth(tuple(row.id for row in rows), np.array([row.target for row in rows], np.float32).astype(float))
+
+
+def check_length(place: Path, task: str, outputs: Array, truth: Truth) -> None:
+    """Raise DataError if outputs are of other data than the labels."""
+    if len(outputs) != len(truth.ids):
+        raise DataError(f"{place}: {len(outputs)} outputs of {task}, but the data have {len(truth.ids)} dev rows")

@@ -1,0 +1,132 @@
+"""Scores of recorded runs: means over seeds, with intervals over the dev examples of the reporting half."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plans import Plans, Row, label
+from record import Truth, check_length, read_outputs, read_truth
+
+from mtft.data.shares import Half, in_half
+from mtft.files import read_json
+from mtft.metrics import MetricFunction, metric
+from mtft.outputs import Array
+from mtft.report.scores import Score
+from mtft.resampling import bootstrap_interval, paired_bootstrap
+from mtft.tasks.registry import Registry
+
+COUNTS = ("stored", "tunable", "bytes", "base_bytes", "tokens", "processor_seconds")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of a table: its seeds, each task's score, and what all its runs together count, by name of `COUNTS`.
+
+    `scores` are means over seeds of the primary metrics; `apart` gives each seed's. Counts that differ between seeds
+    are means, nan where one is not known.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    scores: Mapping[str, Score]
+    apart: Mapping[str, tuple[float, ...]]
+    counts: Mapping[str, float]
+
+
+class Book:
+    """Reads records and the labels that belong to them."""
+
+    def __init__(self, plans: Plans, records: Path, registry: Registry, data_dir: Path, half: Half = "report") -> None:
+        self.plans, self.records, self.registry, self.data_dir, self.half = plans, records, registry, data_dir, half
+        self._truth: dict[str, Truth] = {}
+
+    def results(self, rows: Sequence[Row], resamples: int) -> list[Result]:
+        """Score the rows of a table that are recorded with one seed at least; differences are from the first row."""
+        found = [(row, seeds) for row in rows if (seeds := self.seeds(row))]
+        values = {row.name: self._values(row, seeds) for row, seeds in found}
+        reference = values[found[0][0].name] if found and found[0][0] == rows[0] else None
+        return [self._result(row, seeds, values[row.name], reference, resamples) for row, seeds in found]
+
+    def seeds(self, row: Row) -> tuple[int, ...]:
+        """Return the seeds with which all runs of a row are recorded."""
+        return tuple(
+            seed for seed in self.plans.seeds
+            if all((self.records / label(run, seed) / "record.json").is_file() for run in row.runs)
+        )  # fmt: skip
+
+    def truth(self, task: str) -> Truth:
+        if task not in self._truth:
+            self._truth[task] = read_truth(self.registry, task, self.data_dir)
+        return self._truth[task]
+
+    def rows(self, task: str) -> Array:
+        """Tell which dev rows of a task are scored."""
+        return in_half(self.truth(task).ids, self.half, task)
+
+    def _values(self, row: Row, seeds: Sequence[int]) -> dict[str, Array]:
+        """Return each task's outputs [n, seeds, ...] on the rows that are scored."""
+        found: dict[str, list[Array]] = {}
+        for seed in seeds:
+            for run in row.runs:
+                place = self.records / label(run, seed)
+                for task, outputs in read_outputs(place).items():
+                    check_length(place, task, outputs, self.truth(task))
+                    found.setdefault(task, []).append(outputs[self.rows(task)])
+        return {task: np.stack(outputs, axis=1) for task, outputs in found.items()}
+
+    def _result(
+        self,
+        row: Row,
+        seeds: tuple[int, ...],
+        values: Mapping[str, Array],
+        reference: Mapping[str, Array] | None,
+        resamples: int,
+    ) -> Result:
+        scores, apart = {}, {}
+        for task in self.plans.settings[row.runs[0]]["tasks"] if len(row.runs) == 1 else values:
+            mine, targets = values[task], self.truth(task).targets[self.rows(task)]
+            single = metric(self.registry.task(task).primary_metric).function
+            mean = over_seeds(single)
+            low, high = bootstrap_interval(mean, mine, targets, resamples=resamples)
+            difference = None
+            if reference is not None and reference is not values:
+                difference = paired_bootstrap(mean, mine, reference[task], targets, resamples=resamples)
+            scores[task] = Score(mean(mine, targets), low, high, difference)
+            apart[task] = tuple(single(mine[:, seed], targets) for seed in range(len(seeds)))
+        counts = [self._counts(row, seed) for seed in seeds]
+        return Result(row.name, seeds, scores, apart, {
+            name: float(np.mean([each[name] for each in counts])) for name in COUNTS
+        })  # fmt: skip
+
+    def _counts(self, row: Row, seed: int) -> dict[str, float]:
+        """Add up what the runs of one seed count; base models once each; a refined run with the one that it refines."""
+        records = [_record(self.records / label(run, seed)) for run in row.runs]
+        before = [self.plans.refines[run] for run in row.runs if run in self.plans.refines]
+        work = records + [_record(self.records / label(run, seed)) for run in before]
+        bases = {each["base_bytes"]["name"]: each["base_bytes"]["bytes"] for each in records}
+        return {
+            **{key: sum(each["summary"]["parameters"][key] for each in records) for key in ("stored", "tunable")},
+            "bytes": sum(sum(each["bytes"].values()) for each in records),
+            "base_bytes": sum(bases.values()),
+            "tokens": sum(each["tokens"] for each in work),
+            "processor_seconds": sum(
+                np.nan if each["processor_seconds"] is None else each["processor_seconds"] for each in work
+            ),
+        }
+
+
+def over_seeds(single: MetricFunction) -> MetricFunction:
+    """Make a metric of one system the mean over seeds: outputs [n, seeds, ...], targets [n]."""
+
+    def mean(values: Array, targets: Array) -> float:
+        return float(np.mean([single(values[:, seed], targets) for seed in range(values.shape[1])]))
+
+    return mean
+
+
+def _record(place: Path) -> dict[str, Any]:
+    return read_json(place / "record.json")

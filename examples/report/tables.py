@@ -1,0 +1,142 @@
+"""Rebuild the tables and the plot from the records, without training: `results.md` and `tunable.svg`.
+
+    python examples/report/tables.py --data-dir DATA
+
+Records hold outputs, not labels: these are read from the data (`--data-dir`, or ``$MTFT_DATA_DIR``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plans import Table, read_plans
+from results import Book, Result
+
+from mtft.data.dataset import find_data_dir
+from mtft.errors import MtftError
+from mtft.files import write_bytes
+from mtft.report.charts import Series, line_chart
+from mtft.report.drawing import Drawing
+from mtft.report.figure import number
+from mtft.report.svg import to_svg
+from mtft.report.tables import duration
+from mtft.workflows.services import services
+
+HERE = Path(__file__).parent
+HEAD = """# What came of the experiments
+
+Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
+nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals over examples, and for a
+difference from the first row the paired interval. Times are processor time of one thread, which waiting for other work
+on the machine does not change; tokens are those trained on. MiniLM is all-MiniLM-L6-v2, whose own training saw Quora
+duplicates, Flickr30k captions (a source of STS) and NLI pairs.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the document and the plot; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, help="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
+    parser.add_argument("--records", type=Path, default=HERE / "runs", help="where runs are recorded")
+    parser.add_argument("--out", type=Path, default=HERE, help="directory to write to")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind each interval")
+    asked = parser.parse_args(arguments)
+    try:
+        data_dir = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR"))
+        book = Book(read_plans(), asked.records, services().registry, data_dir)
+        build(book, asked.out, asked.resamples)
+    except MtftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def build(book: Book, out: Path, resamples: int) -> None:
+    """Write all tables that have a row that is recorded, and the plots of those with series."""
+    parts = []
+    for table in book.plans.tables.values():
+        results = book.results(table.rows, resamples)
+        missing = [row.name for row in table.rows if not book.seeds(row)]
+        if not results:
+            continue
+        parts.append(section(table, results, missing))
+        for task, drawing in plots(table, results).items():
+            write_bytes(out / f"{table.name}-{task}.svg", to_svg(drawing, f"{table.name}-{task}", alone=True).encode())
+            parts.append(f"![{drawing.title}]({table.name}-{task}.svg)\n")
+    head = HEAD.format(sizes=sizes(book))
+    out.mkdir(parents=True, exist_ok=True)
+    write_bytes(out / "results.md", "\n".join([head, *(parts or ["Nothing is recorded yet.\n"])]).encode())
+
+
+def sizes(book: Book) -> str:
+    """Say how many dev rows of each task are scored."""
+    tasks = dict.fromkeys(task for settings in book.plans.settings.values() for task in settings["tasks"])
+    return ", ".join(f"{task} {int(book.rows(task).sum()):,}" for task in tasks)
+
+
+def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> str:
+    """Write one table as Markdown, with the rows that are not recorded yet named below."""
+    tasks = list(dict.fromkeys(task for result in results for task in result.scores))
+    headers = ["", "seeds", *tasks, "stored", "tunable", "model files", "base model", "tokens", "processor time"]
+    lines = [headers, ["---"] * len(headers), *(_cells(result, tasks) for result in results)]
+    text = [f"## {table.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines), ""]
+    differences = [_difference(result, tasks) for result in results[1:] if any(result.scores[t].change for t in tasks)]
+    if differences:
+        text += [f"Differences from {results[0].name}:", "", "| | " + " | ".join(tasks) + " |",
+                 "|" + " --- |" * (len(tasks) + 1), *differences, ""]  # fmt: skip
+    if missing:
+        text += [f"Not run yet: {'; '.join(missing)}.", ""]
+    return "\n".join(text)
+
+
+def _cells(result: Result, tasks: Sequence[str]) -> list[str]:
+    counts = result.counts
+    seconds = counts["processor_seconds"]
+    return [
+        result.name, str(len(result.seeds)), *(_score(result, task) for task in tasks),
+        *(f"{counts[key]:,.0f}" for key in ("stored", "tunable")),
+        *(f"{counts[key] / 1e6:.1f} MB" for key in ("bytes", "base_bytes")),
+        f"{counts['tokens'] / 1e6:.2f} M", duration(seconds) if math.isfinite(seconds) else "–",
+    ]  # fmt: skip
+
+
+def _score(result: Result, task: str) -> str:
+    """Write a mean over seeds, its interval, and each seed's score where there are several."""
+    if task not in result.scores:
+        return "–"
+    found, apart = result.scores[task], result.apart[task]
+    each = f"; {', '.join(map(number, apart))}" if len(apart) > 1 else ""
+    return f"{found} ({found.interval}{each})"
+
+
+def _difference(result: Result, tasks: Sequence[str]) -> str:
+    cells = [f"{result.scores[task].change}, {result.scores[task].verdict}" for task in tasks]
+    return f"| {result.name} | {' | '.join(cells)} |"
+
+
+def plots(table: Table, results: Sequence[Result]) -> dict[str, Drawing]:
+    """Draw each task's score against the tunable parameters, a line per series; none without series."""
+    series = {row.name: row.series for row in table.rows if row.series}
+    drawn = [result for result in results if result.name in series]
+    names = list(dict.fromkeys(series[result.name] for result in drawn))
+    found = {}
+    for task in drawn[0].scores if drawn else ():
+        lines = [
+            Series(name, tuple(sorted((result.counts["tunable"] / 1e6, result.scores[task].value)
+                                      for result in drawn if series[result.name] == name)), place)
+            for place, name in enumerate(names)
+        ]  # fmt: skip
+        title = f"{task}: score by tunable parameters"
+        found[task] = line_chart(title, lines, "million tunable parameters", "score", by_step=False)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

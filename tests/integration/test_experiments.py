@@ -1,0 +1,112 @@
+"""The experiments of examples/report: run, cut off, gone on with, recorded, and tables made of the records alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import ROOT, clean, cli
+
+from mtft.data.dataset import sample_dir
+from mtft.errors import ConfigError, DataError
+from mtft.files import read_json
+
+sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
+from plans import FILE, label, read_plans
+from record import Truth, check_length, keep, read_outputs
+
+HERE = FILE.parent
+FEW = ("--sample", "--max-steps", "3", "--batches", "1", "--checkpoint-every", "1")
+SINGLE = ("vanilla-sst.s0", "vanilla-quora.s0", "vanilla-sts.s0")
+
+
+def command(name: str, *args: object) -> list[str]:
+    return [sys.executable, str(HERE / f"{name}.py"), *map(str, args)]
+
+
+def script(name: str, *args: object) -> str:
+    """Run a script to its end and return what it printed."""
+    done = subprocess.run(command(name, *args), env=clean(), text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def cut_off(state: Path, *args: object) -> None:
+    """Run experiments in a process group of their own and end all of it once `state` is there."""
+    process = subprocess.Popen(command("experiments", *args), env=clean(), start_new_session=True,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    while process.poll() is None and not state.exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) != 0
+
+
+def test_every_run_has_settings_that_mtft_takes(tmp_path: Path) -> None:
+    plans = read_plans()
+    for run in plans.settings:
+        arguments = plans.command(run, 3, tmp_path / label(run, 3))
+        assert arguments[arguments.index("--dev-split") + 1] == "half", run
+        if arguments[0] == "train":  # the settings are checked before the data are missed
+            done = cli(*arguments, "--data-dir", tmp_path / "none")
+            assert (done.code, "--data-dir" in done.err) == (2, True), done.err
+
+
+def test_names_stand_for_runs_seed_by_seed_and_what_is_refined_comes_first() -> None:
+    plans = read_plans()
+    assert plans.chosen(["refined.s4"]) == [("unified", 4), ("refined", 4)]
+    both = plans.chosen(["table1"])
+    assert both == sorted(both, key=lambda pair: pair[1])
+    assert {run for run, _ in both} == {*plans.tables["table1"].runs}
+    assert plans.settings["quarter-sum"] == {**plans.settings["unified"], "train_share": "0.25", "surgery": "sum"}
+    with pytest.raises(ConfigError, match="unknown run or table 'unifid'"):
+        plans.chosen(["unifid"])
+    with pytest.raises(ConfigError, match="is not NAME or NAME"):
+        plans.chosen(["unified.sx"])
+
+
+@pytest.mark.slow
+def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path: Path) -> None:
+    work, records, out = tmp_path / "work", tmp_path / "records", tmp_path / "out"
+    where = ("--work", work, "--records", records)
+    cut_off(work / "vanilla-quora.s0/state", *SINGLE, *where, "--", *FEW, "--model", tiny_model)
+    kept = dict(line.split(maxsplit=1) for line in script("experiments", *where).splitlines())
+    assert kept["vanilla-sst.s0"] == "recorded"
+    assert kept["vanilla-quora.s0"].startswith(("cut off", "finished", "recorded"))
+    assert kept["unified.s0"] == "not begun"
+
+    script("experiments", *SINGLE, "unified.s0", *where, "--", *FEW, "--model", tiny_model)
+    script("experiments", "refined.s0", *where, "--", "--sample", "--epochs", "1")
+    half = ("--half", "report", "--resamples", "0", "--json")
+    found = cli("eval", work / "unified.s0", "--sample", *half).json["tasks"]
+    shutil.rmtree(work)
+    assert script("experiments", *SINGLE, "refined.s0", *where) == ""  # all of them are recorded
+    assert not list(work.iterdir())
+
+    script("tables", "--records", records, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
+    scores, differences = (out / "results.md").read_text().split("Differences from individual, all weights:")
+    rows = {
+        line.split(" | ")[0].strip("| "): line.split(" | ") for line in scores.splitlines() if line.startswith("| ")
+    }
+    for place, (task, name) in enumerate({"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}.items()):
+        assert rows["unified, SAM 30 %"][2 + place].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
+    stored = [read_json(records / run / "record.json")["summary"]["parameters"]["stored"] for run in SINGLE]
+    assert rows["individual, all weights"][5] == f"{sum(stored):,}"
+    assert "Not run yet: individual, SAM 10 %." in differences
+
+
+def test_records_hold_neither_texts_nor_labels_and_belong_to_their_data(trained_run: Path, tmp_path: Path) -> None:
+    keep(trained_run, tmp_path / "r")
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {"config.toml", "record.json", "outputs.json"}
+    outputs = json.loads((tmp_path / "r" / "outputs.json").read_text())
+    assert {task: len(values) for task, values in outputs.items()} == {"sst": 60, "quora": 60, "sts": 60}
+    assert str(trained_run.parent) not in "".join(path.read_text() for path in (tmp_path / "r").iterdir())
+    values = read_outputs(tmp_path / "r")["sts"]
+    with pytest.raises(DataError, match="59 outputs of sts, but the data have 60 dev rows"):
+        check_length(tmp_path / "r", "sts", values[:59], Truth(("x",) * 60, values))
