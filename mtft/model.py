@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mtft.data.packing import TokenBatch
-from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput
 from mtft.errors import PluginError
 from mtft.optimization.flat import FlatParameters
 from mtft.seeding import seeded
@@ -35,9 +35,20 @@ class MultiTaskModel(nn.Module):
 
         Returns raw outputs per task, one row per sequence [S, width], in the order that was packed.
         """
-        with torch.autocast(batch.ids.device.type, self.product_type, enabled=self.product_type is not None):
-            encoded = self.encoder(batch)
+        with self._products(batch):
+            encoded = self.encode(batch)
             return {task: batch.restore(self.heads[task](encoded)).float() for task in tasks}
+
+    def encode(self, batch: TokenBatch) -> EncoderOutput:
+        """Apply the encoder, unless the batch brings the features that it once gave."""
+        if batch.features is not None:
+            return EncoderOutput(*batch.features, batch)
+        with self._products(batch):
+            encoded: EncoderOutput = self.encoder(batch)
+            return encoded
+
+    def _products(self, batch: TokenBatch) -> torch.autocast:
+        return torch.autocast(batch.ids.device.type, self.product_type, enabled=self.product_type is not None)
 
 
 def place(

@@ -16,7 +16,7 @@ LAYERS = (
     ("data", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
-    ("training", "evaluation", "prediction", "checkpoint", "memory", "report"),
+    ("training", "evaluation", "features", "prediction", "checkpoint", "memory", "report"),
     ("workflows", "testing"),
     ("cli", "library", "__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )

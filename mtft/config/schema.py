@@ -36,7 +36,7 @@ from mtft.config.groups import (
 )
 from mtft.config.open import Open
 from mtft.config.presets import PRESETS, REFINE_PRESETS
-from mtft.config.values import Limits, Names, Rates, Rule, Size
+from mtft.config.values import CacheSize, Limits, Names, Rates, Rule, Size
 
 
 class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
@@ -92,6 +92,10 @@ class RefineConfig(
     task_lr: Rates = Field({}, description="learning rates of single tasks, as in sst=5e-8 (instead of lr)")
     schedule: Schedule = "constant"
     warmup: Warmup = 0.0
+    feature_cache: CacheSize = Field(
+        "auto",
+        description="disk for what the frozen encoder gives: auto (half of what is free), off, or a size as in 8G",
+    )
 
 
 class EvalConfig(BaseModelOptions, MachineOptions, HalfOptions, TaskOptions, FileOptions):

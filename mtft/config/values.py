@@ -113,6 +113,21 @@ def _period(value: str) -> str:
     return value
 
 
+def cache_bytes(text: str) -> int | None:
+    """Return the bytes that a cache may take: 0 of "off", None of "auto" (whoever asks decides), else of a size."""
+    if text in ("auto", "off"):
+        return 0 if text == "off" else None
+    try:
+        return int(_size(text))
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is not auto, off or a size, as in 8G or 512M") from None
+
+
+def _cache(value: str) -> str:
+    cache_bytes(value)
+    return value
+
+
 def _rule(value: str) -> str:
     if value not in ("mean", "last") and not all(value.partition(".")):
         raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
@@ -125,6 +140,7 @@ Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Rule = Annotated[str, AfterValidator(_rule)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+CacheSize = Annotated[str, AfterValidator(_cache)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Period = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
                    AfterValidator(_period)]  # fmt: skip

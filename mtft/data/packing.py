@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mtft.data.tokenization import TokenTable
 
 Ints = NDArray[np.int64]
+N = TypeVar("N", bound=np.generic)
 
 
 SLACK = (1.15, 3)
@@ -111,7 +112,8 @@ class TokenBatch:
     """Sequences of one micro-batch, ordered by length.
 
     `ids`, `segments`, `positions` [N]; `lengths` of the S sequences, ascending. `inverse` [S] puts rows that
-    follow the batch back into the order that was asked for.
+    follow the batch back into the order that was asked for. `features` are hidden states [N, H] and pooled vectors
+    [S, H] that the encoder gave before, if it needs no more.
     """
 
     ids: Tensor
@@ -119,6 +121,7 @@ class TokenBatch:
     positions: Tensor
     lengths: tuple[int, ...]
     inverse: Tensor
+    features: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -165,7 +168,7 @@ def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") ->
     """Gather the sequences of some examples, given as (table, example indices), into one packed batch.
 
     Outputs come back through `TokenBatch.restore` in the order given, part after part; an example of texts
-    encoded apart has its sequences one after the other.
+    encoded apart has its sequences one after the other. Features are gathered if all tables have them.
     """
     sequences = [
         (rows[:, None] * table.per_example + np.arange(table.per_example)).reshape(-1) for table, rows in parts
@@ -173,13 +176,15 @@ def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") ->
     tables = [table for table, _ in parts]
     lengths = np.concatenate([table.lengths[chosen] for table, chosen in zip(tables, sequences, strict=True)])
     begins = np.concatenate([table.offsets[chosen] for table, chosen in zip(tables, sequences, strict=True)])
+    numbers = np.concatenate(sequences)
     if len(tables) > 1:  # the tables laid end to end
-        shifts = np.cumsum([0, *(len(table.ids) for table in tables[:-1])])
-        begins += np.repeat(shifts, [len(chosen) for chosen in sequences])
+        sizes = [len(chosen) for chosen in sequences]
+        begins += np.repeat(np.cumsum([0, *(len(table.ids) for table in tables[:-1])]), sizes)
+        numbers += np.repeat(np.cumsum([0, *(len(table.offsets) - 1 for table in tables[:-1])]), sizes)
     order = np.argsort(lengths, kind="stable")
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
-    lengths, begins = lengths[order], begins[order]
+    lengths, begins, numbers = lengths[order], begins[order], numbers[order]
     positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     tokens = np.repeat(begins, lengths) + positions
 
@@ -192,14 +197,25 @@ def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") ->
         positions=tensor(positions),
         lengths=tuple(lengths.tolist()),
         inverse=tensor(inverse),
+        features=_features(tables, begins + numbers, tokens + np.repeat(numbers + 1, lengths), device),
     )
 
 
-def _take(arrays: list[NDArray[np.integer]], where: Ints) -> NDArray[np.integer]:
+def _features(
+    tables: list[TokenTable], pooled: Ints, hidden: Ints, device: torch.device | str
+) -> tuple[Tensor, Tensor] | None:
+    """Gather rows of the tables' features, hidden states first; None unless all have some."""
+    arrays = [table.features for table in tables if table.features is not None]
+    if len(arrays) < len(tables):
+        return None
+    return send(_take(arrays, hidden), device), send(_take(arrays, pooled), device)
+
+
+def _take(arrays: list[NDArray[N]], where: Ints) -> NDArray[N]:
     """Index arrays as if they lay end to end, without joining them."""
     if len(arrays) == 1:
-        return arrays[0][where]
-    found = np.empty(len(where), arrays[0].dtype)
+        return arrays[0].take(where, axis=0)
+    found = np.empty((len(where), *arrays[0].shape[1:]), arrays[0].dtype)
     start = 0
     for array in arrays:
         mine = (where >= start) & (where < start + len(array))

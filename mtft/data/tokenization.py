@@ -23,13 +23,15 @@ class TokenTable:
     """The sequences of one dataset, end to end.
 
     `ids` [N] and `segments` [N] hold tokens, `offsets` [S+1] where sequences begin. Example i owns the
-    `per_example` (1, or 2 when texts are encoded apart) sequences from i * per_example on.
+    `per_example` (1, or 2 when texts are encoded apart) sequences from i * per_example on. If a frozen encoder has
+    seen them, `features` [S + N, H] hold, sequence by sequence, the pooled vector and then each token's hidden state.
     """
 
     ids: NDArray[np.int32]
     segments: NDArray[np.uint8]
     offsets: Ints
     per_example: int
+    features: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.per_example

@@ -82,6 +82,8 @@ class Stepper:
         if selection is None:
             encoder.freeze()
             self.gradients = encoder.theta.new_empty(len(self.tasks), 0)
+        elif any(source.table.features is not None for source in sources):
+            raise ValueError("features are of a frozen encoder; this one trains")
         else:
             restrict(encoder.module, selection)
             self.optimizers["encoder"] = PackedAdamW(encoder.theta, selection, weight_decay=weight_decay, rule=rule)
@@ -102,7 +104,8 @@ class Stepper:
         self._check_finite(losses, rows, number)
         rated = self._update_encoder(len(present), rate, number)
         for task in present:
-            self.optimizers[f"head.{task}"].step(self.heads[task].grad / len(present), rate)
+            gradient = self.heads[task].grad
+            self.optimizers[f"head.{task}"].step(gradient / len(present) if len(present) > 1 else gradient, rate)
         tokens = sum(int(self.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
         return StepResult(losses, tokens, *rated)
 

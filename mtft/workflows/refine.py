@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mtft.training.state import load_state, save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
+from mtft.workflows.feature_cache import FeatureCache
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
@@ -131,6 +132,7 @@ class Refinement:
         self.keeper = Keeper(
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
         )
+        self.features = FeatureCache(trained, config.feature_cache, path / "features", services, self.keeper)
         self.digests = data_digest(list(self.sources.values()))
         self.before: Scores = {}
         self.done: dict[str, bool] = {}
@@ -140,6 +142,8 @@ class Refinement:
         """Refine task after task and write the new run."""
         with self.out, self.keeper.watching():
             self._restore()
+            for name, data in self.dev.items():
+                self.dev[name] = replace(data, table=self.features.add(f"{name}.dev", data.table))
             self.before = self.before or {task.name: self._evaluate(task)[1] for task in self.trained.tasks}
             for task in self.chosen:
                 if task.name not in self.done:
@@ -153,6 +157,7 @@ class Refinement:
                 self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
             save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
+            self.features.clear()
             self.out.write_summary(self._summary(after, kept))
             return RefineResult(self.out.path, self.before, after, kept)
 
@@ -185,6 +190,7 @@ class Refinement:
         self.done[at.task.name] = at.best.epoch > 0
         self.current = None
         self._save_state()
+        self.features.remove(f"{at.task.name}.train")
 
     def _after_epoch(self, at: Current, event: EpochDone) -> None:
         task = at.task
@@ -207,7 +213,8 @@ class Refinement:
             for name in self.done for key, value in self.trained.model.heads[name].state_dict().items()
         }  # fmt: skip
         position: dict[str, Any] = {"stage": "refine", "done": self.done, "before": self.before,
-                                    "logs": self.out.log_sizes(), "data": self.digests}  # fmt: skip
+                                    "logs": self.out.log_sizes(), "data": self.digests,
+                                    "features": self.features.chosen}  # fmt: skip
         if at := self.current:
             tensors |= {"kept": at.kept, **at.stepper.state()}
             best = {"score": at.best.score, "epoch": at.best.epoch, "stale": at.best.stale}
@@ -224,7 +231,9 @@ class Refinement:
         check_data(self.out.path, position["data"], self.digests)
         self.out.cut_logs(position["logs"])
         self.before, self.done = position["before"], position["done"]
+        self.features.chosen |= position.get("features", {})
         for name in self.done:
+            self.features.remove(f"{name}.train")
             head = self.trained.model.heads[name]
             head.load_state_dict({key: tensors[f"done.{name}.{key}"] for key in head.state_dict()})
         if kept := position.get("current"):
@@ -237,9 +246,10 @@ class Refinement:
             at.epochs, at.steps, at.tokens, at.bad = (kept[name] for name in ("epochs", "steps", "tokens", "bad"))
 
     def _stepper(self, task: Task) -> tuple[Stepper, Plan]:
-        config = self.config
+        config, plain = self.config, self.sources[task.name]
+        source = replace(plain, table=self.features.add(f"{task.name}.train", plain.table))
         stepper = Stepper(
-            self.trained.model, self.trained.encoder, [self.sources[task.name]], None,
+            self.trained.model, self.trained.encoder, [source], None,
             weight_decay=config.weight_decay, seed=config.seed,
         )  # fmt: skip
         rate = config.task_lr.get(task.name, config.lr)

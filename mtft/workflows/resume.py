@@ -32,8 +32,7 @@ MAY_CHANGE = frozenset(
         "data_dir",
         "model",
         "max_memory",
-        "cache_size",
-        "cache",
+        "feature_cache",
     }
 )
 """Settings that a run may go on with other values of; data and weights in another place are compared."""
