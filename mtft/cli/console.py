@@ -183,13 +183,14 @@ class _Lines:
 
     def __init__(self, every: float, clock: Callable[[], float]) -> None:
         self._every, self._clock = every, clock
-        self._first: tuple[int, float] | None = None
+        self._first, self._step = (0, 0.0), 0
         self._tenth, self._last = -1, -math.inf
 
     def update(self, step: int, total: int, text: str, unit: str) -> None:
         now, tenth = self._clock(), 10 * step // max(total, 1)
-        if self._first is None or step <= self._first[0]:  # a new count begins
+        if not self._step or step <= self._step:  # a new count begins
             self._first = step, now
+        self._step = step
         first, start = self._first
         if tenth == self._tenth and now - self._last < self._every and step < total:
             return

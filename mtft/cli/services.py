@@ -26,16 +26,17 @@ def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator
     from mtft.distributed import joined
     from mtft.workflows.services import services
 
-    start: tuple[float, int] | None = None
+    start, last = (0.0, 0), 0
     with joined() as group, Display(quiet=quiet or not group.first) as display:
         if not group.first:
             quiet, sys.stdout = True, open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
         def progress(at: Progress) -> None:
-            nonlocal start
+            nonlocal start, last
             now = time.monotonic()
-            if start is None or at.tokens < start[1] or at.step == 1:  # a new count begins
+            if not last or at.step <= last:  # a new count begins
                 start = now, at.tokens
+            last = at.step
             rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
             display.update(at.step, at.total, at.losses, rate, at.unit)
 

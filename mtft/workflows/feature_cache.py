@@ -37,6 +37,8 @@ class FeatureCache:
         size = feature_bytes(table, self.trained.model.encoder.config.hidden_size)
         if self.setting == "off" or not self.chosen.setdefault(name, self._fits(name, size)):
             return table
+        if not self._sizes:
+            self.services.notify(f"encoding every text once, into {self.directory} until the heads are done")
         self._sizes[name] = size
         self.directory.mkdir(exist_ok=True)
         key = feature_key(self.trained.model, self._weights, table)

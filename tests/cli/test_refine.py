@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import FEW, cli, digests, records, summary
 from safetensors.torch import load_file, save_file
+
+from mtft import features
+from mtft.data.packing import TokenBatch
+from mtft.encoder.bert import Encoder, EncoderOutput
+from mtft.workflows.refine import Refinement
 
 SAMPLE = ("--sample", "--epochs", "1")
 
@@ -126,3 +134,88 @@ def test_a_run_is_not_replaced_by_what_holds_it(trained_run: Path) -> None:
     done = cli("refine", trained_run, "--tasks", "sts", *SAMPLE, "--out", trained_run.parent, "--overwrite")
     assert done.code == 2
     assert (trained_run / "summary.json").is_file()
+
+
+def test_features_on_disk_change_nothing_but_the_work(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each text goes through the encoder once, and at the end nothing is left of it on the disk."""
+    encoded: list[int] = []
+    forward = Encoder.forward
+
+    def counted(encoder: Encoder, batch: TokenBatch) -> EncoderOutput:
+        encoded.append(len(batch.lengths))
+        return forward(encoder, batch)
+
+    monkeypatch.setattr(Encoder, "forward", counted)
+    options = ("refine", trained_run, "--tasks", "sts,sst", "--sample", "--epochs", "3", "--lr", "1e-3", "--json")
+    texts = {}
+    for setting in ("off", "auto", "1G"):
+        encoded.clear()
+        assert cli(*options, "--out", tmp_path / setting, "--feature-cache", setting).code == 0
+        texts[setting] = sum(encoded)
+        assert sorted(path.name for path in (tmp_path / setting).iterdir()) == [
+            "config.toml", "environment.json", "metrics.jsonl", "model", "predictions", "state", "summary.json",
+            "times.jsonl",
+        ]  # fmt: skip
+    train, dev, probes = 192 + 190, 3 * 60, 2 * 4
+    assert texts["off"] == 3 * train + 2 * dev + 6 * 60 + probes  # dev of all tasks before and after, of one each epoch
+    assert texts["auto"] == texts["1G"] == train + dev + probes
+    for task in ("sst", "sts"):
+        found = {name: records(tmp_path / name / "predictions" / f"{task}.dev.jsonl") for name in texts}
+        values = {name: [record["value"] for record in rows] for name, rows in found.items()}
+        assert values["auto"] == values["1G"]
+        np.testing.assert_allclose(values["auto"], values["off"], atol=1e-3)
+    assert summary(tmp_path / "auto")["kept"] == summary(tmp_path / "off")["kept"] != []
+
+
+def test_features_that_do_not_fit_are_named_and_the_encoder_serves(trained_run: Path, tmp_path: Path) -> None:
+    options = ("refine", trained_run, "--tasks", "sts", *SAMPLE)
+    done = cli(*options, "--feature-cache", "200K", "--out", tmp_path / "out")
+    assert done.code == 0
+    said = [line for line in done.err.splitlines() if "--feature-cache 200K leaves" in line]
+    assert [line.split()[2] for line in said] == ["quora.dev", "sts.dev", "sts.train"]
+    done = cli(*options, "--feature-cache", "much", "--out", tmp_path / "other")
+    assert (done.code, done.out) == (2, "")
+    assert "flag --feature-cache: 'much' is not auto, off or a size, as in 8G or 512M" in done.err
+
+
+def test_a_full_disk_is_told_and_the_encoder_serves(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(features, "_encode", full)
+    done = cli("refine", trained_run, "--tasks", "sts", *SAMPLE, "--out", tmp_path / "out")
+    assert done.code == 0
+    assert "features of sts.train cannot be kept ([Errno 28] No space left on device)" in done.err
+    assert not (tmp_path / "out" / "features").exists()
+
+
+def test_features_of_a_stopped_refinement_are_used_if_they_are_whole(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where by now they would not be kept: a run that goes on does as it began."""
+    options = ("refine", trained_run, "--tasks", "sts", "--sample", "--epochs", "2", "--checkpoint-every", "3")
+    assert cli(*options, "--out", tmp_path / "whole").code == 0
+    save = Refinement._save_state
+
+    def stopping(refinement: Refinement) -> None:
+        save(refinement)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Refinement, "_save_state", stopping)
+        assert cli(*options, "--out", tmp_path / "stopped").code == 130
+    kept = tmp_path / "stopped" / "features"
+    assert sorted(path.name for path in kept.glob("*.features")) == [
+        "quora.dev.features", "sst.dev.features", "sts.dev.features", "sts.train.features",
+    ]  # fmt: skip
+    (kept / "sts.train.features").write_bytes(b"damaged")
+    monkeypatch.setattr("mtft.workflows.feature_cache.free_disk_bytes", lambda path: 0)
+    assert cli("refine", "--resume", tmp_path / "stopped").code == 0
+    found, expected = digests(tmp_path / "stopped"), digests(tmp_path / "whole")
+    assert found.keys() == expected.keys()
+    differ = {name for name in expected if found[name] != expected[name]}
+    assert differ <= {"config.toml", "environment.json", "times.jsonl"}
