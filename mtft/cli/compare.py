@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtft.cli.console import print_json, table
-from mtft.cli.options import json_option, options_for
+from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import CompareConfig
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.argument("groups", nargs=-1, required=True, metavar="NAME=RUN[,RUN...]...")
 @options_for(CompareConfig)
 @json_option
-def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: bool) -> None:
+@quiet_option
+def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: bool, quiet: bool) -> None:
     """Print the report's Table 1 from finished runs: dev scores, stored and tunable parameters, bytes.
 
     Each group covers the tasks with one run or with several. Differences are against the first group, with
@@ -30,11 +31,11 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
 
     \b
     Example:
-      mtft compare individual=runs/sst,runs/quora,runs/sts unified=runs/sst-quora-sts
+      mtft compare alone=runs/sst,runs/quora,runs/sts unified=runs/all
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.compare import compare
 
-    with open_services(quiet=True) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = compare(_parse(groups), services, resamples=loaded.config.resamples, half=loaded.config.half)
     if as_json:
         print_json(result)

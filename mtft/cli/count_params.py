@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mtft.cli.console import print_json, table
-from mtft.cli.options import json_option, options_for
+from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded, flag
 from mtft.config.schema import CountConfig
@@ -17,12 +17,18 @@ from mtft.config.schema import CountConfig
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @options_for(CountConfig)
 @json_option
-def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> None:
+@quiet_option
+def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool, quiet: bool) -> None:
     """Count the parameters that a model stores and that training may change.
 
     For a finished RUN, or, without weights, for --model NAME --tasks ... --keep ... The ratios compare with
     one fully tuned individual model per task: with the same heads, and as bare encoders.
-    """
+
+    \b
+    Examples:
+      mtft count-params runs/unified
+      mtft count-params --model bert-base-uncased --tasks sst,quora,sts --keep 0.3
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.count import count_plan, count_run
 
     given = [flag(key) for key, origin in loaded.origins.items() if origin.startswith(("flag ", "--set"))]
@@ -31,7 +37,7 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool) -> Non
     if run:
         counts = count_run(run, loaded.config.tasks)
     else:
-        with open_services(loaded, quiet=True) as services:
+        with open_services(loaded, quiet=quiet) as services:
             counts = count_plan(loaded.config, services)
     if as_json:
         print_json(counts.report())

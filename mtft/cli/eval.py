@@ -27,7 +27,13 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     """Score RUN on a split, with 95 % bootstrap intervals; with --json also confusion and calibration.
 
     With --fail-under the exit code is 3 if a score is lower than its limit.
-    """
+
+    \b
+    Examples:
+      mtft eval runs/unified --data-dir data
+      mtft eval runs/unified --split test --json > test.json
+      mtft eval runs/unified --fail-under sts.pearson=0.8,sst.accuracy=0.45
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.evaluate import evaluate
 
     with open_services(loaded, quiet=quiet) as services:

@@ -19,6 +19,9 @@ from click.shell_completion import CompletionItem, shell_complete
 from mtft.errors import MtftError, unknown
 from mtft.texts import printable
 
+VERBOSE = "mtft.verbose"
+"""Key under which the contexts of a command line, which share their `meta`, know of --verbose."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("mtft.cli.init:command", "Write settings that train on files of your own."),
     "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
@@ -34,6 +37,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("mtft.cli.data:command", "Check data files before training: faults, duplicates, leakage."),
     "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),
     "plugins": ("mtft.cli.plugins:command", "List plugins, broken ones with their error."),
+    "config": ("mtft.cli.config:command", "Show settings and where each comes from."),
+    "env": ("mtft.cli.env:command", "Describe this installation, for reports of bugs."),
+    "completion": ("mtft.cli.completion:command", "Print what makes the shell complete mtft."),
 }
 """Name of a command -> where it is, and what `mtft --help` says of it without importing it."""
 
@@ -47,8 +53,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = pkgutil.resolve_name(COMMANDS[cmd_name][0])
-        return command
+        from mtft.cli.manual import with_manual
+
+        return with_manual(pkgutil.resolve_name(COMMANDS[cmd_name][0]))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,7 +100,7 @@ def main(context: click.Context) -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 done, 1 failed, 2 usage, settings or data, 3 a gate, 130 interrupted, 143 terminated.
+    `mtft.cli.manual.EXITS` says what each means.
     """
     _open_closed()
     try:
@@ -133,11 +140,24 @@ def _dispatch(args: list[str]) -> int:
     if instruction := os.environ.get("_MTFT_COMPLETE"):
         return shell_complete(main, {}, "mtft", "_MTFT_COMPLETE", instruction)
     try:
-        with main.make_context("mtft", args) as context:
+        with main.make_context("mtft", args) as context, _traced(context):
             main.invoke(context)
     except click.exceptions.Exit as error:
         return error.exit_code
     return 0
+
+
+@contextmanager
+def _traced(context: click.Context) -> Iterator[None]:
+    """With --verbose, say where an error arose before it is worded."""
+    try:
+        yield
+    except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
+        raise
+    except Exception:
+        if context.meta.get(VERBOSE):
+            traceback.print_exc()
+        raise
 
 
 class _TerminatedError(BaseException):

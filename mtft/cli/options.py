@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 
+from mtft.cli.main import VERBOSE
 from mtft.config.groups import Options
 from mtft.config.load import choices, flag, kind, load
 from mtft.config.open import open_kind
@@ -23,8 +24,22 @@ _METAVARS: dict[Any, str] = {int: "N", float: "X", Decimal: "X", Path: "PATH", t
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 """Gives the command `as_json: bool`."""
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
-"""Gives the command `quiet: bool`."""
+
+def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the command `quiet: bool`, and --verbose, which `open_services` and the handler of errors act on."""
+    text = "Also say where settings come from, and where an error arose."
+    verbose = click.option("--verbose", "-v", is_flag=True, expose_value=False, callback=_voice, help=text)
+    quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Say nothing but results and errors.")
+    return quiet(verbose(command))
+
+
+def _voice(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Note --quiet or --verbose where all contexts of the command line see it; both are too much."""
+    if value:
+        context.meta[f"mtft.{parameter.name}"] = True
+        if context.meta.get("mtft.quiet") and context.meta.get(VERBOSE):
+            raise click.UsageError("--quiet and --verbose exclude each other", context)
+    return value
 
 
 def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
@@ -37,14 +52,14 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def wrapped(*args: Any, **given: Any) -> Any:
-            flags = {name: _joined(given.pop(name)) for name in schema.settings()}
-            layers = {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
+            flags, layers = take_layers(schema, given)
             if given.get("resume"):
                 layers["file"] = _resumed(given["resume"], layers["file"] or layers["preset"])
                 flags["out"] = str(given["resume"])
             known = None if given.get("resume") else _find_part  # a run says itself which plugins it needs
             return command(*args, loaded=load(schema, flags=flags, known=known, **layers), **given)
 
+        vars(wrapped)["schema"] = schema  # for `mtft config show`
         options = [_option(name, field) for name, field in schema.settings().items()]
         layers = _layers(schema)
         if resume:
@@ -56,6 +71,12 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
         return decorated
 
     return decorate
+
+
+def take_layers(schema: type[Options], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take what `load` needs out of the values of a command's options: flags, and the other layers."""
+    flags = {name: _joined(given.pop(name)) for name in schema.settings()}
+    return flags, {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
 
 
 def _resumed(path: Path, others: object) -> Path:

@@ -30,7 +30,7 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
     \b
     Examples:
       mtft plan --tasks sst,quora,sts --sample
-      mtft plan --tasks sst,quora,sts --data-dir data --preset report --model bert-base-uncased --max-memory 5G
+      mtft plan --tasks sst,sts --model bert-base-uncased --max-memory 5G
     """  # noqa: D301 - click reads the backspace
     show_plan(loaded, as_json=as_json, quiet=quiet)
 

@@ -20,7 +20,11 @@ def command(as_json: bool) -> None:
 
     A broken plugin is listed with its error and stops nothing. MTFT_DISABLE_PLUGINS=1 switches off all but the
     built-in one, or those named (NAME,...); MTFT_STRICT_PLUGINS=1 makes a broken one an error.
-    """
+
+    \b
+    Example:
+      mtft plugins
+    """  # noqa: D301 - click reads the backspace
     from mtft.plugin.manager import build_registry, load_plugins
 
     plugins = load_plugins()

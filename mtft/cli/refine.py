@@ -23,7 +23,12 @@ def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None,
     """Go on training single heads of RUN, one at a time, with the encoder and the other heads frozen.
 
     A head is replaced only if its dev metric improves. RUN stays as it is; the result is a run of its own.
-    """
+
+    \b
+    Examples:
+      mtft refine runs/unified --tasks sst,quora,sts --out runs/refined
+      mtft refine --resume runs/refined
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.refine import refine
 
     with open_services(loaded, quiet=quiet) as services:

@@ -21,7 +21,12 @@ def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, qu
     """Rank the encoder's weights on the training data and write those to tune as a mask file.
 
     Prints the share kept per layer and per kind of tensor.
-    """
+
+    \b
+    Examples:
+      mtft select --tasks sst,sts --keep 0.1 --out mask.safetensors
+      mtft train --tasks sst,sts --mask mask.safetensors
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.select import select
 
     with open_services(loaded, quiet=quiet) as services:

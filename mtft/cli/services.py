@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from mtft.cli.console import Progress as Display
 from mtft.cli.console import say
+from mtft.cli.main import VERBOSE
+from mtft.config.toml import toml_value
 
 if TYPE_CHECKING:
     from mtft.config.load import Loaded
@@ -40,7 +44,16 @@ def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator
             rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
             display.update(at.step, at.total, at.losses, rate, at.unit)
 
+        if loaded and group.first and click.get_current_context().meta.get(VERBOSE):
+            _say_origins(loaded)
         declared, place = {}, ""
         if loaded and "declared" in loaded.origins:
             declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
         yield services((lambda text: None) if quiet else say, progress, declared, place, group)
+
+
+def _say_origins(loaded: Loaded[Any]) -> None:
+    """Say which settings are no defaults, and where they come from."""
+    for key, origin in loaded.origins.items():
+        if origin != "default" and key != "declared":
+            say(f"{key} = {toml_value(getattr(loaded.config, key))}  ({origin})")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtft.cli.console import print_json, table, warn
-from mtft.cli.options import json_option
+from mtft.cli.options import json_option, quiet_option
 
 if TYPE_CHECKING:
     from mtft.plugin.manager import Plugins
@@ -18,14 +18,21 @@ Record = dict[str, object]
 
 @click.command("tasks")
 @json_option
-def command(as_json: bool) -> None:
-    """List tasks, and the sources that train them, with the distribution that brings each."""
+@quiet_option
+def command(as_json: bool, quiet: bool) -> None:
+    """List tasks, and the sources that train them, with the distribution that brings each.
+
+    \b
+    Examples:
+      mtft tasks
+      mtft tasks --json | jq -r '.tasks[].name'
+    """  # noqa: D301 - click reads the backspace
     from mtft.plugin.manager import build_registry, load_plugins
 
     plugins = load_plugins()
     registry = build_registry(plugins)
     for plugin in plugins:
-        if plugin.status == "broken":
+        if plugin.status == "broken" and not quiet:
             warn(plugin.trouble)
     tasks, sources = _tasks(registry, plugins), _sources(registry, plugins)
     if as_json:

@@ -32,7 +32,7 @@ S = TypeVar("S", bound=Options)
 class Loaded(Generic[S]):
     """Checked settings, and for each key where its value came from.
 
-    An origin is "default", "preset NAME", "file PATH", "--set" or "flag --NAME".
+    An origin is "default", "preset NAME", "file PATH", "--set" or "flag --NAME"; "not set" for a stand-in.
     """
 
     config: S
@@ -47,10 +47,12 @@ def load(
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     known: Known | None = None,
+    stand_ins: Mapping[str, Any] | None = None,
 ) -> Loaded[S]:
     """Resolve the settings of one command; flags that are None were not given.
 
     `known` is asked for names that plugins bring; without it they are taken as they are, and refused where they act.
+    `stand_ins` take the place of required settings that nobody gave.
     A file may serve several commands: its keys that only other commands know are passed over. Raises one
     ConfigError with a line for each thing that is wrong.
     """
@@ -59,6 +61,7 @@ def load(
     declared = take_tables(written, str(file), problems)
     preset = _preset(schema, preset, written.pop("preset", None), f"{file}: preset", problems)
     layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [
+        ("not set", (stand_ins or {}).items(), True),
         (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
         (f"file {file}", written.items(), True),
         ("--set", _assignments(sets, problems), False),

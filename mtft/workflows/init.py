@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import tomli_w
-
 from mtft.config.schema import TrainConfig
+from mtft.config.toml import one_line, toml_line
 from mtft.data.formats import HUB, named_rows
 from mtft.data.guess.files import free_name, group_files
 from mtft.data.guess.tasks import Proposal, propose
@@ -21,9 +20,6 @@ from mtft.workflows.services import Services
 
 OFFERED = ("model", "epochs", "batch_size", "keep", "seed")
 """Settings that the file shows with their defaults, commented out."""
-
-COLUMN = 44
-"""Where comments beside values begin, if the values leave room."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +100,11 @@ def _text(tasks: Sequence[Proposal], data_dir: str, out: Path | None) -> str:
         "",
     ]  # fmt: skip
     if data_dir:
-        lines += [_line("data_dir", data_dir, "seen from where mtft is run"), ""]
+        lines += [toml_line("data_dir", data_dir, "seen from where mtft is run"), ""]
     lines.append("# Defaults:")
     for key in OFFERED:
         field = TrainConfig.settings()[key]
-        default = field.default if isinstance(field.default, str | int) else float(field.default)
-        lines.append(f"# {_line(key, default, field.description or '')}")
+        lines.append(f"# {toml_line(key, field.default, field.description or '')}")
     for task in tasks:
         mark = "" if task.likely else "# "
         lines += ["", *(mark + line for line in _table(task))]
@@ -119,31 +114,13 @@ def _text(tasks: Sequence[Proposal], data_dir: str, out: Path | None) -> str:
 def _table(task: Proposal) -> Iterator[str]:
     counts = [f"{count:,} labelled rows in {split}" for split, count in task.labelled.items()]
     if not task.likely:
-        yield f"{_one_line(repr(task.table['label']))} may be a label too; take the first # off these lines:"
+        yield f"{one_line(repr(task.table['label']))} may be a label too; take the first # off these lines:"
     yield f"[tasks.{task.name}]"
     yield f"# {', '.join(counts)}"
     for note in task.notes:
-        yield f"# {_one_line(note)}"
+        yield f"# {one_line(note)}"
     for key, value in task.table.items():
-        yield _line(key, value, task.comments.get(key, ""))
-
-
-def _line(key: str, value: Any, comment: str) -> str:
-    if isinstance(value, list):
-        text = f"{key} = [{', '.join(_value(item) for item in value)}]"
-    else:
-        text = f"{key} = {_value(value)}"
-    return f"{text.ljust(COLUMN)}  # {_one_line(comment)}" if comment else text
-
-
-def _value(value: Any) -> str:
-    """Write one value as TOML does."""
-    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
-
-
-def _one_line(text: str) -> str:
-    """Make a text fit to be a comment."""
-    return " ".join(printable(text).split())
+        yield toml_line(key, value, task.comments.get(key, ""))
 
 
 def described(table: Mapping[str, Any]) -> str:

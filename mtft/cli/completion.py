@@ -1,0 +1,34 @@
+"""``mtft completion``."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import ShellComplete, get_completion_class
+
+from mtft.cli.main import main
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+def command(shell: str) -> None:
+    """Print a script that makes SHELL complete commands, options and their values.
+
+    Completing loads neither plugins nor torch. For the shell at hand:
+
+    \b
+      bash   source <(mtft completion bash)
+      zsh    source <(mtft completion zsh)     (after compinit)
+      fish   mtft completion fish | source
+
+    \b
+    Examples (for every new shell):
+      mtft completion bash >> ~/.bashrc
+      mtft completion zsh > "${fpath[1]}/_mtft"
+      mtft completion fish > ~/.config/fish/completions/mtft.fish
+    """  # noqa: D301 - click reads the backspace
+    found = get_completion_class(shell)
+    if found is None:  # an older or newer click
+        raise click.UsageError(f"this click completes no {shell}", click.get_current_context())
+    click.echo(ShellComplete.source(found(main, {}, "mtft", "_MTFT_COMPLETE")).strip())

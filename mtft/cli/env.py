@@ -1,0 +1,36 @@
+"""``mtft env``."""
+
+from __future__ import annotations
+
+import click
+
+from mtft.cli.console import print_json, table
+from mtft.cli.options import json_option
+
+
+@click.command("env")
+@json_option
+def command(as_json: bool) -> None:
+    """Describe this installation for a report of a bug: versions, machine, devices, plugins, environment.
+
+    No paths and no secrets: of variables that could hold some, only that they are set is told.
+
+    \b
+    Examples:
+      mtft env
+      mtft env --json | jq .plugins
+    """  # noqa: D301 - click reads the backspace
+    from mtft.workflows.env import environment
+
+    found = environment()
+    if as_json:
+        print_json(found)
+        return
+    table(
+        ["section", "what", "found"],
+        [
+            [section, name, "no" if value is False else "-" if value is None else value]
+            for section, entries in found.items()
+            for name, value in entries.items()
+        ],
+    )

@@ -1,0 +1,46 @@
+"""What the help of every command ends with: its exit codes, and the environment variables that it heeds."""
+
+from __future__ import annotations
+
+import click
+
+EXITS = {
+    0: "done",
+    1: "failed",
+    2: "usage, settings, data or model are wrong",
+    3: "a gate: a score is below --fail-under",
+    4: "stopped by --max-time; --resume goes on",
+    130: "interrupted (Ctrl-C)",
+    143: "terminated (SIGTERM)",
+}
+"""Exit codes of all commands."""
+
+NEEDS = {3: "fail_under", 4: "max_time"}
+"""Exit codes that only commands with such an option have."""
+
+VARIABLES = {
+    "MTFT_DATA_DIR": ("where data files are, unless --data-dir says", ("data_dir",)),
+    "HF_HOME": ("where models and datasets of the hub are kept", ("model", "first", "names")),
+    "HF_HUB_OFFLINE": ("1: fetch nothing", ("names",)),
+    "HF_ENDPOINT": ("another hub, for instance a mirror", ("names",)),
+    "MTFT_DISABLE_PLUGINS": ("plugins to leave out (NAME,..., or 1 for all)", ()),
+    "MTFT_STRICT_PLUGINS": ("1: a broken plugin is an error", ()),
+    "MTFT_TRACEBACK": ("1: show where an internal error arose", ()),
+    "NO_COLOR": ("set: no colours on a terminal", ()),
+}
+"""Environment variables, and the options one of which a command must have to heed it (none: all commands do)."""
+
+
+def with_manual(command: click.Command, *, runs: bool = True) -> click.Command:
+    """Give a command, or each command below a group, an end of its help; one that `runs` nothing has no more codes."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            with_manual(below)
+        return command
+    options = {parameter.name for parameter in command.params}
+    possible = (None, *options) if runs else (None,)
+    codes = [f"{code:>5}  {text}" for code, text in EXITS.items() if NEEDS.get(code) in possible]
+    heard = {name: text for name, (text, needs) in VARIABLES.items() if not needs or not options.isdisjoint(needs)}
+    heeded = [f"  {name:<21} {text}" for name, text in heard.items()]
+    command.epilog = "\n".join(["\b", "Exit codes:", *codes, "", "\b", "Environment:", *heeded])
+    return command

@@ -1,0 +1,38 @@
+"""Single lines of TOML with a comment beside the value, for files that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any
+
+import tomli_w
+
+from mtft.texts import printable
+
+COLUMN = 44
+"""Where comments begin, if the value leaves room."""
+
+
+def toml_line(key: str, value: Any, comment: str = "") -> str:
+    """Write one key on one line."""
+    text = f"{key} = {toml_value(value)}"
+    return f"{text.ljust(COLUMN)}  # {one_line(comment)}" if comment else text
+
+
+def toml_value(value: Any) -> str:
+    """Write a value on one line: tables and lists inline, paths as text, decimals as numbers."""
+    if isinstance(value, Mapping):
+        pairs = [f"{toml_value(str(key))} = {toml_value(item)}" for key, item in value.items()]
+        return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, PurePath):
+        value = str(value)
+    return tomli_w.dumps({"x": float(value) if isinstance(value, Decimal) else value}).removeprefix("x = ").rstrip("\n")
+
+
+def one_line(text: str) -> str:
+    """Make a text fit to be a comment."""
+    return " ".join(printable(text).split())
