@@ -91,7 +91,9 @@ def test_completion_of_commands_imports_none(environment: dict[str, str]) -> Non
     found = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, env=environment | variables
     ).stdout
-    assert [line for line in found.splitlines() if line in cli.COMMANDS] == ["compare", "count-params"]
+    assert [line for line in found.splitlines() if line in cli.COMMANDS] == [
+        name for name in cli.COMMANDS if name.startswith("co")
+    ]
     assert found.endswith("[]\n")
 
 
