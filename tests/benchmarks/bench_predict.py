@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mtft.checkpoint import TrainedModel
 from mtft.data.records import TEXTS, Record
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.pretrained import weights_digest
 from mtft.evaluation import apply
+from mtft.plugin.manager import build_registry, load_plugins
 from mtft.prediction import predict
 from mtft.selection.mask import Mask
+from mtft.tasks.task import Source
 from tests.benchmarks.peers import PaddedModel
 from tests.benchmarks.session import Candidate, Goal, Session
 from tests.benchmarks.worker import timed
@@ -24,14 +28,20 @@ SECTION = "predict"
 PADDED_BATCH = 32
 
 
-def records(work: Workload, count: int) -> list[Record]:
-    """Return records of all three tasks' dev data, shuffled: texts and pairs as users mix them."""
+def records(work: Workload, count: int, kind: str = "mixed") -> list[Record]:
+    """Return records of dev data, shuffled: texts and pairs of all three tasks, or texts of very different lengths."""
     found = []
-    for task in tasks():
-        keys = TEXTS[task.source.input]
-        found += [dict(zip(keys, row.texts, strict=True)) for row in task.source.reader("dev", Path(work.data))]
+    for source in [task.source for task in tasks()] if kind == "mixed" else sentiment():
+        keys = TEXTS[source.input]
+        found += [dict(zip(keys, row.texts, strict=True)) for row in source.reader("dev", Path(work.data))]
     order = np.random.default_rng(0).permutation(len(found))[:count]
     return [Record(number, found[place], number) for number, place in enumerate(order)]
+
+
+def sentiment() -> list[Source]:
+    """Return the sources of sentiment: sentences of SST and reviews of CFIMDB."""
+    registry = build_registry(load_plugins())
+    return [registry.task("sst").source, *(s for s in registry.sources_for("sst") if s.name == "cfimdb")]
 
 
 def trained(work: Workload) -> TrainedModel:
@@ -45,13 +55,13 @@ def trained(work: Workload) -> TrainedModel:
 class Ours:
     """Answers of all tasks to each record; `chunk` records are read at a time, as `mtft predict --batch-size`."""
 
-    def __init__(self, work: dict[str, Any], chunk: int = 64) -> None:
-        self.work, self.chunk = Workload(**work), chunk
+    def __init__(self, work: dict[str, Any], chunk: int = 64, kind: str = "mixed") -> None:
+        self.work, self.chunk, self.kind = Workload(**work), chunk, kind
         self.trained = trained(self.work)
 
     def __call__(self, count: int) -> dict[str, Any]:
         """Predict `count` records."""
-        chosen = records(self.work, count)
+        chosen = records(self.work, count, self.kind)
         return {"seconds": timed(lambda: self.run(chosen)), "answers": self.answers}
 
     def run(self, chosen: list[Record]) -> None:
@@ -79,31 +89,76 @@ def fast_tokenizer(work: Workload) -> Any:
 class Padded:
     """One model and one head per kind of text, as individually trained models: batches of 32, padded.
 
-    A text goes to the sst model and a pair to the quora model, so each record gets one answer. Tokens come from
-    transformers' fast tokenizer; the loop is leaner than `transformers.pipeline`.
+    A text goes to the sst model and a pair to the quora model, so each record gets one answer.
     """
 
-    def __init__(self, work: dict[str, Any]) -> None:
-        self.work = Workload(**work)
+    def __init__(self, work: dict[str, Any], kind: str = "mixed") -> None:
+        self.work, self.kind = Workload(**work), kind
         self.model = PaddedModel(model(self.work)[0]).eval()
         self.tokenizer = fast_tokenizer(self.work)
 
     def __call__(self, count: int) -> dict[str, Any]:
         """Predict `count` records."""
-        chosen = records(self.work, count)
+        chosen = records(self.work, count, self.kind)
         return {"seconds": timed(lambda: self.run(chosen)), "answers": count}
 
-    @torch.inference_mode()
     def run(self, chosen: list[Record]) -> None:
         """Predict each kind of record with its model."""
         for task, kind in (("sst", "single"), ("quora", "pair")):
             texts = [tuple(r.texts[key] for key in TEXTS[kind]) for r in chosen if len(r.texts) == len(TEXTS[kind])]
-            for begin in range(0, len(texts), PADDED_BATCH):
-                columns = [list(column) for column in zip(*texts[begin : begin + PADDED_BATCH], strict=True)]
-                found = self.tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
-                mask = found["attention_mask"]
-                features = self.model.features(found["input_ids"], found["token_type_ids"], mask)
-                self.model.heads[task](*features, mask).tolist()
+            if texts:
+                self.answer(task, texts)
+
+    @torch.inference_mode()
+    def answer(self, task: str, texts: list[tuple[str, ...]]) -> None:
+        """Apply one task in a loop that is leaner than the pipeline's."""
+        for begin in range(0, len(texts), PADDED_BATCH):
+            columns = [list(column) for column in zip(*texts[begin : begin + PADDED_BATCH], strict=True)]
+            found = self.tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
+            mask = found["attention_mask"]
+            features = self.model.features(found["input_ids"], found["token_type_ids"], mask)
+            self.model.heads[task](*features, mask).tolist()
+
+
+class Pipeline(Padded):
+    """The same models in ``transformers.pipeline("text-classification", batch_size=32)``."""
+
+    def __init__(self, work: dict[str, Any], kind: str = "mixed") -> None:
+        super().__init__(work, kind)
+        from transformers import TextClassificationPipeline
+
+        self.pipelines = {
+            task: TextClassificationPipeline(
+                model=classifier(self.model, task), tokenizer=self.tokenizer, batch_size=PADDED_BATCH, device="cpu"
+            )
+            for task in ("sst", "quora")
+        }
+
+    def answer(self, task: str, texts: list[tuple[str, ...]]) -> None:
+        """Apply one task as a user would."""
+        inputs = [dict(zip(("text", "text_pair"), given, strict=False)) for given in texts]
+        list(self.pipelines[task](inputs, truncation=True))
+
+
+def classifier(padded: PaddedModel, task: str) -> Any:
+    """Return one head on the encoder as the kind of model that transformers' pipelines take."""
+    from transformers import PreTrainedModel
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    class Classifier(PreTrainedModel):
+        _supports_sdpa = True
+
+        def __init__(self) -> None:
+            config = deepcopy(padded.encoder.config)
+            config.num_labels = padded.heads[task].projection.out_features
+            super().__init__(config)
+            self.padded = padded
+
+        def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> Any:
+            features = self.padded.features(input_ids, token_type_ids, attention_mask)
+            return SequenceClassifierOutput(logits=self.padded.heads[task](*features, attention_mask))
+
+    return Classifier().eval()
 
 
 class Pairs:
@@ -127,8 +182,13 @@ def ours(**options: Any) -> Ours:
 
 
 def padded(**options: Any) -> Padded:
-    """Build the padded peer."""
+    """Build the lean padded peer."""
     return Padded(**options)
+
+
+def pipeline(**options: Any) -> Pipeline:
+    """Build transformers' pipelines."""
+    return Pipeline(**options)
 
 
 def pairs(**options: Any) -> Pairs:
@@ -141,12 +201,17 @@ def run(session: Session) -> None:
     count = 256 if session.quick else 640
     here = "tests.benchmarks.bench_predict"
     requests = [{"count": count}] * session.repeats
-    peer = Candidate("padded, batch 32", f"{here}:padded")
-    for chunk, note in ((64, "the default"), (1024, "--batch-size 1024")):
-        mtft = Candidate(f"mtft predict, {note}", f"{here}:ours", {"chunk": chunk})
-        session.compare(SECTION, mtft, peer, requests, what=f"{mtft.name}, all tasks, records/s",
-                        against="padded, batch 32, one task", goal=Goal("at least", 2.5),
-                        warm={"count": 16})  # fmt: skip
+    goal = Goal("at least", 2.5)
+    for kind, texts in (("mixed", "SST, Quora and STS"), ("lengths", "SST and CFIMDB, 3 to 512 tokens")):
+        peer = Candidate("transformers pipeline, batch 32", f"{here}:pipeline", {"kind": kind})
+        for chunk, note in ((64, "default"), (1024, "--batch-size 1024")):
+            mtft = Candidate(f"mtft predict, {note}", f"{here}:ours", {"chunk": chunk, "kind": kind})
+            session.compare(SECTION, mtft, peer, requests, what=f"{mtft.name}, all tasks: {texts}",
+                            against=f"{peer.name}, one task", goal=goal, warm={"count": 16})  # fmt: skip
+    lean = Candidate("padded loop, batch 32", f"{here}:padded")
+    mtft = Candidate("mtft predict, default", f"{here}:ours")
+    session.compare(SECTION, mtft, lean, requests, what=f"{mtft.name}, all tasks: SST, Quora and STS",
+                    against=f"{lean.name}, one task", warm={"count": 16})  # fmt: skip
     two = Candidate("quora and sts", f"{here}:pairs", {"tasks": ["quora", "sts"]})
     one = Candidate("quora", f"{here}:pairs", {"tasks": ["quora"]})
     session.compare(SECTION, two, one, [{"count": count // 2}] * session.repeats, what="two pair tasks in one pass",
