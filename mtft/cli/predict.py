@@ -17,7 +17,6 @@ from mtft.cli.options import options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import PredictConfig
-from mtft.data.records import bounded_lines
 from mtft.errors import DataError
 from mtft.texts import printable
 
@@ -61,6 +60,8 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
 @contextmanager
 def _lines(file: Path) -> Iterator[Iterator[str]]:
     """Open the input as lines of UTF-8 text; other bytes become what `read_records` refuses line by line."""
+    from mtft.data.records import bounded_lines
+
     name = "standard input" if str(file) == "-" else str(file)
     if name == "standard input" and sys.stdin.isatty():
         raise click.UsageError("no input: name a file or pipe texts into standard input", click.get_current_context())

@@ -80,14 +80,15 @@ def test_help_of_every_command_is_light() -> None:
     for name, (code, text, heavy) in json.loads(done.stdout).items():
         assert (code, heavy) == (0, []), name
         assert text.startswith(f"Usage: mtft {name} ")
-        assert "--json" in text or name == "predict"
+        assert "--json" in text or name in ("predict", "config show", "completion")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_option_names_its_neighbour(name: str) -> None:
-    option = "--quite" if name not in ("compare", "count-params", "tasks", "plugins") else "--jsn"
-    done = cli(*name.split(), option)
+    words = [*name.split(), "train"] if name == "config show" else name.split()
+    wrong, right = {"completion": ("--hlp", "--help"), "predict": ("--quite", "--quiet")}.get(name, ("--jsn", "--json"))
+    done = cli(*words, wrong)
     assert (done.code, done.out) == (2, "")
     assert "mtft: error: no such option" in done.err
-    assert ("--quiet" if option == "--quite" else "--json") in done.err
-    assert f"mtft: try 'mtft {name} --help'" in done.err
+    assert right in done.err
+    assert f"mtft: try 'mtft {' '.join(words)} --help'" in done.err
