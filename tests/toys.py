@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,23 @@ def toy_source(name: str, count: int, seed: int = 0) -> TrainingSource:
 def toy_sources(sizes: Mapping[str, int], seed: int = 0) -> list[TrainingSource]:
     """Draw several sources."""
     return [toy_source(name, count, seed) for name, count in sizes.items()]
+
+
+@dataclass(frozen=True)
+class Rowless:
+    """Stands for a source where just its name, task and size matter."""
+
+    name: str
+    size: int
+    task: str
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def rowless(sizes: Mapping[str, int], tasks: Mapping[str, str] | None = None) -> list[Rowless]:
+    """Return several, each of a task of its own unless `tasks` says otherwise."""
+    return [Rowless(name, size, (tasks or {}).get(name, name)) for name, size in sizes.items()]
 
 
 def mean_parts(sources: Sequence[TrainingSource], rows: Mapping[str, NDArray[np.int64]], task: str) -> list[Part]:

@@ -174,6 +174,16 @@ class BatchOptions(Options):
     )
 
 
+class SamplingOptions(Options):
+    """How often each task is trained."""
+
+    sampling: Literal["proportional", "sqrt", "annealed"] = Field(
+        "proportional",
+        description="rows of an epoch: every row once; tasks by the square root of their size; or annealed from the "
+        "first to the last epoch",
+    )
+
+
 class OptimizationOptions(Options):
     """How weights move."""
 

@@ -1,29 +1,80 @@
-"""Which rows make up which batch: pure functions of (seed, epoch)."""
+"""Which rows make up which batch: pure functions of (seed, epoch).
+
+An epoch always has as many rows as all sources together. By default they are all rows, each once. Other schedules
+draw tasks in proportion to a power of their size, the sources of one task still in proportion to theirs: a half
+("sqrt"), or a power that falls from 1 in the first epoch to 0.2 in the last ("annealed"; Stickland and Murray 2019,
+"BERT and PALs", section 4.2).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtft.seeding import numpy_generator
 
-Rows = Mapping[str, NDArray[np.int64]]
+Ints = NDArray[np.int64]
+Rows = Mapping[str, Ints]
 """Rows of each source present in a batch."""
 
+Sampling = Literal["proportional", "sqrt", "annealed"]
+LEAST_POWER = 0.2
+"""Where annealed sampling ends."""
 
-def epoch_batches(sizes: Mapping[str, int], batch_size: int, seed: int, epoch: int) -> list[Rows]:
-    """Shuffle the union of all sources and cut it into batches; every row appears exactly once.
 
-    `sizes` maps source names to row counts. A source without a row in a batch is absent from its mapping.
+def power(sampling: Sampling, epoch: int, epochs: int) -> float:
+    """Return the power of their size that tasks are drawn by in `epoch` (from 1) of `epochs`."""
+    if sampling == "annealed":
+        return 1 - (1 - LEAST_POWER) * (epoch - 1) / max(epochs - 1, 1)
+    return 1.0 if sampling == "proportional" else 0.5
+
+
+def drawn(sizes: Mapping[str, int], tasks: Mapping[str, str], power: float) -> dict[str, int]:
+    """Return how many rows of each source an epoch has; `tasks` names each source's task.
+
+    They add up to all rows; what rounding leaves goes to the largest remainders, the first of equal ones.
+    """
+    total = sum(sizes.values())
+    if power == 1 or not total:
+        return dict(sizes)
+    of_task = {task: sum(size for name, size in sizes.items() if tasks[name] == task) for task in tasks.values()}
+    weights = {name: size and size * of_task[tasks[name]] ** (power - 1) for name, size in sizes.items()}
+    exact = {name: total * weight / sum(weights.values()) for name, weight in weights.items()}
+    found = {name: int(share) for name, share in exact.items()}
+    rest = sorted(exact, key=lambda name: found[name] - exact[name])[: total - sum(found.values())]
+    return {name: count + (name in rest) for name, count in found.items()}
+
+
+def epoch_batches(
+    sizes: Mapping[str, int], batch_size: int, seed: int, epoch: int, counts: Mapping[str, int] | None = None
+) -> list[Rows]:
+    """Shuffle an epoch's rows of all sources and cut them into batches.
+
+    `sizes` maps source names to row counts; an epoch has each row once, or of each source as many as `counts` says:
+    all its rows as often as they fit, and some of them once more. A source without a row in a batch is absent from
+    its mapping.
     """
     names = list(sizes)
     starts = np.cumsum([0, *sizes.values()])
-    order = numpy_generator(seed, "order", epoch).permutation(int(starts[-1]))
+    if counts is None or dict(counts) == dict(sizes):
+        order = numpy_generator(seed, "order", epoch).permutation(int(starts[-1]))
+    else:
+        every = [start + _some(sizes[name], counts[name], seed, epoch, name)
+                 for name, start in zip(names, starts[:-1], strict=True)]  # fmt: skip
+        order = numpy_generator(seed, "order", epoch).permutation(np.concatenate(every))
     batches: list[Rows] = []
     for begin in range(0, len(order), batch_size):
         rows = order[begin : begin + batch_size]
         owners = np.searchsorted(starts, rows, side="right") - 1
         batches.append({names[i]: rows[owners == i] - starts[i] for i in np.unique(owners)})
     return batches
+
+
+def _some(size: int, count: int, seed: int, epoch: int, name: str) -> Ints:
+    """Draw `count` of `size` rows such that no row comes twice more often than another."""
+    whole, rest = divmod(count, size) if size else (0, 0)
+    more = numpy_generator(seed, "rows", name, epoch).permutation(size)[:rest]
+    return np.concatenate([np.tile(np.arange(size), whole), more])

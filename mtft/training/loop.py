@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mtft.data.sampling import epoch_batches
+from mtft.data.sampling import Rows, Sampling, drawn, epoch_batches, power
 from mtft.optimization.schedule import Schedule, learning_rate
 from mtft.training.step import NotFiniteError, Stepper, StepResult
 
@@ -21,6 +21,12 @@ class Plan:
     warmup: float = 0.1
     max_steps: int | None = None
     seed: int = 0
+    sampling: Sampling = "proportional"
+
+    def batches(self, sizes: Mapping[str, int], tasks: Mapping[str, str], epoch: int) -> list[Rows]:
+        """Return the batches of an epoch of datasets of the given sizes, each of the task that `tasks` names."""
+        counts = drawn(sizes, tasks, power(self.sampling, epoch, self.epochs))
+        return epoch_batches(sizes, self.batch_size, self.seed, epoch, counts)
 
     def steps(self, sizes: dict[str, int]) -> int:
         """Count the optimizer steps for datasets of the given sizes."""
@@ -65,18 +71,19 @@ Event = StepDone | StepSkipped | EpochDone
 
 
 def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 0) -> Iterator[Event]:
-    """Train epoch after epoch over the shuffled union of the stepper's sources.
+    """Train epoch after epoch over the stepper's sources, by default their shuffled union.
 
     Goes on after `epochs_done` whole epochs and `steps_done` steps in all. What comes when is a pure function of
     the plan, so a loop that goes on takes exactly the steps that are left of an unbroken one.
     """
     sizes = {name: len(source) for name, source in stepper.sources.items()}
+    tasks = {name: source.task for name, source in stepper.sources.items()}
     per_epoch = -(-sum(sizes.values()) // plan.batch_size)
     total, step = plan.steps(sizes), steps_done
     for epoch in range(epochs_done + 1, plan.epochs + 1):
         if step == total and step <= per_epoch * (epoch - 1):
             return
-        for rows in epoch_batches(sizes, plan.batch_size, plan.seed, epoch)[step - per_epoch * (epoch - 1) :]:
+        for rows in plan.batches(sizes, tasks, epoch)[step - per_epoch * (epoch - 1) :]:
             if step == total:
                 break
             rate = plan.rate(step, total)

@@ -103,7 +103,7 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -
     steps = make_plan(config).steps(sizes)
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
     evaluated = epochs * sum(len(data.table.ids) for data in dev.values())
-    return Work(steps, {"select": tokens(scored(config, sizes)), "train": tokens(schedule(config, sizes)),
+    return Work(steps, {"select": tokens(scored(config, sizes)), "train": tokens(schedule(config, prepared.sources)),
                         "evaluate": evaluated})  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _step_time(
         surgery=surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
         micro_batch_tokens=config.micro_batch_tokens, seed=config.seed,
     )  # fmt: skip
-    batch = next(iter(schedule(config, {source.name: len(source) for source in prepared.sources})))
+    batch = next(iter(schedule(config, prepared.sources)))
     whole = _tokens(stepper, batch)
     share = min(1.0, PROBE_TOKENS / whole)
     few = {name: rows[:1] for name, rows in batch.items()}

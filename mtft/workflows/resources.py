@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mtft.errors import ConfigError
 from mtft.evaluation import BUDGET
 from mtft.machine import available_bytes, free_disk_bytes, release, resident_bytes
 from mtft.memory import activation_bytes, heaviest, phases
+from mtft.optimization.gradients import TrainingSource
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask
 from mtft.training.loop import Plan
@@ -62,15 +63,17 @@ class Disk:
 def make_plan(config: TrainConfig) -> Plan:
     """Return how long and how fast to train."""
     return Plan(
-        config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed
-    )
+        config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed,
+        config.sampling,
+    )  # fmt: skip
 
 
-def schedule(config: TrainConfig, sizes: dict[str, int]) -> Iterator[Rows]:
+def schedule(config: TrainConfig, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
     """Yield the rows of every step of a training."""
-    left = make_plan(config).steps(sizes)
+    plan, sizes = make_plan(config), {source.name: len(source) for source in sources}
+    left = plan.steps(sizes)
     for epoch in range(1, config.epochs + 1):
-        for rows in epoch_batches(sizes, config.batch_size, config.seed, epoch)[:left]:
+        for rows in plan.batches(sizes, {source.name: source.task for source in sources}, epoch)[:left]:
             yield rows
             left -= 1
 
@@ -120,7 +123,7 @@ def memory(
         counts,
         baseline=baseline,
         scoring=most(tables, lambda: scored(config, sizes), tokens, dropout=config.selection_dropout),
-        training=most(tables, lambda: schedule(config, sizes), tokens),
+        training=most(tables, lambda: schedule(config, prepared.sources), tokens),
         evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
         scores=2 if config.combine == "normalised" else 1,
     )

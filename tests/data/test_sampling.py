@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.data.sampling import Rows, epoch_batches
+from mtft.data.sampling import Rows, drawn, epoch_batches, power
 
 SIZES = {"sst": 7, "quora": 12, "sts": 1}
 
@@ -63,3 +63,53 @@ def test_rows_mix_well() -> None:
     """Over many epochs a row is in the first half of the batches half the time."""
     hits = [0 in batch.get("sts", []) for epoch in range(400) for batch in epoch_batches(SIZES, 10, 0, epoch)[:1]]
     assert sum(hits) == pytest.approx(200, abs=50)
+
+
+TASKS = {"sst": "sst", "more": "sst", "quora": "quora", "sts": "sts"}
+COUNTS = st.fixed_dictionaries({name: st.integers(0, 400) for name in TASKS})
+
+
+@given(COUNTS, st.floats(0, 1))
+def test_drawn_rows_add_up_and_follow_the_power_of_the_tasks_sizes(sizes: dict[str, int], share: float) -> None:
+    total = sum(sizes.values())
+    counts = drawn(sizes, TASKS, share)
+    assert sum(counts.values()) == total
+    assert list(counts) == list(sizes)
+    assert all(counts[name] == 0 for name, size in sizes.items() if size == 0)
+    of_task = {task: sum(sizes[name] for name in sizes if TASKS[name] == task) for task in TASKS.values()}
+    weights = {task: size**share if size else 0.0 for task, size in of_task.items()}
+    for name, count in counts.items():  # the tasks by the power, inside a task by size
+        task = TASKS[name]
+        if sizes[name]:
+            exact = total * weights[task] / sum(weights.values()) * sizes[name] / of_task[task]
+            assert abs(count - exact) < 1 + 1e-6
+
+
+def test_powers_are_those_of_the_paper() -> None:
+    assert [power("annealed", epoch, 5) for epoch in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
+    assert power("annealed", 1, 1) == power("proportional", 2, 3) == 1.0
+    assert power("sqrt", 1, 3) == 0.5
+    assert drawn({"a": 100, "b": 400}, {"a": "a", "b": "b"}, 0.5) == {"a": 167, "b": 333}
+    assert drawn({"a": 100, "b": 400}, {"a": "a", "b": "b"}, 1.0) == {"a": 100, "b": 400}
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, st.integers(1, 60), st.integers(0, 2**40), st.integers(1, 4), st.sampled_from([0.0, 0.2, 0.5, 1.0]))
+def test_no_row_comes_twice_more_often_than_another(
+    sizes: dict[str, int], batch_size: int, seed: int, epoch: int, share: float
+) -> None:
+    counts = drawn(sizes, TASKS, share)
+    batches = epoch_batches(sizes, batch_size, seed, epoch, counts)
+    assert plain(batches) == plain(epoch_batches(sizes, batch_size, seed, epoch, counts))
+    assert len(batches) == -(-sum(sizes.values()) // batch_size)
+    for name, size in sizes.items():
+        rows = np.concatenate([batch[name] for batch in batches if name in batch] or [np.empty(0, np.int64)])
+        assert len(rows) == counts[name]
+        if size:
+            often = np.bincount(rows, minlength=size)
+            assert len(often) == size
+            assert often.max() - often.min() <= 1
+
+
+def test_as_many_rows_as_there_are_is_the_plain_union() -> None:
+    assert plain(epoch_batches(SIZES, 3, 5, 2, dict(SIZES))) == plain(epoch_batches(SIZES, 3, 5, 2))

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from toys import toy_model, toy_sources
+from toys import rowless, toy_model, toy_sources
 
 from mtft.optimization.schedule import learning_rate
 from mtft.training.loop import EpochDone, Event, Plan, StepDone, StepSkipped, train
@@ -24,7 +24,7 @@ class Recorder:
     """Stands for a stepper: keeps what it was told to do."""
 
     def __init__(self, sizes: dict[str, int]) -> None:
-        self.sources = {name: range(size) for name, size in sizes.items()}
+        self.sources = {source.name: source for source in rowless(sizes)}
         self.calls: list[tuple[Rows, float, int]] = []
 
     def step(self, rows: Rows, rate: float, number: int) -> StepResult:
@@ -168,7 +168,19 @@ def test_a_training_goes_on_bit_for_bit() -> None:
 
 
 def test_steps_are_counted() -> None:
-    assert Plan(3, 7, 1.0).steps(SIZES) == 9
+    assert Plan(3, 7, 1.0).steps(SIZES) == Plan(3, 7, 1.0, sampling="annealed").steps(SIZES) == 9
     assert Plan(3, 7, 1.0, max_steps=5).steps(SIZES) == 5
     assert Plan(3, 20, 1.0).steps(SIZES) == 3
     assert np.isclose(Plan(1, 1, 2.0, schedule="constant", warmup=0.0).rate(0, 20), 2.0)
+
+
+@pytest.mark.parametrize("sampling", ["sqrt", "annealed"])
+def test_sampling_keeps_the_steps_and_brings_small_tasks_more_often(sampling: str) -> None:
+    sizes = {"sst": 90, "quora": 400, "sts": 10}
+    plan = Plan(2, 20, 1e-3, sampling=sampling)  # type: ignore[arg-type]
+    recorder, _ = run(plan, sizes=sizes)
+    assert len(recorder.calls) == plan.steps(sizes)
+    seen = sum(len(rows.get("sts", ())) for rows, _, _ in recorder.calls[len(recorder.calls) // 2 :])
+    assert seen > 40  # in the last epoch; by size it would be 10
+    resumed, _ = run(plan, 0, 7, sizes=sizes)
+    assert comparable(resumed) == comparable(recorder)[7:]

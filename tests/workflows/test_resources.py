@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toys import rowless
 
 from mtft.config.schema import TrainConfig
 from mtft.data.sampling import epoch_batches
@@ -26,7 +27,7 @@ def config(**values: object) -> TrainConfig:
 
 @pytest.mark.parametrize(("steps", "expected"), [(None, 6), (5, 5), (2, 2), (9, 6)])
 def test_the_schedule_is_that_of_training(steps: int | None, expected: int) -> None:
-    found = list(schedule(config(epochs=2, batch_size=32, max_steps=steps), SIZES))
+    found = list(schedule(config(epochs=2, batch_size=32, max_steps=steps), rowless(SIZES)))  # type: ignore[arg-type]
     assert len(found) == expected
     first, second = epoch_batches(SIZES, 32, 0, 1), epoch_batches(SIZES, 32, 0, 2)
     for mine, theirs in zip(found, [*first, *second], strict=False):
