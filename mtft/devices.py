@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from contextlib import suppress
 
 import torch
 
+from mtft import processes
 from mtft.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ def find_device(name: str) -> torch.device:
         raise ConfigError(f"--device: {name!r} is not available to torch {torch.__version__} here (allowed: {allowed})")
     if name != "cuda":
         return torch.device(name)
-    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    number, count = processes.local_rank(), torch.cuda.device_count()
     if number >= count:
         raise ConfigError(f"--device: local process {number} finds {count} CUDA devices; start at most one for each")
     return torch.device("cuda", number)

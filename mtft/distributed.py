@@ -6,10 +6,13 @@ same plan; they only exchange sums (gradients, losses, outputs) and short texts,
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
+from mtft import processes
 from mtft.errors import MtftError
 
 Ints = NDArray[np.int64]
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others; one that is lost is noticed at once."""
+
+_groups = itertools.count()
+
+
+class LostError(MtftError):
+    """Another process of this run has ended."""
 
 
 class Group:
@@ -107,24 +121,61 @@ class Group:
 ALONE = Group()
 
 
-def restarted() -> bool:
-    """Tell whether ``torchrun`` started this process anew after one of them was lost."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-
-
 @contextmanager
-def joined() -> Iterator[Group]:
-    """Join the processes that ``torchrun`` started; without it, this one is alone."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or "RANK" not in os.environ:
+def joined(patience: timedelta = PATIENCE) -> Iterator[Group]:
+    """Join the processes that ``torchrun`` started, waiting for them as long as `patience`; without it, stay alone.
+
+    Of an error that several processes meet, one on each machine is left to tell it: the others have it `told`.
+    """
+    if processes.size() == 1:
         yield ALONE
         return
     with _together():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        store, rank, size = next(rendezvous("env://", timeout=patience))
+        # what former processes, or former groups of these, left in the store is not meant for this group
+        name = f"mtft/{processes.restarts()}/{size}/{next(_groups)}"
+        store = dist.PrefixStore(name, store)  # type: ignore[attr-defined]
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
     try:
-        yield Group(dist.get_rank(), size)
+        yield Group(rank, size)
+    except LostError as error:
+        reason = _failure(store)
+        if reason:
+            error.args = (f"another process of this run failed: {reason}",)
+        error.told = not _first_to_tell(store, reason)
+        raise
+    except MtftError as error:
+        error.told = not _first_to_tell(store, str(error))
+        _announce(store, str(error))
+        raise
+    except Exception as error:
+        _announce(store, f"{type(error).__name__}: {error}")
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def _announce(store: Any, text: str) -> None:
+    """Leave word of what ended this process, for those that will only find it lost."""
+    with suppress(RuntimeError):
+        store.set("failure", text)
+
+
+def _failure(store: Any) -> str:
+    """Return the error that another process ended with; nothing if it did not come to say so."""
+    with suppress(RuntimeError):
+        if store.check(["failure"]):
+            return bytes(store.get("failure")).decode()
+    return ""
+
+
+def _first_to_tell(store: Any, text: str) -> bool:
+    """Tell whether no other process on this machine has met the same error."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with suppress(RuntimeError):
+        return int(store.add(f"told/{os.environ.get('GROUP_RANK', '0')}/{digest}", 1)) == 1
+    return True
 
 
 @contextmanager
@@ -134,7 +185,7 @@ def _together() -> Iterator[None]:
         yield
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
-        raise MtftError(
+        raise LostError(
             f"another process of this run is lost ({reason}); its own error says why. "
             f"A training goes on from its last checkpoint with --resume RUN"
         ) from None

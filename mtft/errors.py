@@ -11,6 +11,9 @@ class MtftError(Exception):
 
     exit_code = 1
 
+    told: bool | None = None
+    """Whether another process of the run says the same; None before this one has joined the others."""
+
 
 class ConfigError(MtftError):
     """A flag, a configuration key or a combination of them is wrong."""

@@ -45,15 +45,44 @@ def apply(
     return {task: group.sum(outputs).numpy() for task, outputs in found.items()}
 
 
+def lead(
+    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], group: Group
+) -> dict[str, NDArray[np.float32]]:
+    """`apply` in process 0 of a `group` whose others `follow`; they know nothing of the table but what this sends."""
+    if group.size > 1:
+        arrays = {"ids": table.ids, "segments": table.segments, "offsets": table.offsets}
+        sent = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        group.of_first(sent, [list(tasks), table.per_example])
+    return apply(model, table, tasks, group=group)
+
+
+def dismiss(group: Group) -> None:
+    """Let those that `follow` go."""
+    if group.size > 1:
+        group.of_first({}, [[], 0])
+
+
+def follow(model: MultiTaskModel, group: Group) -> None:
+    """Compute this process's share of whatever process 0 `lead`s through, until it says that this is all."""
+    while True:
+        sent, (tasks, per_example) = group.of_first({}, None)
+        if not tasks:
+            return
+        arrays = {name: tensor.numpy() for name, tensor in sent.items()}
+        apply(model, TokenTable(**arrays, per_example=per_example), tasks, group=group)
+
+
 def read_values(model: MultiTaskModel, task: Task, table: TokenTable, group: Group = ALONE) -> Array:
     """Return the task's readable values: probabilities [n, C] or scores [n]."""
     return task.output.read(apply(model, table, [task.name], group=group)[task.name])
 
 
-def read_together(model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable]) -> list[Array]:
+def read_together(
+    model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable], group: Group = ALONE
+) -> list[Array]:
     """Return each task's readable values of its own table; a row that several tables hold is encoded once."""
     merged, places = merge(tables)
-    raw = apply(model, merged, [task.name for task in tasks])
+    raw = apply(model, merged, [task.name for task in tasks], group=group)
     return [task.output.read(raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mtft.checkpoint import TrainedModel
 from mtft.data.records import TEXTS, Record
-from mtft.errors import ConfigError
-from mtft.evaluation import apply
+from mtft.distributed import ALONE, Group
+from mtft.errors import ConfigError, DataError
+from mtft.evaluation import dismiss, lead
 from mtft.tasks.task import Task
 
 BLOCK = 1_000_000
@@ -32,17 +33,24 @@ def predict(
     every: bool,
     chunk: int,
     wait: bool = True,
-) -> Iterator[dict[str, Any]]:
+    group: Group = ALONE,
+) -> Generator[dict[str, Any], None, None]:
     """Yield one mapping per record, in order: its id and what each task says, or its id and the "error".
 
     With `every`, a record gets those of the tasks that its texts allow, at least one; otherwise each record
     needs the texts of all tasks. At most `chunk` records are held at a time, and about `BLOCK` characters; without
-    `wait`, none is read after one with an error before that is yielded.
+    `wait`, none is read after one with an error before that is yielded. This is process 0 of a `group`,
+    whose others `follow`.
     """
     if not tasks:
         raise ConfigError("no task to predict")
-    for block in _blocks((_judged(record, tasks, every) for record in records), chunk, wait):
-        yield from _predict_block(trained, block, tasks)
+    try:
+        for block in _blocks((_judged(record, tasks, every) for record in records), chunk, wait):
+            yield from _predict_block(trained, block, tasks, group)
+    except (DataError, GeneratorExit):  # the others wait for more; any other error ends them too
+        dismiss(group)
+        raise
+    dismiss(group)
 
 
 def _judged(record: Record, tasks: Sequence[Task], every: bool) -> Record:
@@ -72,7 +80,9 @@ def _blocks(records: Iterable[Record], chunk: int, wait: bool) -> Iterator[list[
         yield block
 
 
-def _predict_block(trained: TrainedModel, block: list[Record], tasks: Sequence[Task]) -> list[dict[str, Any]]:
+def _predict_block(
+    trained: TrainedModel, block: list[Record], tasks: Sequence[Task], group: Group
+) -> list[dict[str, Any]]:
     results = [{"id": record.id, **({"error": record.error} if record.error else {})} for record in block]
     asked: dict[tuple[int, tuple[str, ...]], list[Task]] = defaultdict(list)
     for task in tasks:
@@ -84,7 +94,7 @@ def _predict_block(trained: TrainedModel, block: list[Record], tasks: Sequence[T
         groups[tuple(task.name for task in wanted)].append(row)
     for names, rows in groups.items():
         wanted = [task for task in tasks if task.name in names]
-        _fill(trained, [results[place] for place, _ in rows], [texts for _, texts in rows], wanted)
+        _fill(trained, [results[place] for place, _ in rows], [texts for _, texts in rows], wanted, group)
     order = ("id", *(task.name for task in tasks), "truncated", "error")
     return [{key: result[key] for key in order if key in result} for result in results]
 
@@ -99,13 +109,19 @@ def _needs(tasks: Sequence[Task]) -> str:
     return " or ".join(dict.fromkeys(" and ".join(keys) for task in tasks for keys in columns(task)))
 
 
-def _fill(trained: TrainedModel, results: list[dict[str, Any]], rows: list[tuple[str, ...]], tasks: list[Task]) -> None:
+def _fill(
+    trained: TrainedModel,
+    results: list[dict[str, Any]],
+    rows: list[tuple[str, ...]],
+    tasks: list[Task],
+    group: Group,
+) -> None:
     """Encode rows of one kind of input once and add what every task says to the results.
 
     A result whose texts the length limit cut says ``"truncated": true``.
     """
     table, truncation = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
-    raw = apply(trained.model, table, [task.name for task in tasks])
+    raw = lead(trained.model, table, [task.name for task in tasks], group)
     for task in tasks:
         for result, value in zip(results, task.output.read(raw[task.name]), strict=True):
             result[task.name] = task.output.present(value)

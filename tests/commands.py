@@ -22,6 +22,9 @@ TASKS = ("sst", "quora", "sts")
 FEW = ("--sample", "--max-steps", "4", "--batches", "2")
 """Options of a training that takes a second."""
 
+VARY = ("environment.json", "times.jsonl")
+"""Files of a run that are others each time."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -83,6 +86,12 @@ def shell(script: str, **environment: str) -> Done:
         ["bash", "-c", function + script], capture_output=True, text=True, check=False, env=clean(**environment)
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Return what must be the same for the same seed, by name: everything but times and environment."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files if file.name not in VARY}
 
 
 def digests(directory: Path) -> dict[str, str]:

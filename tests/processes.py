@@ -14,7 +14,10 @@ from toys import toy_model, toy_sources
 from mtft.data.sampling import epoch_batches
 from mtft.distributed import Group, joined
 from mtft.evaluation import apply
-from mtft.selection.score import gradient_score
+from mtft.model import MultiTaskModel
+from mtft.optimization.flat import FlatParameters
+from mtft.optimization.gradients import TrainingSource
+from mtft.selection.score import Save, gradient_score
 from mtft.training.step import Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 2, "cfimdb": 4, "quora-consistency": 5}
@@ -29,6 +32,7 @@ def work(group: Group, dropout: float = 0.0) -> dict[str, torch.Tensor]:
     for statistic in ("sum", "fisher"):
         batches = epoch_batches(SIZES, 10, 0, 0)
         found[statistic] = gradient_score(model, flat, sources, batches, statistic=statistic, budget=60, group=group)
+    found["resumed"] = scored_in_two(model, flat, sources, group)
     sent = group.sent
     stepper = Stepper(model, flat, sources, SELECTION, micro_batch_tokens=60, group=group)
     losses = []
@@ -42,6 +46,23 @@ def work(group: Group, dropout: float = 0.0) -> dict[str, torch.Tensor]:
         outputs = apply(model, source.table, [source.task], budget=60, group=group)
         found[f"outputs.{source.name}"] = torch.from_numpy(np.array(outputs[source.task]))
     return found
+
+
+def scored_in_two(
+    model: MultiTaskModel, flat: FlatParameters, sources: list[TrainingSource], group: Group
+) -> torch.Tensor:
+    """Score, keep what there is each time, and score again from the middle."""
+    kept = []
+
+    def keep(save: Save) -> None:
+        tensors, position = save()
+        kept.append(({name: tensor.clone() for name, tensor in tensors.items()}, position))
+
+    for start in (None, 1):
+        middle = kept[len(kept) // 2] if start else None
+        score = gradient_score(model, flat, sources, epoch_batches(SIZES, 10, 0, 0), statistic="fisher", budget=60,
+                               group=group, start=middle, keep=keep)  # fmt: skip
+    return score
 
 
 def main(out: Path, what: str) -> None:

@@ -77,6 +77,11 @@ def test_a_repeated_run_has_the_same_bits(processes: list[Found], tmp_path: Path
         assert [name for name, tensor in processes[0][0].items() if not torch.equal(tensor, again[name])] == []
 
 
+def test_a_selection_that_goes_on_has_the_same_bits(processes: list[Found]) -> None:
+    for found, _ in processes:
+        assert torch.equal(found["0.0.resumed"], found["0.0.fisher"])
+
+
 def test_dropout_is_another_in_each_process(processes: list[Found]) -> None:
     assert not torch.allclose(processes[0][0]["0.2.losses"], work(ALONE, 0.2)["losses"])
 
@@ -106,7 +111,7 @@ def test_a_lost_process_ends_the_others_with_an_error_that_says_what_to_do(tmp_p
     (code, error), lost = start(2, tmp_path, "die")
     assert lost[0] == 9
     assert code == 1
-    assert "MtftError: another process of this run is lost (" in error
+    assert "LostError: another process of this run is lost (" in error
     assert "--resume RUN" in error
 
 

@@ -36,7 +36,7 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.evaluate import evaluate
 
-    with open_services(loaded, quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet, shared=True) as services:
         result = evaluate(run, loaded.config, services)
     try:
         if as_json:

@@ -9,13 +9,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from types import FrameType
 from typing import NoReturn, TextIO
 
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
+from mtft import processes
 from mtft.errors import MtftError, unknown
 from mtft.texts import printable
 
@@ -42,6 +43,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("mtft.cli.completion:command", "Print what makes the shell complete mtft."),
 }
 """Name of a command -> where it is, and what `mtft --help` says of it without importing it."""
+
+SHARED = ("train", "select", "eval", "predict")
+"""Commands whose work the processes that ``torchrun`` started share; any other is left to the first of them."""
 
 
 class LazyGroup(click.Group):
@@ -95,37 +99,50 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)
+    if processes.rank() and context.invoked_subcommand not in SHARED:
+        context.exit(0)
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    `mtft.cli.manual.EXITS` says what each means.
+    `mtft.cli.manual.EXITS` says what each means. Of several processes that ``torchrun`` started the first one prints,
+    and what ends them all is told once on each machine.
     """
     _open_closed()
-    try:
-        with _terminable():
-            code = _dispatch(list(sys.argv[1:] if args is None else args))
-            sys.stdout.flush()
-            return code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", 130)
-    except _TerminatedError:
-        return _fail("terminated", 143)
-    except BrokenPipeError:
-        _silence(sys.stdout, sys.stderr)
-        return 0
-    except MtftError as error:
-        return _fail(f"error: {error}", error.exit_code)
-    except click.ClickException as error:
-        return _fail(f"error: {_usage(error)}", error.exit_code)
-    except OSError as error:
+    with _terminable():
+        try:
+            with _first_prints():
+                code = _dispatch(list(sys.argv[1:] if args is None else args))
+                sys.stdout.flush()
+                return code
+        except BrokenPipeError:
+            _silence(sys.stdout, sys.stderr)
+            return 0
+        except BaseException as error:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends this process is told
+            return _told(error)
+
+
+def _told(error: BaseException) -> int:
+    """Tell what ended the command and return the exit code; what is none of ours to end is raised again."""
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return _fail("interrupted", 130, told=None)
+    if isinstance(error, _TerminatedError):
+        return _fail("terminated", 143, told=None)
+    if isinstance(error, MtftError):
+        return _fail(f"error: {error}", error.exit_code, told=error.told)
+    if isinstance(error, click.ClickException):
+        return _fail(f"error: {_usage(error)}", error.exit_code, told=None)
+    if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return _fail(f"error: {(error.strerror or str(error)).lower()}{place}", 1)
-    except Exception as error:
+    if isinstance(error, Exception):
         if os.environ.get("MTFT_TRACEBACK") == "1":
             traceback.print_exc()
         return _fail(f"internal error: {type(error).__name__}: {error} (MTFT_TRACEBACK=1 shows where)", 1)
+    raise error
 
 
 def _open_closed() -> None:
@@ -133,6 +150,16 @@ def _open_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+@contextmanager
+def _first_prints() -> Iterator[None]:
+    """Leave stdout to the first of several processes."""
+    if processes.rank() == 0:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _dispatch(args: list[str]) -> int:
@@ -189,8 +216,13 @@ def _usage(error: click.ClickException) -> str:
     return text[:1].lower() + text[1:] + hint
 
 
-def _fail(text: str, code: int) -> int:
-    """Print an error, each of its lines marked, and return the exit code, whatever becomes of the streams."""
+def _fail(text: str, code: int, *, told: bool | None = False) -> int:
+    """Print an error, each of its lines marked, and return the exit code, whatever becomes of the streams.
+
+    What another process has `told` is not printed again; None leaves it to the first on each machine.
+    """
+    if told if told is not None else processes.local_rank() > 0:
+        return code
     try:
         sys.stdout.flush()
     except OSError:

@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,11 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.predict import predict
 
-    with _lines(file) as lines, open_services(loaded, quiet=quiet) as services:
-        results = predict(run, lines, loaded.config, services)
+    with (
+        open_services(loaded, quiet=quiet, shared=True, serving=True) as services,
+        _lines(file) if services.group.first else nullcontext(()) as lines,
+        closing(predict(run, lines, loaded.config, services)) as results,
+    ):
         if loaded.config.output_format == "tsv":
             _print_table(results)
         else:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from mtft import processes
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import RefineConfig
+from mtft.errors import ConfigError
 
 
 @click.command("refine")
@@ -29,6 +31,8 @@ def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None,
       mtft refine runs/unified --tasks sst,quora,sts --out runs/refined
       mtft refine --resume runs/refined
     """  # noqa: D301 - click reads the backspace
+    if processes.size() > 1:
+        raise ConfigError("mtft refine trains one small head at a time, in one process: start it without torchrun")
     from mtft.workflows.refine import refine
 
     with open_services(loaded, quiet=quiet) as services:

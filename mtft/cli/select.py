@@ -29,7 +29,7 @@ def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, qu
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.select import select
 
-    with open_services(loaded, quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet, shared=True) as services:
         result = select(loaded.config, services, resume)
     if as_json:
         print_json(result)

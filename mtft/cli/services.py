@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mtft import processes
 from mtft.cli.console import Progress as Display
 from mtft.cli.console import say
 from mtft.cli.main import VERBOSE
@@ -21,19 +21,27 @@ if TYPE_CHECKING:
     from mtft.workflows.services import Progress, Services
 
 
+IDLE = timedelta(days=7)
+"""How long processes that serve wait for something to do."""
+
+
 @contextmanager
-def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator[Services]:
+def open_services(
+    loaded: Loaded[Any] | None = None, *, quiet: bool, shared: bool = False, serving: bool = False
+) -> Iterator[Services]:
     """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing.
 
-    Of several processes that ``torchrun`` started the first one speaks and prints, the others only tell errors.
+    Several processes that ``torchrun`` started share the work of a command that is `shared`; `serving` ones wait for
+    it. Any other command is left to the first one, which alone speaks, and alone goes on to what follows.
     """
-    from mtft.distributed import joined
+    if not shared and processes.rank():
+        raise click.exceptions.Exit(0)
+    from mtft.distributed import ALONE, PATIENCE, joined
     from mtft.workflows.services import services
 
     start, last = (0.0, 0), 0
-    with joined() as group, Display(quiet=quiet or not group.first) as display:
-        if not group.first:
-            quiet, sys.stdout = True, open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    joining = joined(IDLE if serving else PATIENCE) if shared else nullcontext(ALONE)
+    with joining as group, Display(quiet=quiet or not group.first) as display:
 
         def progress(at: Progress) -> None:
             nonlocal start, last
@@ -49,7 +57,10 @@ def open_services(loaded: Loaded[Any] | None = None, *, quiet: bool) -> Iterator
         declared, place = {}, ""
         if loaded and "declared" in loaded.origins:
             declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
-        yield services((lambda text: None) if quiet else say, progress, declared, place, group)
+        silent = quiet or not group.first
+        yield services((lambda text: None) if silent else say, progress, declared, place, group)
+    if not group.first:
+        raise click.exceptions.Exit(0)
 
 
 def _say_origins(loaded: Loaded[Any]) -> None:

@@ -38,7 +38,7 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
         return
     from mtft.workflows.train import train
 
-    with open_services(loaded, quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet, shared=True) as services:
         result = train(loaded.config, services, resume)
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})

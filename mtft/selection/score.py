@@ -52,8 +52,9 @@ def gradient_score(
     "joint" adds the tasks' gradients (with "sum") or their scores (with "abs" and "fisher", whose batches are each
     task's own), "normalised" divides each task's score by its sum first. Dropout is on
     only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
-    The processes of a `group` read a share each and get the same score. After each micro-batch `keep` is given what
-    returns the tensors and the position from which to `start` again, with the same result to the bit.
+    The processes of a `group` read a share each and get the same score. After each micro-batch, in a group after each
+    chunk, `keep` is given what returns the tensors and the position from which to `start` again, with the same result
+    to the bit.
     """
     model.train(seed is not None)
     counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
@@ -62,8 +63,12 @@ def gradient_score(
     tasks_done, chunks_done, skip = (0, 0, 0) if start is None else start[1]
     flat.zero_grad()
     if start is not None:
-        for name, tensor in {**tensors, "grad": flat.grad}.items():
+        for name, tensor in tensors.items():
             tensor.copy_(start[0][name])
+        if group.size == 1:
+            flat.grad.copy_(start[0]["grad"])
+        else:  # what one process had of a chunk is no share of it
+            skip = 0
     for place, task in list(enumerate(dict.fromkeys(source.task for source in sources)))[tasks_done:]:
         present = [source for source in sources if source.task == task and counts[source.name]]
         weight = sum(source.weight for source in present)
@@ -71,12 +76,14 @@ def gradient_score(
         for number, rows in list(enumerate(_chunks(batches, present, whole=statistic == "sum")))[chunks_done:]:
             names = () if seed is None else (seed, "select", task, number)
             parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
-            watch = _watch(tensors, flat, (place, number), skip, progress, keep)
+            watch = _watch(tensors, flat, (place, number), skip, progress, keep if group.size == 1 else None)
             accumulate(model, parts, budget=budget, seed=names, progress=watch, group=group, skip=skip)
             group.sum(flat.grad)
             _add(score, flat.grad, statistic)
             flat.zero_grad()
             skip = 0
+            if keep and group.size > 1:
+                keep(_state(tensors, flat, (place, number + 1, 0)))
         chunks_done = 0
         if combination == "normalised":
             _square(score, statistic)
@@ -101,9 +108,14 @@ def _watch(
         if progress:
             progress(examples, tokens)
         if keep:
-            keep(lambda: ({**tensors, "grad": flat.grad}, (*place, done)))
+            keep(_state(tensors, flat, (*place, done)))
 
     return watch
+
+
+def _state(tensors: Mapping[str, Tensor], flat: FlatParameters, position: Position) -> Save:
+    """Return what returns the state of a scoring."""
+    return lambda: ({**tensors, "grad": flat.grad}, position)
 
 
 def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole: bool) -> list[Rows]:

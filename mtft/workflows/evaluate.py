@@ -14,11 +14,13 @@ from mtft.data.declared_reader import DeclaredReader
 from mtft.data.shares import in_half
 from mtft.errors import ConfigError, unknown
 from mtft.evaluation import read_together
+from mtft.files import to_json
 from mtft.metrics import calibration, confusion, metric
 from mtft.outputs import Array
 from mtft.resampling import bootstrap_interval
 from mtft.tasks.task import Task
 from mtft.workflows.preparation import data_directory, load_source, machine
+from mtft.workflows.resume import agree_on_model, table_digest
 from mtft.workflows.services import Services
 
 
@@ -67,11 +69,15 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         )
         for task in tasks
     }  # fmt: skip
+    digests = to_json({name: table_digest(found.table, found.targets) for name, found in data.items()})
+    agree_on_model(config, trained, services.group, {"data": digests})
     values = {
         task.name: found
-        for group in sharing(tasks, config.split)
+        for together in sharing(tasks, config.split)
         for task, found in zip(
-            group, read_together(trained.model, group, [data[task.name].table for task in group]), strict=True
+            together,
+            read_together(trained.model, together, [data[task.name].table for task in together], services.group),
+            strict=True,
         )
     }
     found = {}

@@ -61,6 +61,12 @@ class Keeper:
         if asked:
             raise StoppedError(f"stopped by --max-time after step {number}; {self.hint}")
 
+    def end_if_asked(self) -> None:
+        """Act on a signal at once: between two steps of several processes nothing can be saved together."""
+        if self._signal and self.group.size > 1:
+            self._unwatch()
+            signal.raise_signal(self._signal)
+
     @staticmethod
     def _save(save: Callable[[], None]) -> bool:
         save()

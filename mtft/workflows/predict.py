@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mtft.checkpoint import load_model
+from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import PredictConfig
 from mtft.data.records import TEXTS, read_records
+from mtft.distributed import Group
 from mtft.errors import ConfigError, DataError
+from mtft.evaluation import follow
 from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
 from mtft.workflows.evaluate import chosen_tasks
 from mtft.workflows.preparation import machine
+from mtft.workflows.resume import agree_on_model
 from mtft.workflows.services import Services
 
 
-def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Services) -> Iterator[dict[str, Any]]:
+def predict(
+    run: Path, lines: Iterable[str], config: PredictConfig, services: Services
+) -> Generator[dict[str, Any], None, None]:
     """Yield one mapping per input record, in order, reading `lines` as they come.
 
     A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
-    yielded with its "error".
+    yielded with its "error". Of several processes the first one reads and yields, the others compute their share.
     """
+    group = services.group
     if config.on_error == "null" and config.output_format == "tsv":
         raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
                           "use --output-format jsonl, or --on-error skip")  # fmt: skip
@@ -30,26 +37,38 @@ def predict(run: Path, lines: Iterable[str], config: PredictConfig, services: Se
     trained = load_model(run / "model", services.registry, config.model, *place)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
+    agree_on_model(config, trained, group, {})
+    if not group.first:
+        return _share(trained, group)
     keys = dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))])
     records = read_records(lines, config.format, tuple(keys))
     fail = config.on_error == "fail"
-    results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail)
+    results = predict_records(
+        trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group
+    )  # fmt: skip
     return answers(results, config.on_error, services.notify)
 
 
+def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:
+    """Compute what is left to this process, and yield nothing."""
+    follow(trained.model, group)
+    yield from ()
+
+
 def answers(
-    results: Iterator[dict[str, Any]], on_error: str, notify: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
+    results: Generator[dict[str, Any], None, None], on_error: str, notify: Callable[[str], None]
+) -> Generator[dict[str, Any], None, None]:
     """Do with errors among the results what was asked for, and tell how many there were."""
     bad, first = 0, ""
-    for result in results:
-        error = result.get("error")
-        if error and on_error == "fail":
-            raise DataError(f"{error}\nall before it is answered; --on-error skip or null goes on after it")
-        if error:
-            bad, first = bad + 1, first or error
-        if not error or on_error == "null":
-            yield result
+    with closing(results):
+        for result in results:
+            error = result.get("error")
+            if error and on_error == "fail":
+                raise DataError(f"{error}\nall before it is answered; --on-error skip or null goes on after it")
+            if error:
+                bad, first = bad + 1, first or error
+            if not error or on_error == "null":
+                yield result
     if bad:
         what = "left out" if on_error == "skip" else "answered with an error"
         notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mtft import processes
 from mtft.config.groups import FileOptions, MachineOptions, Options
 from mtft.config.open import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
@@ -209,7 +210,7 @@ def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
 def machine(config: MachineOptions) -> tuple[torch.device, torch.dtype | None]:
     """Tell torch and the C library how to work; return where tensors live and the type of matrix products."""
     keep_freed_memory()
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    if threads := config.threads or processes.fair_threads():
+        torch.set_num_threads(threads)
     device = find_device(config.device)
     return device, product_type(config.precision, device)

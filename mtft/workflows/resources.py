@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mtft import processes
 from mtft.config.schema import TrainConfig
 from mtft.config.values import size_text
 from mtft.data.dataset import Dataset
@@ -181,7 +182,7 @@ def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[st
     notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
     if (free := free_disk_bytes(path)) < needed.needed:
         raise ConfigError(f"--out: {path} has {free:,} bytes free; this run needs {needed.needed:,}")
-    more, left = memory.peak - resident_bytes(), available_bytes()
+    more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
     if left is not None and more > left:
         notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
                f"see --max-memory and --micro-batch-tokens")  # fmt: skip

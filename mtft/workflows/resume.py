@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
+from numpy.typing import NDArray
+
+from mtft.checkpoint import TrainedModel
 from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
+from mtft.data.tokenization import TokenTable
 from mtft.distributed import Group
+from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import read_json, recover_directory, to_json
 from mtft.optimization.gradients import TrainingSource
@@ -79,26 +85,37 @@ def check_plugins(path: Path, services: Services) -> None:
 
 def data_digest(sources: Sequence[TrainingSource]) -> dict[str, str]:
     """Return a digest of each source's tokens and targets."""
-    return {source.name: _digest(source) for source in sources}
+    return {source.name: table_digest(source.table, source.targets.numpy()) for source in sources}
+
+
+def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
+    """Return a digest of tokens and targets."""
+    found = hashlib.sha256()
+    for array in (table.ids, table.segments, table.offsets, targets):
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def agree(config: Options, prepared: Prepared, group: Group) -> None:
     """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
     if group.size > 1:
-        found = {
-            "settings": dump(config, exclude={*MAY_CHANGE, *PLACE} & set(type(config).settings())),
-            "data": to_json(data_digest(prepared.sources)),
-            "pretrained weights": prepared.digest,
-        }
-        for what, text in found.items():
-            group.same(f"{what} (digest)", hashlib.sha256(text.encode()).hexdigest()[:12])
+        data = to_json(data_digest(prepared.sources))
+        agree_on(config, group, {"data": data, "pretrained weights": prepared.digest})
 
 
-def _digest(source: TrainingSource) -> str:
-    found = hashlib.sha256()
-    for array in (source.table.ids, source.table.segments, source.table.offsets, source.targets.numpy()):
-        found.update(array.tobytes())
-    return found.hexdigest()
+def agree_on_model(config: Options, trained: TrainedModel, group: Group, facts: Mapping[str, str]) -> None:
+    """Raise MtftError unless all processes have the same settings, model and `facts`."""
+    if group.size > 1:
+        heads = [parameter.reshape(-1) for head in trained.model.heads.values() for parameter in head.parameters()]
+        weights = weights_digest(torch.cat([trained.encoder.theta, *heads]))
+        agree_on(config, group, {**facts, "model": weights})
+
+
+def agree_on(config: Options, group: Group, facts: Mapping[str, str]) -> None:
+    """Raise MtftError unless all processes have the same settings, places aside, and the same `facts` by name."""
+    settings = dump(config, exclude={*MAY_CHANGE, *PLACE} & set(type(config).settings()))
+    for what, text in {"settings": settings, **facts}.items():
+        group.same(f"{what} (digest)", hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
 def check_data(path: Path, before: object, now: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtft import processes
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError, MtftError
@@ -43,19 +44,19 @@ class SelectResult:
 def select(config: SelectConfig, services: Services, resume: Path | None = None) -> SelectResult:
     """Score, select and write the mask file; a directory beside it holds what a `resume` needs, until it is written."""
     group = services.group
-    path = resume or group.path(lambda: free_path(
-        config.out, f"masks/{'-'.join(config.tasks)}.safetensors", overwrite=config.overwrite))  # fmt: skip
+    path = resume or group.path(lambda: _new_path(config))
     if path.is_dir():
         raise ConfigError(f"--out: {path} is a directory; a mask is a file")
     part = part_directory(path)
-    if resume:
+    going_on = resume is not None or (processes.restarts() > 0 and group.any(group.first and part.is_dir()))
+    if going_on and group.first:
         check_plugins(part, services)
         check_settings(part, config, services.notify)
     prepared = prepare(config, services)
     agree(config, prepared, group)
     run = (
         RunDirectory.reopen(part, config, writes=group.first)
-        if resume
+        if going_on
         else RunDirectory.create(
             part, config, "select", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
             writes=group.first,
@@ -68,12 +69,19 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
         try:
             mask = choose(prepared, config, services, run, keeper)
         except ConfigError:  # going on would end here again
-            shutil.rmtree(part)
+            if group.first:
+                shutil.rmtree(part)
             raise
         if group.first:
             save_mask(path, mask)
             shutil.rmtree(part)
     return SelectResult(path, len(mask.indices), mask.total, *shares(prepared.encoder, mask.indices))
+
+
+def _new_path(config: SelectConfig) -> Path:
+    """Return where the mask goes."""
+    default = f"masks/{'-'.join(config.tasks)}.safetensors"
+    return free_path(config.out, default, overwrite=config.overwrite)
 
 
 def choose(
@@ -128,9 +136,11 @@ def _scores(
     sizes = {source.name: len(source) for source in prepared.sources}
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
-    total, cuts, data = -(-total // services.group.size), 0, data_digest(prepared.sources)
-    former = load_state(run.state) if run.writes and services.group.size == 1 else None
-    if former:
+    group = services.group
+    total, cuts, data = -(-total // group.size), 0, data_digest(prepared.sources)
+    former = load_state(run.state) if run.writes else None
+    if group.any(former is not None):
+        former = group.of_first(*(former or ({}, None)))
         check_data(run.path, former[1].get("data"), data)
         done, seen = former[1]["examples"], former[1]["tokens"]
 
@@ -141,13 +151,15 @@ def _scores(
         def write() -> None:
             tensors, position = save()
             found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data}
-            save_state(run.state, tensors, found)
+            if run.writes:
+                save_state(run.state, tensors, found)
             run.log_time(scored=done)
 
         keeper.after_step(cuts, write)
 
     def progress(examples: int, tokens: int) -> None:
         nonlocal done, seen
+        keeper.end_if_asked()
         done, seen = done + examples, seen + tokens
         services.progress(Progress(done, total, 0, {}, seen, unit="example"))
 
@@ -161,9 +173,9 @@ def _scores(
         seed=config.seed,
         dropout=config.selection_dropout,
         progress=progress,
-        group=services.group,
+        group=group,
         start=(former[0], former[1]["position"]) if former else None,
-        keep=keep if services.group.size == 1 else None,
+        keep=keep,
     )
     return checked(config.score, services.registry.make("score", config.score), scoring)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from mtft import processes
 from mtft.checkpoint import TrainedModel
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
-from mtft.distributed import Group, restarted
-from mtft.errors import CheckpointError
+from mtft.distributed import Group
+from mtft.errors import CheckpointError, ConfigError
 from mtft.machine import release
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.workflows.best import Best
@@ -33,7 +34,9 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     """Train as configured and write the run directory; go on with the run at `resume` as if it had never stopped."""
     group = services.group
     path = resume or group.path(lambda: _new_path(config))
-    going_on = resume is not None or (restarted() and group.any((path / "config.toml").is_file()))
+    going_on = resume is not None or (
+        processes.restarts() > 0 and group.any(group.first and (path / "config.toml").is_file())
+    )
     if going_on:
         if group.first:
             check_plugins(path, services)
@@ -53,7 +56,10 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         run = RunDirectory.reopen(path, config, writes=group.first)
     else:
         config, memory = fit(config, prepared, dev, counts)
-        check_machine(path, disk(counts), memory, services.notify)
+        smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
+        config = config.model_copy(update={"micro_batch_tokens": smallest})
+        if group.first:
+            check_machine(path, disk(counts), memory, services.notify)
         facts = {"plugins": services.needs(chosen_parts(config))}
         run = RunDirectory.create(path, config, "train", data_directory(config), facts, writes=group.first)
     if run.writes:
@@ -78,7 +84,9 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
 
 def _new_path(config: TrainConfig) -> Path:
     """Return where a new run goes; the run of a process that ``torchrun`` started anew is there already."""
-    if restarted() and config.out and (config.out / "config.toml").is_file():
+    if config.out is None and processes.may_restart():
+        raise ConfigError("--out: give it with --max-restarts, so that processes started anew find the run")
+    if processes.restarts() and config.out and (config.out / "config.toml").is_file():
         return config.out
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
     refuse_foreign(path)

@@ -79,7 +79,7 @@ def test_help_lists_commands_and_imports_nothing_heavy(flag: str, environment: d
     )
     summary, modules = found.stderr.splitlines()
     assert summary == "0 []"
-    assert set(modules.split()) == {"mtft.cli", "mtft.cli.main", "mtft.errors", "mtft.texts"}
+    assert set(modules.split()) == {"mtft.cli", "mtft.cli.main", "mtft.errors", "mtft.processes", "mtft.texts"}
     for name, (_, text) in cli.COMMANDS.items():
         assert f"{name} " in found.stdout
         assert text in found.stdout

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import FEW, MTFT, Done, clean, cli
+from commands import FEW, MTFT, Done, clean, cli, contents
 
 KILLS = int(os.environ.get("MTFT_KILLS", "20"))
 TRAIN = ("train", "--tasks", "sst,sts", "--sample", "--batches", "2", "--epochs", "2", "--batch-size", "128",
          "--checkpoint-every", "2")  # fmt: skip
-VARY = ("environment.json", "times.jsonl")
 WHOLE: dict[tuple[object, ...], tuple[int, float]] = {}
 """File operations and seconds of commands that were not killed."""
 OPERATIONS = ("fsync", "rename", "replace", "unlink", "truncate", "mkdir")
@@ -68,12 +67,6 @@ def forked(args: tuple[object, ...], die_at: int | None = None, after: float | N
     os.waitpid(child, 0)
     status = int.from_bytes(answer, "little")
     return (status >> 16 if answer else None), status & 0xFFFF
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    """What must be the same, by name: everything but times and environment."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return {str(file.relative_to(path)): file.read_bytes() for file in files if file.name not in VARY}
 
 
 def killed_until_done(
