@@ -45,6 +45,10 @@ class PluginError(MtftError):
     exit_code = 2
 
 
+class FetchError(MtftError):
+    """A public file could not be fetched, or is not the one that it should be."""
+
+
 class GateError(MtftError):
     """A score stayed below the limit that the user set (``--fail-under``)."""
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors", "seeding", "files", "texts", "processes", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
-    ("data", "encoder", "heads", "losses", "metrics", "resampling"),
+    ("data", "fetch", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
     ("training", "evaluation", "features", "prediction", "checkpoint", "memory", "report"),

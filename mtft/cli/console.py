@@ -172,7 +172,8 @@ class _Bar:
     def update(self, step: int, total: int, text: str, unit: str) -> None:
         if self._task is None:
             self._task = self._rich.add_task("", total=total)
-        self._rich.update(self._task, completed=step, total=total, description=f"{unit}s  {text}")
+        many = f"{unit}s" if unit.islower() else unit  # KiB stays
+        self._rich.update(self._task, completed=step, total=total, description=f"{many}  {text}")
 
     def stop(self) -> None:
         self._rich.stop()

@@ -110,7 +110,7 @@ def _layers(schema: type[Options]) -> list[Decorator]:
     if schema.presets:
         text = f"Named settings: {', '.join(schema.presets)}. Anything else that is set overrides them."
         options.append(
-            click.option("--preset", "_preset", metavar="NAME", help=text, shell_complete=_offer(schema.presets))
+            click.option("--preset", "_preset", metavar="NAME", help=text, shell_complete=offer(schema.presets))
         )
     return options
 
@@ -129,7 +129,7 @@ def _option(name: str, field: FieldInfo) -> Decorator:
         metavar="|".join(shown) or _METAVARS.get(found, "TEXT"),
         multiple=found in (tuple, dict),
         help=_help(field),
-        shell_complete=_offer(names) if names else None,
+        shell_complete=offer(names) if names else None,
     )
 
 
@@ -145,6 +145,6 @@ def _help(field: FieldInfo) -> str:
     return f"{text[:1].upper()}{text[1:]}.{note}"
 
 
-def _offer(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+def offer(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Complete with the names that begin as what was typed."""
     return lambda _context, _parameter, typed: [CompletionItem(name) for name in names if name.startswith(typed)]

@@ -49,7 +49,7 @@ def open_services(
             if not last or at.step <= last:  # a new count begins
                 start = now, at.tokens
             last = at.step
-            rate = (at.tokens - start[1]) / (now - start[0]) if now > start[0] else None
+            rate = (at.tokens - start[1]) / (now - start[0]) if at.tokens and now > start[0] else None
             display.update(at.step, at.total, at.losses, rate, at.unit)
 
         if loaded and group.first and click.get_current_context().meta.get(VERBOSE):

@@ -158,6 +158,23 @@ class MergeConfig(OutOptions, BaseModelOptions, TaskOptions):
     """Settings of `mtft merge`."""
 
 
+class DataFetchConfig(Options):
+    """Settings of `mtft data fetch`."""
+
+    out: Path = Field(Path("data"), description="directory to write to")
+    origin: Literal["course", "hub"] = Field(
+        "course",
+        description="the course's own files, or public datasets of the Hugging Face hub, which are split otherwise",
+    )
+    overwrite: bool = Field(False, description="replace files that are there and differ")
+
+
+class ModelFetchConfig(Options):
+    """Settings of `mtft models fetch`."""
+
+    revision: str = Field("main", description="branch, tag or commit of the model")
+
+
 SCHEMAS: tuple[type[Options], ...] = (
     SelectConfig,
     TrainConfig,
@@ -168,5 +185,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     CountConfig,
     CompareConfig,
     ReportConfig,
+    DataFetchConfig,
+    ModelFetchConfig,
     MergeConfig,
 )

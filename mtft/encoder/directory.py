@@ -80,7 +80,9 @@ def _downloaded(name: str) -> Path:
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except Exception as error:  # the hub library's errors share no base class
-        raise ModelError(f"{hint}, and is not in the local hub cache; run: hf download {name} ({error})") from None
+        raise ModelError(
+            f"{hint}, and is not in the local hub cache; run: mtft models fetch {name} ({error})"
+        ) from None
 
 
 def read_config(directory: Path) -> EncoderConfig:

@@ -1,0 +1,46 @@
+"""The commands `mtft models ...`."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from mtft.cli.console import print_json, say
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import ModelFetchConfig
+
+
+@click.group("models")
+def command() -> None:
+    """Fetch pretrained encoders."""
+
+
+@command.command("fetch")
+@click.argument("name")
+@options_for(ModelFetchConfig)
+@json_option
+@quiet_option
+def fetch(name: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: bool) -> None:
+    """Fetch the encoder NAME from the Hugging Face hub into its local cache, where --model NAME finds it.
+
+    Weights, configuration and tokenizer alone, each with the digest that the hub gives; broken downloads are gone on
+    with. What came is recorded in fetched.json beside it, and must be the same later. The licence is the model's own.
+
+    \b
+    Examples:
+      mtft models fetch bert-base-uncased
+      mtft train --model bert-base-uncased --tasks sst,quora,sts
+    """  # noqa: D301 - click reads the backspace
+    from mtft.workflows.fetch import fetch_model
+
+    with open_services(loaded, quiet=quiet) as services:
+        result = fetch_model(name, loaded.config, services, quiet=quiet)
+    if as_json:
+        print_json(result)
+        return
+    if not quiet:
+        say(f"{len(result.files)} files, commit {result.revision}; use it with --model {shlex.quote(name)}")
+    click.echo(result.path)

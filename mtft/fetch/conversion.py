@@ -1,0 +1,33 @@
+"""Rows of public datasets as the files that the built-in tasks read: tab-separated, numbered, with ids."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from mtft.errors import FetchError
+from mtft.fetch.catalogue import HubFile
+
+ID = "id"
+"""Column of ids; those that are made here name dataset, split and row."""
+
+
+def course_table(rows: Iterable[Mapping[str, str]], file: HubFile) -> bytes:
+    """Write rows in the course's columns: a number without name, an id, texts, the label; in UTF-8.
+
+    Labels that are `numbers` are written with a point, as the course does. A row without one of the columns or
+    without label is a FetchError: the dataset is not what it was.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(["", ID, *(ours for _, ours in file.columns)])
+    stem = file.name.partition(".")[0]
+    for number, row in enumerate(rows):
+        cells = [row.get(theirs, "") for theirs, _ in file.columns]
+        label = cells[-1].strip()
+        if not label or label == "-1" or any(theirs not in row for theirs, _ in file.columns):
+            raise FetchError(f"{file.path}: row {number + 1} has no {' and '.join(name for name, _ in file.columns)}")
+        cells[-1] = str(round(float(label), 4)) if file.numbers else label
+        writer.writerow([number, f"{stem}-{number}", *cells])
+    return text.getvalue().encode()

@@ -1,0 +1,72 @@
+"""One file over HTTP: what came before a break is kept and the rest asked for, and nothing wrong gets its name."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+from mtft.errors import FetchError
+from mtft.fetch.digests import BLOCK, check
+
+TRIES = 4
+PATIENCE = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+Told = Callable[[int, int], None]
+"""Called with the bytes there are, and those there will be (0: unknown)."""
+
+
+def download(url: str, path: Path, expected: str, *, told: Told, wait: Callable[[float], None] = time.sleep) -> None:
+    """Fetch `url` into `path`, whose digest must be `expected`.
+
+    What is there already lies in ``path.part``, which survives any break and is gone on with, now or at the next call.
+    FetchError says what the server or the connection did, or that the digest is another one.
+    """
+    part = path.with_name(f"{path.name}.part")
+    for attempt in range(1, TRIES + 1):
+        try:
+            _continue(url, part, told)
+            break
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # nothing is missing, or what is there is no part of this file
+                break
+            if error.code < 500 or attempt == TRIES:
+                raise FetchError(f"{url}: the server says {error.code} {error.reason}") from None
+        except (OSError, HTTPException) as error:
+            if attempt == TRIES:
+                reason = getattr(error, "reason", None) or error
+                raise FetchError(f"{url}: {reason}; what came is kept, and the next try goes on from there") from None
+        wait(2.0 ** (attempt - 1))
+    try:
+        check(part, expected, url)
+    except FetchError:
+        part.unlink()
+        raise
+    part.replace(path)
+
+
+def _continue(url: str, part: Path, told: Told) -> None:
+    """Ask for what is missing and add it; OSError or HTTPException if the connection breaks."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "mtft", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        if response.status != 206:
+            have = 0
+        total = have + int(response.headers.get("Content-Length") or 0)
+        _append(response, part, have, total, told)
+
+
+def _append(response: HTTPResponse, part: Path, have: int, total: int, told: Told) -> None:
+    with part.open("ab" if have else "wb") as file:
+        told(have, total)
+        while block := response.read(BLOCK):
+            file.write(block)
+            have += len(block)
+            told(have, total)
+    if have < total:
+        raise ConnectionError(f"the connection broke after {have:,} of {total:,} bytes")

@@ -1,0 +1,103 @@
+"""Files of datasets and models on the Hugging Face hub, through its own library: cached, resumed, checked."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtft.errors import FetchError
+from mtft.fetch.digests import check
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Files of weights, the better one first; each may be cut into parts, listed in ``NAME.index.json``."""
+
+OTHERS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
+
+
+def library() -> Any:
+    """Import huggingface_hub; FetchError names the extra that brings it."""
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise FetchError("the hub needs: pip install 'mtft[hub]'") from None
+    return huggingface_hub
+
+
+def refuse_offline() -> None:
+    """Raise FetchError where the user said that nothing is to be fetched."""
+    if os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE"):
+        raise FetchError("HF_HUB_OFFLINE is set: nothing is fetched")
+
+
+def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: bool) -> Path:
+    """Return a file of the hub in its local cache, fetched if it is not there; `kind` is "dataset" or "model"."""
+    with _worded(f"{repository}: {path}"), _bars(quiet):
+        return Path(library().hf_hub_download(repository, path, repo_type=kind, revision=revision))
+
+
+def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], None]) -> tuple[Path, str]:
+    """Fetch what `--model` reads of a model; return its directory in the cache and the commit.
+
+    Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
+    """
+    with _worded(name):
+        found = library().HfApi().model_info(name, revision=revision, files_metadata=True)
+    files = {each.rfilename: each for each in found.siblings or []}
+    wanted = [*wanted_weights(files), *(each for each in OTHERS if each in files)]
+    if "config.json" not in wanted or wanted[0] in OTHERS:
+        raise FetchError(f"{name}: holds no model in Hugging Face form (config.json and {' or '.join(WEIGHTS)})")
+    paths = []
+    for number, file in enumerate(wanted, 1):
+        tell(f"{name}: {file} ({number} of {len(wanted)})")
+        paths.append(hub_file(name, file, revision, kind="model", quiet=quiet))
+        if paths[-1].parent.name != found.sha:
+            raise FetchError(f"{name}: {revision} moved on to another commit meanwhile; fetch again")
+        sibling = files[file]
+        if sibling.lfs:
+            check(paths[-1], f"sha256:{sibling.lfs.sha256}", f"{name}: {file}")
+        elif sibling.blob_id:
+            check(paths[-1], f"git:{sibling.blob_id}", f"{name}: {file}")
+    return paths[-1].parent, found.sha
+
+
+def wanted_weights(files: Iterable[str]) -> list[str]:
+    """Return the files of the best form of weights that there is, none if there is none."""
+    for whole in WEIGHTS:
+        stem, dot, suffix = whole.rpartition(".")
+        parts = [file for file in files if file.startswith(f"{stem}-") and file.endswith(f"{dot}{suffix}")]
+        if whole in files:
+            return [whole]
+        if parts and f"{whole}.index.json" in files:
+            return [f"{whole}.index.json", *sorted(parts)]
+    return []
+
+
+@contextmanager
+def _worded(what: str) -> Iterator[None]:
+    """Turn whatever the library raises into one line for the user."""
+    try:
+        yield
+    except FetchError:
+        raise
+    except Exception as error:  # its errors share no base class
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise FetchError(f"{what}: {reason}") from None
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[None]:
+    """Let the library draw its progress on a terminal alone."""
+    utils = importlib.import_module("huggingface_hub.utils")
+    hidden = utils.are_progress_bars_disabled()
+    if quiet or not sys.stderr.isatty():
+        utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not hidden:
+            utils.enable_progress_bars()
