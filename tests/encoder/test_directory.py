@@ -107,7 +107,7 @@ def test_files_and_paths_that_lead_nowhere_are_no_hub_ids(tmp_path: Path) -> Non
 def test_an_unknown_name_is_looked_up_in_the_local_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=f"model 'no-one/nothing' {OFFLINE}.*run: hf download no-one/nothing"):
+    with pytest.raises(ModelError, match=f"model 'no-one/nothing' {OFFLINE}.*run: mtft models fetch no-one/nothing"):
         find_model("no-one/nothing")
     with pytest.raises(ModelError, match=f"model 'two words' {OFFLINE}"):
         find_model("two words")
