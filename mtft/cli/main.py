@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("mtft.cli.data:command", "Fetch public data; check data files before training."),
     "models": ("mtft.cli.models:command", "Fetch pretrained encoders from the Hugging Face hub."),
     "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),
-    "plugins": ("mtft.cli.plugins:command", "List plugins, broken ones with their error."),
+    "plugins": ("mtft.cli.plugins:command", "List plugins, start one, check one."),
     "config": ("mtft.cli.config:command", "Show settings and where each comes from."),
     "env": ("mtft.cli.env:command", "Describe this installation, for reports of bugs."),
     "completion": ("mtft.cli.completion:command", "Print what makes the shell complete mtft."),

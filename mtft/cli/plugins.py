@@ -1,21 +1,28 @@
-"""``mtft plugins``."""
+"""The commands `mtft plugins` and `mtft plugins ...`."""
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.console import print_json, table
-from mtft.cli.options import json_option
+from mtft.cli.console import plain, print_json, say, table
+from mtft.cli.options import json_option, quiet_option
+from mtft.errors import MtftError
 
 if TYPE_CHECKING:
-    from mtft.plugin.manager import Plugin
+    from mtft.plugin.manager import Plugin, Plugins
+    from mtft.tasks.registry import Registry
+
+Record = dict[str, object]
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
 @json_option
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
     """List the plugins that are installed, from which distribution, and whether they work.
 
     A broken plugin is listed with its error and stops nothing. MTFT_DISABLE_PLUGINS=1 switches off all but the
@@ -25,24 +32,120 @@ def command(as_json: bool) -> None:
     Example:
       mtft plugins
     """  # noqa: D301 - click reads the backspace
-    from mtft.plugin.manager import build_registry, load_plugins
-
-    plugins = load_plugins()
-    build_registry(plugins)
+    if context.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError(f"--json: write it behind {context.invoked_subcommand!r}", context)
+        return
+    plugins, registry = _load()
     if as_json:
-        print_json({"plugins": [_record(plugin) for plugin in plugins]})
+        parts = [{**each, **_origin(plugins, str(each.pop("owner")))} for each in _parts(registry)]
+        print_json({"plugins": [_record(plugin) for plugin in plugins], "parts": parts})
         return
     rows = [
         [each.name, each.distribution, each.version, _status(each), ", ".join(each.hooks) or None] for each in plugins
     ]
     table(["name", "distribution", "version", "status", "hooks"], rows)
+    print()
+    table(
+        ["part", "name", "plugin", "description"],
+        [[each["kind"], each["name"], each["owner"], each["description"]] for each in _parts(registry)],
+    )
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="New directory [default: ./mtft-NAME].")
+@json_option
+@quiet_option
+def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
+    """Write a project with the task NAME, ready to be installed: code, data, tests, README, CI.
+
+    Its tests pass as it is. An existing path is never touched.
+
+    \b
+    Examples:
+      mtft plugins new reviews
+      pip install -e 'mtft-reviews[test]' && pytest mtft-reviews
+    """  # noqa: D301 - click reads the backspace
+    from mtft.workflows.scaffold import scaffold
+
+    made = scaffold(name, out, _load()[1])
+    if as_json:
+        print_json(plain(made))
+        return
+    print(made.path)
+    if not quiet:
+        place = shlex.quote(str(made.path))
+        say(f"next: pip install -e {place}; mtft plugins test {made.task}; mtft train --tasks {made.task}")
+
+
+@command.command("test")
+@click.argument("name")
+@click.option(
+    "--data-dir",
+    metavar="PATH",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Directory of data files; without it readers of files that are not there are not checked.",
+)
+@json_option
+@quiet_option
+def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
+    """Check that the installed plugin NAME keeps its contract; exit code 1 if it does not.
+
+    Checks tasks (schema, labels, metrics, head, loss, examples read offline and twice the same), sources and parts
+    (heads, surgery, scores, trackers) on a tiny model, and that loading the plugin imports no torch. The same checks
+    are `mtft.testing.suite.checks(NAME)` for the plugin's own tests.
+
+    \b
+    Example:
+      mtft plugins test reviews
+    """  # noqa: D301 - click reads the backspace
+    from mtft.testing.suite import checks
+
+    found = [(check.name, check.problems()) for check in checks(name, data_dir)]
+    failed = sum(bool(problems) for _, problems in found)
+    try:
+        if as_json:
+            records = [{"check": what, "ok": not problems, "problems": problems} for what, problems in found]
+            print_json({"plugin": name, "ok": not failed, "checks": records})
+        else:
+            table(["check", "result"], [[what, "; ".join(problems) or "ok"] for what, problems in found])
+        if not quiet:
+            say(f"{len(found) - failed} of {len(found)} checks passed")
+    finally:  # a reader that closed the pipe must not hide the failure
+        if failed:
+            raise MtftError(f"plugin {name!r} fails {failed} of {len(found)} checks")
+
+
+@command.command("freeze")
+@json_option
+def freeze(as_json: bool) -> None:
+    """Print the distributions of all plugins as requirements: `pip install -r` brings them back.
+
+    \b
+    Example:
+      mtft plugins freeze > plugins.txt
+    """  # noqa: D301 - click reads the backspace
+    found = {each.distribution: each.version for each in _load()[0] if each.name != "builtin"}
+    if as_json:
+        print_json({"requirements": found})
+        return
+    for name, version in sorted(found.items()):
+        print(f"{name}=={version}")
+
+
+def _load() -> tuple[Plugins, Registry]:
+    from mtft.plugin.manager import build_registry, load_plugins
+
+    plugins = load_plugins()
+    return plugins, build_registry(plugins)
 
 
 def _status(plugin: Plugin) -> str:
     return f"{plugin.status}: {plugin.error}" if plugin.error else plugin.status
 
 
-def _record(plugin: Plugin) -> dict[str, object]:
+def _record(plugin: Plugin) -> Record:
     return {
         "name": plugin.name,
         "module": plugin.module,
@@ -52,3 +155,17 @@ def _record(plugin: Plugin) -> dict[str, object]:
         "error": plugin.error,
         "hooks": plugin.hooks,
     }
+
+
+def _parts(registry: Registry) -> list[Record]:
+    """Describe every part that settings can name."""
+    return [
+        {"kind": kind, "name": part.name, "description": part.description, "owner": registry.owner(f"{kind} {name}")}
+        for kind, named in registry.parts.items()
+        for name, part in named.items()
+    ]
+
+
+def _origin(plugins: Plugins, owner: str) -> Record:
+    plugin = plugins.get(owner)
+    return {"plugin": plugin.name, "distribution": plugin.distribution, "version": plugin.version}

@@ -117,6 +117,7 @@ class TableReader:
 
     A label is parsed by `output`; an empty one gives target None, an invalid one is an error. With `above`, only
     rows whose target is greater are read, beside those without one (consistency sources want near-identical pairs).
+    Files that come with the code are in `directory`, whatever data directory the user has.
     """
 
     pattern: str
@@ -124,9 +125,10 @@ class TableReader:
     label: str
     output: Output
     above: float | None = None
+    directory: Path | None = None
 
     def files(self, split: str, data_dir: Path) -> list[Path]:
-        return [data_dir / self.pattern.format(split=split)]
+        return [(self.directory or data_dir) / self.pattern.format(split=split)]
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
         (path,) = self.files(split, data_dir)

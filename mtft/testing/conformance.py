@@ -29,6 +29,7 @@ from mtft.plugin.manager import Plugin, build_registry, load_plugins
 from mtft.seeding import torch_generator
 from mtft.tasks.registry import check_source, check_task
 from mtft.tasks.task import Source, Task, resolve
+from mtft.testing.parts import owned_parts, part_problems
 from mtft.testing.tiny import tiny_encoder, tiny_table
 
 LENGTHS = (5, 3, 8, 3)
@@ -58,9 +59,11 @@ def check_plugin(plugin: str | ModuleType, data_dir: Path | None = None) -> list
     tasks = [task for task in registry.tasks.values() if registry.owner(task.name) == found.name]
     sources = [source for source in registry.sources.values() if registry.owner(source.name) == found.name]
     problems = [problem for task in tasks for problem in task_problems(task, data_dir)]
-    return problems + [
-        problem for source in sources for problem in source_problems(source, registry.task(source.task), data_dir)
-    ]
+    for source in sources:
+        problems += source_problems(source, registry.task(source.task), data_dir)
+    for kind, part in owned_parts(registry, found.name):
+        problems += _collect(f"{kind} {part.name!r}", part_problems(kind, part))
+    return problems
 
 
 def task_problems(task: Task, data_dir: Path | None = None) -> list[str]:
@@ -71,8 +74,8 @@ def task_problems(task: Task, data_dir: Path | None = None) -> list[str]:
         return [str(error)]
     what = f"task {task.name!r}"
     return [
-        *_collect(f"{what}: output", _output_problems(task)),
-        *_collect(f"{what}: head", _head_problems(task)),
+        *_collect(f"{what}: output", output_problems(task)),
+        *_collect(f"{what}: head", head_problems(task)),
         *source_problems(task.source, task, data_dir),
     ]
 
@@ -85,9 +88,9 @@ def source_problems(source: Source, task: Task, data_dir: Path | None = None) ->
         return [str(error)]
     what = f"source {source.name!r}"
     output = task.output if source is task.source else None
-    problems = _collect(f"{what}: loss", _loss_problems(source, task, output))
+    problems = _collect(f"{what}: loss", loss_problems(source, task, output))
     for split in ("train", "dev") if output else ("train",):
-        problems += _collect(f"{what}: {split} split", _reading_problems(source, split, data_dir, output))
+        problems += _collect(f"{what}: {split} split", reading_problems(source, split, data_dir, output))
     return problems
 
 
@@ -102,17 +105,29 @@ def _collect(what: str, problems: Iterator[str]) -> list[str]:
     return found
 
 
-def _output_problems(task: Task) -> Iterator[str]:
-    values = task.output.read(np.linspace(-2.0, 2.0, 4 * task.output.width).reshape(4, -1))
-    if len(values) != 4:
-        yield f"read gives {len(values)} values of 4 examples"
+def output_problems(task: Task) -> Iterator[str]:
+    """Find faults of how outputs are read, labels parsed and predictions scored."""
+    output, count = task.output, 12
+    values = output.read(np.linspace(-2.0, 2.0, count * output.width).reshape(count, -1))
+    if len(values) != count:
+        yield f"read gives {len(values)} values of {count} examples"
         return
-    json.dumps(task.output.present(values[0]))
+    json.dumps(output.present(values[0]))
+    names = output.describe().get("names", [])
+    if found := [name for place, name in enumerate(names) if output.parse(name) != place]:
+        yield f"label {found[0]!r} is not parsed as number {names.index(found[0])}"
+    targets = _targets(output, count)
+    perfect = targets if values.ndim == 1 else np.eye(values.shape[1])[targets.astype(int)]
     for name in task.metric_names:
-        float(METRICS[name].function(values, _targets(task.output, 4)))
+        metric = METRICS[name]
+        float(metric.function(values, targets))
+        best, worse = metric.function(perfect, targets), metric.function(np.roll(perfect, 1, axis=0), targets)
+        if not (best > worse if metric.higher_is_better else best < worse):
+            yield f"metric {name!r} does not prefer the right answers: {best:g} against {worse:g}"
 
 
-def _head_problems(task: Task) -> Iterator[str]:
+def head_problems(task: Task) -> Iterator[str]:
+    """Find faults of a task's head on the tiny encoder."""
     encoder = tiny_encoder()
     states = [build_head(task, encoder.config).state_dict() for _ in range(2)]
     if any(not torch.equal(value, states[1][name]) for name, value in states[0].items()):
@@ -133,7 +148,8 @@ def _head_problems(task: Task) -> Iterator[str]:
         yield "no parameter gets a gradient"
 
 
-def _loss_problems(source: Source, task: Task, output: Output | None) -> Iterator[str]:
+def loss_problems(source: Source, task: Task, output: Output | None) -> Iterator[str]:
+    """Find faults of a source's loss on random outputs."""
     count, loss = 4, resolve(source.loss)
     shape = (2, count, task.output.width) if source.input == "apart" else (count, task.output.width)
     outputs = torch.randn(shape, generator=torch_generator(0, "conformance")).requires_grad_()
@@ -160,7 +176,8 @@ def _targets(output: Output | None, count: int) -> NDArray[np.float64]:
     return (np.arange(count) % classes).astype(np.float64)
 
 
-def _reading_problems(source: Source, split: str, data_dir: Path | None, output: Output | None) -> Iterator[str]:
+def reading_problems(source: Source, split: str, data_dir: Path | None, output: Output | None) -> Iterator[str]:
+    """Find faults of the examples that a source reads."""
     files = getattr(source.reader, "files", None)
     missing = [path for path in files(split, data_dir or NOWHERE) if not path.exists()] if files else []
     if missing:

@@ -17,9 +17,10 @@ HEAVY = ("torch", "numpy", "pluggy", "tokenizers", "safetensors", "rich", "mtft.
 
 
 def leaves(name: str) -> list[str]:
-    """Return a command, or those below it if it is a group."""
+    """Return a command, or those below it if it is a group, and the group itself if it does something."""
     command = main.get_command(click.Context(main), name)
-    return [f"{name} {below}" for below in command.commands] if isinstance(command, click.Group) else [name]
+    below = [f"{name} {below}" for below in command.commands] if isinstance(command, click.Group) else []
+    return below if below and not command.invoke_without_command else [name, *below]
 
 
 NAMES = [leaf for name in COMMANDS for leaf in leaves(name)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from mtft import Categorical, Example, Source, TableReader, Task, hookimpl
+from mtft import Categorical, Source, TableReader, Task, hookimpl
 
 MTFT_API_VERSION = 1
 
@@ -14,25 +13,12 @@ DATA = Path(__file__).parent / "data"
 LABELS = Categorical(("entailment", "neutral", "contradiction"))
 
 
-@dataclass(frozen=True)
-class ShippedReader:
-    """Reads tables that lie in this package, whatever data directory the user has."""
-
-    table: TableReader
-
-    def files(self, split: str, data_dir: Path) -> list[Path]:
-        return self.table.files(split, DATA)
-
-    def __call__(self, split: str, data_dir: Path) -> Iterable[Example]:
-        return self.table(split, DATA)
-
-
 NLI = Task(
     name="nli",
     output=LABELS,
     source=Source(
         name="nli",
-        reader=ShippedReader(TableReader("{split}.jsonl", ("premise", "hypothesis"), "label", LABELS)),
+        reader=TableReader("{split}.jsonl", ("premise", "hypothesis"), "label", LABELS, directory=DATA),
         input="pair",
         loss="mtft_nli.model:smoothed_cross_entropy",
         description="120 pairs written for this plugin",
