@@ -1,7 +1,7 @@
 """A trained model on disk: the selection, its values, the heads, and the digest of the base they belong to.
 
 Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` (packed values [k]),
-``heads.safetensors``. Loading is strict and never unpickles.
+``heads.safetensors``, and their digests. Loading is strict and never unpickles.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
-from mtft.files import read_json, replaced_directory, replaced_file, write_json
+from mtft.files import current_directory, read_json, replaced_directory, replaced_file, write_json
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.storage import named_when_full
 from mtft.tasks.declared import HEADS, declare
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
 FORMAT, VERSION = "mtft-model", 1
+FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors")
 DROPOUTS = ("dropout", "attention_dropout", "head_dropout")
 
 
@@ -61,8 +64,16 @@ class TrainedModel:
         return ParameterCount(len(self.encoder), len(self.mask.indices), heads)
 
 
-def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]]) -> None:
-    """Write a model directory in place of the one that is there, if any; `plugins` names each task's origin."""
+def save_model(
+    directory: Path,
+    trained: TrainedModel,
+    plugins: Mapping[str, Mapping[str, str]],
+    probe: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a model directory in place of the one that is there, if any; `plugins` names each task's origin.
+
+    `probe` are tensors to keep beside the model, in a file of their own.
+    """
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -95,7 +106,10 @@ def save_model(directory: Path, trained: TrainedModel, plugins: Mapping[str, Map
         save_mask(fresh / "mask.safetensors", trained.mask)
         write_tensors(fresh / "encoder.safetensors", {"values": trained.encoder.theta[trained.selection]})
         write_tensors(fresh / "heads.safetensors", heads)
+        if probe is not None:
+            write_tensors(fresh / "probe.safetensors", probe)
         write_json(fresh / "model.json", manifest)
+        write_digests(fresh)
 
 
 def load_model(
@@ -106,7 +120,9 @@ def load_model(
     product_type: torch.dtype | None = None,
 ) -> TrainedModel:
     """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits."""
+    directory = current_directory(directory)
     manifest = read_manifest(directory)
+    check_digests(directory, FILES)
     name = base or manifest["base"]["name"]
     found = find_base(directory, name)
     tokenizer = load_tokenizer(found)
@@ -143,7 +159,7 @@ def load_model(
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Read and check ``model.json``."""
-    path = directory / "model.json"
+    path = current_directory(directory) / "model.json"
     if not path.is_file():
         raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
     manifest = read_json(path)
@@ -229,7 +245,8 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file atomically, without a copy of it in memory."""
-    with replaced_file(path) as temporary:
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    with named_when_full(path, needed), replaced_file(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
 
 

@@ -55,6 +55,12 @@ class GateError(MtftError):
     exit_code = 3
 
 
+class FinishedError(MtftError):
+    """Nothing is left to do, which is no failure."""
+
+    exit_code = 0
+
+
 def not_here(distribution: object, version: object) -> str:
     """Name a distribution that something needs and that gives nothing here, and say how to get it."""
     found = f"{distribution} {version}, which is not installed or does not load"

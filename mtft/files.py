@@ -7,11 +7,12 @@ import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mtft.errors import CheckpointError
+from mtft.storage import named_when_full
 
 try:
     import fcntl
@@ -21,7 +22,7 @@ except ImportError:  # Windows
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
-    with replaced_file(path) as temporary:
+    with named_when_full(path, len(data)), replaced_file(path) as temporary:
         temporary.write_bytes(data)
 
 
@@ -29,13 +30,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 def replaced_file(path: Path) -> Iterator[Path]:
     """Give the name of an empty file to fill; when the block ends without error it takes the place of `path`."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(b"")
-    mode = temporary.stat().st_mode  # some libraries make files that only their owner may read
-    yield temporary
-    temporary.chmod(mode)
-    with temporary.open("rb+") as file:
+    try:
+        temporary.write_bytes(b"")
+        mode = temporary.stat().st_mode  # some libraries make files that only their owner may read
+        yield temporary
+        temporary.chmod(mode)
+        flush(temporary)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def flush(path: Path) -> None:
+    """Have what was written to a file on the disk."""
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -53,7 +64,12 @@ def _finite(value: Any) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, keys in the order given."""
-    write_bytes(path, (to_json(value, indent=2) + "\n").encode())
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return what `write_json` writes."""
+    return (to_json(value, indent=2) + "\n").encode()
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -63,8 +79,9 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add one line to a JSON Lines log."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(to_json(record) + "\n")
+    line = (to_json(record) + "\n").encode()
+    with named_when_full(path, len(line)), path.open("ab") as file:
+        file.write(line)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -105,23 +122,70 @@ class Lock:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / ".lock"
-        self._file = self._path.open("a+", encoding="utf-8")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        while True:
+            self._file = self._path.open("a+", encoding="utf-8")
+            if self._taken():
                 self._file.seek(0)
                 holder = self._file.read(20).strip() or "unknown"
                 self._file.close()
-                raise CheckpointError(f"{directory}: in use by another process ({holder})") from None
+                raise CheckpointError(f"{directory}: in use by another process ({holder})")
+            if _is(self._file.fileno(), self._path):
+                break
+            self._file.close()  # whoever had it removed this file in the meantime
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()
 
+    def _taken(self) -> bool:
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def release(self) -> None:
         """Let others in."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk may have become read-only
+            self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def lock_holder(directory: Path) -> str | None:
+    """Return the number of the process that has a directory for itself, None if none has."""
+    try:
+        with (directory / ".lock").open(encoding="utf-8") as file:
+            if fcntl is None:
+                return None
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return (directory / ".lock").read_text(encoding="utf-8").strip() or "unknown"
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Let only one process at a time make something in a directory, where the file system can tell."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -132,10 +196,14 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     fell between the two renames.
     """
     recover_directory(path)
-    fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-    fresh.mkdir(parents=True)
-    yield fresh
-    _flush_directory(fresh)
+    fresh, former = _names(path)
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        _flush_directory(fresh)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)  # on a disk that is full, it would be in the way
+        raise
     if path.exists():
         path.rename(former)
     fresh.rename(path)
@@ -143,13 +211,39 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     shutil.rmtree(former, ignore_errors=True)
 
 
+def current_directory(path: Path) -> Path:
+    """Return where the content of `path` is now: under its former name if a crash fell between the two renames.
+
+    Nothing is changed, so this may be asked while another process writes.
+    """
+    former = _names(path)[1]
+    return former if former.exists() and not path.exists() else path
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory with all that is in it, so that a crash leaves it whole or under a name that nobody reads."""
+    gone = _gone(path)
+    shutil.rmtree(gone, ignore_errors=True)
+    path.rename(gone)
+    shutil.rmtree(gone)
+
+
 def recover_directory(path: Path) -> None:
     """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
-    fresh, former = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    fresh, former = _names(path)
     if former.exists() and not path.exists():
         former.rename(path)
-    for left in (fresh, former):
+    for left in (fresh, former, _gone(path)):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _names(path: Path) -> tuple[Path, Path]:
+    """Return the names that a new directory has until it is complete, and the former one while they change places."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+
+
+def _gone(path: Path) -> Path:
+    return path.with_name(f".{path.name}.gone")
 
 
 def _flush_directory(path: Path) -> None:

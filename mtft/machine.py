@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import resource
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -41,14 +40,6 @@ def available_bytes(system: Path = Path("/")) -> int | None:
         with suppress(OSError, ValueError):  # no such file, or "max"
             found.append(max(int((group / limit).read_text()) - int((group / used).read_text()), 0))
     return min(found, default=None)
-
-
-def free_disk_bytes(path: Path) -> int:
-    """Return the bytes free where `path` is or will be."""
-    there = path.absolute()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
 
 
 def release() -> None:

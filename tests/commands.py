@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from unittest import mock
 
+import tomli
+
 from mtft.cli.main import run
+from mtft.digests import read_digests, write_digests
 
 ROOT = Path(__file__).parent.parent
 MTFT = [sys.executable, "-W", "error", "-m", "mtft"]
@@ -22,8 +25,8 @@ TASKS = ("sst", "quora", "sts")
 FEW = ("--sample", "--max-steps", "4", "--batches", "2")
 """Options of a training that takes a second."""
 
-VARY = ("environment.json", "times.jsonl")
-"""Files of a run that are others each time."""
+VARY = ("environment.json", "times.jsonl", "config.toml")
+"""Files of a run that are others each time or in another place."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,26 @@ def shell(script: str, **environment: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    """Return what must be the same for the same seed, by name: everything but times and environment."""
+def contents(path: Path) -> dict[str, object]:
+    """Return what must be the same for the same seed, by name: everything but times, versions and the place itself."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return {str(file.relative_to(path)): file.read_bytes() for file in files if file.name not in VARY}
+    found: dict[str, object] = {str(file.relative_to(path)): file.read_bytes() for file in files}
+    if "config.toml" in found:
+        settings = tomli.loads((path / "config.toml").read_text())
+        found["settings"] = {key: value for key, value in settings.items() if key != "out"}
+        found["digests.json"] = {name: kept for name, kept in read_digests(path).items() if name not in VARY}
+    return {name: value for name, value in found.items() if name not in VARY}
 
 
 def digests(directory: Path) -> dict[str, str]:
     """Return the digest of every file below a directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def reseal(path: Path) -> None:
+    """Make the digests beside a file fit what it holds now, as if mtft had written it."""
+    write_digests(path.parent)
 
 
 def records(path: Path) -> list[dict[str, Any]]:

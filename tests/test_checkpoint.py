@@ -15,17 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import reseal
 from safetensors.torch import load_file, save_file
 from toys import PLUGINS, REGISTRY, TASKS, toy_trained
 
-from mtft.checkpoint import TrainedModel, load_model, read_manifest, read_tensors, save_model
+from mtft.checkpoint import FILES, TrainedModel, load_model, read_manifest, read_tensors, save_model
 from mtft.errors import CheckpointError, ModelError, MtftError
 from mtft.outputs import Categorical
 from mtft.tasks.registry import Contribution, Registry, assemble
 from mtft.testing.tiny import write_tiny_model
 from mtft.workflows.probe import check_saved, probe, save_with_probe
-
-FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,7 @@ def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
         tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
         edit(tensors)
         save_file(tensors, path)
+    reseal(path)
 
 
 # ---- Round trips
@@ -122,7 +122,7 @@ def test_saving_again_replaces_the_directory(copy: Path, tiny_model: Path) -> No
     other = toy_trained(tiny_model, full=True, seed=1)
     save_model(copy, other, PLUGINS)
     assert torch.equal(load_model(copy, REGISTRY).encoder.theta, other.encoder.theta)
-    assert sorted(path.name for path in copy.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in copy.iterdir()) == sorted([*FILES, "digests.json"])
 
 
 # ---- Strict loading
@@ -223,9 +223,13 @@ def test_another_runs_file_is_refused(copy: Path, tiny_model: Path, tmp_path: Pa
     for name in ("mask.safetensors", "encoder.safetensors"):
         mine = (copy / name).read_bytes()
         shutil.copy(tmp_path / "other" / name, copy / name)
+        with pytest.raises(CheckpointError, match=rf"{name}: was (truncated or )?replaced"):
+            load_model(copy, REGISTRY)
+        reseal(copy / name)
         with pytest.raises(CheckpointError, match="does not fit the model"):
             load_model(copy, REGISTRY)
         (copy / name).write_bytes(mine)
+        reseal(copy / name)
 
 
 # ---- Tasks and base

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "seeding", "files", "texts", "processes", "distributed", "devices", "machine"),
+    ("errors", "seeding", "files", "storage", "digests", "texts", "processes", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
     ("data", "fetch", "encoder", "heads", "losses", "metrics", "resampling"),
     ("tasks",),

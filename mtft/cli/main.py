@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
     "report": ("mtft.cli.report:command", "Write what runs came to as one HTML file to look at."),
     "merge": ("mtft.cli.merge:command", "Write a run's encoder as a model directory for transformers."),
+    "verify": ("mtft.cli.verify:command", "Check a run's files against their digests, and its model's answers."),
     "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
     "data": ("mtft.cli.data:command", "Fetch public data; check data files before training."),
     "models": ("mtft.cli.models:command", "Fetch pretrained encoders from the Hugging Face hub."),
@@ -133,7 +134,8 @@ def _told(error: BaseException) -> int:
     if isinstance(error, _TerminatedError):
         return _fail("terminated", 143, told=None)
     if isinstance(error, MtftError):
-        return _fail(f"error: {error}", error.exit_code, told=error.told)
+        text = f"error: {error}" if error.exit_code else str(error)
+        return _fail(text, error.exit_code, told=error.told)
     if isinstance(error, click.ClickException):
         return _fail(f"error: {_usage(error)}", error.exit_code, told=None)
     if isinstance(error, OSError):

@@ -129,6 +129,10 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     )
 
 
+class VerifyConfig(BaseModelOptions, MachineOptions, TaskOptions):
+    """Settings of `mtft verify`; the precision is that of the run."""
+
+
 class CountConfig(TaskOptions):
     """Settings of `mtft count-params`."""
 
@@ -182,6 +186,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     EvalConfig,
     DataCheckConfig,
     PredictConfig,
+    VerifyConfig,
     CountConfig,
     CompareConfig,
     ReportConfig,

@@ -11,10 +11,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mtft.checkpoint import write_tensors
+from mtft.digests import check_digests, write_digests
 from mtft.errors import CheckpointError
 from mtft.files import read_json, recover_directory, replaced_directory, write_json
 
 Tensors = dict[str, Tensor]
+FILES = ("tensors.safetensors", "position.json")
 
 
 def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
@@ -22,6 +24,7 @@ def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping
     with replaced_directory(directory) as fresh:
         write_tensors(fresh / "tensors.safetensors", dict(sorted(tensors.items())))
         write_json(fresh / "position.json", position)
+        write_digests(fresh)
 
 
 def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
@@ -29,6 +32,7 @@ def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
     recover_directory(directory)
     if not directory.exists():
         return None
+    check_digests(directory, FILES)
     path = directory / "tensors.safetensors"
     try:
         return load_file(path), read_json(directory / "position.json")

@@ -12,7 +12,7 @@ from mtft.config.values import cache_bytes, size_text
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
 from mtft.features import feature_bytes, feature_key, remove_features, with_features
-from mtft.machine import free_disk_bytes
+from mtft.storage import free_disk_bytes
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.services import Progress, Services
 

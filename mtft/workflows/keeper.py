@@ -14,6 +14,7 @@ import torch
 from mtft.config.values import period, seconds
 from mtft.distributed import ALONE, Group
 from mtft.errors import MtftError
+from mtft.storage import stops_when_full
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -45,16 +46,26 @@ class Keeper:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
-            yield
+            with stops_when_full(self.hint):
+                yield
         finally:
             self._unwatch()
 
     def after_step(self, number: int, save: Callable[[], None], *, saved: bool = False) -> None:
         """Save if it is due after step `number`, and stop if that was asked for; `saved` says that it just was."""
-        asked, now = self._asked(), time.monotonic()
+        now = time.monotonic()
         due = number % self.steps == 0 if self.steps else now - self._saved >= self.seconds
-        if saved or ((asked or due) and self._save(save)):
+        if due and not saved:
+            save()
+        if saved or due:
             self._saved = now
+        self.stop_if_asked(number, save, saved=saved or due)
+
+    def stop_if_asked(self, number: int, save: Callable[[], None], *, saved: bool = False) -> None:
+        """Save, unless that was just done, and stop after step `number` if that was asked for."""
+        asked = self._asked()
+        if asked and not saved:
+            save()
         if asked in SIGNALS:
             self._unwatch()
             signal.raise_signal(asked)
@@ -66,11 +77,6 @@ class Keeper:
         if self._signal and self.group.size > 1:
             self._unwatch()
             signal.raise_signal(self._signal)
-
-    @staticmethod
-    def _save(save: Callable[[], None]) -> bool:
-        save()
-        return True
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self._signal:

@@ -14,13 +14,25 @@ from mtft.config.schema import CountConfig, TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.packing import pack
 from mtft.data.sampling import Rows
-from mtft.machine import available_bytes, free_disk_bytes
+from mtft.machine import available_bytes
 from mtft.optimization.surgery import Surgery
 from mtft.parameters import ParameterCount
+from mtft.storage import free_disk_bytes
 from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
 from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, surgery_method
-from mtft.workflows.resources import Disk, Memory, check_machine, count, disk, fit, make_plan, schedule, scored
+from mtft.workflows.resources import (
+    Disk,
+    Memory,
+    check_machine,
+    count,
+    disk,
+    fit,
+    make_plan,
+    schedule,
+    scored,
+    scores_held,
+)
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
 from mtft.workflows.train import dev_sets, given_mask
@@ -72,17 +84,17 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, services):
         counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
-        return PlanResult(counts, disk(counts), missing=tuple(missing), free=free)
+        return PlanResult(counts, disk(counts, scores_held(config)), missing=tuple(missing), free=free)
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     mask = given_mask(config.mask, prepared, services) if config.mask else None
     counts = count(config, prepared, mask)
     config, memory = fit(config, prepared, dev, counts)
-    check_machine(path, disk(counts), memory, services.notify)
+    check_machine(path, disk(counts, scores_held(config)), memory, services.notify)
     work = _work(config, prepared, dev)
     surgery = surgery_method(config.surgery, services.registry)
     seconds = _seconds(config, prepared, dev, counts, work, surgery)
-    return PlanResult(counts, disk(counts), memory, work, seconds, free=free)
+    return PlanResult(counts, disk(counts, scores_held(config)), memory, work, seconds, free=free)
 
 
 def _missing(config: TrainConfig, services: Services) -> list[str]:

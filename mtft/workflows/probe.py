@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtft.checkpoint import TrainedModel, load_model, read_tensors, save_model, write_tensors
+from mtft.checkpoint import TrainedModel, load_model, read_tensors, save_model
 from mtft.errors import CheckpointError
 from mtft.evaluation import apply
 from mtft.tasks.registry import Registry
@@ -30,8 +30,7 @@ def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
 
 def save_with_probe(directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]]) -> None:
     """Save a model and, beside it, the probe's outputs."""
-    save_model(directory, trained, plugins)
-    write_tensors(directory / "probe.safetensors", probe(trained))
+    save_model(directory, trained, plugins, probe(trained))
 
 
 def check_saved(

@@ -18,6 +18,7 @@ from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import read_values, scores
 from mtft.files import read_json
 from mtft.outputs import Array
+from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
 from mtft.training.loop import train as loop
@@ -30,8 +31,8 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
-from mtft.workflows.resume import check_data, check_plugins, check_settings, data_digest
-from mtft.workflows.run_directory import RunDirectory, free_path, read_summary, refuse_foreign
+from mtft.workflows.resume import check_plugins, check_position, check_settings, data_digest, settings_digest
+from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.services import Progress, Services
 from mtft.workflows.tracking import follow
 
@@ -55,10 +56,12 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     """
     if resume:
         check_plugins(resume, services)
-        check_settings(resume, config, services.notify)
+        changed = check_settings(resume, config, services.notify)
         origin = read_json(resume / "environment.json").get("refines")
         run = run or Path(str(origin))
-        if (resume / "summary.json").is_file():
+        if is_finished(resume):
+            if text := changed.get("epochs") or changed.get("patience"):
+                raise ConfigError(f"--resume: {resume} has finished; {text}: cannot change any more")
             services.notify(f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
             return RefineResult(resume, summary["before"], summary["dev"], tuple(summary["kept"]))
@@ -69,6 +72,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     here, there = run.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ConfigError(f"--out: {path} is, holds or is in the run that is refined, {run}; it is never changed")
+    check_room(path)
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)
     names = [task.name for task in trained.tasks]
@@ -123,11 +127,16 @@ class Refinement:
         self.sources = {
             task.name: training_source(task.source, task.name, self.data[task.name], ()) for task in self.chosen
         }
+        heads = 4 * sum(trained.parameters().heads.values())
+        model = 4 * len(trained.mask.indices) + heads
+        check_room(path, [model, *[4 * heads] * (1 if going_on else 2)])
         if going_on:
             self.out = RunDirectory.reopen(path, config)
         else:
             facts = {"refines": str(origin.resolve()), "plugins": services.needs(chosen_parts(config))}
-            self.out = RunDirectory.create(path, config, "refine", data_directory(config), facts)
+            self.out = RunDirectory.create(
+                path, config, "refine", data_directory(config), facts, overwrite=config.overwrite
+            )
         self.out.followers.append(follow(config.trackers, services, path, "refine", config, resumed=going_on))
         self.keeper = Keeper(
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
@@ -150,11 +159,9 @@ class Refinement:
                     self.current = self.current or self._begin(task)
                     self._refine(self.current)
             kept = tuple(name for name, better in self.done.items() if better)
-            after: Scores = {}
-            for task in self.trained.tasks:
-                values, after[task.name] = self._evaluate(task)
-                data = self.dev[task.name]
-                self.out.write_predictions(task.name, "dev", data.ids, data.targets, values)
+            found = {task.name: self._evaluate(task) for task in self.trained.tasks}
+            after = {name: rated for name, (_, rated) in found.items()}
+            self.out.write_predictions("dev", self.dev, {name: values for name, (values, _) in found.items()})
             save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
             self.features.clear()
@@ -179,7 +186,8 @@ class Refinement:
             elif isinstance(event, StepSkipped):
                 at.steps, at.bad = event.number, at.bad + 1
                 if at.bad > self.config.max_bad_steps:
-                    raise MtftError(f"{event.error}; --max-bad-steps allows {self.config.max_bad_steps} such steps")
+                    most = self.config.max_bad_steps
+                    raise MtftError(f"{event.error}; --max-bad-steps allows {most} such steps; {self.keeper.hint}")
                 self.services.notify(f"WARNING: {event.error}")
             else:
                 self._after_epoch(at, event)
@@ -212,9 +220,10 @@ class Refinement:
             f"done.{name}.{key}": value
             for name in self.done for key, value in self.trained.model.heads[name].state_dict().items()
         }  # fmt: skip
-        position: dict[str, Any] = {"stage": "refine", "done": self.done, "before": self.before,
-                                    "logs": self.out.log_sizes(), "data": self.digests,
-                                    "features": self.features.chosen}  # fmt: skip
+        position: dict[str, Any] = {
+            "stage": "refine", "done": self.done, "before": self.before, "logs": self.out.logged(),
+            "data": self.digests, "settings": settings_digest(self.config), "features": self.features.chosen,
+        }  # fmt: skip
         if at := self.current:
             tensors |= {"kept": at.kept, **at.stepper.state()}
             best = {"score": at.best.score, "epoch": at.best.epoch, "stale": at.best.stale}
@@ -228,7 +237,7 @@ class Refinement:
             self.out.cut_logs({})
             return
         tensors, position = found
-        check_data(self.out.path, position["data"], self.digests)
+        check_position(self.out.path, position, self.config, self.digests)
         self.out.cut_logs(position["logs"])
         self.before, self.done = position["before"], position["done"]
         self.features.chosen |= position.get("features", {})

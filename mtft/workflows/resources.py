@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from mtft import processes
-from mtft.config.schema import TrainConfig
+from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.config.values import size_text
 from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows, epoch_batches
 from mtft.data.tokenization import TokenTable
 from mtft.errors import ConfigError
 from mtft.evaluation import BUDGET
-from mtft.machine import available_bytes, free_disk_bytes, release, resident_bytes
+from mtft.machine import available_bytes, release, resident_bytes
 from mtft.memory import activation_bytes, heaviest, phases
 from mtft.optimization.gradients import TrainingSource
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask
+from mtft.storage import check_room
 from mtft.training.loop import Plan
 from mtft.workflows.count import count_selected
 from mtft.workflows.preparation import Prepared
@@ -51,14 +52,22 @@ class Memory:
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes of the best model, of the state that a resume needs, and the most that both take while replaced."""
+    """Bytes of the best model, and of the state that a resume needs, first of the selection and then of training.
+
+    Each is written anew before the former one goes, so both may be there twice.
+    """
 
     model: int
     state: int
+    selection: int = 0
+
+    def files(self, *, going_on: bool = False) -> list[int]:
+        """Return the sizes of what is still to be written; a run that is going on has a model and a state already."""
+        return [self.model, max(self.state, self.selection)] * (1 if going_on else 2)
 
     @property
     def needed(self) -> int:
-        return 2 * (self.model + self.state)
+        return sum(self.files())
 
 
 def make_plan(config: TrainConfig) -> Plan:
@@ -169,19 +178,26 @@ def fit(
     return config, found
 
 
-def disk(counts: ParameterCount) -> Disk:
-    """Return the bytes of what a training writes, small files aside."""
+def scores_held(config: SelectConfig | TrainConfig) -> int:
+    """Return how many numbers per encoder weight the state of a selection has."""
+    given = isinstance(config, TrainConfig) and config.mask
+    if given or config.keep == 1 or config.score not in ("sum", "abs", "fisher"):
+        return 0
+    return 3 if config.combine == "normalised" else 2
+
+
+def disk(counts: ParameterCount, scores: int = 0) -> Disk:
+    """Return the bytes of what a training writes, small files aside; its selection keeps `scores` per weight."""
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
     rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
     mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
-    return Disk(model=mask + 4 * (chosen + heads), state=12 * (chosen + heads))
+    return Disk(mask + 4 * (chosen + heads), 12 * (chosen + heads), 4 * scores * total)
 
 
 def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:
-    """Say what will be taken; raise ConfigError if the disk is too small, and warn if memory may be."""
+    """Say what will be taken; raise ConfigError if the disk has no room for it, and warn if memory may be too small."""
     notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
-    if (free := free_disk_bytes(path)) < needed.needed:
-        raise ConfigError(f"--out: {path} has {free:,} bytes free; this run needs {needed.needed:,}")
+    check_room(path, needed.files())
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
     if left is not None and more > left:
         notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "

@@ -14,11 +14,13 @@ from mtft.checkpoint import TrainedModel
 from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
 from mtft.data.tokenization import TokenTable
+from mtft.digests import check_digests
 from mtft.distributed import Group
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import CheckpointError, ConfigError
-from mtft.files import read_json, recover_directory, to_json
+from mtft.errors import CheckpointError, ConfigError, FinishedError
+from mtft.files import one_at_a_time, read_json, recover_directory, to_json
 from mtft.optimization.gradients import TrainingSource
+from mtft.selection.mask import load_mask
 from mtft.workflows.preparation import Prepared
 from mtft.workflows.services import Services
 
@@ -53,18 +55,25 @@ def part_directory(mask: Path) -> Path:
 
 
 def settings_file(path: Path) -> Path:
-    """Return the settings of a stopped run or selection, which may have ended since; CheckpointError without any."""
+    """Return the settings of a stopped run or selection; CheckpointError without any, or if a file is damaged.
+
+    A mask that is complete is a FinishedError.
+    """
     for directory in (path, part_directory(path)):
-        recover_directory(directory)
+        if directory.parent.is_dir():
+            with one_at_a_time(directory.parent):  # it may be in the making
+                recover_directory(directory)
         if (file := directory / "config.toml").is_file():
+            check_digests(directory)
             return file
     if path.is_file():
-        raise CheckpointError(f"--resume: {path} is complete: nothing is left to do")
+        load_mask(path)
+        raise FinishedError(f"{path} is complete: nothing is left to do")
     raise CheckpointError(f"--resume: {path} is no run of mtft (no config.toml)")
 
 
-def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> None:
-    """Tell which settings are others than before; ConfigError names those that may not be."""
+def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> dict[str, str]:
+    """Tell and return which settings are others than before, in words; ConfigError names those that may not be."""
     before = load(type(config), file=settings_file(path)).config
     changed = {
         name: f"{flag(name)}: {show(old)} -> {show(new)}"
@@ -76,6 +85,7 @@ def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> None
         raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
     for text in changed.values():
         notify(f"resuming with {text}")
+    return changed
 
 
 def check_plugins(path: Path, services: Services) -> None:
@@ -113,14 +123,21 @@ def agree_on_model(config: Options, trained: TrainedModel, group: Group, facts: 
 
 def agree_on(config: Options, group: Group, facts: Mapping[str, str]) -> None:
     """Raise MtftError unless all processes have the same settings, places aside, and the same `facts` by name."""
-    settings = dump(config, exclude={*MAY_CHANGE, *PLACE} & set(type(config).settings()))
-    for what, text in {"settings": settings, **facts}.items():
+    for what, text in {"settings": settings_digest(config), **facts}.items():
         group.same(f"{what} (digest)", hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
-def check_data(path: Path, before: object, now: dict[str, str]) -> None:
-    """Raise CheckpointError, naming the sources, if the data are not those that the run began with."""
-    former = before if isinstance(before, dict) else {}
+def settings_digest(config: Options) -> str:
+    """Return a digest of the settings that a run cannot change."""
+    kept = dump(config, exclude={*MAY_CHANGE, *PLACE} & set(type(config).settings()))
+    return hashlib.sha256(kept.encode()).hexdigest()
+
+
+def check_position(path: Path, position: Mapping[str, Any], config: Options, now: dict[str, str]) -> None:
+    """Raise CheckpointError if a state is of other settings, or of other data than `now`, naming the sources."""
+    if position.get("settings") != settings_digest(config):
+        raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
+    former: Mapping[str, str] = position.get("data") or {}
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
         raise CheckpointError(f"--resume: {path}: the data of {', '.join(changed)} are not those that it began with")

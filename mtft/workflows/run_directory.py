@@ -1,4 +1,8 @@
-"""The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary.
+"""The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary, digests.
+
+``digests.json`` lists what stays as it is: settings, environment and mask at once, everything at the end of the run.
+``model``, ``state`` and ``predictions`` are replaced as a whole, each with the digests of its own files. No file is
+replaced while it is listed, so that a run is in order wherever a crash stops it.
 
 Files that must be the same for the same seed hold no time, and no path but that of the base model; those live in
 ``config.toml``, ``environment.json`` and ``times.jsonl``.
@@ -8,10 +12,11 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -19,16 +24,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mtft.config.groups import Options
 from mtft.config.load import dump
+from mtft.data.dataset import Dataset
+from mtft.digests import NAME as DIGESTS
+from mtft.digests import Digest, check_digests, digest, read_digests, write_digests
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import (
     Lock,
     append_json_line,
+    current_directory,
+    flush,
+    one_at_a_time,
     read_json,
     read_json_lines,
+    recover_directory,
     replaced_directory,
     write_bytes,
     write_json,
@@ -37,6 +48,8 @@ from mtft.files import (
 from mtft.outputs import Array
 
 TIMES = "times.jsonl"
+LASTING = ("config.toml", "environment.json", "mask.safetensors")
+PARTS = ("model", "state", "predictions")
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 
 
@@ -82,6 +95,7 @@ class RunDirectory:
         self.followers: list[Follower] = []
         self._started, self._processor = time.monotonic(), time.process_time()
         self._lock = Lock(path) if writes else None
+        self._digests = read_digests(path) if writes else {}
 
     def __enter__(self) -> RunDirectory:
         return self
@@ -101,34 +115,56 @@ class RunDirectory:
         data_dir: Path,
         facts: Mapping[str, Any] | None = None,
         *,
+        overwrite: bool = False,
         writes: bool = True,
     ) -> RunDirectory:
-        """Make the directory, in place of a former run if there is one, with settings, environment and more `facts`."""
+        """Make the directory with settings, environment and more `facts`; with `overwrite` in place of a former run."""
         if not writes:
             return cls(path, writes=False)
-        refuse_foreign(path)
-        if path.exists():
-            held = Lock(path)
-            shutil.rmtree(path)
-            held.release()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replaced_directory(path) as fresh:
-                write_bytes(fresh / "config.toml", dump(config).encode())
-                write_json(fresh / "environment.json", {**environment(command, data_dir), **(facts or {})})
+            with one_at_a_time(path.parent):
+                refuse_foreign(path)
+                if path.exists() and not overwrite:
+                    raise ConfigError(f"--out: {path} exists; choose another or give --overwrite")
+                with ExitStack() as held, replaced_directory(path) as fresh:
+                    if path.exists():
+                        held.callback(Lock(path).release)
+                    write_bytes(fresh / "config.toml", dump(config).encode())
+                    write_json(fresh / "environment.json", {**environment(command, data_dir), **(facts or {})})
+                    write_digests(fresh)
+                return cls(path)
         except OSError as error:
             raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
-        return cls(path)
 
     @classmethod
     def reopen(cls, path: Path, config: Options, *, writes: bool = True) -> RunDirectory:
         """Open a run that goes on, with settings that may have changed."""
         run = cls(path, writes=writes)
         if writes:
+            for part in PARTS:
+                recover_directory(path / part)
+            run._release(*(name for name in run._digests if name not in LASTING))
             (path / "summary.json").unlink(missing_ok=True)
-            write_bytes(path / "config.toml", dump(config).encode())
+            settings, name = dump(config).encode(), LASTING[0]
+            if name not in run._digests or settings != (path / name).read_bytes():
+                run._release(name)
+                write_bytes(path / name, settings)
+                run.seal(name)
             run.log_time(resumed=datetime.now(timezone.utc).isoformat(timespec="seconds"))
         return run
+
+    def seal(self, *names: str) -> None:
+        """Digest files that stay as they are from now on."""
+        if self.writes:
+            self._digests |= {name: digest(self.path / name) for name in names}
+            write_digests(self.path, self._digests)
+
+    def _release(self, *names: str) -> None:
+        """Take files that will change off the list."""
+        if any(name in self._digests for name in names):
+            self._digests = {name: found for name, found in self._digests.items() if name not in names}
+            write_digests(self.path, self._digests)
 
     def log(self, name: str, record: Mapping[str, Any]) -> None:
         """Add a record to the log ``<name>.jsonl``, and tell the followers."""
@@ -145,39 +181,46 @@ class RunDirectory:
         seconds, processor = time.monotonic() - self._started, time.process_time() - self._processor
         self.log("times", {"seconds": round(seconds, 3), "processor": round(processor, 3), **record})
 
-    def log_sizes(self) -> dict[str, int]:
-        """Return the bytes of each log that `cut_logs` can go back to."""
-        return {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl")) if path.name != TIMES}
+    def logged(self) -> dict[str, dict[str, Any]]:
+        """Return the digest of each log, which is on the disk then; `cut_logs` can go back to here."""
+        paths = [path for path in sorted(self.path.glob("*.jsonl")) if path.name != TIMES]
+        for path in paths:
+            flush(path)
+        return {path.name: asdict(digest(path)) for path in paths}
 
-    def cut_logs(self, sizes: Mapping[str, int]) -> None:
-        """Forget what was logged after `log_sizes` gave `sizes`; times stay."""
-        for path in self.path.glob("*.jsonl") if self.writes else ():
-            if path.name not in sizes and path.name != TIMES:
-                path.unlink()
-            elif path.name != TIMES:
-                if path.stat().st_size < sizes[path.name]:
-                    raise CheckpointError(f"{path}: shorter than when the run was saved ({sizes[path.name]} bytes)")
-                os.truncate(path, sizes[path.name])
-
-    def write_predictions(
-        self, task: str, split: str, ids: Sequence[str], targets: NDArray[Any], values: Array
-    ) -> None:
-        """Keep readable values [n, ...] and targets [n], one line per example."""
+    def cut_logs(self, before: Mapping[str, Mapping[str, Any]]) -> None:
+        """Forget what was logged after `logged` gave `before`; times stay. CheckpointError names a damaged log."""
         if not self.writes:
             return
-        folder = self.path / "predictions"
-        folder.mkdir(exist_ok=True)
-        rows = zip(ids, targets.tolist(), values.tolist(), strict=True)
-        write_json_lines(
-            folder / f"{task}.{split}.jsonl",
-            ({"id": name, "target": target, "value": value} for name, target, value in rows),
-        )
+        if found := changed_logs(self.path, before):
+            raise CheckpointError("\n".join(f"{self.path / name}: {what}" for name, what in found.items()))
+        for path in self.path.glob("*.jsonl"):
+            if path.name in before:
+                os.truncate(path, before[path.name]["bytes"])
+            elif path.name != TIMES:
+                path.unlink()
+
+    def write_predictions(self, split: str, data: Mapping[str, Dataset], values: Mapping[str, Array]) -> None:
+        """Keep readable values [n, ...] and targets [n] of each task, one line per example, in place of all others."""
+        if not self.writes:
+            return
+        with replaced_directory(self.path / "predictions") as fresh:
+            for task, found in values.items():
+                rows = zip(data[task].ids, data[task].targets.tolist(), found.tolist(), strict=True)
+                write_json_lines(
+                    fresh / f"{task}.{split}.jsonl",
+                    ({"id": name, "target": target, "value": value} for name, target, value in rows),
+                )
+            write_digests(fresh)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write what the run came to; its presence says that the run has finished."""
+        """Write what the run came to and digest every file; with that the run has finished."""
         self.log_time(finished=True)
         if self.writes:
             write_json(self.path / "summary.json", summary)
+            logs = [path.name for path in self.path.glob("*.jsonl")]
+            parts = [f"{part}/{DIGESTS}" for part in PARTS if (self.path / part).is_dir()]
+            self.seal(*(name for name in LASTING if (self.path / name).is_file()), "summary.json", *logs, *parts)
             self._tell("summary", summary)
 
 
@@ -203,6 +246,24 @@ def _version(name: str) -> str:
         return "not installed"
 
 
+def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return what is wrong with the logs of a run, by name: what was there before must be there as it was."""
+    found = {}
+    for name, kept in before.items():
+        path, expected = run / name, Digest(kept["bytes"], kept["sha256"])
+        now = digest(path, expected.bytes) if path.is_file() else None
+        if now is None or now.bytes < expected.bytes:
+            found[name] = f"is missing or shorter than when the run was saved ({expected.bytes} bytes)"
+        elif now != expected:
+            found[name] = f"was changed in the {expected.bytes} bytes that it had when the run was saved"
+    return found
+
+
+def is_finished(run: Path) -> bool:
+    """Tell whether a run has come to its end, which is when its summary is digested."""
+    return (run / "summary.json").is_file() and "summary.json" in read_digests(run)
+
+
 def read_summary(run: Path) -> dict[str, Any]:
     """Read the summary of a finished run."""
     if not run.is_dir():
@@ -214,8 +275,10 @@ def read_summary(run: Path) -> dict[str, Any]:
 
 def read_predictions(run: Path, task: str, split: str) -> tuple[list[str], Array, Array]:
     """Read what `write_predictions` kept: ids, targets [n], values [n, ...]."""
-    path = run / "predictions" / f"{task}.{split}.jsonl"
+    folder = current_directory(run / "predictions")
+    path = folder / f"{task}.{split}.jsonl"
     records = read_json_lines(path)
+    check_digests(folder, [path.name])
     try:
         ids = [str(record["id"]) for record in records]
         targets = np.asarray([record["target"] for record in records], np.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,27 @@ from mtft import processes
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError, MtftError
+from mtft.files import remove_directory
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import top_groups, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import Save
 from mtft.selection.scores import Scoring, checked
+from mtft.storage import check_room
 from mtft.training.state import load_state, save_state
 from mtft.workflows.count import count_selected
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, prepare
-from mtft.workflows.resume import agree, check_data, check_plugins, check_settings, data_digest, part_directory
+from mtft.workflows.resources import scores_held
+from mtft.workflows.resume import (
+    agree,
+    check_plugins,
+    check_position,
+    check_settings,
+    data_digest,
+    part_directory,
+    settings_digest,
+)
 from mtft.workflows.run_directory import RunDirectory, free_path
 from mtft.workflows.services import Progress, Services
 
@@ -52,14 +62,19 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     if going_on and group.first:
         check_plugins(part, services)
         check_settings(part, config, services.notify)
+    if group.first:
+        check_room(path)
     prepared = prepare(config, services)
     agree(config, prepared, group)
+    if group.first:
+        scores = 4 * len(prepared.encoder) * scores_held(config)
+        check_room(path, [count_selected(config.keep, len(prepared.encoder)), *[scores] * (1 if resume else 2)])
     run = (
         RunDirectory.reopen(part, config, writes=group.first)
         if going_on
         else RunDirectory.create(
             part, config, "select", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
-            writes=group.first,
+            overwrite=True, writes=group.first,
         )
     )  # fmt: skip
     keeper = Keeper(
@@ -70,11 +85,11 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
             mask = choose(prepared, config, services, run, keeper)
         except ConfigError:  # going on would end here again
             if group.first:
-                shutil.rmtree(part)
+                remove_directory(part)
             raise
         if group.first:
             save_mask(path, mask)
-            shutil.rmtree(part)
+            remove_directory(part)
     return SelectResult(path, len(mask.indices), mask.total, *shares(prepared.encoder, mask.indices))
 
 
@@ -141,7 +156,7 @@ def _scores(
     former = load_state(run.state) if run.writes else None
     if group.any(former is not None):
         former = group.of_first(*(former or ({}, None)))
-        check_data(run.path, former[1].get("data"), data)
+        check_position(run.path, former[1], config, data)
         done, seen = former[1]["examples"], former[1]["tokens"]
 
     def keep(save: Save) -> None:
@@ -150,7 +165,8 @@ def _scores(
 
         def write() -> None:
             tensors, position = save()
-            found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data}
+            found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data,
+                     "settings": settings_digest(config)}  # fmt: skip
             if run.writes:
                 save_state(run.state, tensors, found)
             run.log_time(scored=done)

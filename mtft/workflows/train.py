@@ -15,13 +15,14 @@ from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError
 from mtft.machine import release
 from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.storage import check_room
 from mtft.workflows.best import Best
 from mtft.workflows.count import count_run
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
-from mtft.workflows.resources import check_machine, count, disk, fit
+from mtft.workflows.resources import check_machine, count, disk, fit, scores_held
 from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
-from mtft.workflows.run_directory import RunDirectory, free_path, read_summary, refuse_foreign
+from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
 from mtft.workflows.tracking import follow
@@ -44,6 +45,8 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         if group.any(group.first and _is_finished(path, config)):
             services.notify(f"{path} has finished: nothing is left to do")
             return finished(path)
+    if group.first:
+        check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
     prepared = prepare(config, services)
@@ -52,16 +55,21 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     given = given_mask(config.mask, prepared, services) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
     agree(config, prepared, group)
+    needed = disk(counts, scores_held(config))
     if going_on:
+        if group.first:
+            check_room(path, needed.files(going_on=True))
         run = RunDirectory.reopen(path, config, writes=group.first)
     else:
         config, memory = fit(config, prepared, dev, counts)
         smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:
-            check_machine(path, disk(counts), memory, services.notify)
-        facts = {"plugins": services.needs(chosen_parts(config))}
-        run = RunDirectory.create(path, config, "train", data_directory(config), facts, writes=group.first)
+            check_machine(path, needed, memory, services.notify)
+        run = RunDirectory.create(
+            path, config, "train", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
+            overwrite=config.overwrite, writes=group.first,
+        )  # fmt: skip
     if run.writes:
         run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
     keeper = Keeper(
@@ -70,10 +78,12 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     with run, keeper.watching():
         if own:
             mask = _own_mask(prepared, services.group, run)
+            run.seal(MASK)
         else:
             mask = given or choose(prepared, config, services, run, keeper)
             if run.writes:
                 save_mask(run.path / MASK, mask)
+                run.seal(MASK)
         release()
         trained = TrainedModel(
             prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length,
@@ -107,7 +117,7 @@ def _is_finished(path: Path, config: TrainConfig) -> bool:
     """Tell whether a run has nothing left to do with these settings."""
     before = load(TrainConfig, file=settings_file(path)).config
     same = all(getattr(before, name) == getattr(config, name) for name in ("epochs", "max_steps", "patience"))
-    return same and (path / "summary.json").is_file()
+    return same and is_finished(path)
 
 
 def finished(path: Path) -> TrainResult:

@@ -25,7 +25,7 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, surgery_method
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resources import make_plan
-from mtft.workflows.resume import check_data, data_digest
+from mtft.workflows.resume import check_position, data_digest, settings_digest
 from mtft.workflows.run_directory import RunDirectory
 from mtft.workflows.services import Progress, Services
 
@@ -114,15 +114,16 @@ class Training:
 
     def _after_epoch(self, event: EpochDone) -> None:
         """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
-        self.epochs = event.epoch
         release()
         dev: Scores = {}
         values = {}
         for task in self.tasks:
+            self.keeper.stop_if_asked(self.steps, self._save_state)  # the epoch then ends after a resume
             data = self.dev[task.name]
             values[task.name] = read_values(self.trained.model, task, data.table, self.services.group)
             rows = self.judged[task.name]
             dev[task.name] = scores(task, values[task.name][rows], data.targets[rows])
+        self.epochs = event.epoch
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
         record = {"epoch": event.epoch, "step": event.step, "train": self.epoch.losses(), "dev": dev}
@@ -147,7 +148,7 @@ class Training:
             "stage": "train", "epochs": self.epochs, "steps": self.steps, "bad": self.bad,
             "best": {"score": self.best.score, "epoch": self.best.epoch, "stale": self.best.stale},
             "best_scores": self.best_scores, "epoch": self.epoch.state(), "overall": self.overall.state(),
-            "logs": self.run.log_sizes(), "data": self.data,
+            "logs": self.run.logged(), "data": self.data, "settings": settings_digest(self.config),
         }  # fmt: skip
         save_state(self.run.state, self.stepper.state(), position)
         self.run.log_time(saved=self.steps)
@@ -159,7 +160,7 @@ class Training:
             self.run.cut_logs({})
             return
         tensors, position = self.services.group.of_first(*(found or ({}, None)))
-        check_data(self.run.path, position["data"], self.data)
+        check_position(self.run.path, position, self.config, self.data)
         self.stepper.restore(tensors)
         self.run.cut_logs(position["logs"])
         self.epochs, self.steps, self.bad = position["epochs"], position["steps"], position["bad"]
@@ -174,9 +175,7 @@ class Training:
         if not self.run.writes:
             return
         save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
-        for task in self.tasks:
-            data = self.dev[task.name]
-            self.run.write_predictions(task.name, "dev", data.ids, data.targets, values[task.name])
+        self.run.write_predictions("dev", self.dev, values)
 
     def _finish(self) -> TrainResult:
         counts, conflicts = self.trained.parameters(), self.overall.conflicts()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import FEW, TASKS, cli, records, summary
+from commands import FEW, TASKS, cli, records, reseal, summary
 
 FAST = ("--resamples", "50")
 
@@ -92,11 +92,14 @@ def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -
     other = shutil.copytree(trained_run, tmp_path / "other")
     path = other / "predictions" / "sts.dev.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    assert f"{path}: was truncated or replaced" in cli("compare", f"a={trained_run}", f"b={other}", *FAST).err
+    reseal(path)
     done = cli("compare", f"a={trained_run}", f"b={other}", *FAST)
     assert (done.code, done.err) == (
         2, "mtft: error: b and a were evaluated on different sts dev examples\n"
     )  # fmt: skip
     path.write_text('{"id": 1}\n')
+    reseal(path)
     done = cli("compare", f"a={other}", *FAST)
     assert done.code == 2
     assert f"{path}: not a predictions file" in done.err

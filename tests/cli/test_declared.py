@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 import tomli
 import tomli_w
-from commands import Done, cli, process, records, summary
+from commands import Done, cli, process, records, reseal, summary
 
 from mtft.encoder.bert import Encoder
 
@@ -208,6 +208,7 @@ def test_a_damaged_declaration_in_a_model_is_refused(own_run: Path, data: Path, 
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["tasks"][0]["declaration"]["head"] = "os:system"
     path.write_text(json.dumps(manifest), encoding="utf-8")
+    reseal(path)
     done = cli("predict", tmp_path / "run", stdin="x\n")
     assert done.code == 2
     assert "model.json: tasks.mood: head: unknown value 'os:system' (allowed: linear, report)" in done.err

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import ROOT, cli, shell, summary
+from commands import ROOT, cli, reseal, shell, summary
 
 from mtft.testing.tiny import write_tiny_model
 
@@ -128,6 +128,7 @@ def test_the_base_model_may_have_moved(tiny_model: Path, trained_run: Path, tmp_
     run = shutil.copytree(trained_run, tmp_path / "run")
     path = run / "model" / "model.json"
     path.write_text(path.read_text().replace(str(tiny_model), "/no/such/place"))
+    reseal(path)
     done = cli("eval", run, *FAST)
     assert done.code == 2
     assert "its base model was not found: /no/such/place: not a directory" in done.err

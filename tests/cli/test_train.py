@@ -51,9 +51,10 @@ def test_the_run_directory_is_complete(trained_run: Path) -> None:
     names = set(digests(trained_run))
     model = {f"model/{name}" for name in ("model.json", *_safetensors("mask", "encoder", "heads", "probe"))}
     predictions = {f"predictions/{task}.dev.jsonl" for task in TASKS}
+    sealed = {"digests.json", *(f"{part}/digests.json" for part in ("model", "predictions", "state"))}
     logs = {f"{name}.jsonl" for name in ("steps", "metrics", "conflicts", "times")}
     assert names == {
-        *model, *predictions, *logs, "config.toml", "environment.json", "summary.json", "mask.safetensors",
+        *model, *predictions, *logs, *sealed, "config.toml", "environment.json", "summary.json", "mask.safetensors",
         "state/position.json",
         "state/tensors.safetensors",
     }  # fmt: skip

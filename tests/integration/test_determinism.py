@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import FEW, cli, digests, process
 
-OWN = ("environment.json", "times.jsonl", "config.toml")
+OWN = ("environment.json", "times.jsonl", "config.toml", "digests.json")
 """Files for what differs from run to run: times, paths, environment."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import reseal
 from safetensors.torch import load_file
 
 from mtft.errors import CheckpointError
@@ -63,5 +64,8 @@ def test_a_state_put_aside_by_a_crash_is_found(tmp_path: Path) -> None:
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     save_state(tmp_path / "state", TENSORS, POSITION)
     (tmp_path / "state" / "tensors.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match=r"tensors.safetensors: was truncated .* it has 10 of \d+ bytes"):
+        load_state(tmp_path / "state")
+    reseal(tmp_path / "state" / "tensors.safetensors")
     with pytest.raises(CheckpointError, match=r"tensors.safetensors: not a readable safetensors file"):
         load_state(tmp_path / "state")

@@ -1,0 +1,46 @@
+"""``mtft verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import VerifyConfig
+from mtft.config.values import size_text
+from mtft.errors import CheckpointError
+
+
+@click.command("verify")
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@options_for(VerifyConfig)
+@json_option
+@quiet_option
+def command(path: Path, loaded: Loaded[VerifyConfig], as_json: bool, quiet: bool) -> None:
+    """Check that every file of RUN is what was written, and that its model still answers as it did.
+
+    Compares all files with the digests kept beside them, names those that are damaged, missing or foreign, checks
+    the digest of the base model where that is found, and runs the saved probe again. A stopped run is checked as
+    far as it goes; so is a mask file. The exit code is 2 if anything is wrong.
+    """
+    from mtft.workflows.verify import verify
+
+    with open_services(loaded, quiet=quiet) as services:
+        result = verify(path, loaded.config, services)
+    try:
+        if as_json:
+            print_json({"ok": not result.problems, **vars(result)})
+        elif result.problems:
+            table(["file", "problem"], [[problem.file, problem.what] for problem in result.problems])
+        for note in () if quiet else result.notes:
+            say(note)
+        if not (quiet or as_json):
+            base = f"; base model: {result.base}" if result.base else ""
+            say(f"{result.files} files ({size_text(result.bytes)}) are as written; probe: {result.probe}{base}")
+    finally:  # a reader that closed the pipe must not hide the problems
+        if count := len(result.problems):
+            raise CheckpointError(f"{path}: {count} problem{'s' if count > 1 else ''} found")

@@ -1,0 +1,103 @@
+"""``mtft verify``: whether every file of a run is what was written, and its model answers as it did when saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtft.checkpoint import TrainedModel, load_model, read_tensors
+from mtft.config.load import load
+from mtft.config.schema import VerifyConfig
+from mtft.errors import CheckpointError, MtftError
+from mtft.files import current_directory
+from mtft.selection.mask import load_mask
+from mtft.workflows.integrity import Integrity, Problem, check_files
+from mtft.workflows.preparation import machine
+from mtft.workflows.probe import probe
+from mtft.workflows.services import Services
+
+TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
+"""How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found: `kind` is "run" or "mask", `base` where the base model is whose digest fits, None if not found.
+
+    `probe` says how the outputs on the fixed texts compare with those at saving: "the same bits", "the same within X",
+    "different" or "not run".
+    """
+
+    path: Path
+    kind: str
+    finished: bool
+    files: int
+    bytes: int
+    base: str | None
+    probe: str
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def verify(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+    """Check a run, or a mask file; problems are in the result, CheckpointError says that there is nothing to check."""
+    if path.is_file():
+        return verify_file(path)
+    found = check_files(path)
+    base, said = _probe_run(path, config, services, found)
+    return VerifyResult(
+        path, "run", found.finished, found.files, found.bytes, base, said, tuple(found.problems), tuple(found.notes)
+    )
+
+
+def verify_file(path: Path) -> VerifyResult:
+    """Check a file that stands alone: a mask, whose checksum covers all of it."""
+    load_mask(path)
+    return VerifyResult(path, "mask", True, 1, path.stat().st_size, None, "not run", (), ())
+
+
+def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
+    """Load the model, whose base must have the digest that it had, and run the probe; return base and result."""
+    directory = current_directory(path / "model")
+    if not directory.is_dir() or not found.sound("model"):
+        found.notes.append("there is no sound model: the probe was not run")
+        return None, "not run"
+    try:
+        precision = load(VerifyConfig, file=path / "config.toml").config.precision
+        place = machine(config.model_copy(update={"precision": precision}))
+        trained = load_model(directory, services.registry, config.model, *place)
+    except CheckpointError as error:
+        found.problems.append(Problem("model", str(error)))
+        return None, "not run"
+    except MtftError as error:
+        if config.model:
+            raise
+        found.notes.append(f"{error}; neither the base model's digest nor the probe was checked")
+        return None, "not run"
+    try:
+        said = compare_probe(directory, trained, TOLERANCE[precision])
+    except CheckpointError as error:
+        found.problems.append(Problem("model/probe.safetensors", str(error)))
+        return trained.base, "different"
+    return trained.base, said
+
+
+def compare_probe(directory: Path, trained: TrainedModel, tolerance: float) -> str:
+    """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others."""
+    now = probe(trained)
+    kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
+    if all(torch.equal(now[name], kept[name]) for name in now):
+        return "the same bits"
+    wrong = [name for name in now if not torch.allclose(now[name], kept[name], rtol=tolerance, atol=tolerance)]
+    if wrong:
+        raise CheckpointError(f"the model gives other outputs for {', '.join(wrong)} (off by {_gap(now, kept):.2g})")
+    return f"the same within {_gap(now, kept):.2g}"
+
+
+def _gap(now: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> float:
+    """Return the largest difference of any output."""
+    return max(float((now[name] - kept[name]).abs().max()) for name in now)
