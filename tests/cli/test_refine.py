@@ -156,8 +156,8 @@ def test_features_on_disk_change_nothing_but_the_work(
         assert cli(*options, "--out", tmp_path / setting, "--feature-cache", setting).code == 0
         texts[setting] = sum(encoded)
         assert sorted(path.name for path in (tmp_path / setting).iterdir()) == [
-            "config.toml", "environment.json", "metrics.jsonl", "model", "predictions", "state", "summary.json",
-            "times.jsonl",
+            "config.toml", "digests.json", "environment.json", "metrics.jsonl", "model", "predictions", "state",
+            "summary.json", "times.jsonl",
         ]  # fmt: skip
     train, dev, probes = 192 + 190, 3 * 60, 2 * 4
     assert texts["off"] == 3 * train + 2 * dev + 6 * 60 + probes  # dev of all tasks before and after, of one each epoch
@@ -219,4 +219,4 @@ def test_features_of_a_stopped_refinement_are_used_if_they_are_whole(
     found, expected = digests(tmp_path / "stopped"), digests(tmp_path / "whole")
     assert found.keys() == expected.keys()
     differ = {name for name in expected if found[name] != expected[name]}
-    assert differ <= {"config.toml", "environment.json", "times.jsonl"}
+    assert differ <= {"config.toml", "digests.json", "environment.json", "times.jsonl"}
