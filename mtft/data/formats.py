@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     datasets = _extra("datasets", "hub", name)
     dataset, _, split = name.removeprefix(HUB).rpartition(":")
     dataset, _, configuration = dataset.partition("@")
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     offline = datasets.DownloadConfig(local_files_only=True)
     try:
         found = datasets.load_dataset(dataset, configuration or None, split=split, download_config=offline)

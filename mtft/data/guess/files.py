@@ -37,10 +37,12 @@ def group_files(files: Sequence[str]) -> list[Group]:
     """
     groups: dict[tuple[str, str], Group] = {}
     for file in files:
+        if Path(file).is_dir():
+            raise DataError(f"{file}: is a directory; name the files in it")
         if not can_read(file):
             raise DataError(f"{file}: not {ALLOWED}")
         if not file.startswith(HUB) and not Path(file).is_file():
-            raise DataError(f"{file}: {'is a directory' if Path(file).is_dir() else 'no such file'}")
+            raise DataError(f"{file}: no such file")
         place, name, split = _parts(file)
         group = groups.setdefault((place, name), Group(_task_name(name), whole=not split))
         wanted = split or "train"
