@@ -89,6 +89,11 @@ class Column:
         return not LABEL_WORDS.isdisjoint(words) or words[:1] in (["is"], ["has"])
 
     @property
+    def known(self) -> bool:
+        """Tell whether the name is one that columns usually have."""
+        return self.labelled or bool(_TEXT_NAMES.fullmatch(self.name.casefold()))
+
+    @property
     def mean_words(self) -> float:
         return self.words / max(self.filled, 1)
 

@@ -53,7 +53,7 @@ def propose(group: Group, rows: Rows) -> list[Proposal]:
     for proposal, label in zip(found, (*labels, *others), strict=True):
         proposal.likely = label in labels
         proposal.notes = [*notes, *proposal.notes] if proposal.likely else proposal.notes
-        if len(found) > 1:
+        if len(labels) > 1 or not proposal.likely:
             proposal.name = f"{group.name}-{re.sub(r'[^a-z0-9_]+', '-', label.casefold()).strip('-_')}".rstrip("-")
     return found
 
@@ -72,9 +72,13 @@ def _profile(file: str, rows: Rows) -> dict[str, Column]:
 
 
 def _check_header(file: str, columns: Mapping[str, Column]) -> None:
-    """Refuse a first line that is a row itself, or has one column."""
+    """Refuse a first line that is a row itself, or has one column.
+
+    A value that stands below itself is none if another column has a name that says what it is: text,spam.
+    """
+    known = any(column.known for column in columns.values())
     for name, column in columns.items():
-        if to_number(name) is not None or len(name) > 100 or (name and name in column.values):
+        if to_number(name) is not None or len(name) > 100 or (name and name in column.values and not known):
             raise DataError(f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; the first line "
                             "must name the columns, as in: text,label")  # fmt: skip
     if len(columns) == 1:
@@ -167,7 +171,7 @@ def _without_copies(
     pairs: dict[tuple[str, str], set[tuple[str, str]]] = {
         (one, two): set() for place, one in enumerate(classes) for two in classes[place + 1 :]
     }
-    for row in rows:
+    for row in rows if pairs else ():
         for (one, two), seen in pairs.items():
             seen.add((row.get(one, "").strip(), row.get(two, "").strip()))
     order: dict[str, dict[str, float]] = {}

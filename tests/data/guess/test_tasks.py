@@ -91,7 +91,9 @@ def test_a_key_that_rows_of_json_lines_lack_is_no_label_there() -> None:
 
 def test_beside_a_column_named_label_others_are_only_offered() -> None:
     found = proposals(rows(label="ab", genre=["news", "talk", "sport"]))
-    assert [(task.table["label"], task.likely) for task in found] == [("label", True), ("genre", False)]
+    assert [(task.name, task.table["label"], task.likely) for task in found] == [
+        ("x", "label", True), ("x-genre", "genre", False)
+    ]  # fmt: skip
 
 
 def test_numbers_that_stand_for_names_order_them() -> None:
@@ -148,6 +150,14 @@ def test_a_table_needs_a_line_with_names(first: Mapping[str, str], message: str)
 
 
 LABELS = ("awful", "bad", "fair", "good", "great", "superb", "1", "2", "7")
+
+
+def test_a_column_may_be_called_as_one_of_its_labels() -> None:
+    table = [{"text": f"buy number {n}", "spam": ("spam", "ham")[n % 2]} for n in range(8)]
+    (found,) = propose(Group("x", {"train": "t.csv"}), lambda file: table)
+    assert found.table["names"] == ["ham", "spam"]
+
+
 CLASSES = st.lists(st.sampled_from(LABELS), min_size=2, max_size=6, unique=True)
 
 
