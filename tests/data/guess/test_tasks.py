@@ -149,15 +149,13 @@ def test_a_table_needs_a_line_with_names(first: Mapping[str, str], message: str)
         propose(Group("x", {"train": "t.csv"}), lambda file: [first, first])
 
 
-LABELS = ("awful", "bad", "fair", "good", "great", "superb", "1", "2", "7")
-
-
 def test_a_column_may_be_called_as_one_of_its_labels() -> None:
     table = [{"text": f"buy number {n}", "spam": ("spam", "ham")[n % 2]} for n in range(8)]
     (found,) = propose(Group("x", {"train": "t.csv"}), lambda file: table)
     assert found.table["names"] == ["ham", "spam"]
 
 
+LABELS = ("awful", "bad", "fair", "good", "great", "superb", "1", "2", "7")
 CLASSES = st.lists(st.sampled_from(LABELS), min_size=2, max_size=6, unique=True)
 
 
