@@ -68,9 +68,11 @@ def test_links_in_the_readme_lead_somewhere(link: str) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_example_runs(path: Path, tiny_model: Path, tmp_path: Path) -> None:
-    arguments = ["--sample", "--max-steps", "2", "--batches", "1", "--model", str(tiny_model), "--max-length", "40"]
+    arguments = ["--max-steps", "2", "--batches", "1", "--model", str(tiny_model), "--max-length", "40"]
+    own = load(TrainConfig, file=path).config.declared  # the files lie beside it
+    data = ["--data-dir", str(path.parent)] if own else ["--sample"]
     out = tmp_path / "run"
-    assert run(["train", "--config", str(path), *arguments, "--out", str(out), "--quiet"]) == 0
+    assert run(["train", "--config", str(path), *data, *arguments, "--out", str(out), "--quiet"]) == 0
     assert (out / "summary.json").is_file()
     assert (path.parent / "README.md").is_file()
 
