@@ -78,7 +78,10 @@ class BaseModelOptions(Options):
 class FileOptions(Options):
     """Where examples are read."""
 
-    data_dir: Path | None = Field(None, description="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
+    data_dir: Path | None = Field(
+        None,
+        description="directory of data files (default: $MTFT_DATA_DIR, then where the run found them, then ./data)",
+    )
     sample: bool = Field(False, description="use the small sample data that comes with mtft")
     strict: bool = Field(False, description="make rows without label an error instead of a counted warning")
     skip_bad_rows: bool = Field(

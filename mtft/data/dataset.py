@@ -58,8 +58,10 @@ def build_dataset(
     return Dataset(name, tuple(row.id for row in labelled), table, targets, truncation, tuple(notes))
 
 
-def find_data_dir(given: Path | None, environment: str | None) -> Path:
-    """Return the data directory: the one given, else ``$MTFT_DATA_DIR``, else ./data, be it there or not.
+def find_data_dir(given: Path | None, environment: str | None, former: Path | None = None) -> Path:
+    """Return the data directory: the one given, else ``$MTFT_DATA_DIR``, else the `former` one if it is still there.
+
+    Without any of them it is ./data, be it there or not.
 
     One that was named but is no directory is a DataError, which offers the sample.
     """
@@ -69,7 +71,7 @@ def find_data_dir(given: Path | None, environment: str | None) -> Path:
             origin = "--data-dir" if given is not None else "$MTFT_DATA_DIR"
             raise DataError(f"{origin}: {chosen} is not a directory; --sample uses the shipped sample data")
         return chosen
-    return Path("data")
+    return former if former is not None and former.is_dir() else Path("data")
 
 
 def sample_dir() -> Path:

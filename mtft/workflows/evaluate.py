@@ -63,7 +63,7 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     check_limits(config, tasks)
     data = {
         task.name: load_source(
-            task.source, config.split, data_dir=data_directory(config), tokenizer=trained.tokenizer,
+            task.source, config.split, data_dir=data_directory(config, run), tokenizer=trained.tokenizer,
             max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
             notify=services.notify,
         )

@@ -31,6 +31,7 @@ from mtft.optimization.surgery import Surgery, checked
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task, resolve
 from mtft.workflows.leakage import warn_of_leakage
+from mtft.workflows.run_directory import recorded_data_dir
 from mtft.workflows.services import Services
 
 LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
@@ -50,12 +51,14 @@ class Prepared:
     sources: list[TrainingSource]
 
 
-def data_directory(config: FileOptions) -> Path:
-    """Return where the data files are: the sample's place, the directory given, or the default.
+def data_directory(config: FileOptions, run: Path | None = None) -> Path:
+    """Return where the data files are: the sample's place, the directory given, where `run` found them, or the default.
 
     The default may not be there: a reader that brings its own files needs none, `load_source` finds what is missing.
     """
-    return sample_dir() if config.sample else find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"))
+    if config.sample:
+        return sample_dir()
+    return find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"), run and recorded_data_dir(run))
 
 
 def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:

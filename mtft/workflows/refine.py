@@ -121,7 +121,8 @@ class Refinement:
         self.trained, self.config, self.services, self.origin = trained, config, services, origin
         self.chosen = [task for task in trained.tasks if task.name in config.tasks]
         sources = [(task.source, task.name) for task in self.chosen]
-        warn_of_leakage(sources, self.chosen, data_directory(config), services.notify)
+        self.data_dir = data_directory(config, origin)
+        warn_of_leakage(sources, self.chosen, self.data_dir, services.notify)
         self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
         self.sources = {
@@ -134,9 +135,7 @@ class Refinement:
             self.out = RunDirectory.reopen(path, config)
         else:
             facts = {"refines": str(origin.resolve()), "plugins": services.needs(chosen_parts(config))}
-            self.out = RunDirectory.create(
-                path, config, "refine", data_directory(config), facts, overwrite=config.overwrite
-            )
+            self.out = RunDirectory.create(path, config, "refine", self.data_dir, facts, overwrite=config.overwrite)
         self.out.followers.append(follow(config.trackers, services, path, "refine", config, resumed=going_on))
         self.keeper = Keeper(
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
@@ -266,7 +265,7 @@ class Refinement:
 
     def _load(self, task: Task, split: str) -> Dataset:
         return load_source(
-            task.source, split, data_dir=data_directory(self.config), tokenizer=self.trained.tokenizer,
+            task.source, split, data_dir=self.data_dir, tokenizer=self.trained.tokenizer,
             max_length=self.trained.max_length, strict=self.config.strict, skip_bad_rows=self.config.skip_bad_rows,
             notify=self.services.notify,
         )  # fmt: skip

@@ -264,6 +264,13 @@ def is_finished(run: Path) -> bool:
     return (run / "summary.json").is_file() and "summary.json" in read_digests(run)
 
 
+def recorded_data_dir(run: Path) -> Path | None:
+    """Return where a run found its data, as its record says; None without one."""
+    path = run / "environment.json"
+    found = read_json(path).get("data_dir") if path.is_file() else None
+    return Path(found) if isinstance(found, str) else None
+
+
 def read_summary(run: Path) -> dict[str, Any]:
     """Read the summary of a finished run."""
     if not run.is_dir():

@@ -149,3 +149,11 @@ def test_no_run_and_a_run_of_the_future(trained_run: Path, tmp_path: Path) -> No
     done = cli("eval", run, "--sample")
     assert done.code == 2
     assert f"{path}: format version is 99; this mtft reads version 1 only" in done.err
+
+
+def test_data_are_read_where_the_run_found_them(trained_run: Path, tmp_path: Path) -> None:
+    assert (
+        cli("eval", trained_run, "--resamples", "0").out == cli("eval", trained_run, "--sample", "--resamples", "0").out
+    )
+    elsewhere = cli("eval", trained_run, MTFT_DATA_DIR=str(tmp_path))
+    assert (elsewhere.code, str(tmp_path) in elsewhere.err) == (2, True)

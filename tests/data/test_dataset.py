@@ -81,6 +81,10 @@ def test_the_directory_given_wins_over_the_environment_and_over_data(
     assert find_data_dir(tmp_path / "given", str(tmp_path / "environment")) == tmp_path / "given"
     assert find_data_dir(None, str(tmp_path / "environment")) == tmp_path / "environment"
     assert find_data_dir(None, None) == find_data_dir(None, "") == Path("data")
+    former = tmp_path / "given"
+    assert find_data_dir(None, None, former) == former
+    assert find_data_dir(None, str(tmp_path / "environment"), former) == tmp_path / "environment"
+    assert find_data_dir(None, None, tmp_path / "gone") == Path("data")
 
 
 def test_a_directory_named_but_missing_is_an_error_that_offers_the_sample(tmp_path: Path) -> None:
