@@ -20,7 +20,7 @@ from mtft.evaluation import apply
 from mtft.model import place
 from mtft.optimization.restriction import restrict
 from mtft.testing.tiny import tiny_batch, tiny_encoder
-from mtft.training.step import Stepper
+from mtft.training.step import NotFiniteError, Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7}
 CPU = torch.device("cpu")
@@ -63,6 +63,28 @@ def test_gradients_in_bfloat16_point_the_same_way(rows: bool) -> None:
     assert bool((torch.cosine_similarity(low, exact) > 0.99).all())
     assert {parameter.dtype for parameter in flat.module.parameters()} == {torch.float32}
     assert bool(flat.theta.isfinite().all())
+
+
+@pytest.mark.parametrize(("scale", "breaks"), [(1e6, False), (1e30, True)])
+def test_what_overflows_in_bfloat16_is_named_and_changes_nothing(scale: float, breaks: bool) -> None:
+    """Numbers beyond those of float16 are numbers; where even float32 ends, no step is taken."""
+    model, flat = toy_model()
+    place(model, flat, flat.theta.device, torch.bfloat16)
+    stepper = Stepper(model, flat, toy_sources({"sst": 9, "sts": 7}), slice(None))
+    for part in (model.encoder.layers[1].output, model.encoder.layers[1].output_norm):
+        part.weight.data *= scale
+    before = {name: tensor.clone() for name, tensor in stepper.state().items()}
+    rows = {"sst": np.arange(9), "sts": np.arange(7)}
+    if breaks:
+        with pytest.raises(
+            NotFiniteError, match=r"step 1: the loss of task 'sst' is nan \(examples sst 0, .*no weight"
+        ):
+            stepper.step(rows, 1e-3, 0)
+    else:
+        assert np.isfinite(list(stepper.step(rows, 1e-3, 0).losses.values())).all()
+        assert bool(stepper.gradients.isfinite().all())
+    changed = [name for name, tensor in stepper.state().items() if not torch.equal(tensor, before[name])]
+    assert bool(changed) is not breaks
 
 
 def test_outputs_in_bfloat16_are_float32_and_close() -> None:

@@ -19,6 +19,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 Rule = Literal["torch", "cs224n"]
 _CHUNK = 1 << 18  # entries; on a CPU the passes over a chunk stay in its cache, and temporary memory stays that small
@@ -28,6 +29,7 @@ class PackedAdamW:
     """AdamW of `theta[selection]` in place, `theta` [P] float32; every other entry keeps its bits.
 
     `selection` is an int64 vector [k], ascending, or a slice. The state is `exp_avg` [k], `exp_avg_sq` [k] and `steps`.
+    With `fused`, by default on CUDA, torch's one kernel makes the update of the rule "torch".
     ValueError for tensors of another type or shape, indices out of order or range and hyperparameters out of range.
     """
 
@@ -40,6 +42,7 @@ class PackedAdamW:
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         rule: Rule = "torch",
+        fused: bool | None = None,
     ) -> None:
         _check(theta, selection, betas, eps, weight_decay, rule)
         self.betas, self.eps, self.weight_decay, self.rule = betas, eps, weight_decay, rule
@@ -49,6 +52,7 @@ class PackedAdamW:
         self.exp_avg = theta.new_zeros(size)
         self.exp_avg_sq = theta.new_zeros(size)
         self.steps = 0
+        self._fused = rule == "torch" and (theta.is_cuda if fused is None else fused)
         self._chunk = _CHUNK if theta.device.type == "cpu" else max(size, 1)
 
     @torch.no_grad()
@@ -82,6 +86,12 @@ class PackedAdamW:
         gradient, exp_avg, exp_avg_sq = direction[part], self.exp_avg[part], self.exp_avg_sq[part]
         indices = None if self._indices is None else self._indices[part]
         values = self._target[part] if indices is None else self._target.index_select(0, indices)
+        update = self._in_one if self._fused and values.is_contiguous() else self._in_passes
+        update(values, gradient, exp_avg, exp_avg_sq, lr)
+        if indices is not None:
+            self._target.index_copy_(0, indices, values)
+
+    def _in_passes(self, values: Tensor, gradient: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, lr: float) -> None:
         beta1, beta2 = self.betas
         root = math.sqrt(1 - beta2**self.steps)
         alpha = lr * root / (1 - beta1**self.steps)
@@ -94,8 +104,14 @@ class PackedAdamW:
         values.addcdiv_(exp_avg, scale, value=-alpha)
         if self.rule == "cs224n":
             values.mul_(decay)
-        if indices is not None:
-            self._target.index_copy_(0, indices, values)
+
+    def _in_one(self, values: Tensor, gradient: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, lr: float) -> None:
+        done = values.new_full((), self.steps - 1)  # torch adds one
+        adamw(
+            [values], [gradient], [exp_avg], [exp_avg_sq], [], [done], fused=True, amsgrad=False,
+            beta1=self.betas[0], beta2=self.betas[1], lr=lr, weight_decay=self.weight_decay, eps=self.eps,
+            maximize=False,
+        )  # fmt: skip
 
 
 def _check(

@@ -12,16 +12,18 @@ from torch import Tensor
 
 from mtft.optimization import adamw
 from mtft.optimization.adamw import PackedAdamW, Rule
+from mtft.testing.tiny import device_of_tests
 
 P, LR = 1000, 1e-3
+DEVICE = device_of_tests()
 SELECTIONS: dict[str, Tensor | slice] = {
     "all": slice(None),
     "part": slice(100, 300),
     "every third": slice(2, None, 3),
-    "indices": torch.arange(P)[torch.randn(P, generator=torch.Generator().manual_seed(9)) > 0.5],
-    "every index": torch.arange(P),
-    "one index": torch.tensor([P - 1]),
-    "no index": torch.tensor([], dtype=torch.int64),
+    "indices": torch.arange(P)[torch.randn(P, generator=torch.Generator().manual_seed(9)) > 0.5].to(DEVICE),
+    "every index": torch.arange(P, device=DEVICE),
+    "one index": torch.tensor([P - 1], device=DEVICE),
+    "no index": torch.tensor([], dtype=torch.int64, device=DEVICE),
 }
 selections = pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS.keys())
 rules = pytest.mark.parametrize("rule", ["torch", "cs224n"])
@@ -34,24 +36,25 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def start() -> Tensor:
-    return torch.randn(P, generator=torch.Generator().manual_seed(0))
+    return torch.randn(P, generator=torch.Generator().manual_seed(0)).to(DEVICE)
 
 
 def gradients(k: int, steps: int, scale: float = 1.0) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
     spread = 10 ** (4 * torch.rand(k, generator=generator) - 2)
-    return [scale * spread * torch.randn(k, generator=generator) for _ in range(steps)]
+    return [(scale * spread * torch.randn(k, generator=generator)).to(DEVICE) for _ in range(steps)]
 
 
 @selections
 @pytest.mark.parametrize(
     "options", [{}, {"weight_decay": 0.3}, {"weight_decay": 0.0}, {"betas": (0.8, 0.95), "eps": 1e-3}]
 )
-def test_the_torch_rule_equals_torch(selection: Tensor | slice, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_torch_rule_equals_torch(selection: Tensor | slice, options: dict[str, Any], fused: bool) -> None:
     theta = start()
     parameter = torch.nn.Parameter(theta[selection].clone())
     oracle = torch.optim.AdamW([parameter], lr=LR, **({"weight_decay": 0.01} | options), foreach=False)
-    packed = PackedAdamW(theta, selection, **options)
+    packed = PackedAdamW(theta, selection, fused=fused, **options)
     for number, gradient in enumerate(gradients(len(parameter), 50)):
         rate = LR * (1 - number / 100)
         oracle.param_groups[0]["lr"] = rate
@@ -67,30 +70,34 @@ def test_a_rule_equals_its_oracle(rule: Rule, selection: Tensor | slice) -> None
     theta = start()
     steps = gradients(len(theta[selection]), 50)
     expected = adamw_values(
-        theta[selection].double().numpy(), [g.double().numpy() for g in steps], lr=LR, weight_decay=0.1, rule=rule
+        theta[selection].double().cpu().numpy(),
+        [g.double().cpu().numpy() for g in steps],
+        lr=LR,
+        weight_decay=0.1,
+        rule=rule,
     )
     packed = PackedAdamW(theta, selection, weight_decay=0.1, rule=rule)
     for gradient in steps:
         packed.step(gradient, LR)
-    np.testing.assert_allclose(theta[selection].numpy(), expected, rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(theta[selection].cpu().numpy(), expected, rtol=1e-6, atol=2e-6)
 
 
 @rules
 def test_the_rules_are_told_apart_by_tiny_gradients_in_the_first_steps(rule: Rule) -> None:
     """With gradients of 1e-7, eps = 1e-8 weighs 0.1 of them by torch's rule, and 3 times them by the handout's."""
-    theta = torch.zeros(200)
+    theta = torch.zeros(200, device=DEVICE)
     steps = [1e-7 * g.sign() for g in gradients(200, 5)]
     packed = PackedAdamW(theta, slice(None), rule=rule)
     for gradient in steps:
         packed.step(gradient, LR)
-    doubles = [g.double().numpy() for g in steps]
+    doubles = [g.double().cpu().numpy() for g in steps]
     own, other = (
         adamw_values(np.zeros(200), doubles, lr=LR, rule=name)
         for name in (rule, "cs224n" if rule == "torch" else "torch")
     )
-    np.testing.assert_allclose(theta.numpy(), own, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(theta.cpu().numpy(), own, rtol=1e-5, atol=1e-9)
     assert np.abs(own - other).max() > 0.3 * LR
-    assert np.abs(theta.numpy() - other).max() > 0.3 * LR
+    assert np.abs(theta.cpu().numpy() - other).max() > 0.3 * LR
 
 
 def test_the_rules_decay_before_and_after() -> None:
@@ -110,7 +117,7 @@ def test_entries_outside_the_selection_keep_their_bits(rule: Rule, selection: Te
     theta[::7] = -0.0
     theta[1::11] = float("nan")
     before = theta.clone().view(torch.int32)
-    outside = torch.ones(P, dtype=torch.bool)
+    outside = torch.ones(P, dtype=torch.bool, device=DEVICE)
     outside[selection] = False
     packed = PackedAdamW(theta, selection, weight_decay=0.5, rule=rule)
     for gradient in gradients(len(theta[selection]), 3):
@@ -133,12 +140,12 @@ def test_it_repeats_bit_for_bit_whatever_the_chunks(selection: Tensor | slice, m
 
 
 def test_it_works_in_place_with_state_for_the_selection_only() -> None:
-    theta, direction = start(), torch.ones(200)
+    theta, direction = start(), torch.ones(200, device=DEVICE)
     address = theta.data_ptr()
     packed = PackedAdamW(theta, slice(100, 300))
     packed.step(direction, LR)
     assert theta.data_ptr() == address
-    assert torch.equal(direction, torch.ones(200))
+    assert torch.equal(direction, torch.ones(200, device=DEVICE))
     assert {name: value.numel() for name, value in packed.state_dict().items()} == {
         "exp_avg": 200,
         "exp_avg_sq": 200,
@@ -147,7 +154,7 @@ def test_it_works_in_place_with_state_for_the_selection_only() -> None:
 
 
 def test_it_finds_the_minimum_of_a_parabola() -> None:
-    theta, target = start(), torch.linspace(-1, 1, P)
+    theta, target = start(), torch.linspace(-1, 1, P, device=DEVICE)
     packed = PackedAdamW(theta, slice(None), weight_decay=0.0)
     for number in range(1000):
         packed.step(theta - target, 0.05 * (1 - number / 1000))
