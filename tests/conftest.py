@@ -14,10 +14,12 @@ import torch
 from commands import FEW, TASKS, Done, cli
 from strangers import GOOD
 
-from mtft.testing.tiny import write_tiny_model
+from mtft.testing.tiny import device_of_tests, write_tiny_model
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell ignores it for what runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if device_of_tests() != "cuda":  # commands would find it
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 torch.set_num_threads(1)  # tiny tensors: threads would only wait for each other
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import ROOT, Done, cli, contents, records
-from torchruns import finished, free_port, started, torchrun, wait_until, worker
+from commands import ROOT, Done, cli, contents, records, shell
+from torchruns import SECONDS, finished, free_port, started, torchrun, wait_until, worker
 
 from mtft.data.dataset import sample_dir
 from mtft.selection.mask import load_mask
@@ -246,12 +247,10 @@ def test_a_process_without_data_ends_all(tiny_model: Path, tmp_path: Path) -> No
 
 
 def test_two_agents_stand_for_two_machines(tiny_model: Path, tmp_path: Path) -> None:
-    place = f"localhost:{free_port()}"
-    options = ("--nnodes", 2, "--rdzv-backend", "c10d", "--rdzv-endpoint", place, "--rdzv-id", "two",
-               "--local-addr", "localhost")  # fmt: skip
-    command = ("-m", "mtft", *SHORT, "--model", tiny_model, "--out", tmp_path / "run")
-    done = [finished(process) for process in [started(*command, size=1, options=options) for _ in range(2)]]
-    assert [each.code for each in done] == [0, 0], done
-    assert sorted(bool(each.out) for each in done) == [False, True]
-    assert sum(each.err.count("best epoch") for each in done) == 1
+    """The script of the example: of the two processes, one prints."""
+    script = ROOT / "examples" / "many-processes" / "two-agents.sh"
+    command = map(str, ("timeout", SECONDS, "bash", script, *SHORT, "--model", tiny_model, "--out", tmp_path / "run"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = shell(shlex.join([*command, "--json"]), PATH=path, GLOO_SOCKET_IFNAME="lo", PORT=str(free_port()))
+    assert done.json["epochs"] == 1
     assert logged(tmp_path / "run") == 6
