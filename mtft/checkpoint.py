@@ -21,7 +21,7 @@ from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
-from mtft.files import current_directory, read_json, replaced_directory, replaced_file, write_json
+from mtft.files import check_tree, current_directory, read_json, replaced_directory, replaced_file, write_json
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
@@ -162,6 +162,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = current_directory(directory) / "model.json"
     if not path.is_file():
         raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
+    check_tree(directory)
     manifest = read_json(path)
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path}: format is {manifest.get('format')!r}, not {FORMAT!r}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MtftError(Exception):
@@ -40,9 +41,16 @@ class CheckpointError(MtftError):
 
 
 class PluginError(MtftError):
-    """A plugin that the command needs is missing, broken or breaks its contract."""
+    """A plugin that the command needs is missing, broken or breaks its contract.
+
+    `part` names the task, the source or, with its kind, the part that is to blame, if one is: "sst", "surgery pcgrad".
+    """
 
     exit_code = 2
+
+    def __init__(self, text: str, part: str = "") -> None:
+        super().__init__(text)
+        self.part = part
 
 
 class FetchError(MtftError):
@@ -59,6 +67,18 @@ class FinishedError(MtftError):
     """Nothing is left to do, which is no failure."""
 
     exit_code = 0
+
+
+@contextmanager
+def strangers(what: str, part: str) -> Iterator[None]:
+    """Run a plugin's code: whatever it raises, SystemExit too, is a PluginError that says what failed."""
+    try:
+        yield
+    except (MtftError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"{what} failed: {reason}", part) from error
 
 
 def not_here(distribution: object, version: object) -> str:

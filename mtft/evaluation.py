@@ -14,6 +14,7 @@ from mtft.data.merging import merge
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
 from mtft.distributed import ALONE, Group
+from mtft.errors import strangers
 from mtft.metrics import metric
 from mtft.model import MultiTaskModel
 from mtft.outputs import Array
@@ -74,7 +75,16 @@ def follow(model: MultiTaskModel, group: Group) -> None:
 
 def read_values(model: MultiTaskModel, task: Task, table: TokenTable, group: Group = ALONE) -> Array:
     """Return the task's readable values: probabilities [n, C] or scores [n]."""
-    return task.output.read(apply(model, table, [task.name], group=group)[task.name])
+    return read_outputs(task, apply(model, table, [task.name], group=group)[task.name])
+
+
+def read_outputs(task: Task, raw: NDArray[np.float32]) -> Array:
+    """Return the readable values of raw outputs [n, width], as the task's output reads them."""
+    with strangers(f"task {task.name!r}: reading its output", task.name):
+        values = np.asarray(task.output.read(raw))
+        if len(values) != len(raw):
+            raise ValueError(f"{len(values)} values of {len(raw)} examples")
+    return values
 
 
 def read_together(
@@ -83,9 +93,10 @@ def read_together(
     """Return each task's readable values of its own table; a row that several tables hold is encoded once."""
     merged, places = merge(tables)
     raw = apply(model, merged, [task.name for task in tasks], group=group)
-    return [task.output.read(raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
+    return [read_outputs(task, raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
 
 
 def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:
     """Return the task's metrics, the primary one first, of readable values against targets [n]."""
-    return {name: metric(name).function(values, targets) for name in task.metric_names}
+    with strangers(f"task {task.name!r}: scoring it", task.name):
+        return {name: metric(name).function(values, targets) for name in task.metric_names}

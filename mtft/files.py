@@ -20,6 +20,13 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+MOST = 1 << 30
+"""Bytes of the largest text that is read: far above any log, far below what would fill the memory."""
+
+APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+"""Append to a file, but to none that a link leads to."""
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     with named_when_full(path, len(data)), replaced_file(path) as temporary:
@@ -80,14 +87,35 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add one line to a JSON Lines log."""
     line = (to_json(record) + "\n").encode()
-    with named_when_full(path, len(line)), path.open("ab") as file:
+    with named_when_full(path, len(line)), open(os.open(path, APPEND, 0o666), "ab") as file:
         file.write(line)
+
+
+def read_text(path: Path, most: int = MOST) -> str:
+    """Read a text of at most `most` bytes; OSError or ValueError for more, and for what is no regular file."""
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"larger than {most:,} bytes")
+    return content.decode("utf-8")
+
+
+def check_tree(directory: Path) -> None:
+    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone."""
+    home = directory.resolve()
+    for place in directory.rglob("*"):
+        if place.is_symlink() and not place.resolve().is_relative_to(home):
+            raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
+        if not place.is_file() and not place.is_dir():
+            raise CheckpointError(f"{place}: neither a file nor a directory")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; CheckpointError says what is wrong."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -100,7 +128,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Read JSON Lines of objects; CheckpointError names the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not readable: {error}") from None
     records = []
@@ -123,7 +151,7 @@ class Lock:
     def __init__(self, directory: Path) -> None:
         self._path = directory / ".lock"
         while True:
-            self._file = self._path.open("a+", encoding="utf-8")
+            self._file = open(os.open(self._path, APPEND, 0o666), "a+", encoding="utf-8")  # noqa: SIM115 - until released
             if self._taken():
                 self._file.seek(0)
                 holder = self._file.read(20).strip() or "unknown"

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.bert import Encoder, EncoderConfig
-from mtft.model import build_head
+from mtft.model import apply_head, build_head
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
 from mtft.tasks.task import Task
@@ -71,7 +71,8 @@ def activation_bytes(
     offsets = np.cumsum([0, *lengths])
     table = TokenTable(np.zeros(offsets[-1], np.int32), np.zeros(offsets[-1], np.uint8), offsets, 1)
     with torch.set_grad_enabled(backward), _Alive(held) as alive:
-        outputs = head.train(dropout)(encoder.train(dropout)(pack((table, np.arange(len(table))), device="meta")))
+        encoded = encoder.train(dropout)(pack((table, np.arange(len(table))), device="meta"))
+        outputs = apply_head(task.name, head.train(dropout), encoded, task.output.width)
         if backward:
             outputs.sum().backward()
     peak: int = alive.peak

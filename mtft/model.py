@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput
-from mtft.errors import PluginError
+from mtft.errors import PluginError, strangers
 from mtft.optimization.flat import FlatParameters
 from mtft.seeding import seeded
 from mtft.tasks.task import Task, resolve
@@ -23,9 +23,9 @@ class MultiTaskModel(nn.Module):
 
     product_type: torch.dtype | None = None
 
-    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
+    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module], widths: Mapping[str, int]) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.widths = encoder, dict(widths)
         self.heads = dict(heads)  # no nn.ModuleDict: it takes no task called "train" or "keys"
         for name, head in self.heads.items():
             self.add_module(f"head_{name}", head)
@@ -37,7 +37,8 @@ class MultiTaskModel(nn.Module):
         """
         with self._products(batch):
             encoded = self.encode(batch)
-            return {task: batch.restore(self.heads[task](encoded)).float() for task in tasks}
+            found = {task: apply_head(task, self.heads[task], encoded, self.widths[task]) for task in tasks}
+            return {task: batch.restore(outputs).float() for task, outputs in found.items()}
 
     def encode(self, batch: TokenBatch) -> EncoderOutput:
         """Apply the encoder, unless the batch brings the features that it once gave."""
@@ -49,6 +50,21 @@ class MultiTaskModel(nn.Module):
 
     def _products(self, batch: TokenBatch) -> torch.autocast:
         return torch.autocast(batch.ids.device.type, self.product_type, enabled=self.product_type is not None)
+
+
+def apply_head(task: str, head: nn.Module, encoded: EncoderOutput, width: int) -> Tensor:
+    """Return a head's raw outputs [S, width] of S sequences; PluginError if it fails or gives anything else."""
+    with strangers(f"task {task!r}: its head", task):
+        outputs: Tensor = head(encoded)
+    shape = [len(encoded.pooled), width]
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point() or list(outputs.shape) != shape:
+        raise PluginError(f"task {task!r}: its head gave {shown(outputs)}, not floats {shape}", task)
+    return outputs
+
+
+def shown(value: object) -> str:
+    """Say what a plugin gave where a tensor was wanted."""
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def place(
@@ -63,18 +79,18 @@ def place(
 
 def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
     """Build a task's head with fresh weights, a pure function of seed and task name."""
-    try:
-        with seeded(seed, "head", task.name):
-            head = resolve(task.head)(config, task.output.width)
-    except Exception as error:
-        raise PluginError(f"task {task.name!r}: its head cannot be built: {error!r}") from error
+    with strangers(f"task {task.name!r}: building its head", task.name), seeded(seed, "head", task.name):
+        head = resolve(task.head)(config, task.output.width)
     if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
-        raise PluginError(f"task {task.name!r}: its head is {head!r}, not a module with parameters")
+        raise PluginError(f"task {task.name!r}: its head is {head!r}, not a module with parameters", task.name)
     if buffers := [name for name, _ in head.named_buffers()]:
-        raise PluginError(f"task {task.name!r}: its head has buffers ({', '.join(buffers)}); only parameters are kept")
+        what = f"its head has buffers ({', '.join(buffers)}); only parameters are kept"
+        raise PluginError(f"task {task.name!r}: {what}", task.name)
     return head
 
 
 def build_model(encoder: Encoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
     """Put fresh heads on a pretrained encoder."""
-    return MultiTaskModel(encoder, {task.name: build_head(task, encoder.config, seed) for task in tasks})
+    tasks = tuple(tasks)
+    heads = {task.name: build_head(task, encoder.config, seed) for task in tasks}
+    return MultiTaskModel(encoder, heads, {task.name: task.output.width for task in tasks})

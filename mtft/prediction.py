@@ -10,8 +10,9 @@ from typing import Any
 from mtft.checkpoint import TrainedModel
 from mtft.data.records import TEXTS, Record
 from mtft.distributed import ALONE, Group
-from mtft.errors import ConfigError, DataError
-from mtft.evaluation import dismiss, lead
+from mtft.errors import ConfigError, DataError, strangers
+from mtft.evaluation import dismiss, lead, read_outputs
+from mtft.files import to_json
 from mtft.tasks.task import Task
 
 BLOCK = 1_000_000
@@ -123,7 +124,10 @@ def _fill(
     table, truncation = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
     raw = lead(trained.model, table, [task.name for task in tasks], group)
     for task in tasks:
-        for result, value in zip(results, task.output.read(raw[task.name]), strict=True):
-            result[task.name] = task.output.present(value)
+        values = read_outputs(task, raw[task.name])
+        with strangers(f"task {task.name!r}: presenting its output", task.name):
+            for result, value in zip(results, values, strict=True):
+                result[task.name] = task.output.present(value)
+            to_json(results[0][task.name])
     for place in truncation.cut:
         results[place]["truncated"] = True

@@ -99,3 +99,101 @@ class Rude:
         raise RuntimeError("never")
 """
 """A head, a surgery method, a score and two trackers, one of which behaves as badly as it can."""
+
+BROKEN = """
+from dataclasses import replace
+from torch import Tensor, nn, ones
+from mtft import Binary, Source, Task, hookimpl
+from mtft.data.example import Example
+from mtft.losses import binary_cross_entropy as good_loss
+
+ANSWER = Binary(("no", "yes"))
+
+def read(split, data_dir):
+    return [Example(str(i), (f"text {i} of {split}",), float(i % 2), f"{split}:{i}") for i in range(12)]
+
+def changed(**values):
+    return lambda split, data_dir: [replace(example, **values) for example in read(split, data_dir)]
+
+def interrupted(split, data_dir):
+    yield read(split, data_dir)[0]
+    raise KeyError("midway")
+
+class Listing:
+    def files(self, split, data_dir):
+        return 1 / 0
+
+    def __call__(self, split, data_dir):
+        return read(split, data_dir)
+
+class Head(nn.Linear):
+    def __init__(self, config, width):
+        super().__init__(config.hidden_size, width)
+
+    def forward(self, output):
+        return super().forward(output.pooled)
+
+class Wide(Head):
+    def __init__(self, config, width):
+        super().__init__(config, width + 1)
+
+class Raising(Head):
+    def forward(self, output):
+        raise KeyError("boom")
+
+class Whole(Head):
+    def forward(self, output):
+        return super().forward(output).long()
+
+class Empty(nn.Module):
+    def __init__(self, config, width):
+        super().__init__()
+
+class Few(Binary):
+    def read(self, raw):
+        return super().read(raw)[:1]
+
+class Silent(Binary):
+    def present(self, value):
+        return {"label": object()}
+
+CASES = {
+    "good": {},
+    "loss-mean": {"loss": lambda outputs, targets: good_loss(outputs, targets).mean()},
+    "loss-column": {"loss": lambda outputs, targets: good_loss(outputs, targets)[:, None]},
+    "loss-cut": {"loss": lambda outputs, targets: good_loss(outputs, targets).detach()},
+    "loss-raises": {"loss": lambda outputs, targets: 1 / 0},
+    "loss-none": {"loss": lambda outputs, targets: None},
+    "loss-whole": {"loss": lambda outputs, targets: targets.long()},
+    "loss-name": {"loss": "plugin_broken:nothing"},
+    "text": {"reader": lambda split, data_dir: ["text"] * 9},
+    "number": {"reader": lambda split, data_dir: 7},
+    "two-texts": {"reader": changed(texts=("a", "b"))},
+    "one-string": {"reader": changed(texts="a")},
+    "half-pair": {"reader": changed(texts=("\\ud800",))},
+    "wrong-id": {"reader": changed(id=object())},
+    "range": {"reader": changed(target=7.0)},
+    "nan": {"reader": changed(target=float("nan"))},
+    "words": {"reader": changed(target="yes")},
+    "no-label": {"reader": changed(target=None)},
+    "reader-raises": {"reader": interrupted},
+    "reader-exits": {"reader": lambda split, data_dir: exit(3)},
+    "files": {"reader": Listing()},
+    "head-wide": {"head": Wide},
+    "head-raises": {"head": Raising},
+    "head-whole": {"head": Whole},
+    "head-empty": {"head": Empty},
+    "head-none": {"head": lambda config, width: None},
+    "head-name": {"head": "no_such_module:head"},
+    "head-unmade": {"head": lambda config, width: 1 / 0},
+    "few": {"output": Few(("no", "yes"))},
+    "silent": {"output": Silent(("no", "yes"))},
+}
+
+@hookimpl
+def mtft_tasks():
+    for name, parts in CASES.items():
+        source = Source(name, parts.get("reader", read), "single", parts.get("loss", good_loss))
+        yield Task(name, parts.get("output", ANSWER), source, parts.get("head", Head))
+"""
+"""Tasks that can all be registered, and of which all but "good" break when they are used."""

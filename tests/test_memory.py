@@ -20,7 +20,7 @@ COUNTS = ParameterCount(1000, 300, {"a": 50, "b": 70})
 
 def saved_bytes(lengths: list[int]) -> int:
     """Bytes that autograd keeps for the backward pass of a real micro-batch, weights aside."""
-    model = MultiTaskModel(tiny_encoder(), {"sst": ReportHead(TINY, 5)}).train()
+    model = MultiTaskModel(tiny_encoder(), {"sst": ReportHead(TINY, 5)}, {"sst": 5}).train()
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     found: dict[int, int] = {}
 

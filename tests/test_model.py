@@ -45,7 +45,7 @@ class Lengths(nn.Module):
 
 def test_outputs_come_in_the_order_that_was_packed() -> None:
     encoder = tiny_encoder()
-    model = MultiTaskModel(encoder, {"length": Lengths()})
+    model = MultiTaskModel(encoder, {"length": Lengths()}, {"length": 1})
     assert model(tiny_batch(encoder, [5, 2, 9, 1, 5]), ["length"])["length"].tolist() == [[5], [2], [9], [1], [5]]
 
 
@@ -87,7 +87,7 @@ def test_a_task_may_be_named_like_anything_a_module_has(name: str) -> None:
 def test_heads_are_parts_of_the_model_and_keep_their_own_state_names() -> None:
     head = report_head(TINY, 1)
     encoder = tiny_encoder()
-    model = MultiTaskModel(encoder, {"sts": head, "train": report_head(TINY, 2)})
+    model = MultiTaskModel(encoder, {"sts": head, "train": report_head(TINY, 2)}, {"sts": 1, "train": 2})
     assert model.heads["sts"] is head
     assert model.heads["sts"].state_dict().keys() == report_head(TINY, 1).state_dict().keys()
     expected = {id(p) for part in (encoder, *model.heads.values()) for p in part.parameters()}
@@ -152,9 +152,9 @@ def empty(config: EncoderConfig, width: int) -> nn.Module:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("mtft.heads:gone", "task 'sts': its head cannot be built: AttributeError"),
-        ("no_such_package:head", "task 'sts': its head cannot be built: ModuleNotFoundError"),
-        (broken, "task 'sts': its head cannot be built: RuntimeError.*no weights today"),
+        ("mtft.heads:gone", "task 'sts': building its head failed: AttributeError"),
+        ("no_such_package:head", "task 'sts': building its head failed: ModuleNotFoundError"),
+        (broken, "task 'sts': building its head failed: RuntimeError.*no weights today"),
         (none, "task 'sts': its head is None, not a module with parameters"),
         (empty, r"task 'sts': its head is Identity\(\), not a module with parameters"),
     ],

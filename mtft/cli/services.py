@@ -58,7 +58,9 @@ def open_services(
         if loaded and "declared" in loaded.origins:
             declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
         silent = quiet or not group.first
-        yield services((lambda text: None) if silent else say, progress, declared, place, group)
+        found = services((lambda text: None) if silent else say, progress, declared, place, group)
+        with found.blaming():
+            yield found
     if not group.first:
         raise click.exceptions.Exit(0)
 

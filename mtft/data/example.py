@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +19,20 @@ class Example:
     texts: tuple[str, ...]
     target: float | None
     origin: str
+
+
+def fault(example: Any, texts: int) -> str:
+    """Say why a plugin's example of so many `texts` cannot be one; "" if it can."""
+    if not isinstance(example, Example):
+        return f"found {type(example).__name__} where an Example is needed"
+    if not isinstance(example.id, str) or not isinstance(example.origin, str):
+        return f"id {example.id!r} or origin {example.origin!r} is not text"
+    given, target = example.texts, example.target
+    if not isinstance(given, tuple) or len(given) != texts or not all(isinstance(text, str) for text in given):
+        return f"{example.origin}: texts {given!r} are not a tuple of {texts}"
+    if any("\ud800" <= letter <= "\udfff" for text in given if not text.isascii() for letter in text):
+        return f"{example.origin}: a text holds half of a surrogate pair, which is no character"
+    number = isinstance(target, int | float) and not isinstance(target, bool)
+    if target is not None and not (number and math.isfinite(target)):
+        return f"{example.origin}: target {target!r} is not a finite number"
+    return ""

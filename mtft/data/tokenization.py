@@ -14,8 +14,11 @@ from tokenizers import BertWordPieceTokenizer
 from tokenizers import Tokenizer as FastTokenizer
 
 from mtft.errors import ModelError
+from mtft.files import read_text
 
 Ints = NDArray[np.int64]
+LARGEST = 100_000_000
+"""Bytes of the largest tokenizer file."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,11 @@ class Tokenizer:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without special tokens."""
-        return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+        """Return the ids of each text, without special tokens; ModelError if the tokenizer has none for it."""
+        try:
+            return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+        except Exception as error:  # the library raises bare Exception, as for a vocabulary without [UNK]
+            raise ModelError(f"the tokenizer cannot read a text: {error}") from None
 
     def table(self, rows: Sequence[tuple[str, ...]], *, apart: bool, max_length: int) -> tuple[TokenTable, Truncation]:
         """Tokenize rows of texts, joined in one sequence each or, with `apart`, one sequence per text.
@@ -148,6 +154,9 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     """Load ``tokenizer.json``, or build WordPiece from ``vocab.txt``; ModelError names what is wrong."""
     full, vocabulary = directory / "tokenizer.json", directory / "vocab.txt"
     try:
+        for path in (full, vocabulary):
+            if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
+                raise ModelError(f"{path.name} is not a file of at most {LARGEST:,} bytes")
         if full.exists():
             return Tokenizer(FastTokenizer.from_file(str(full)))
         if vocabulary.exists():
@@ -164,6 +173,6 @@ def _lowercase(path: Path) -> bool:
     if not path.exists():
         return True
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")).get("do_lower_case", True))
-    except (ValueError, AttributeError) as error:
+        return bool(json.loads(read_text(path, LARGEST)).get("do_lower_case", True))
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: not a JSON object: {error}") from None

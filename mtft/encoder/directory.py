@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtft.errors import ModelError
+from mtft.files import read_text
 
 if TYPE_CHECKING:
     from mtft.encoder.bert import EncoderConfig
@@ -91,12 +92,12 @@ def read_config(directory: Path) -> EncoderConfig:
 
     path = directory / "config.json"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_text(path, LARGEST))
         if not isinstance(raw, dict):
             raise ValueError("not an object")
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a JSON object: {error}") from None
     for key, allowed in ALLOWED.items():
         found = raw.get(key, allowed[0])
@@ -131,15 +132,21 @@ KEYS: dict[str, tuple[str, type]] = {
 MOST = 1_000_000
 """Largest size accepted anywhere in a configuration; more is a damaged or hostile file."""
 
+MOST_LAYERS = 1_000
+
+LARGEST = 10_000_000
+"""Bytes of the largest configuration or list of shards."""
+
 
 def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
     if key not in raw:
         raise ModelError(f"{path}: no key {key!r}")
     value = raw[key]
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = number and (0 <= value < 1 if kind is float else isinstance(value, int) and 1 <= value <= MOST)
+    most = MOST_LAYERS if key == "num_hidden_layers" else MOST
+    fits = number and (0 <= value < 1 if kind is float else isinstance(value, int) and 1 <= value <= most)
     if not fits:
-        allowed = "a number from 0 to 1" if kind is float else f"an integer from 1 to {MOST}"
+        allowed = "a number from 0 to 1" if kind is float else f"an integer from 1 to {most}"
         raise ModelError(f"{path}: {key} is {value!r}, not {allowed}")
     return kind(value)
 

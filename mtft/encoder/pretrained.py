@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mtft.encoder.bert import Encoder, EncoderConfig
-from mtft.encoder.directory import read_config
+from mtft.encoder.directory import LARGEST, read_config
 from mtft.errors import ModelError
-from mtft.files import replaced_file, write_bytes, write_json
+from mtft.files import read_text, replaced_file, write_bytes, write_json
 
 IGNORED = {
     "embeddings.position_ids",
@@ -53,6 +54,7 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
     """
     with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
         encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
+    _check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
     found = dict(_read(directory))
     sources = hub_names(encoder.config)
     wanted = {name for parts in sources.values() for name in parts}
@@ -140,6 +142,25 @@ def weight_files(directory: Path) -> list[Path]:
     raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
 
 
+def _check_size(directory: Path, parameters: int) -> None:
+    """Raise ModelError unless a model's files are large enough, at a byte a number, and no archive is packed tighter.
+
+    So nothing that is read takes much more memory than it takes on disk.
+    """
+    size = 0
+    for path in weight_files(directory):
+        if not path.is_file():
+            raise ModelError(f"{path}: not a regular file")
+        here = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > here:
+                    raise ModelError(f"{path}: refused, it is larger unpacked than it is packed")
+        size += here
+    if size < parameters:
+        raise ModelError(f"{directory}: {size:,} bytes cannot hold the {parameters:,} parameters of config.json")
+
+
 def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
     for path in weight_files(directory):
@@ -168,8 +189,8 @@ def _read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        files = sorted(set(json.loads(read_text(index, LARGEST))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{index}: not a weight index: {error!r}") from None
     for name in files:
         if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):

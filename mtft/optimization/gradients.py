@@ -13,8 +13,8 @@ from torch import Tensor
 from mtft.data.packing import micro_batches, pack, send
 from mtft.data.tokenization import TokenTable
 from mtft.distributed import ALONE, Group
-from mtft.errors import PluginError
-from mtft.model import MultiTaskModel
+from mtft.errors import PluginError, strangers
+from mtft.model import MultiTaskModel, shown
 from mtft.seeding import seeded
 
 Ints = NDArray[np.int64]
@@ -87,10 +87,12 @@ def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tenso
     width = source.table.per_example
     shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)
     targets = send(source.targets.numpy()[rows], outputs.device)
-    losses = source.loss(shaped, targets)
-    if losses.shape != targets.shape:
-        raise PluginError(
-            f"source {source.name!r}: its loss returned shape {list(losses.shape)}, "
-            f"not one loss per example {list(targets.shape)}"
-        )
+    what = f"source {source.name!r}: its loss"
+    with strangers(what, source.name):
+        losses = source.loss(shaped, targets)
+    if not isinstance(losses, Tensor) or not losses.is_floating_point() or losses.shape != targets.shape:
+        wanted = f"one loss per example, floats {list(targets.shape)}"
+        raise PluginError(f"{what} gave {shown(losses)}, not {wanted}", source.name)
+    if shaped.requires_grad and not losses.requires_grad:
+        raise PluginError(f"{what} gave numbers without a gradient", source.name)
     return losses

@@ -16,7 +16,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from mtft.errors import PluginError
+from mtft.errors import PluginError, strangers
 
 Surgery = Callable[[Tensor, torch.Generator], Tensor]
 Rows = list[list[float]]
@@ -178,18 +178,17 @@ def _iterate_cone(C: Tensor, sweeps: int = 10_000, tolerance: float = 1e-12) -> 
 
 def checked(name: str, method: Surgery) -> Surgery:
     """Return a method whose weights are finite numbers [T]; PluginError names it if they are not, or if it fails."""
+    part = f"surgery {name}"
 
     def weights(K: Tensor, generator: torch.Generator) -> Tensor:
-        try:
+        with strangers(f"surgery {name!r}", part):
             w = method(K.clone(), generator)
-        except Exception as error:
-            raise PluginError(f"surgery {name!r} failed: {type(error).__name__}: {error}") from error
         if not isinstance(w, Tensor) or w.shape != K.shape[:1]:
             found = f"{list(w.shape)}" if isinstance(w, Tensor) else type(w).__name__
-            raise PluginError(f"surgery {name!r} gave {found} where one weight per task, [{len(K)}], is needed")
+            raise PluginError(f"surgery {name!r} gave {found} where one weight per task, [{len(K)}], is needed", part)
         w = w.detach().cpu().double()
         if not bool(w.isfinite().all()):
-            raise PluginError(f"surgery {name!r} gave weights that are not finite: {w.tolist()}")
+            raise PluginError(f"surgery {name!r} gave weights that are not finite: {w.tolist()}", part)
         return w
 
     return weights

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mtft.distributed import ALONE, Group
-from mtft.errors import MtftError, PluginError
+from mtft.errors import PluginError, strangers
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
@@ -72,16 +72,15 @@ Score = Callable[[Scoring], Tensor]
 
 def checked(name: str, score: Score, scoring: Scoring) -> Tensor:
     """Return a score; PluginError names it if it fails or is not one number per encoder weight [P]."""
-    try:
+    part = f"score {name}"
+    with strangers(f"score {name!r}", part):
         found = score(scoring)
-    except MtftError:
-        raise
-    except Exception as error:
-        raise PluginError(f"score {name!r} failed: {type(error).__name__}: {error}") from error
     theta = scoring.encoder.theta
     if not isinstance(found, Tensor) or found.shape != theta.shape:
         what = f"{list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-        raise PluginError(f"score {name!r} gave {what} where one number per encoder weight, [{len(theta)}], is needed")
+        raise PluginError(
+            f"score {name!r} gave {what} where one number per encoder weight, [{len(theta)}], is needed", part
+        )
     return found.detach().to(theta.device, torch.float32)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
 
-from mtft.errors import ConfigError, PluginError, unknown
+from mtft.errors import ConfigError, PluginError, strangers, unknown
 from mtft.metrics import METRICS
 from mtft.outputs import Output
 from mtft.tasks.part import HOOKS, Part
@@ -68,11 +68,9 @@ class Registry:
 
     def make(self, kind: str, name: str) -> Callable[..., Any]:
         """Import what a part stands for; PluginError names its plugin if that fails."""
-        try:
-            return resolve(self.part(kind, name).make)
-        except (ImportError, AttributeError, ValueError) as error:
-            what = f"{kind} {name!r} of plugin {self.owner(f'{kind} {name}')!r}"
-            raise PluginError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
+        part = self.part(kind, name)
+        with strangers(f"importing {kind} {name!r}", f"{kind} {name}"):
+            return resolve(part.make)
 
     def owner(self, name: str) -> str:
         """Name the plugin that gave a task, a source or, under kind and name, a part."""

@@ -7,7 +7,6 @@ come from the user's data directory is checked only if one is given.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtft.data.example import Example
+from mtft.data.example import fault
 from mtft.data.packing import pack
 from mtft.errors import PluginError
 from mtft.metrics import METRICS
@@ -35,7 +34,6 @@ from mtft.testing.tiny import tiny_encoder, tiny_table
 LENGTHS = (5, 3, 8, 3)
 """Tokens of the sequences that heads are tried on."""
 
-TEXTS = {"single": 1, "pair": 2, "apart": 2}
 NOWHERE = Path("no-data-directory-given")
 
 
@@ -196,13 +194,9 @@ def reading_problems(source: Source, split: str, data_dir: Path | None, output: 
 
 def _fault(example: Any, source: Source, output: Output | None) -> str:
     """Say what is wrong with an example; "" if nothing is. With an `output`, its range counts."""
-    if not isinstance(example, Example):
-        return f"found {type(example).__name__} where an Example is needed"
-    if len(example.texts) != TEXTS[source.input] or not all(isinstance(text, str) for text in example.texts):
-        return f"{example.origin}: texts {example.texts!r} are not the {TEXTS[source.input]} of input {source.input!r}"
-    if example.target is None:
-        return ""
-    if not math.isfinite(example.target) or (output and not _in_range(example.target, output)):
+    if wrong := fault(example, source.texts):
+        return wrong
+    if example.target is not None and output and not _in_range(example.target, output):
         return f"{example.origin}: target {example.target!r} is out of range"
     return ""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from mtft.checkpoint import write_tensors
 from mtft.digests import check_digests, write_digests
 from mtft.errors import CheckpointError
-from mtft.files import read_json, recover_directory, replaced_directory, write_json
+from mtft.files import check_tree, read_json, recover_directory, replaced_directory, write_json
 
 Tensors = dict[str, Tensor]
 FILES = ("tensors.safetensors", "position.json")
@@ -32,6 +32,7 @@ def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
     recover_directory(directory)
     if not directory.exists():
         return None
+    check_tree(directory)
     check_digests(directory, FILES)
     path = directory / "tensors.safetensors"
     try:

@@ -35,12 +35,11 @@ def read_splits(
         for split in splits:
             evaluated = source.name in own
             needed = split == "train" or (evaluated and split == "dev")
-            listing: Callable[..., list[Path]] | None = getattr(source.reader, "files", None)
-            files = listing(split, data_dir) if listing else []
+            files = source.files(split, data_dir)
             known = seen.issuperset(files) and not evaluated
             if files and (known or not (needed or all(map(Path.exists, files)))):
                 continue
             if files or needed:
                 seen.update(files)
-                found.append(read_split(source.name, split, source.reader, data_dir, evaluated=evaluated))
+                found.append(read_split(source.name, split, source.reader, data_dir, source.texts, evaluated=evaluated))
     return found

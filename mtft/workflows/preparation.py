@@ -29,7 +29,7 @@ from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.surgery import Surgery, checked
 from mtft.tasks.registry import Registry
-from mtft.tasks.task import Source, Task, resolve
+from mtft.tasks.task import Source, Task
 from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.run_directory import recorded_data_dir
 from mtft.workflows.services import Services
@@ -142,7 +142,7 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
     """Tell whether a source has anything to train on, or to complain about."""
     if missing_files(source, "train", data_dir):
         return False
-    found = read_split(source.name, "train", source.reader, data_dir)
+    found = read_split(source.name, "train", source.reader, data_dir, source.texts)
     return bool(found.problems) or any(
         example.target is not None and in_share(example.id, share) for example in found.examples
     )
@@ -150,8 +150,7 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
     """Return the files of a source that do not exist; a reader that names no files misses none."""
-    files: Callable[..., list[Path]] = getattr(source.reader, "files", lambda split, data_dir: [])
-    return [path for path in files(split, data_dir) if not path.exists()]
+    return [path for path in source.files(split, data_dir) if not path.exists()]
 
 
 def load_source(
@@ -172,7 +171,7 @@ def load_source(
             f"{source.name}: {missing[0]}: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped "
             f"sample data with --sample"
         )
-    found = read_split(source.name, split, source.reader, data_dir)
+    found = read_split(source.name, split, source.reader, data_dir, source.texts)
     examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)
     if share < 1:
         kept = tuple(example for example in examples if in_share(example.id, share))
@@ -188,7 +187,7 @@ def load_source(
 
 def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:
     """Put a source's tokens and its loss, with the settings it takes, together."""
-    loss = resolve(source.loss)
+    loss = source.build_loss()
     settings = next((settings for function, settings in options if function is loss), {})
     return TrainingSource(
         name=source.name,

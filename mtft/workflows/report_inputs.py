@@ -18,7 +18,7 @@ from mtft.data.shares import Half, in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, DataError, ModelError, MtftError
-from mtft.files import read_json, read_json_lines
+from mtft.files import check_tree, read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
 from mtft.report.figure import LARGEST, real
 from mtft.report.records import Predictions, Record, RunRecord, TaskRecord
@@ -64,6 +64,7 @@ class _Reader:
             raise CheckpointError(f"{self.run}: no such run directory")
         if not any((self.run / name).is_file() for name in ("config.toml", "environment.json", "summary.json")):
             raise CheckpointError(f"{self.run}: no run of mtft (no config.toml, environment.json or summary.json)")
+        check_tree(self.run)
         nothing: dict[str, Any] = {}
         summary = self._try(lambda: read_json(self.run / "summary.json"), nothing)
         environment = self._try(lambda: read_json(self.run / "environment.json"), nothing)
@@ -138,7 +139,7 @@ class _Reader:
             return {}
         try:
             (source,) = (found.source for found in run_tasks(self.run / "model", self.services.registry, task))
-            examples = read_split(source.name, "dev", source.reader, place).examples
+            examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
         return {example.id: example.texts for example in examples if example.id in ids}
@@ -163,8 +164,8 @@ def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return tomli.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
 
 

@@ -18,7 +18,7 @@ from mtft.digests import check_digests
 from mtft.distributed import Group
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, FinishedError
-from mtft.files import one_at_a_time, read_json, recover_directory, to_json
+from mtft.files import check_tree, one_at_a_time, read_json, recover_directory, to_json
 from mtft.optimization.gradients import TrainingSource
 from mtft.selection.mask import load_mask
 from mtft.workflows.preparation import Prepared
@@ -64,6 +64,7 @@ def settings_file(path: Path) -> Path:
             with one_at_a_time(directory.parent):  # it may be in the making
                 recover_directory(directory)
         if (file := directory / "config.toml").is_file():
+            check_tree(directory)
             check_digests(directory)
             return file
     if path.is_file():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from mtft.distributed import ALONE, Group
-from mtft.errors import CheckpointError, not_here
+from mtft.errors import CheckpointError, PluginError, not_here
 from mtft.plugin.manager import BUILTIN, Plugins, build_registry, load_plugins
 from mtft.tasks.declared import OWNER, with_declared
 from mtft.tasks.registry import Registry
@@ -67,6 +68,21 @@ class Services:
                 self.notify(
                     f"WARNING: {path}: {gives} came from {distribution} {version}; {here[distribution]} is here"
                 )
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """Say of an error in a plugin's code which plugin that is and what can be done."""
+        try:
+            yield
+        except PluginError as error:
+            task = self.registry.tasks.get(error.part)
+            part = f"head {task.declaration['head']}" if task and task.declaration else error.part
+            owner = self.registry.owners.get(part, BUILTIN.name)
+            if owner in (BUILTIN.name, OWNER):
+                raise
+            plugin = self.plugins.get(owner)
+            raise PluginError(f"{error}\n{plugin} gave it: tell its authors, or switch it off with "
+                              f"MTFT_DISABLE_PLUGINS={plugin.name}") from error  # fmt: skip
 
     def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
         """Name the plugin, distribution and version that each task came from."""

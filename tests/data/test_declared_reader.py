@@ -31,7 +31,7 @@ def test_train_and_the_rows_held_out_are_all_rows_and_share_no_text(tmp_path: Pa
     assert 0.14 < len(dev) / 1000 < 0.26
     assert {row.target for row in dev} == {1.0, None}
     for split, rows in (("train", train), ("dev", dev)):  # row by row, as the audit and training read
-        assert list(read_split("x", split, reader, tmp_path).examples) == rows
+        assert list(read_split("x", split, reader, tmp_path, 1).examples) == rows
 
 
 def test_a_row_stays_where_it_is_when_others_come(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_wrong_label_is_named_with_file_line_and_column(tmp_path: Path) -> Non
 def test_a_row_of_json_lines_without_the_key_has_no_label(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"t": "a", "l": "yes"}\n{"t": "b"}\n{"l": "no"}\n', encoding="utf-8")
     reader = DeclaredReader((("train", "a.jsonl"),), ("t",), "l", YES)
-    found = read_split("x", "train", reader, tmp_path)
+    found = read_split("x", "train", reader, tmp_path, 1)
     assert [row.target for row in found.examples] == [1.0, None]
     assert [problem.text for problem in found.problems] == ["no column 't' (columns: l)"]
     (tmp_path / "a.csv").write_text("t\na\n", encoding="utf-8")

@@ -116,7 +116,7 @@ def test_other_heads_get_no_gradient() -> None:
 )
 def test_a_loss_of_another_shape_is_named(loss: Callable[[Tensor, Tensor], Tensor], shape: str) -> None:
     source = replace(toy_source("sts", 4), loss=loss)
-    message = rf"source 'sts': its loss returned shape {shape}, not one loss per example \[4\]"
+    message = rf"source 'sts': its loss gave torch.float32 {shape}, not one loss per example, floats \[4\]"
     with pytest.raises(PluginError, match=message):
         gradients([(source, np.arange(4), 1.0)], 1000)
 

@@ -135,7 +135,7 @@ def test_a_part_that_cannot_be_imported_is_named(train):
     path = Path(train.info.parent / "plugin_parts.py")
     path.write_text(PARTS.replace("plugin_parts:first_alone", "plugin_parts:no_such"), encoding="utf-8")
     _, done = train("--surgery", "first", code=2)
-    assert "surgery 'first' of plugin 'parts' cannot be loaded: AttributeError: " in done.err
+    assert "importing surgery 'first' failed: AttributeError: " in done.err
 
 
 def test_hook_mtft_scores(train, tiny_model):

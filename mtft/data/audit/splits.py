@@ -9,9 +9,9 @@ from typing import Any
 
 from mtft.data.audit.findings import brief
 from mtft.data.audit.scan import Scan, scan_file
-from mtft.data.example import Example
+from mtft.data.example import Example, fault
 from mtft.data.readers import RowError
-from mtft.errors import DataError
+from mtft.errors import DataError, PluginError, strangers
 
 LONGEST = 500
 """Characters of a reader's words that are passed on; they may quote a whole field."""
@@ -45,20 +45,27 @@ class Split:
     evaluated: bool = False
 
 
-def read_split(source: str, split: str, reader: Reader, data_dir: Path, *, evaluated: bool = False) -> Split:
+def read_split(
+    source: str, split: str, reader: Reader, data_dir: Path, texts: int, *, evaluated: bool = False
+) -> Split:
     """Read all that can be read.
 
     A reader that turns single rows into examples (`example`, as `TableReader` has it) loses only the rows that are
     bad. Of another one that lists its `files`, their form is checked, and examples are what comes before its first
-    error.
+    error. A reader that fails otherwise, or gives what is no example of so many `texts`, is a PluginError.
     """
-    reader = reader.part(split) if hasattr(reader, "part") else reader
-    list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
-    scans = tuple(scan_file(path) for path in list_files(split, data_dir))
-    parse = getattr(reader, "example", None) if scans else None
-    found: list[Example | Problem] = [each for scan in scans for each in _rows(scan, parse)]
-    if parse is None:
-        found += _given(reader, split, data_dir, broken=bool(found))
+    what = f"source {source!r}: its reader"
+    with strangers(what, source):
+        reader = reader.part(split) if hasattr(reader, "part") else reader
+        list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
+        scans = tuple(scan_file(path) for path in list_files(split, data_dir))
+        parse = getattr(reader, "example", None) if scans else None
+        found: list[Example | Problem] = [each for scan in scans for each in _rows(scan, parse)]
+        if parse is None:
+            found += _given(reader, split, data_dir, broken=bool(found))
+    for each in found:
+        if not isinstance(each, Problem) and (wrong := fault(each, texts)):
+            raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
     examples = [each for each in found if not isinstance(each, Problem)]
     problems = [each for each in found if isinstance(each, Problem)]
     output = getattr(reader, "output", None)

@@ -1,0 +1,263 @@
+"""Whatever the bytes of a file that mtft reads: a clean error, or a right result; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from soak import cases, counted
+from toys import PLUGINS, REGISTRY, toy_trained
+
+from mtft.checkpoint import load_model, read_tensors, save_model, write_tensors
+from mtft.config.load import load
+from mtft.config.schema import SCHEMAS, TrainConfig
+from mtft.data.audit.splits import read_split, usable_examples
+from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.directory import read_config
+from mtft.encoder.pretrained import load_encoder
+from mtft.errors import MtftError
+from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.tasks.sst import SST
+from mtft.training.state import load_state, save_state
+
+PIECES = (
+    b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b'"', b"'", b"{", b"}", b"[", b"]", b":", b",", b"=",
+    b"#", b"-", b"null", b"true", b"NaN", b"1e999", b"-1", b"0", b"9" * 30, b"9" * 5000, b"[" * 2000,
+    b'{"a":' * 2000, b"a" * 5000, b"\\ud800", b"../", b"\x1b[2J", b"F64", b"BOOL", b"[0,0]",
+)  # fmt: skip
+"""What is put into files: signs with a meaning, numbers and depths beyond all measure, bytes that are no text."""
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, True, 2**70, -1, "../a"]) | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Draw a file: the whole one with up to four damages, or rarely bytes of any kind."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(st.binary(max_size=60))
+    found = bytearray(whole)
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(found)))
+        end = draw(st.one_of(st.just(start), st.integers(start, min(start + 9, len(found))), st.just(len(found))))
+        found[start:end] = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=4)))
+    return bytes(found)
+
+
+@st.composite
+def altered(draw: st.DrawFn, value: Any) -> bytes:
+    """Draw a JSON document: a known one in which up to three values are others, gone or doubled."""
+    found = json.loads(json.dumps(value))
+    for _ in range(draw(st.integers(0, 3))):
+        place = found
+        while True:
+            keys: list[Any] = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(place[key], dict | list) and place[key] and draw(st.booleans()):
+                place = place[key]
+                continue
+            if draw(st.booleans()):
+                place[key] = draw(VALUES)
+            else:
+                del place[key]
+            break
+    return json.dumps(found).encode()
+
+
+def fuzz(
+    what: str, files: st.SearchStrategy[bytes], path: Path, read: Callable[[], object], share: float = 1.0
+) -> None:
+    """Write file after file to a path and read each; every error must be one for the user."""
+    with counted(f"hostile bytes: {what}", "cases") as tried:
+
+        @settings(deadline=None, max_examples=round(share * cases()), suppress_health_check=list(HealthCheck))
+        @given(files)
+        def check(content: bytes) -> None:
+            tried.one()
+            path.write_bytes(content)
+            with suppress(MtftError):
+                read()
+
+        check()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("coding", ["all", "gaps", "bitmask"])
+def test_masks(coding: str, tmp_path: Path) -> None:
+    total = 4000
+    indices = torch.arange(total)[:: {"all": 1, "gaps": 97, "bitmask": 2}[coding]]
+    path = tmp_path / "mask"
+    save_mask(path, Mask(indices, total, "0" * 64, {"score": "sum"}))
+    whole = path.read_bytes()
+
+    def read() -> None:
+        changed = path.read_bytes() != whole
+        found = load_mask(path, total=total)
+        assert not changed
+        assert torch.equal(found.indices, indices)
+
+    fuzz(f"mask ({coding})", damaged(whole), path, read)
+
+
+@pytest.mark.soak
+def test_headers_of_tensors(tmp_path: Path) -> None:
+    shapes: dict[str, tuple[int, ...]] = {"a.weight": (2, 3), "a.bias": (3,)}
+    path = tmp_path / "heads.safetensors"
+    write_tensors(path, {name: torch.ones(shape) for name, shape in shapes.items()})
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header, payload = json.loads(whole[8 : 8 + size]), whole[8 + size :]
+    headers = altered(header).map(lambda text: len(text).to_bytes(8, "little") + text + payload)
+
+    def read() -> None:
+        found = read_tensors(path, shapes)
+        assert {name: tuple(tensor.shape) for name, tensor in found.items()} == shapes
+
+    fuzz("safetensors", damaged(whole) | headers, path, read)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tiny pretrained model, to be damaged and mended."""
+    return Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("damaged") / "tiny"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_pretrained_models(name: str, model: Path) -> None:
+    path = model / name
+    whole = path.read_bytes()
+    files = damaged(whole) | altered(json.loads(whole)) if name == "config.json" else damaged(whole)
+
+    def read() -> None:
+        config = read_config(model)
+        assert load_encoder(model).config == config
+
+    fuzz(name, files, path, read)
+    path.write_bytes(whole)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt"])
+def test_tokenizers(name: str, tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / name
+    vocabulary = (tiny_model / "vocab.txt").read_bytes()
+    (tmp_path / "vocab.txt").write_bytes(vocabulary)
+    full = load_tokenizer(tmp_path)._fast.to_str().encode()
+    (tmp_path / "vocab.txt").unlink()
+    whole = {"tokenizer.json": full, "vocab.txt": vocabulary}[name]
+    files = damaged(whole) | altered(json.loads(whole)) if name == "tokenizer.json" else damaged(whole)
+
+    def read() -> None:
+        found = load_tokenizer(tmp_path)
+        (ids,) = found.encode(["a film"])
+        assert all(0 <= number < found.size for number in ids)
+        found.digest()
+
+    fuzz(name, files, path, read)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors"])
+def test_trained_models(name: str, tiny_model: Path, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", toy_trained(tiny_model), PLUGINS)
+    path = tmp_path / "model" / name
+    whole = path.read_bytes()
+    files = damaged(whole) | altered(json.loads(whole)) if name == "model.json" else damaged(whole)
+    fuzz(f"{name} of a run", files, path, partial(load_model, path.parent, REGISTRY, str(tiny_model)), 0.2)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["position.json", "tensors.safetensors"])
+def test_saved_states(name: str, tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    save_state(directory, {"theta": torch.ones(7)}, {"step": 3, "best": None, "losses": {"sst": [1.0]}})
+    path = directory / name
+    whole = path.read_bytes()
+    files = damaged(whole) | altered(json.loads(whole)) if name == "position.json" else damaged(whole)
+    fuzz(f"{name} of a stopped run", files, path, partial(load_state, directory))
+
+
+TOML = b"""# a run
+tasks = ["sst", "sts"]
+model = "minilm"
+lr = 1e-4
+keep = 0.3
+augment = "none"
+max-time = "8h"
+best = "sts.pearson"
+
+[task-lr]
+sst = 5e-8
+"""
+DECLARED = b"""
+[tasks.mood]
+kind = "ordinal"
+text = ["a", "b"]
+label = "c"
+names = ["low", "high"]
+train = "x.csv"
+dev = 0.2
+metrics = ["kappa"]
+"""
+
+
+@pytest.mark.soak
+def test_settings(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+
+    def read() -> None:
+        for schema in SCHEMAS:
+            try:
+                load(schema, file=path)
+            except MtftError:
+                if schema is TrainConfig:
+                    raise
+
+    fuzz("settings", damaged(TOML) | damaged(TOML.replace(b'tasks = ["sst", "sts"]', b"") + DECLARED), path, read)
+
+
+ROWS = b'\tid\tsentence\tsentiment\n0\tx\tA "film".\t3\n1\ty\t"Two ""words"""\t\n2\tz\t\xc3\xa9t\xc3\xa9\t0\n'
+LINES = b'{"id": "x", "sentence": "a", "sentiment": 3}\n\n{"sentence": "b", "sentiment": null, "more": [1]}\n'
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("suffix", "whole"), [(".csv", ROWS), (".jsonl", LINES)])
+def test_data_files(suffix: str, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"ids-sst-train{suffix}"
+    reader = type(SST.source.reader)(f"ids-sst-{{split}}{suffix}", ("sentence",), "sentiment", SST.output)
+
+    def read() -> None:
+        found = read_split("sst", "train", reader, tmp_path, 1)  # never an error: all that is wrong is listed
+        assert all(str(path) in problem.origin or problem.whole for problem in found.problems)
+        try:
+            usable_examples(found, skip_bad_rows=True)
+            rows = list(reader("train", tmp_path))
+        except MtftError:
+            return
+        assert rows == list(found.examples)
+
+    fuzz(f"data ({suffix})", damaged(whole), path, read)
+
+
+def test_the_files_that_are_damaged_are_right_before(tmp_path: Path) -> None:
+    """A target whose whole file is refused would prove nothing."""
+    path = tmp_path / "run.toml"
+    path.write_bytes(TOML)
+    assert load(TrainConfig, file=path).config.tasks == ("sst", "sts")
+    path.write_bytes(DECLARED)
+    assert list(load(TrainConfig, file=path).config.declared) == ["mood"]
