@@ -10,13 +10,16 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 from commands import ROOT, clean, cli, digests
+from planted import sst, write
 from safetensors.torch import load_file, save_file
-from soak import record
+from soak import SOAK, record
 
 from mtft.encoder.pretrained import load_encoder
 from mtft.errors import CheckpointError, ModelError
@@ -47,63 +50,63 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def commands(run: Path, model: Path, out: Path) -> list[list[object]]:
-    """Return commands that read everything there is of a run, a mask and a model."""
-    small = ["--sample", "--max-steps", "1", "--batches", "1", "--quiet", "--model", model]
+def pickles(folder: Path, trace: Path) -> list[bytes]:
+    """Return files that leave a trace when unpickled: bare, as torch writes them, and as torch wrote them once."""
+    bare, zipped, legacy = (folder / name for name in ("bare", "zipped", "legacy"))
+    bare.write_bytes(pickle.dumps(Code(trace)))
+    torch.save({"w": Code(trace)}, zipped)
+    torch.save({"w": Code(trace)}, legacy, _use_new_zipfile_serialization=False)
+    for load in (partial(pickle.loads, bare.read_bytes()), partial(torch.load, zipped, weights_only=False)):
+        load()
+        trace.rmdir()
+    return [path.read_bytes() for path in (bare, zipped, legacy)]
+
+
+def readers(run: Path, model: Path, out: Path) -> tuple[list[list[object]], list[list[object]]]:
+    """Return commands that read all there is of a run, and of a pretrained model and a mask."""
+    few = ["--sample", "--max-steps", "1", "--batches", "1", "--quiet", "--model", model, "--out", out]
     return [
         ["predict", run], ["eval", run, "--sample", "--resamples", "0"], ["compare", f"a={run}", "--resamples", "1"],
-        ["report", run, "--out", out / "r.html", "--resamples", "1"], ["count-params", run], ["train", "--resume", run],
-        ["refine", run, "--tasks", "sts", "--sample", "--epochs", "1", "--out", out / "refined"],
-        ["train", "--tasks", "sts", *small, "--out", out / "new"],
-        ["train", "--tasks", "sts", *small, "--out", out / "new", "--mask", run / "model" / "mask.safetensors"],
-        ["merge", run, "--out", out / "merged"], ["plan", "--tasks", "sts", *small[:-1], model],
-    ]  # fmt: skip
+        ["report", run, "--out", out, "--resamples", "1"], ["count-params", run], ["train", "--resume", run],
+        ["refine", run, "--tasks", "sts", "--sample", "--epochs", "1", "--out", out], ["merge", run, "--out", out],
+    ], [["train", "--tasks", "sts", *few, "--mask", run / "model" / "mask.safetensors"]]  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", ["pickle", "torch", "zipped"])
-def test_no_file_of_a_run_or_model_is_ever_unpickled(kind: str, run: Path, model: Path, tmp_path: Path) -> None:
-    """Every file, one after the other, is a pickle that leaves a trace when loaded; so are files that may be there."""
+def test_no_file_of_a_run_or_model_is_ever_unpickled(run: Path, model: Path, tmp_path: Path) -> None:
+    """Every file there is, or may be, in turn is a pickle that leaves a trace when loaded."""
     trace = tmp_path / "trace"
-    content = tmp_path / "content"
-    if kind == "pickle":
-        content.write_bytes(pickle.dumps(Code(trace)))
-    else:
-        torch.save({"w": Code(trace)}, content, _use_new_zipfile_serialization=kind == "zipped")
-    state = run / "state"
-    state.mkdir(exist_ok=True)
+    harm = pickles(tmp_path, trace)
+    (run / "state").mkdir(exist_ok=True)
     for name in ("tensors.safetensors", "position.json"):
-        (state / name).touch()
-    names = [
-        "pytorch_model.bin",
-        "tokenizer.json",
-        "model.safetensors.index.json",
-        "tokenizer_config.json",
-        "vocab.txt",
-    ]
+        (run / "state" / name).touch()
     places = [path for path in sorted(run.rglob("*")) if path.is_file()]
-    places += [run / name for name in ("checkpoint.pt", "model/pytorch_model.bin", "optimizer.bin", "state/rng.pkl")]
-    places += [model / name for name in ["config.json", "model.safetensors", *names]]
+    places += [run / name for name in ("checkpoint.pt", "model/pytorch_model.bin", "state/rng.pkl")]
+    names = ("config.json", "vocab.txt", "tokenizer.json", "model.safetensors")
+    places += [model / name for name in (*names, "model.safetensors.index.json", "pytorch_model.bin")]
+    of_run, of_model = readers(run, model, tmp_path / "out")
     for number, place in enumerate(places):
         before = place.read_bytes() if place.exists() else None
-        place.write_bytes(content.read_bytes())
-        weights = model / "model.safetensors"
-        aside = weights.rename(tmp_path / "aside") if place.name in names[:3:2] and place.parent == model else None
-        out = tmp_path / f"out{number}"
-        out.mkdir()
-        for command in commands(run, model, out):
-            done = cli(*command, stdin="a\n")
-            assert "internal error" not in done.err, (place, command)
-            assert not trace.exists(), (place, command)
-        if aside:
+        weights, aside = model / "model.safetensors", tmp_path / "aside"
+        if place.name in ("model.safetensors.index.json", "pytorch_model.bin") and place.parent == model:
+            weights.rename(aside)
+        for content in harm if SOAK else [harm[number % len(harm)]]:
+            place.write_bytes(content)
+            for command in of_run if place.is_relative_to(run) and place.suffix != ".toml" else of_model:
+                done = cli(*command, stdin="a\n")
+                assert "internal error" not in done.err, (place, command, done.err)
+                assert not trace.exists(), (place, command)
+                if (tmp_path / "out").is_dir():
+                    shutil.rmtree(tmp_path / "out")
+                else:
+                    (tmp_path / "out").unlink(missing_ok=True)
+            record(PROMISE, 1, "faults")
+        if aside.exists():
             aside.rename(weights)
         place.unlink()
         if before is not None:
             place.write_bytes(before)
-        record(PROMISE, 1, "faults")
-    pickle.loads(content.read_bytes()) if kind == "pickle" else torch.load(content, weights_only=False)
-    assert trace.exists()  # it would have run
 
 
 @pytest.mark.slow
@@ -296,8 +299,8 @@ BOMBS: dict[str, Callable[[Path], object]] = {
         (model / "model.safetensors").unlink(),
         (model / "model.safetensors.index.json").write_bytes(b"[" * 1_000_000),
     ),
-    "huge config": lambda model: (model / "config.json").open("wb").truncate(1 << 34),
-    "huge vocabulary": lambda model: (model / "vocab.txt").open("wb").truncate(1 << 34),
+    "huge config": lambda model: os.truncate(model / "config.json", 1 << 34),
+    "huge vocabulary": lambda model: os.truncate(model / "vocab.txt", 1 << 34),
 }
 
 
@@ -334,3 +337,63 @@ def test_weights_that_are_fewer_than_the_configuration_says_are_refused_before_t
     save_file({name: tensor[:1].clone() for name, tensor in weights.items()}, model / "model.safetensors")
     with pytest.raises(ModelError, match=r"cannot hold the .* parameters of config\.json"):
         load_encoder(model)
+
+
+# ---- names and texts
+
+STEER = "\x1b]0;pwned\x07\x1b[2J\u202e<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def test_what_is_shown_steers_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    """Texts, labels, ids, columns and file names with escape sequences and HTML: on the terminal and in the report."""
+    rows = [(f"{STEER} {number}", number % 5) for number in range(20)]
+    data = tmp_path / "data"
+    write(data, sst_train=sst(*rows, ("x", STEER)), sst_dev=sst(*rows[:9]), sst_test=f"\tid\t{STEER}\n1\t2\t3\n")
+    (data / f"{STEER[:16]}.csv").write_text("a,b\n1,2\n")
+    train = ["train", "--tasks", "sst", "--model", tiny_model, "--data-dir", data, "--max-steps", "1", "--batches", "1"]
+    run = tmp_path / "run"
+    found = [
+        cli("data", "check", "--tasks", "sst", "--data-dir", data),
+        cli("data", "check", "--tasks", "sst", "--data-dir", data, "--json"),
+        cli(*train, "--out", tmp_path / "no"),
+        cli(*train, "--out", run, "--skip-bad-rows"),
+        cli("eval", run, "--data-dir", data),
+        cli("predict", run, stdin=json.dumps({"id": STEER, "sentence": STEER}) + "\n"),
+        cli("predict", run, "--output-format", "tsv", stdin=json.dumps({"id": STEER, "sentence": STEER}) + "\n"),
+        cli("predict", run, stdin=json.dumps({"id": STEER, "sentence": 7, "x": STEER}) + "\n"),
+        cli("report", run, "--resamples", "1"),
+        cli("train", "--tasks", STEER),
+        cli("train", "--config", tmp_path / STEER.replace("/", "")),
+        cli("init", data, "--out", tmp_path / "init.toml"),
+    ]
+    assert [done.code for done in found[:10]] == [2, 2, 2, 0, 0, 0, 0, 2, 0, 2]
+    for done in found:
+        assert not any(letter in done.out + done.err for letter in ("\x1b", "\x07", "\u202e"))
+    page = (run / "report.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert not any(each in page for each in ("<script", "<img src", "\x1b", "\u202e"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "/tmp/out", "a/b", "..", ".", "", "A", "con:", "a\0b", "-x", "x" * 300 + "/y"]
+)
+def test_names_that_are_paths_are_refused(name: str, run: Path, tmp_path: Path) -> None:
+    """In settings, on the command line and in a run that came from elsewhere."""
+    before = sorted(tmp_path.rglob("*"))
+    path = tmp_path / "run.toml"
+    table = {"kind": "binary", "text": "a", "label": "b", "names": ["0", "1"], "train": "x.csv", "dev": 0.5}
+    path.write_text(tomli_w.dumps({"tasks": {name: table}}))
+    done = cli("train", "--config", path, "--out", tmp_path / "new")
+    assert (done.code, "internal" in done.err) == (2, False)
+    path.unlink()
+    manifest = json.loads((run / "model" / "model.json").read_text())
+    manifest["tasks"][0] |= {"name": name, "declaration": table}
+    (run / "model" / "model.json").write_text(json.dumps(manifest))
+    done = cli("predict", run, stdin="a\n")
+    assert (done.code, done.out, "internal" in done.err) == (2, "", False)
+    shutil.rmtree(tmp_path / "report", ignore_errors=True)
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"tasks": {name: "f1"}}))
+    assert cli("report", run, "--resamples", "1").code in (0, 2)
+    (run / "report.html").unlink(missing_ok=True)
+    assert sorted(tmp_path.rglob("*")) == before
