@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.tokenization import load_tokenizer
+from mtft.digests import write_digests
 from mtft.encoder.directory import read_config
 from mtft.encoder.pretrained import load_encoder
 from mtft.errors import MtftError
@@ -178,7 +178,12 @@ def test_trained_models(name: str, tiny_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "model" / name
     whole = path.read_bytes()
     files = damaged(whole) | altered(json.loads(whole)) if name == "model.json" else damaged(whole)
-    fuzz(f"{name} of a run", files, path, partial(load_model, path.parent, REGISTRY, str(tiny_model)), 0.2)
+
+    def read() -> None:
+        write_digests(path.parent)  # as whoever made the file would
+        load_model(path.parent, REGISTRY, str(tiny_model))
+
+    fuzz(f"{name} of a run", files, path, read, 0.2)
 
 
 @pytest.mark.soak
@@ -189,7 +194,12 @@ def test_saved_states(name: str, tmp_path: Path) -> None:
     path = directory / name
     whole = path.read_bytes()
     files = damaged(whole) | altered(json.loads(whole)) if name == "position.json" else damaged(whole)
-    fuzz(f"{name} of a stopped run", files, path, partial(load_state, directory))
+
+    def read() -> None:
+        write_digests(directory)
+        load_state(directory)
+
+    fuzz(f"{name} of a stopped run", files, path, read)
 
 
 TOML = b"""# a run
