@@ -115,6 +115,11 @@ def _output(found: Mapping[str, Any]) -> Output:
     return Ordinal(names) if found["kind"] == "ordinal" else Categorical(names)
 
 
+def metrics_of(kind: str) -> list[str]:
+    """Return the names of the metrics that a kind of task may have."""
+    return [name for name in METRICS if (name in OF_NUMBERS) == (kind == "regression")]
+
+
 # ---- one key each: (value or None, what was found before) -> checked value ------------------------------------------
 
 
@@ -212,8 +217,7 @@ def _test(value: Any, found: Mapping[str, Any]) -> str | None:
 def _metrics(value: Any, found: Mapping[str, Any]) -> list[str] | None:
     if value is None:
         return None
-    regression = found.get("kind") == "regression"
-    allowed = [name for name in METRICS if (name in OF_NUMBERS) == regression]
+    allowed = metrics_of(found.get("kind", ""))
     if not isinstance(value, list) or not value:
         raise ValueError(f"{_show(value)} is not a list of metrics (allowed: {', '.join(allowed)})")
     for name in value:

@@ -14,7 +14,8 @@ from mtft.data.formats import HUB, named_rows
 from mtft.data.guess.files import free_name, group_files
 from mtft.data.guess.tasks import Proposal, propose
 from mtft.errors import ConfigError, DataError
-from mtft.tasks.declared import declare
+from mtft.tasks.declared import declare, metrics_of
+from mtft.tasks.task import Task
 from mtft.texts import printable
 from mtft.workflows.services import Services
 
@@ -40,8 +41,8 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
     for task in tasks:
         task.table = {key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
                       for key, value in task.table.items()}  # fmt: skip
-        declare(task.name, task.table, "what was found")
-    text = _text(tasks, data_dir, out)
+    declared = [declare(task.name, task.table, "what was found") for task in tasks]
+    text = _text(tasks, declared, data_dir, out)
     if out:
         try:
             with out.open("x", encoding="utf-8") as file:
@@ -91,7 +92,7 @@ def _inside(name: Any, data_dir: str) -> Any:
 # ---- the file --------------------------------------------------------------------------------------------------------
 
 
-def _text(tasks: Sequence[Proposal], data_dir: str, out: Path | None) -> str:
+def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, out: Path | None) -> str:
     """Write settings with comments: what was guessed, what else it could be, and what else may be set."""
     lines = [
         "# Written by `mtft init`: guessed from the files. Look at it, above all where a comment says guess; then",
@@ -105,13 +106,14 @@ def _text(tasks: Sequence[Proposal], data_dir: str, out: Path | None) -> str:
     for key in OFFERED:
         field = TrainConfig.settings()[key]
         lines.append(f"# {toml_line(key, field.default, field.description or '')}")
-    for task in tasks:
+    for task, made in zip(tasks, declared, strict=True):
         mark = "" if task.likely else "# "
-        lines += ["", *(mark + line for line in _table(task))]
+        lines += ["", *(mark + line for line in _table(task, made))]
     return "\n".join(lines) + "\n"
 
 
-def _table(task: Proposal) -> Iterator[str]:
+def _table(task: Proposal, made: Task) -> Iterator[str]:
+    """Write one task's table; head and metrics are shown as they are without being set."""
     counts = [f"{count:,} labelled rows in {split}" for split, count in task.labelled.items()]
     if not task.likely:
         yield f"{one_line(repr(task.table['label']))} may be a label too; take the first # off these lines:"
@@ -121,6 +123,9 @@ def _table(task: Proposal) -> Iterator[str]:
         yield f"# {one_line(note)}"
     for key, value in task.table.items():
         yield toml_line(key, value, task.comments.get(key, ""))
+    yield f"# {toml_line('head', 'report', 'one more transformer layer; linear is smaller')}"
+    others = [name for name in metrics_of(task.table["kind"]) if name not in made.metric_names]
+    yield f"# {toml_line('metrics', made.metric_names, 'the first one chooses; also ' + ', '.join(others))}"
 
 
 def described(table: Mapping[str, Any]) -> str:

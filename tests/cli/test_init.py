@@ -13,6 +13,7 @@ from commands import cli, summary
 
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
+from mtft.tasks.declared import declare
 
 WORDS = ("dull", "fine", "superb")
 
@@ -62,11 +63,15 @@ def test_the_file_holds_what_it_says_and_the_defaults(files: Path, tmp_path: Pat
     assert "# guess; or classification or regression" in text
     loaded = load(TrainConfig, file=out)
     assert loaded.config.data_dir == files
-    top, _, tables = text.partition("\n[tasks.")
-    offered = re.sub(r"^# (\w+ = )", r"\1", top, flags=re.MULTILINE) + "\n[tasks." + tables
+    offered = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
     assert offered != text
     (tmp_path / "all.toml").write_text(offered, encoding="utf-8")
-    assert load(TrainConfig, file=tmp_path / "all.toml").config.model_dump() == loaded.config.model_dump()
+    everything = load(TrainConfig, file=tmp_path / "all.toml").config
+    assert everything.model_dump() == loaded.config.model_dump()
+    for name, table in everything.declared.items():
+        made, plain = (declare(name, each, "") for each in (table, written["tasks"][name]))
+        assert {*table} == {*written["tasks"][name], "head", "metrics"}
+        assert (made.head, made.metric_names, made.output) == (plain.head, plain.metric_names, plain.output)
 
 
 def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -> None:
