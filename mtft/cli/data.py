@@ -79,6 +79,7 @@ def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool
       mtft data fetch sst quora sts cfimdb --out data
       mtft data fetch sst --origin hub --out data-hub
     """  # noqa: D301 - click reads the backspace
+    from mtft.fetch.digests import LOCK
     from mtft.workflows.fetch import fetch_data
 
     with open_services(loaded, quiet=quiet) as services:
@@ -87,7 +88,8 @@ def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool
         print_json({"files": result})
         return
     states = {True: "fetched", False: "was there"}
-    table(["file", "", "digest"], [[each.path, states[each.new], each.digest] for each in result])
+    rows = [[each.path, states[each.new], f"{each.path.stat().st_size:,}", each.digest[:19]] for each in result]
+    table(["file", "state", "bytes", f"digest (in full: {LOCK})"], rows)
 
 
 def _document(result: DataCheckResult) -> dict[str, object]:
