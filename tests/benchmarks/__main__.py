@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
-import pkgutil
 import sys
 import tempfile
 import time
@@ -30,7 +30,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="minilm", help="minilm or a directory")
     parser.add_argument("--data-dir", default=os.environ.get("MTFT_DATA_DIR"), help="default: $MTFT_DATA_DIR")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks.json"), help="where the JSON goes")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks.json"),
+                        help="where the JSON goes; other sections that are in it stay")  # fmt: skip
     parser.add_argument("--page", type=Path, help="write a Markdown page, with its plot beside it")
     parser.add_argument("--render", type=Path, metavar="JSON", help="measure nothing, write the page of these results")
     found = parser.parse_args(given)
@@ -52,16 +53,19 @@ def measure(found: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="mtft-bench-") as cache:
         work = asdict(Workload(data=str(Path(found.data_dir).resolve()), cache=cache, model=found.model,
                                threads=found.threads))  # fmt: skip
-        machine = about(found.threads, repeats, found.quick)
-        session = Session(work, repeats=repeats, quick=found.quick, out=found.out, about=machine, tell=tell)
+        session = Session(work, repeats=repeats, quick=found.quick, out=found.out, tell=tell)
         for name in found.only.split(","):
             tell(f"--- {name}")
+            bench = importlib.import_module(f"tests.benchmarks.bench_{name}")
+            session.begin(bench.SECTION, about(found.threads, repeats, found.quick))
+            begin = time.monotonic()
             try:
-                pkgutil.resolve_name(f"tests.benchmarks.bench_{name}:run")(session)
+                bench.run(session)
             except Exception as error:  # whatever it is, the other benchmarks are worth having
-                session.failed(name, "all", "", None, error)
-        session.about["took"] = f"{(time.monotonic() - start) / 60:.0f} min, load after {os.getloadavg()[0]:.2f}"
-        session.flush()
+                session.failed(bench.SECTION, "all", "", None, error)
+            took = f"{(time.monotonic() - begin) / 60:.1f} min, load after {os.getloadavg()[0]:.2f}"
+            session.sections[bench.SECTION]["took"] = took
+            session.flush()
     results: dict[str, Any] = json.loads(found.out.read_text(encoding="utf-8"))
     return results
 

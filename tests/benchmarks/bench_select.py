@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from mtft.machine import resident_bytes
 from mtft.optimization.gradients import accumulate
 from mtft.selection.budget import top_k
 from mtft.selection.score import gradient_score
 from tests.benchmarks.session import Candidate, CandidateError, Figure, Goal, Session, summary
-from tests.benchmarks.worker import timed
+from tests.benchmarks.worker import peak_bytes, timed
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources
 
 SECTION = "select"
@@ -54,8 +55,10 @@ class TopK:
         self.scores = torch.rand(weights, generator=torch.Generator().manual_seed(0))
 
     def __call__(self) -> dict[str, Any]:
-        """Keep three in ten."""
-        return {"seconds": timed(lambda: top_k(self.scores, round(0.3 * len(self.scores))))}
+        """Keep three in ten; `more` is the memory that it takes on top, in bytes of the indices that come of it."""
+        count, before = round(0.3 * len(self.scores)), resident_bytes()
+        seconds = timed(lambda: top_k(self.scores, count))
+        return {"seconds": seconds, "more": (peak_bytes() - before) / (8 * count)}
 
 
 def passes(**options: Any) -> Passes:
@@ -81,10 +84,14 @@ def run(session: Session) -> None:
     arguments = {"weights": 5_000_000} if session.quick else {}
     candidate = Candidate("top-k", f"{here}:topk", arguments)
     what = f"top 30 % of {arguments.get('weights', BASE_WEIGHTS) / 1e6:.0f}M scores"
+    goal = Goal("at most", 10)
     try:
         (answers,) = session.turns([candidate], [{}] * session.repeats)
     except CandidateError as error:
-        session.failed(SECTION, what, "seconds", None, error)
+        session.failed(SECTION, what, "seconds", goal, error)
         return
     runs = [answer["seconds"] for answer in answers]
-    session.add(Figure(SECTION, what, "seconds", median(runs), "s", None, runs, {"top-k": summary(answers)}))
+    session.add(Figure(SECTION, what, "seconds", median(runs), "s", goal, runs, {"top-k": summary(answers)}))
+    more = max(answer["more"] for answer in answers)
+    session.add(Figure(SECTION, f"{what}, memory beside the scores", "that of the indices found", more, "x",
+                       Goal("at most", 1.25), [more]))  # fmt: skip

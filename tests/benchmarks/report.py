@@ -75,17 +75,26 @@ def terminal(figures: Sequence[Figure]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
+def shared(sections: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return what is the same for all sections."""
+    first, *others = sections.values()
+    return {key: text for key, text in first.items() if all(other.get(key) == text for other in others)}
+
+
 def markdown(results: Mapping[str, Any], plot: str) -> str:
     """Return the whole page."""
-    about, figures = results["about"], results["figures"]
+    sections, figures = results["sections"], results["figures"]
+    common = shared(sections)
     lines = ["# Benchmarks", "", "Made by `make bench`; do not edit. Times are medians of paired runs, taken in turns",
              "on the same batches, each candidate in a process of its own; every result is a ratio unless it has a",
              "unit. `tests/benchmarks/` says what is measured and how.", ""]  # fmt: skip
-    lines += [f"- {key}: {text}" for key, text in about.items()]
+    lines += [f"- {key}: {text}" for key, text in common.items()]
     lines += ["", f"![Results against the goals]({plot})"]
     for section in dict.fromkeys(figure["section"] for figure in figures):
         chosen = [figure for figure in figures if figure["section"] == section]
-        lines += ["", f"## {section.capitalize()}", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+        own = "; ".join(f"{key}: {text}" for key, text in sections[section].items() if key not in common)
+        lines += ["", f"## {section.capitalize()}", "", *([own[:1].upper() + own[1:] + ".", ""] if own else [])]
+        lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
         lines += ["| " + " | ".join(cells(figure)) + " |" for figure in chosen]
         details = [f"- {f['what']} / {f['against']}: " + ". ".join(filter(None, [raw_text(f), f["note"]]))
                    for f in chosen if raw_text(f) or f["note"]]  # fmt: skip

@@ -127,14 +127,26 @@ class Worker:
 
 
 class Session:
-    """One run of benchmarks: how much of it, and the figures so far, written after each."""
+    """One run of benchmarks: how much of it, and the figures so far, written after each.
 
-    def __init__(self, work: Mapping[str, Any], *, repeats: int, quick: bool, out: Path, about: Mapping[str, Any],
-                 tell: Callable[[str], None]) -> None:  # fmt: skip
+    `sections` says of each section on what it was measured, and when. Sections of a former run that are in the file
+    `out` stay there until they are measured anew.
+    """
+
+    def __init__(
+        self, work: Mapping[str, Any], *, repeats: int, quick: bool, out: Path, tell: Callable[[str], None]
+    ) -> None:
         self.work, self.repeats, self.quick, self.out, self.tell = work, repeats, quick, out, tell
-        self.about: dict[str, Any] = dict(about)
+        former = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"sections": {}, "figures": []}
+        self.sections: dict[str, dict[str, str]] = former["sections"]
+        self.former: list[dict[str, Any]] = former["figures"]
         self.figures: list[Figure] = []
         self.peaks: dict[str, int] = {}
+
+    def begin(self, section: str, about: Mapping[str, str]) -> None:
+        """Forget what a former run found in a section; `about` says on what it is measured now."""
+        self.sections[section] = dict(about)
+        self.former = [figure for figure in self.former if figure["section"] != section]
 
     def add(self, figure: Figure) -> None:
         """Keep a figure and write all of them."""
@@ -145,8 +157,10 @@ class Session:
 
     def flush(self) -> None:
         """Write everything so far."""
-        figures = [{**asdict(figure), "reached": figure.reached} for figure in self.figures]
-        write_json(self.out, {"about": self.about, "figures": figures})
+        figures = [*self.former, *({**asdict(figure), "reached": figure.reached} for figure in self.figures)]
+        order = list(self.sections)
+        figures.sort(key=lambda figure: order.index(figure["section"]))
+        write_json(self.out, {"sections": self.sections, "figures": figures})
 
     def failed(self, section: str, what: str, against: str, goal: Goal | None, error: Exception) -> None:
         """Keep a figure that could not be measured."""

@@ -22,7 +22,7 @@ from tests.benchmarks.__main__ import main
 from tests.benchmarks.bench_growth import slope
 from tests.benchmarks.limit import step_flops
 from tests.benchmarks.peers import LibMTL, Peer, Plain, TorchJD
-from tests.benchmarks.session import Candidate, CandidateError, Session
+from tests.benchmarks.session import Candidate, CandidateError, Figure, Session
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources
 
 pytest.importorskip("transformers")
@@ -122,7 +122,8 @@ def test_slope() -> None:
 
 
 def test_failing_candidate_is_reported(work: dict[str, Any], tmp_path: Path) -> None:
-    session = Session(work, repeats=1, quick=True, out=tmp_path / "out.json", about={}, tell=lambda text: None)
+    session = Session(work, repeats=1, quick=True, out=tmp_path / "out.json", tell=lambda text: None)
+    session.begin("s", {})
     bad = Candidate("bad", "tests.benchmarks.peers:absent")
     good = Candidate("mtft", "tests.benchmarks.ours:training")
     assert session.compare("s", good, bad, [{"size": 8, "index": 0}], what="a", against="b") == []
@@ -133,6 +134,26 @@ def test_failing_candidate_is_reported(work: dict[str, Any], tmp_path: Path) -> 
         worker(size=1, index=0)
 
 
+def test_sections_of_the_file_stay_until_they_are_measured_anew(work: dict[str, Any], tmp_path: Path) -> None:
+    def measure(sections: str, value: float) -> dict[str, Any]:
+        session = Session(work, repeats=1, quick=True, out=tmp_path / "out.json", tell=lambda text: None)
+        for section in sections:
+            session.begin(section, {"date": f"day {value}"})
+            for what in "xy":
+                session.add(Figure(section, what, "z", value))
+        found: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())
+        return found
+
+    measure("abc", 1)
+    found = measure("bd", 2)
+    assert {name: about["date"] for name, about in found["sections"].items()} == {
+        "a": "day 1", "b": "day 2", "c": "day 1", "d": "day 2"
+    }  # fmt: skip
+    values = [(figure["section"], figure["what"], figure["value"]) for figure in found["figures"]]
+    assert values == [("a", "x", 1), ("a", "y", 1), ("b", "x", 2), ("b", "y", 2), ("c", "x", 1), ("c", "y", 1),
+                      ("d", "x", 2), ("d", "y", 2)]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_all_figures_come_out(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, page = tmp_path / "out.json", tmp_path / "page.md"
@@ -141,7 +162,8 @@ def test_all_figures_come_out(tiny_model: Path, tmp_path: Path, capsys: pytest.C
     figures = json.loads(out.read_text())["figures"]
     missing = [figure for figure in figures if figure["value"] is None and "LibMTL" not in figure["against"]]
     assert missing == []
-    assert {figure["section"] for figure in figures} >= {"training step", "memory", "select", "predict", "start"}
+    sections = {figure["section"] for figure in figures}
+    assert sections >= {"training step", "memory", "select", "refine", "predict", "start"}
     assert "not measured" not in page.read_text().replace("LibMTL", "") or "LibMTL" in page.read_text()
     assert page.with_suffix(".svg").read_text().startswith("<svg")
     assert "reached" in capsys.readouterr().out
@@ -161,7 +183,12 @@ def test_page_says_what_was_reached() -> None:
         "reached": True,
     }
     failed = {**figure, "value": None, "runs": [], "reached": False, "note": "not measured: no memory"}
-    text = report.markdown({"about": {"date": "today"}, "figures": [figure, failed]}, "plot.svg")
+    sections = {"s": {"machine": "one", "date": "today"}, "t": {"machine": "one", "date": "yesterday"}}
+    results = {"sections": sections, "figures": [figure, failed, {**figure, "section": "t"}]}
+    text = report.markdown(results, "plot.svg")
+    assert text.count("- machine: one") == 1
+    assert "## S\n\nDate: today.\n\n|" in text
+    assert "## T\n\nDate: yesterday.\n\n|" in text
     assert "| a | b | 3.00 x | 2.90 to 3.10 | at least 2.5 | yes |" in text
     assert "| a | b | not measured |  | at least 2.5 | no |" in text
     assert "no memory" in text
