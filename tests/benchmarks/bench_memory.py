@@ -1,11 +1,24 @@
-"""Peak memory by batch size and data size, against TorchJD; and what the optimizer keeps."""
+"""Peak memory by batch size and data size, against TorchJD and `mtft plan`; and what the optimizer keeps."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
 
+from safetensors.torch import save_file
+
+from mtft.encoder.directory import KEYS
+from mtft.encoder.pretrained import hub_tensors
+from mtft.files import write_json
 from tests.benchmarks.bench_step import OURS, PLAIN, TORCHJD, gib
-from tests.benchmarks.session import Candidate, CandidateError, Figure, Goal, Session
+from tests.benchmarks.session import ROOT, Candidate, CandidateError, Figure, Goal, Session
+from tests.benchmarks.workload import TASKS, Workload, encoder, tasks
 
 SECTION = "memory"
 
@@ -18,8 +31,7 @@ def run(session: Session) -> None:
     _ratio(session, (OURS, usual), (OURS, small), None)
     tenth = replace(OURS, name=f"{OURS.name}, a tenth of the data", work={"share": 0.1})
     _ratio(session, (OURS, small), (tenth, small), Goal("at most", 1.1))
-    if not session.quick:
-        _base(session, usual)
+    _whole_run(session, usual)
     _optimizer(session)
 
 
@@ -46,15 +58,71 @@ def _ratio(session: Session, ours: tuple[Candidate, int], other: tuple[Candidate
     session.add(Figure(SECTION, labels[0], labels[1], mine / theirs, "x", goal, [mine / theirs], raw))
 
 
-def _base(session: Session, size: int) -> None:
-    what, goal = f"mtft, BERT-base shape, batch {size}", Goal("at most", 5.0)
-    base = replace(OURS, name=f"{OURS.name}, BERT-base shape", work={"model": "bert-base-uncased"})
+def _whole_run(session: Session, size: int) -> None:
+    """Set the peak that `mtft plan` states against that of the `mtft train` which follows, from load to check."""
+    shape, goal = ("model given", None) if session.quick else ("BERT-base shape", Goal("at most", 5.0))
+    what, error = f"mtft train, {shape}, batch {size}", Goal("at most", 0.15)
+    work = Workload(**session.work) if session.quick else replace(Workload(**session.work), model="bert-base-uncased")
+    options = ["--tasks", ",".join(TASKS), "--augment", "none", "--model", str(model_directory(work)),
+               "--data-dir", str(few_dev_rows(work)), "--batch-size", str(size), "--keep", "0.3", "--batches", "1",
+               "--max-steps", "1", "--threads", str(work.threads)]  # fmt: skip
     try:
-        value = gib(peak(session, base, size))
-    except CandidateError as error:
-        session.failed(SECTION, what, "GiB", goal, error)
+        stated = json.loads(command(["plan", *options, "--json"])[0])["memory_bytes"]
+        _, found = command(["train", *options, "--out", str(work.key("memory-run")), "--overwrite", "--quiet"])
+    except RuntimeError as problem:
+        session.failed(SECTION, what, "5 GiB", goal, problem)
         return
-    session.add(Figure(SECTION, what, "5 GiB", value, "GiB", goal, [value], {base.name: {"peak GiB": value}}))
+    session.add(Figure(SECTION, what, "5 GiB", gib(found), "GiB", goal, [gib(found)], {what: {"peak GiB": gib(found)}}))
+    off = abs(stated["peak"] / found - 1)
+    raw = {"stated by mtft plan": {"peak GiB": gib(stated["peak"])}, "measured": {"peak GiB": gib(found)}}
+    session.add(Figure(SECTION, f"mtft plan, {shape}, batch {size}: share by which the peak stated is off",
+                       "the peak measured", off, "", error, [off], raw))  # fmt: skip
+
+
+def command(arguments: list[str]) -> tuple[str, int]:
+    """Run mtft; return what it printed and its peak bytes. RuntimeError with its last words if it fails."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as words:
+        process = subprocess.Popen([sys.executable, "-m", "mtft", *arguments], stdout=out, stderr=words, cwd=ROOT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        words.seek(0)
+        if process.returncode:
+            raise RuntimeError(f"mtft {arguments[0]}: code {process.returncode}: {words.read()[-300:].strip()}")
+        return out.read(), used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def model_directory(work: Workload) -> Path:
+    """Return the workload's model in Hugging Face form; random weights are written to the cache first."""
+    if work.pretrained:
+        return work.pretrained
+    directory = work.key("model", work.model)
+    if not directory.exists():
+        directory.mkdir()
+        sizes = asdict(work.config())
+        config = {
+            "model_type": "bert",
+            "hidden_act": "gelu",
+            **{theirs: sizes[ours] for ours, (theirs, _) in KEYS.items()},
+        }
+        write_json(directory / "config.json", config)
+        save_file(hub_tensors(encoder(work)), directory / "model.safetensors")
+        for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
+            if (work.tokenizer / name).exists():
+                shutil.copy(work.tokenizer / name, directory)
+    return directory
+
+
+def few_dev_rows(work: Workload, rows: int = 100) -> Path:
+    """Return a directory of the tasks' data with all of train and the first rows of dev, which saves minutes."""
+    directory = work.key("few")
+    directory.mkdir(exist_ok=True)
+    for task in tasks():
+        for split in ("train", "dev"):
+            (path,) = task.source.reader.files(split, Path(work.data))
+            lines = path.read_bytes().splitlines(keepends=True)
+            (directory / path.name).write_bytes(b"".join(lines[: None if split == "train" else rows + 1]))
+    return directory
 
 
 def _optimizer(session: Session) -> None:
