@@ -52,7 +52,8 @@ def sent(session: Session, **request: Any) -> int:
         for process in running:
             process.kill()
     if any(process.returncode for process in running):
-        raise CandidateError(f"{request['who']}: {max(err for _, err in said)[-300:].strip()}")
+        errors = sorted((err for _, err in said), key=lambda err: "another process of this run" in err)
+        raise CandidateError(f"{request['who']}: {errors[0][-300:].strip()}")
     first, second = (int(json.loads(out.splitlines()[-1])["bytes"]) for out, _ in said)
     if first != second:
         raise CandidateError(f"{request['who']}: processes count {first} and {second} bytes")
