@@ -52,7 +52,7 @@ def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, Tensor]:
-    return work(ALONE)
+    return {name: tensor.cpu() for name, tensor in work(ALONE).items()}
 
 
 def test_the_result_is_that_of_one_process(processes: list[Found], alone: dict[str, Tensor]) -> None:

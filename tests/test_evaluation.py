@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from toys import TASKS, toy_model, toy_source
+from toys import TASKS, packed, toy_model, toy_source
 
-from mtft.data.packing import pack
 from mtft.evaluation import apply, scores
 from mtft.metrics import metric
 from mtft.tasks.sts import STS
@@ -21,8 +20,8 @@ def test_outputs_are_those_of_each_text_alone_in_order() -> None:
     found = apply(model, TABLE, NAMES)
     with torch.no_grad():
         for row in range(len(TABLE)):
-            for name, raw in model(pack((TABLE, np.array([row]))), NAMES).items():
-                np.testing.assert_allclose(found[name][row], raw[0].numpy(), rtol=0, atol=1e-5)
+            for name, raw in model(packed((TABLE, np.array([row]))), NAMES).items():
+                np.testing.assert_allclose(found[name][row], raw[0].cpu().numpy(), rtol=0, atol=1e-5)
 
 
 def test_outputs_have_a_row_per_text_and_the_width_of_the_task() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toys import TASKS, toy_model, toy_source, toy_sources
+from toys import TASKS, packed, toy_model, toy_source, toy_sources
 
 from mtft import features
 from mtft.data.packing import pack
@@ -53,9 +53,9 @@ def test_rows_are_what_the_encoder_gives_each_text(name: str, tmp_path: Path) ->
     single, start = replace(table, per_example=1), 0
     for number, length in enumerate(table.lengths.tolist()):
         with torch.no_grad():
-            output = model.eval().encoder(pack((single, np.array([number]))))
+            output = model.eval().encoder(packed((single, np.array([number]))))
         own = found[start : start + 1 + length]
-        np.testing.assert_allclose(own, torch.cat([output.pooled, output.packed]).numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(own, torch.cat([output.pooled, output.packed]).cpu().numpy(), rtol=0, atol=1e-5)
         start += 1 + length
     assert start == len(found)
 
@@ -65,7 +65,7 @@ def test_a_batch_of_several_tables_gathers_its_own_rows(tmp_path: Path) -> None:
     plain = [(table, np.array([7, 0, 7, 3])) for table in TABLES.values()]
     kept = [(keep(model, table, tmp_path / name), plain[0][1]) for name, table in TABLES.items()]
     with torch.no_grad():
-        expected, found = model.encode(pack(*plain)), model.encode(pack(*kept))
+        expected, found = model.encode(packed(*plain)), model.encode(packed(*kept))
     torch.testing.assert_close(found.packed, expected.packed, rtol=0, atol=1e-5)
     torch.testing.assert_close(found.pooled, expected.pooled, rtol=0, atol=1e-5)
     assert pack(kept[0], plain[1]).features is None

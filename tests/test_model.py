@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import packed
 
-from mtft.data.packing import pack
 from mtft.encoder.bert import EncoderConfig, EncoderOutput
 from mtft.errors import PluginError
 from mtft.heads import ReportHead, report_head
@@ -37,7 +37,7 @@ class Lengths(nn.Module):
         self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, output: EncoderOutput) -> Tensor:
-        return self.scale * torch.tensor(output.batch.lengths)[:, None]
+        return self.scale * torch.tensor(output.batch.lengths, device=self.scale.device)[:, None]
 
 
 # ---- The model
@@ -66,9 +66,9 @@ def test_outputs_do_not_depend_on_what_shares_the_batch() -> None:
     model = build_model(tiny_encoder(), [SST, STS]).eval()
     table = tiny_table(model.encoder, [4, 9, 4, 1])
     with torch.no_grad():
-        together = model(pack((table, np.array([3, 1, 0, 2]))), ["sst", "sts"])
+        together = model(packed((table, np.array([3, 1, 0, 2]))), ["sst", "sts"])
         for place, row in enumerate([3, 1, 0, 2]):
-            alone = model(pack((table, np.array([row]))), ["sst", "sts"])
+            alone = model(packed((table, np.array([row]))), ["sst", "sts"])
             for task in alone:
                 torch.testing.assert_close(alone[task][0], together[task][place], rtol=0, atol=1e-6)
 

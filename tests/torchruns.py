@@ -15,6 +15,9 @@ from pathlib import Path
 from commands import Done, clean
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+PLACE = {"GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+"""Loopback, and the CPU, of which there is enough for several processes."""
+
 SECONDS = 120
 """The longest that anything here takes."""
 
@@ -32,7 +35,7 @@ def started(
     """Start `size` processes of a command; what they say goes to pipes."""
     arguments = [*TORCHRUN, *options, "--nproc-per-node", size, *command]
     return subprocess.Popen(
-        list(map(str, arguments)), env=clean(GLOO_SOCKET_IFNAME="lo"), cwd=cwd, start_new_session=True,
+        list(map(str, arguments)), env=clean(**PLACE), cwd=cwd, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

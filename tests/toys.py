@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.checkpoint import TrainedModel
-from mtft.data.packing import pack
+from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, initialise
 from mtft.encoder.pretrained import load_encoder, weights_digest
@@ -97,6 +97,11 @@ def rowless(sizes: Mapping[str, int], tasks: Mapping[str, str] | None = None) ->
     return [Rowless(name, size, (tasks or {}).get(name, name)) for name, size in sizes.items()]
 
 
+def packed(*parts: tuple[TokenTable, NDArray[np.int64]]) -> TokenBatch:
+    """Pack examples, given as (table, indices), where the tests' models are."""
+    return pack(*parts, device=device_of_tests())
+
+
 def mean_parts(sources: Sequence[TrainingSource], rows: Mapping[str, NDArray[np.int64]], task: str) -> list[Part]:
     """Return the parts of one task's loss: the weighted mean of the mean losses of its sources that are present."""
     present = [source for source in sources if source.task == task and source.name in rows]
@@ -111,14 +116,14 @@ def naive_gradient(model: MultiTaskModel, parts: Sequence[Part]) -> tuple[float,
     """
     plain = copy.deepcopy(model).double().eval()
     task = parts[0][0].task
-    total = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64, device=device_of_tests())
     for source, rows, scale in parts:
         single, width = replace(source.table, per_example=1), source.table.per_example
         for row in rows.tolist():
             places = [np.array([row * width + place]) for place in range(width)]
-            outputs = [plain(pack((single, place)), [task])[task] for place in places]
+            outputs = [plain(packed((single, place)), [task])[task] for place in places]
             shaped = outputs[0] if width == 1 else torch.stack(outputs)
-            total = total + scale * source.loss(shaped, source.targets[row : row + 1].double()).sum()
+            total = total + scale * source.loss(shaped, source.targets[row : row + 1].double().to(shaped.device)).sum()
     encoder, head = list(plain.encoder.parameters()), list(plain.heads[task].parameters())
     gradients = torch.autograd.grad(total, [*encoder, *head])
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])

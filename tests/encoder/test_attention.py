@@ -33,7 +33,8 @@ def naive(qkv: Tensor, lengths: tuple[int, ...], heads: int) -> Tensor:
 
 
 def random(batch: TokenBatch, size: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(batch.tokens, 3 * size, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    drawn = torch.randn(batch.tokens, 3 * size, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    return drawn.to(batch.ids.device)
 
 
 @settings(max_examples=60, deadline=None)
@@ -76,9 +77,10 @@ def test_huge_scores_stay_finite() -> None:
 
 def test_dropout_drops_weights_and_keeps_their_mean() -> None:
     batch = batch_of([6] * 400)
-    qkv = torch.cat([torch.zeros(batch.tokens, 8), torch.ones(batch.tokens, 4)], dim=1)
+    ones = torch.ones(batch.tokens, 4, device=batch.ids.device)
+    qkv = torch.cat([torch.zeros_like(ones).repeat(1, 2), ones], dim=1)
     torch.manual_seed(0)
     dropped = packed_attention(qkv, batch, 2, 0.5)
     assert dropped.std() > 0.1
     assert float(dropped.mean()) == pytest.approx(1.0, abs=0.03)
-    assert torch.equal(packed_attention(qkv, batch, 2, 0.0), torch.ones(batch.tokens, 4))
+    assert torch.equal(packed_attention(qkv, batch, 2, 0.0), ones)

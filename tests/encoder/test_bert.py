@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import packed
 
 from mtft.data.dataset import sample_dir
-from mtft.data.packing import micro_batches, pack
+from mtft.data.packing import micro_batches
 from mtft.data.readers import read_rows
 from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
 from mtft.encoder.pretrained import hub_names, hub_tensors, load_encoder
 from mtft.seeding import seeded
-from mtft.testing.tiny import TINY, tiny_batch, tiny_encoder, tiny_table
+from mtft.testing.tiny import TINY, device_of_tests, tiny_batch, tiny_encoder, tiny_table
 
 transformers = pytest.importorskip("transformers")
+DEVICE = device_of_tests()
 
 FILES = {  # how many rows to take of each: lengths from 4 to 512 tokens
     "ids-sst-dev.csv": (80, ("sentence",)),
@@ -33,7 +35,7 @@ FILES = {  # how many rows to take of each: lengths from 4 to 512 tokens
 
 def oracle(directory: Path) -> Any:
     model = transformers.BertModel.from_pretrained(directory, local_files_only=True)
-    return model.float().eval()
+    return model.float().eval().to(DEVICE)
 
 
 def tables(data: Path, model: Path, max_length: int = 512) -> list[TokenTable]:
@@ -54,7 +56,7 @@ def padded_inputs(table: TokenTable, rows: Sequence[int]) -> dict[str, Tensor]:
     chosen = [spans(table)[row] for row in rows]
 
     def pad(pieces: list[Any]) -> Tensor:
-        return nn.utils.rnn.pad_sequence([torch.tensor(piece) for piece in pieces], batch_first=True)
+        return nn.utils.rnn.pad_sequence([torch.tensor(piece) for piece in pieces], batch_first=True).to(DEVICE)
 
     return {
         "input_ids": pad([table.ids[span].astype(np.int64) for span in chosen]),
@@ -68,7 +70,7 @@ def worst_difference(encoder: Encoder, model: Any, table: TokenTable, budget: in
     worst = 0.0
     for rows in micro_batches(table.example_lengths, budget):
         with torch.no_grad():
-            ours, theirs = encoder(pack((table, rows))), model(**padded_inputs(table, rows.tolist()))
+            ours, theirs = encoder(packed((table, rows))), model(**padded_inputs(table, rows.tolist()))
         hidden, mask = ours.padded()
         hidden, mask, pooled = (ours.batch.restore(part) for part in (hidden, mask, ours.pooled))
         worst = max(worst, float((hidden - theirs.last_hidden_state)[mask].abs().max()))
@@ -89,7 +91,7 @@ def random_bert(**sizes: Any) -> Any:
         for name, parameter in model.named_parameters():
             if name.endswith("bias") or "LayerNorm" in name:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+    return model.to(DEVICE)
 
 
 # ---- Values
@@ -98,7 +100,7 @@ def random_bert(**sizes: Any) -> Any:
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_outputs_equal_transformers_on_200_real_examples(minilm: Path, real_data: Path) -> None:
-    encoder, model, found = load_encoder(minilm).eval(), oracle(minilm), tables(real_data, minilm)
+    encoder, model, found = load_encoder(minilm).eval().to(DEVICE), oracle(minilm), tables(real_data, minilm)
     assert sum(map(len, found)) == 200
     assert min(table.lengths.min() for table in found) < 10
     assert max(table.lengths.max() for table in found) > 300
@@ -107,7 +109,7 @@ def test_outputs_equal_transformers_on_200_real_examples(minilm: Path, real_data
 
 
 def test_outputs_equal_transformers_on_sample_texts(minilm: Path) -> None:
-    encoder, model = load_encoder(minilm).eval(), oracle(minilm)
+    encoder, model = load_encoder(minilm).eval().to(DEVICE), oracle(minilm)
     for table in tables(sample_dir(), minilm, max_length=64):
         few = np.linspace(0, len(table) - 1, 6).astype(np.int64)
         kept = TokenTable(
@@ -122,7 +124,7 @@ def test_outputs_equal_transformers_on_sample_texts(minilm: Path) -> None:
 @pytest.mark.slow
 def test_outputs_equal_transformers_on_a_random_bert_base(tmp_path: Path) -> None:
     model = random_bert()
-    encoder = load_encoder(saved(model, tmp_path)).eval()
+    encoder = load_encoder(saved(model, tmp_path)).eval().to(DEVICE)
     assert encoder.config == EncoderConfig()
     table = tiny_table(encoder, [1, 2, 17, 17, 40, 128, 3], seed=1)
     assert worst_difference(encoder, model, table) <= 1e-5
@@ -131,7 +133,7 @@ def test_outputs_equal_transformers_on_a_random_bert_base(tmp_path: Path) -> Non
 def tiny_pair(tmp_path: Path) -> tuple[Encoder, Any]:
     sizes = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     model = random_bert(**sizes, intermediate_size=32, max_position_embeddings=48, initializer_range=0.2)
-    return load_encoder(saved(model, tmp_path)).eval(), model
+    return load_encoder(saved(model, tmp_path)).eval().to(DEVICE), model
 
 
 def test_outputs_equal_transformers_on_a_tiny_model(tmp_path: Path) -> None:
@@ -148,13 +150,13 @@ def test_outputs_equal_transformers_on_a_tiny_model(tmp_path: Path) -> None:
 def weighted(hidden: Tensor, mask: Tensor, pooled: Tensor) -> Tensor:
     """A loss that gives every output its own random weight; hidden [B, L, H], mask [B, L], pooled [B, H]."""
     generator = torch.Generator().manual_seed(5)
-    first, second = (torch.randn(part.shape, generator=generator) for part in (hidden, pooled))
+    first, second = (torch.randn(part.shape, generator=generator).to(DEVICE) for part in (hidden, pooled))
     return (hidden * first)[mask].sum() + (pooled * second).sum()
 
 
 def assert_gradients_equal(encoder: Encoder, model: Any, table: TokenTable) -> None:
     rows = list(range(len(table)))
-    output, inputs = encoder(pack((table, np.array(rows)))), padded_inputs(table, rows)
+    output, inputs = encoder(packed((table, np.array(rows)))), padded_inputs(table, rows)
     hidden, _ = output.padded()
     mask = inputs["attention_mask"].bool()
     weighted(output.batch.restore(hidden), mask, output.batch.restore(output.pooled)).backward()
@@ -173,14 +175,14 @@ def test_gradients_equal_transformers_on_a_tiny_model(tmp_path: Path) -> None:
 
 
 def test_gradients_equal_transformers_on_minilm(minilm: Path) -> None:
-    encoder = load_encoder(minilm).eval()
+    encoder = load_encoder(minilm).eval().to(DEVICE)
     assert_gradients_equal(encoder, oracle(minilm), tiny_table(encoder, [3, 25, 25, 60], seed=2))
 
 
 @pytest.mark.slow
 def test_gradients_equal_transformers_on_a_random_bert_base(tmp_path: Path) -> None:
     model = random_bert()
-    encoder = load_encoder(saved(model, tmp_path)).eval()
+    encoder = load_encoder(saved(model, tmp_path)).eval().to(DEVICE)
     assert_gradients_equal(encoder, model, tiny_table(encoder, [2, 17, 30], seed=3))
 
 
@@ -191,9 +193,9 @@ def test_an_example_does_not_depend_on_what_shares_its_batch_or_on_the_order() -
     encoder = tiny_encoder().eval()
     table = tiny_table(encoder, [4, 9, 4, 1, 20, 9])
     with torch.no_grad():
-        alone = torch.cat([encoder(pack((table, np.array([row])))).pooled for row in range(6)])
+        alone = torch.cat([encoder(packed((table, np.array([row])))).pooled for row in range(6)])
         for rows in ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4], [2, 2, 4], [1]):
-            output = encoder(pack((table, np.array(rows))))
+            output = encoder(packed((table, np.array(rows))))
             torch.testing.assert_close(output.batch.restore(output.pooled), alone[rows], rtol=0, atol=1e-6)
 
 
@@ -229,7 +231,7 @@ def test_dropout_is_drawn_from_the_seed_and_only_in_training() -> None:
 def test_both_dropouts_act_and_a_probability_of_zero_is_none(kind: str) -> None:
     encoders = [Encoder(replace(TINY, **({"dropout": 0.0, "attention_dropout": 0.0} | {kind: p}))) for p in (0.0, 0.5)]
     for encoder in encoders:
-        encoder.load_state_dict(tiny_encoder().state_dict())
+        encoder.to(DEVICE).load_state_dict(tiny_encoder().state_dict())
     batch = tiny_batch(encoders[0], [4, 9, 4])
     evaluated = tiny_encoder().eval()(batch).pooled
     with seeded(0):

@@ -71,7 +71,7 @@ def test_the_module_follows_the_vector_and_the_vector_the_module() -> None:
 def test_an_update_of_some_entries_shows_in_the_module() -> None:
     flat = FlatParameters(tiny_encoder())
     first, *_, last = (parameter.detach().flatten() for parameter in flat.module.parameters())
-    flat.theta[torch.tensor([0, len(flat) - 1])] = torch.tensor([7.0, 9.0])
+    flat.theta[torch.tensor([0, len(flat) - 1])] = torch.tensor([7.0, 9.0]).to(flat.theta)
     assert (float(first[0]), float(last[-1])) == (7, 9)
 
 

@@ -30,13 +30,13 @@ STARTS = dict(zip(ENCODER.names, torch.tensor([0, *ENCODER.sizes]).cumsum(0).tol
 @pytest.mark.parametrize("seed", range(3))
 def test_selected_entries_have_the_whole_gradient(count: int, seed: int) -> None:
     draws = torch.randperm(len(FULL), generator=torch.Generator().manual_seed(seed))
-    selection = draws[:count].sort().values
+    selection = draws[:count].sort().values.to(FULL.device)
     torch.testing.assert_close(gradient(selection)[1][selection], FULL[selection])
 
 
 def test_whole_rows_and_nothing_else_are_computed() -> None:
     start = STARTS["layers.1.intermediate.weight"]
-    selection = torch.arange(start + 16, start + 3 * 16)  # rows 1 and 2 of 32
+    selection = torch.arange(start + 16, start + 3 * 16, device=FULL.device)  # rows 1 and 2 of 32
     flat, grad = gradient(selection)
     assert torch.equal(grad.nonzero().squeeze(1), selection)
     assert [name for name, p in flat.module.named_parameters() if p.requires_grad] == ["layers.1.intermediate.weight"]
@@ -49,7 +49,7 @@ def test_whole_rows_and_nothing_else_are_computed() -> None:
 def test_nothing_below_the_lowest_selected_tensor_is_differentiated() -> None:
     encoder = tiny_encoder().eval()
     flat = FlatParameters(encoder)
-    restrict(encoder, torch.tensor([STARTS["layers.1.qkv.weight"]]))
+    restrict(encoder, torch.tensor([STARTS["layers.1.qkv.weight"]], device=FULL.device))
     seen: list[bool] = []
     encoder.get_submodule("layers.0").register_forward_hook(lambda _, __, out: seen.append(out.requires_grad))
     assert encoder(tiny_batch(encoder, [4])).packed.requires_grad
@@ -59,7 +59,7 @@ def test_nothing_below_the_lowest_selected_tensor_is_differentiated() -> None:
 def test_a_later_restriction_forgets_the_former() -> None:
     encoder = tiny_encoder().eval()
     flat = FlatParameters(encoder)
-    restrict(encoder, torch.tensor([0]))
+    restrict(encoder, torch.tensor([0], device=FULL.device))
     restrict(encoder, slice(None))
     output = encoder(tiny_batch(encoder, [3, 5, 5, 9]))
     (output.packed.square().sum() + output.pooled.sum()).backward()

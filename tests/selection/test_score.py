@@ -55,7 +55,7 @@ def task_gradient(task: str, rows: Rows) -> Tensor:
         for source, _, scale in mean_parts(SOURCES, ALL, task)
     ]
     present: list[tuple[object, NDArray[np.int64], float]] = [part for part in parts if len(part[1])]
-    return naive_gradient(toy_model()[0], present)[1] if present else torch.zeros(len(toy_model()[1])).double()
+    return naive_gradient(toy_model()[0], present)[1] if present else torch.zeros_like(toy_model()[1].theta).double()
 
 
 def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:

@@ -56,7 +56,7 @@ def frozen_bits(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def assert_same_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
-        assert found[name].numpy().tobytes() == tensor.numpy().tobytes(), name
+        assert found[name].cpu().numpy().tobytes() == tensor.cpu().numpy().tobytes(), name
 
 
 # ---- The naive reference
@@ -77,10 +77,10 @@ class Naive:
         found = {
             task: naive_gradient(self.model, parts) for task in TASKS if (parts := mean_parts(SOURCES, rows, task))
         }
-        G = torch.stack([encoder[self.selection] for _, encoder, _ in found.values()]).numpy()
+        G = torch.stack([encoder[self.selection] for _, encoder, _ in found.values()]).cpu().numpy()
         orders = random_orders(len(found), torch_generator(self.seed, "surgery", number))
         direction = pcgrad_direction(G, orders) if surgery else G.sum(axis=0)
-        self.values.grad = torch.from_numpy(direction / len(found)).float()
+        self.values.grad = torch.from_numpy(direction / len(found)).to(self.values)
         self.encoder.step()
         self.flat.theta[self.selection] = self.values.detach()
         for task, (_, _, gradient) in found.items():
@@ -178,7 +178,7 @@ def test_unselected_weights_keep_their_bits_over_fifty_steps_with_decay(rule: st
         stepper.step(rows, RATE, number)
     outside = torch.ones(len(flat), dtype=torch.bool)
     outside[PART] = False
-    assert flat.theta[outside].numpy().tobytes() == before[outside].numpy().tobytes()
+    assert flat.theta[outside].cpu().numpy().tobytes() == before[outside].cpu().numpy().tobytes()
     assert bool((flat.theta[PART] != before[PART])[before[PART] != 0].all())
 
 
