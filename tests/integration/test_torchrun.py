@@ -52,14 +52,15 @@ def small_data(directory: Path) -> Path:
     return directory
 
 
-def steps(model: Path, here: Path) -> dict[str, dict[str, Any]]:
-    """All that each group of processes runs, by name."""
+def steps(model: Path, here: Path, size: int = 1) -> dict[str, dict[str, Any]]:
+    """All that each group of processes runs, by name; what two processes train is long enough to be killed."""
+    epochs = () if size == 2 else ("--epochs", "1")
     data = small_data(here / "small")
     few = ["--model", str(model), "--augment", "none", "--batch-size", "3", "--epochs", "2", "--dropout", "0",
            "--head-dropout", "0", "--max-length", "32"]  # fmt: skip
     found: dict[str, list[str]] = {
-        "long": [*LONG, "--model", str(model), "--out", "long"],
-        "again": [*LONG, "--model", str(model), "--out", "again", "--json"],
+        "long": [*LONG, *epochs, "--model", str(model), "--out", "long"],
+        "again": [*LONG, *epochs, "--model", str(model), "--out", "again", "--json"],
         "alike": [*SHORT, "--model", str(model), "--out", "alike", "--json"],
         "select": ["select", "--tasks", "sst,sts", "--sample", "--model", str(model), "--out", "alike.safetensors"],
         "eval": ["eval", "alike", "--sample", "--json"],
@@ -86,7 +87,7 @@ class Ran:
 
     def __init__(self, size: int, model: Path, here: Path) -> None:
         self.size, self.here = size, here
-        plan = steps(model, here)
+        plan = steps(model, here, size)
         (here / "plan.json").write_text(json.dumps(list(plan.values())))
         done = torchrun(ROOT / "tests" / "several.py", here / "plan.json", here, size=size, cwd=here)
         assert done.code == 0, done.err
@@ -162,7 +163,7 @@ def test_predictions_are_those_of_one_process_in_order(ran: Ran) -> None:
 
 def test_a_repeated_training_has_the_same_bytes(ran: Ran) -> None:
     assert "best epoch" in ran.first("long").err
-    assert ran.first("again").json["epochs"] == 4
+    assert ran.first("again").json["epochs"] == (4 if ran.size == 2 else 1)
     found, expected = contents(ran.here / "again"), contents(ran.here / "long")
     assert found == expected
 
