@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
@@ -24,6 +25,7 @@ from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
 from mtft.files import check_tree, current_directory, read_json, replaced_directory, replaced_file, write_json
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
+from mtft.outputs import Tempered
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.storage import named_when_full
@@ -92,6 +94,7 @@ def save_model(
                 "output": task.output.describe(),
                 "parameters": trained.parameters().heads[task.name],
                 "plugin": dict(plugins[task.name]),
+                **({"temperature": task.output.temperature} if isinstance(task.output, Tempered) else {}),
                 **({"declaration": dict(task.declaration)} if task.declaration else {}),
             }
             for task in trained.tasks
@@ -222,7 +225,17 @@ def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -
         raise CheckpointError(
             f"{directory}: task {name!r} was trained with {entry.get('output')}, but {now} {task.output.describe()}"
         )
-    return task
+    return _tempered(directory, task, entry["temperature"]) if "temperature" in entry else task
+
+
+def _tempered(directory: Path, task: Task, temperature: object) -> Task:
+    """Return a task that reads its output at the temperature that the manifest gives."""
+    if not isinstance(task.output, Tempered.KINDS):
+        raise CheckpointError(f"{directory}: task {task.name!r} has a temperature, but its output is no set of classes")
+    if not isinstance(temperature, float) or not LOWEST <= temperature <= HIGHEST:
+        allowed = f"a number from {LOWEST:g} to {HIGHEST:g}"
+        raise CheckpointError(f"{directory}: the temperature of task {task.name!r} is {temperature!r}, not {allowed}")
+    return replace(task, output=Tempered(task.output, temperature))
 
 
 def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task | None:

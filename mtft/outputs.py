@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,47 @@ class Ordinal:
 
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class Tempered:
+    """A categorical or binary output whose raw numbers are divided by a temperature before they are read.
+
+    Labels never change: where rounding makes the most probable class one of equals, it is raised above them.
+    """
+
+    KINDS: ClassVar = (Categorical, Binary)
+    output: Categorical | Binary
+    temperature: float
+
+    @property
+    def kind(self) -> str:
+        return self.output.kind
+
+    @property
+    def width(self) -> int:
+        return self.output.width
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return self.output.metrics
+
+    def parse(self, label: str) -> float:
+        return self.output.parse(label)
+
+    def read(self, raw: NDArray[Any]) -> Array:
+        """Read raw [B, width] / temperature -> probabilities [B, C]."""
+        labels = self.output.read(raw).argmax(axis=-1)
+        probabilities = self.output.read(raw.astype(np.float64) / self.temperature)
+        moved = np.flatnonzero(probabilities.argmax(axis=-1) != labels)
+        probabilities[moved, labels[moved]] = np.nextafter(probabilities[moved].max(axis=-1), 2.0)
+        return probabilities
+
+    def present(self, value: Any) -> dict[str, Any]:
+        return self.output.present(value)
+
+    def describe(self) -> dict[str, Any]:
+        return self.output.describe()
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors", "seeding", "files", "storage", "digests", "texts", "processes", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
-    ("data", "fetch", "encoder", "heads", "losses", "metrics", "resampling"),
+    ("data", "fetch", "encoder", "heads", "losses", "metrics", "calibration", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
-    ("training", "evaluation", "features", "prediction", "checkpoint", "memory", "report"),
+    ("training", "evaluation", "features", "prediction", "checkpoint", "onnx_file", "memory", "report"),
     ("workflows", "testing"),
     ("cli", "library", "__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )

@@ -123,6 +123,10 @@ class DevOptions(Options):
         "eval, compare and report then scores the other)",
     )
 
+    calibrate: bool = Field(
+        False, description="fit a temperature for each task with classes, on the dev rows that choose the epoch"
+    )
+
     @property
     def choosing(self) -> Literal["all", "choose"]:
         """The part of dev that chooses."""

@@ -179,6 +179,13 @@ class ModelFetchConfig(Options):
     revision: str = Field("main", description="branch, tag or commit of the model")
 
 
+class ExportConfig(OutOptions, BaseModelOptions, TaskOptions, FileOptions):
+    """Settings of `mtft export`."""
+
+    format: Literal["onnx"] = Field(description="form of the file: a graph for other runtimes")
+    int8: bool = Field(False, description="with onnx: write a file with 8-bit weights too, and what that costs on dev")
+
+
 SCHEMAS: tuple[type[Options], ...] = (
     SelectConfig,
     TrainConfig,
@@ -193,4 +200,5 @@ SCHEMAS: tuple[type[Options], ...] = (
     DataFetchConfig,
     ModelFetchConfig,
     MergeConfig,
+    ExportConfig,
 )

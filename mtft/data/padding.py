@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.data.packing import Block
+from mtft.data.packing import Block, Ints
+from mtft.data.tokenization import TokenTable
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,13 @@ def padded_batch(input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tens
     """Make a batch of what tokenizers of Hugging Face return: three [B, L], real tokens first and marked by 1."""
     positions = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
     return PaddedBatch(input_ids.reshape(-1), token_type_ids.reshape(-1), positions.reshape(-1), attention_mask.bool())
+
+
+def pad(table: TokenTable, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    """Gather sequences of a table, padded with zeros to the longest: ids, segments and mask, int64 [B, L]."""
+    lengths, begins = table.lengths[rows], table.offsets[rows]
+    places = np.arange(lengths.max(initial=0))
+    mask = places < lengths[:, None]
+    where = np.where(mask, begins[:, None] + places, 0)
+    ids, segments = (np.where(mask, tokens[where], 0).astype(np.int64) for tokens in (table.ids, table.segments))
+    return ids, segments, mask.astype(np.int64)

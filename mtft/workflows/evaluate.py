@@ -19,6 +19,7 @@ from mtft.metrics import calibration, confusion, metric
 from mtft.outputs import Array
 from mtft.resampling import bootstrap_interval
 from mtft.tasks.task import Task
+from mtft.workflows.calibrate import tell
 from mtft.workflows.preparation import data_directory, load_source, machine
 from mtft.workflows.resume import agree_on_model, table_digest
 from mtft.workflows.services import Services
@@ -61,6 +62,7 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     trained = load_model(run / "model", services.registry, config.model, *place)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
+    tell(tasks, services.notify)
     data = {
         task.name: load_source(
             task.source, config.split, data_dir=data_directory(config, run), tokenizer=trained.tokenizer,

@@ -15,6 +15,7 @@ from mtft.errors import ConfigError, DataError
 from mtft.evaluation import follow
 from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
+from mtft.workflows.calibrate import tell
 from mtft.workflows.evaluate import chosen_tasks
 from mtft.workflows.preparation import machine
 from mtft.workflows.resume import agree_on_model
@@ -40,6 +41,7 @@ def predict(
     agree_on_model(config, trained, group, {})
     if not group.first:
         return _share(trained, group)
+    tell(tasks, services.notify)
     keys = dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))])
     records = read_records(lines, config.format, tuple(keys))
     fail = config.on_error == "fail"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.checkpoint import TrainedModel, load_model
@@ -15,9 +16,9 @@ from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import ConfigError, MtftError, unknown
-from mtft.evaluation import read_values, scores
+from mtft.evaluation import apply, scores
 from mtft.files import read_json
-from mtft.outputs import Array
+from mtft.outputs import Tempered
 from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
@@ -26,6 +27,7 @@ from mtft.training.state import load_state, save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
+from mtft.workflows.calibrate import calibrate_all, uncalibrated
 from mtft.workflows.feature_cache import FeatureCache
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
@@ -75,6 +77,9 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     check_room(path)
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)
+    if any(isinstance(task.output, Tempered) for task in trained.tasks):
+        services.notify(f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
+        trained.tasks = tuple(map(uncalibrated, trained.tasks))
     names = [task.name for task in trained.tasks]
     for name in config.tasks:
         if name not in names:
@@ -160,11 +165,14 @@ class Refinement:
             kept = tuple(name for name, better in self.done.items() if better)
             found = {task.name: self._evaluate(task) for task in self.trained.tasks}
             after = {name: rated for name, (_, rated) in found.items()}
-            self.out.write_predictions("dev", self.dev, {name: values for name, (values, _) in found.items()})
+            raw = {name: outputs for name, (outputs, _) in found.items()}
+            calibration = self._calibrate(raw) if self.config.calibrate else {}
+            values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
+            self.out.write_predictions("dev", self.dev, values)
             save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
             self.features.clear()
-            self.out.write_summary(self._summary(after, kept))
+            self.out.write_summary(self._summary(after, kept, calibration))
             return RefineResult(self.out.path, self.before, after, kept)
 
     def _begin(self, task: Task) -> Current:
@@ -270,13 +278,19 @@ class Refinement:
             notify=self.services.notify,
         )  # fmt: skip
 
-    def _evaluate(self, task: Task) -> tuple[Array, dict[str, float]]:
+    def _evaluate(self, task: Task) -> tuple[NDArray[Any], dict[str, float]]:
+        """Return a task's raw outputs of dev, and its scores on the rows that choose."""
         data = self.dev[task.name]
-        values = read_values(self.trained.model, task, data.table)
+        raw = apply(self.trained.model, data.table, [task.name])[task.name]
         rows = in_half(data.ids, self.config.choosing, task.name)
-        return values, scores(task, values[rows], data.targets[rows])
+        return raw, scores(task, task.output.read(raw[rows]), data.targets[rows])
 
-    def _summary(self, after: Scores, kept: tuple[str, ...]) -> dict[str, object]:
+    def _calibrate(self, raw: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        chosen = {name: in_half(data.ids, self.config.choosing, name) for name, data in self.dev.items()}
+        self.trained.tasks, found = calibrate_all(self.trained.tasks, raw, self.dev, chosen, self.services.notify)
+        return dict(found)
+
+    def _summary(self, after: Scores, kept: tuple[str, ...], calibration: dict[str, Any]) -> dict[str, object]:
         return {
             "command": "refine",
             "refined_from": self.origin.name,
@@ -285,4 +299,5 @@ class Refinement:
             "tasks": {task.name: task.primary_metric for task in self.trained.tasks},
             "dev": after,
             "parameters": self.trained.parameters().report(),
+            **({"calibration": calibration} if calibration else {}),
         }

@@ -12,7 +12,7 @@ from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import MtftError
-from mtft.evaluation import read_values, scores
+from mtft.evaluation import apply, scores
 from mtft.machine import release
 from mtft.parameters import ParameterCount
 from mtft.training.loop import EpochDone, StepDone, StepSkipped
@@ -21,6 +21,7 @@ from mtft.training.state import load_state, save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
+from mtft.workflows.calibrate import calibrate_all
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, surgery_method
 from mtft.workflows.probe import check_saved, save_with_probe
@@ -62,6 +63,7 @@ class Training:
         self.tasks, self.dev, self.best, self.keeper = trained.tasks, dev, best, keeper
         self.judged = {name: in_half(data.ids, config.choosing, name) for name, data in dev.items()}
         self.best_scores: Scores = {}
+        self.calibration: dict[str, Any] = {}
         self.epoch, self.overall = Tally(), Tally()
         self.epochs, self.steps, self.bad = 0, 0, 0
         self.data = data_digest(prepared.sources)
@@ -116,13 +118,12 @@ class Training:
         """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
         release()
         dev: Scores = {}
-        values = {}
+        raw: dict[str, Any] = {}
         for task in self.tasks:
             self.keeper.stop_if_asked(self.steps, self._save_state)  # the epoch then ends after a resume
-            data = self.dev[task.name]
-            values[task.name] = read_values(self.trained.model, task, data.table, self.services.group)
-            rows = self.judged[task.name]
-            dev[task.name] = scores(task, values[task.name][rows], data.targets[rows])
+            data, rows = self.dev[task.name], self.judged[task.name]
+            raw |= apply(self.trained.model, data.table, [task.name], group=self.services.group)
+            dev[task.name] = scores(task, task.output.read(raw[task.name][rows]), data.targets[rows])
         self.epochs = event.epoch
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
@@ -136,7 +137,7 @@ class Training:
         release()
         if better:
             self.best_scores = dev
-            self._save(values)
+            self._save(raw)
         self.epoch = Tally()
         self._save_state()
 
@@ -148,6 +149,7 @@ class Training:
             "stage": "train", "epochs": self.epochs, "steps": self.steps, "bad": self.bad,
             "best": {"score": self.best.score, "epoch": self.best.epoch, "stale": self.best.stale},
             "best_scores": self.best_scores, "epoch": self.epoch.state(), "overall": self.overall.state(),
+            "calibration": self.calibration,
             "logs": self.run.logged(), "data": self.data, "settings": settings_digest(self.config),
         }  # fmt: skip
         save_state(self.run.state, self.stepper.state(), position)
@@ -166,15 +168,21 @@ class Training:
         self.epochs, self.steps, self.bad = position["epochs"], position["steps"], position["bad"]
         score, self.best.epoch, self.best.stale = position["best"].values()
         self.best.score = -math.inf if score is None else score
-        self.best_scores = position["best_scores"]
+        self.best_scores, self.calibration = position["best_scores"], position.get("calibration", {})
         self.epoch.restore(position["epoch"])
         self.overall.restore(position["overall"])
         self.services.notify(f"going on after step {self.steps} of {self.total}")
 
-    def _save(self, values: dict[str, Any]) -> None:
+    def _save(self, raw: dict[str, Any]) -> None:
+        """Save the model, calibrated if asked, and what it says of dev."""
         if not self.run.writes:
             return
+        if self.config.calibrate:
+            self.trained.tasks, self.calibration = calibrate_all(
+                self.tasks, raw, self.dev, self.judged, self.services.notify
+            )
         save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
+        values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
         self.run.write_predictions("dev", self.dev, values)
 
     def _finish(self) -> TrainResult:
@@ -188,6 +196,7 @@ class Training:
             "dev": result.dev,
             "parameters": counts.report(),
             "conflicts": conflicts,
+            **({"calibration": self.calibration} if self.calibration else {}),
         }
         self.run.write_summary(summary)
         return result

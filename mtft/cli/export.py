@@ -1,0 +1,47 @@
+"""``mtft export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mtft.cli.console import print_json, say, table
+from mtft.cli.options import json_option, options_for, quiet_option
+from mtft.cli.services import open_services
+from mtft.config.load import Loaded
+from mtft.config.schema import ExportConfig
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@options_for(ExportConfig)
+@json_option
+@quiet_option
+def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool) -> None:
+    """Write RUN as one file, compared with RUN before it is there.
+
+    onnx: a graph with all tasks as named outputs, any batch size and length, and FILE.json, which says how the
+    outputs read. With --int8 also a file with 8-bit weights, and its scores on dev beside the full ones.
+
+    \b
+    Examples:
+      mtft export runs/unified --format onnx --out model.onnx
+    """  # noqa: D301 - click reads the backspace
+    from mtft.workflows.export import export
+
+    with open_services(loaded, quiet=quiet) as services:
+        result = export(run, loaded.config, services)
+    if as_json:
+        print_json(result)
+        return
+    if result.difference is not None and not quiet:
+        say(f"outputs differ from mtft's by at most {result.difference:.2g}")
+    if result.int8:
+        rows = [
+            [task, found["n"], found["metric"], found["full"], found["int8"], found["int8"] - found["full"]]
+            for task, found in result.int8["dev"].items()
+        ]
+        table(["task", "n", "dev metric", "full", "int8", "change"], rows)
+    for file in result.files:
+        click.echo(file)

@@ -1,0 +1,126 @@
+"""`--calibrate`: temperatures travel with the model, are applied and told, and change no label."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import FEW, TASKS, cli, digests, records, summary
+
+from mtft.calibration import HIGHEST, LOWEST
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of the fixture `trained_run`, calibrated; not to be changed."""
+    out = tmp_path_factory.mktemp("calibrated") / "run"
+    arguments = ["train", "--tasks", ",".join(TASKS), *FEW, "--model", tiny_model, "--out", out, "--calibrate"]
+    done = cli(*arguments)
+    assert done.code == 0, done.err
+    for task in ("sst", "quora"):
+        assert f"{task}: temperature " in done.err
+    assert "(n=60, the rows that it was fitted on)" in done.err
+    return out
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    return {entry["name"]: entry for entry in json.loads((run / "model" / "model.json").read_text())["tasks"]}
+
+
+def test_scores_and_weights_are_those_without_and_temperatures_are_kept(calibrated: Path, trained_run: Path) -> None:
+    ours, theirs = digests(calibrated / "model"), digests(trained_run / "model")
+    tensors = [name for name in theirs if name.endswith(".safetensors")]
+    assert {name: ours[name] for name in tensors} == {name: theirs[name] for name in tensors}
+    assert summary(calibrated)["dev"] == summary(trained_run)["dev"]
+    assert "calibration" not in summary(trained_run)
+    found = summary(calibrated)["calibration"]
+    assert list(found) == ["sst", "quora"]
+    for task, what in found.items():
+        assert manifest(calibrated)[task]["temperature"] == what["temperature"]
+        assert (what["n"], what["held_out"]) == (60, False)
+        assert what["after"]["nll"] <= what["before"]["nll"]
+    assert "temperature" not in manifest(calibrated)["sts"]
+
+
+def test_predictions_are_read_at_the_temperature_with_the_same_labels(calibrated: Path, trained_run: Path) -> None:
+    moved = 0
+    for task in TASKS:
+        ours, theirs = (records(run / "predictions" / f"{task}.dev.jsonl") for run in (calibrated, trained_run))
+        temperature = manifest(calibrated)[task].get("temperature", 1.0)
+        for one, other in zip(ours, theirs, strict=True):
+            if task == "sts":
+                assert one == other
+                continue
+            powers = np.array(other["value"]) ** (1 / temperature)
+            np.testing.assert_allclose(one["value"], powers / powers.sum(), atol=1e-9)
+            assert np.argmax(one["value"]) == np.argmax(other["value"])
+            moved += one["value"] != other["value"]
+    assert moved
+
+
+def test_eval_and_predict_apply_it_and_say_so(calibrated: Path, trained_run: Path) -> None:
+    options = ("--sample", "--resamples", "0", "--json")
+    done = cli("eval", calibrated, *options)
+    assert "sst: probabilities are read at temperature " in done.err
+    for task in ("sst", "quora"):
+        kept = summary(calibrated)["calibration"][task]
+        assert done.json["tasks"][task]["calibration"]["ece"] == pytest.approx(kept["after"]["ece"])
+        plain = cli("eval", trained_run, *options).json["tasks"][task]
+        assert plain["calibration"]["ece"] == pytest.approx(kept["before"]["ece"])
+        assert plain["metrics"] == done.json["tasks"][task]["metrics"]
+    text = "A joy.\n"
+    ours, theirs = (cli("predict", run, "--tasks", "sst", stdin=text) for run in (calibrated, trained_run))
+    assert "sst: probabilities are read at temperature " in ours.err
+    assert ours.lines[0]["sst"]["label"] == theirs.lines[0]["sst"]["label"]
+    assert ours.lines[0]["sst"]["probabilities"] != theirs.lines[0]["sst"]["probabilities"]
+
+
+def test_with_a_half_that_chooses_the_other_half_measures(tiny_model: Path, tmp_path: Path) -> None:
+    arguments = ("--tasks", "quora", *FEW, "--model", tiny_model, "--calibrate", "--dev-split", "half")
+    done = cli("train", *arguments, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    found = summary(tmp_path / "run")["calibration"]["quora"]
+    half = cli("eval", tmp_path / "run", "--sample", "--half", "report", "--resamples", "0", "--json").json
+    assert found["held_out"] is True
+    assert found["n"] == half["tasks"]["quora"]["n"] < 60
+    assert found["after"]["ece"] == pytest.approx(half["tasks"]["quora"]["calibration"]["ece"])
+
+
+def test_refine_drops_temperatures_or_fits_new_ones(calibrated: Path, tmp_path: Path) -> None:
+    options = ("--tasks", "sst", "--sample", "--epochs", "1", "--lr", "0.001")
+    done = cli("refine", calibrated, *options, "--out", tmp_path / "plain")
+    assert f"{calibrated} is calibrated: its temperatures are not those of refined heads" in done.err
+    assert not any("temperature" in entry for entry in manifest(tmp_path / "plain").values())
+    done = cli("refine", calibrated, *options, "--out", tmp_path / "again", "--calibrate")
+    assert done.code == 0, done.err
+    found = summary(tmp_path / "again")["calibration"]
+    assert {name: entry.get("temperature") for name, entry in manifest(tmp_path / "again").items()} == {
+        "sst": found["sst"]["temperature"], "quora": found["quora"]["temperature"], "sts": None
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e9, "2", None, True])
+def test_a_temperature_out_of_range_is_refused(temperature: object, trained_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained_run, tmp_path / "run"))
+    path = run / "model" / "model.json"
+    found = json.loads(path.read_text())
+    found["tasks"][0]["temperature"] = temperature
+    path.write_text(json.dumps(found))
+    done = cli("eval", run, "--sample")
+    assert done.code == 2
+    assert f"the temperature of task 'sst' is {temperature!r}, not a number from {LOWEST:g} to {HIGHEST:g}" in done.err
+
+
+def test_a_number_has_no_temperature(trained_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained_run, tmp_path / "run"))
+    path = run / "model" / "model.json"
+    found = json.loads(path.read_text())
+    found["tasks"][2]["temperature"] = 2.0
+    path.write_text(json.dumps(found))
+    done = cli("eval", run, "--sample")
+    assert done.code == 2
+    assert "task 'sts' has a temperature, but its output is no set of classes" in done.err
