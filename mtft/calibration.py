@@ -22,7 +22,7 @@ def fit_temperature(output: Output, raw: NDArray[np.floating], targets: NDArray[
     """Return the temperature with the least negative log-likelihood of class targets [n] given raw outputs [n, width].
 
     The likelihood is convex in 1 / temperature, so its derivative is bracketed and halved; examples with numbers that
-    are not finite are left out, and without any the temperature is 1.
+    are not finite are left out. The temperature is 1 without any, and where none is better than another.
     """
     numbers = raw.astype(np.float64)
     logits = np.concatenate([np.zeros_like(numbers), numbers], axis=1) if isinstance(output, Binary) else numbers
@@ -40,6 +40,8 @@ def fit_temperature(output: Output, raw: NDArray[np.floating], targets: NDArray[
         return float(expected.mean() - right)
 
     low, high = 1 / HIGHEST, 1 / LOWEST
+    if slope(low) == slope(high) == 0:
+        return 1.0
     if slope(low) >= 0:
         return HIGHEST
     if slope(high) <= 0:

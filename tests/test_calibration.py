@@ -77,8 +77,8 @@ def test_numbers_that_rounding_makes_equal_keep_their_label() -> None:
     [
         ([[9.0], [-9.0]], [1, 0], LOWEST),
         ([[9.0], [-9.0]], [0, 1], HIGHEST),
-        ([[0.0], [0.0]], [0, 1], HIGHEST),
-        ([[1e30], [-1e30]], [1, 0], LOWEST),
+        ([[0.0], [0.0]], [0, 1], 1.0),
+        ([[1e30], [-1e30]], [1, 0], 1.0),
         ([[1e30], [-1e30]], [0, 1], HIGHEST),
         ([[np.nan], [np.inf]], [0, 1], 1.0),
         (np.zeros((0, 1)), [], 1.0),
