@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from mtft.calibration import can_calibrate, fit_temperature, negative_log_likelihood
 from mtft.data.dataset import Dataset
+from mtft.data.shares import Half, in_half
 from mtft.metrics import calibration
 from mtft.outputs import Array, Tempered
 from mtft.tasks.task import Task
@@ -56,13 +58,13 @@ def calibrate_all(
     tasks: Iterable[Task],
     raw: Mapping[str, NDArray[Any]],
     dev: Mapping[str, Dataset],
-    chosen: Mapping[str, NDArray[np.bool_]],
+    half: Half,
     notify: Callable[[str], None],
 ) -> tuple[tuple[Task, ...], dict[str, Mapping[str, Any]]]:
-    """Calibrate every task that can be; return all tasks, and by name what the summary keeps of it."""
+    """Calibrate every task that can be, on a half of dev or all; return all tasks, and what the summary keeps."""
     done, kept = [], {}
     for task in tasks:
-        found = calibrate(task, raw[task.name], dev[task.name], chosen[task.name])
+        found = calibrate(task, raw[task.name], dev[task.name], in_half(dev[task.name].ids, half, task.name))
         done.append(found.task if found else task)
         if found:
             kept[task.name] = found.found
@@ -77,6 +79,13 @@ def _measure(values: Array, targets: Array) -> dict[str, float]:
 def uncalibrated(task: Task) -> Task:
     """Return the task without a temperature."""
     return replace(task, output=task.output.output) if isinstance(task.output, Tempered) else task
+
+
+def without_temperatures(run: Path, tasks: tuple[Task, ...], notify: Callable[[str], None]) -> tuple[Task, ...]:
+    """Return the tasks of a run whose heads will change, telling that their temperatures go."""
+    if any(isinstance(task.output, Tempered) for task in tasks):
+        notify(f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
+    return tuple(map(uncalibrated, tasks))
 
 
 def tell(tasks: Iterable[Task], notify: Callable[[str], None]) -> None:

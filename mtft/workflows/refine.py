@@ -18,7 +18,6 @@ from mtft.data.shares import in_half
 from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import apply, scores
 from mtft.files import read_json
-from mtft.outputs import Tempered
 from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
@@ -27,7 +26,7 @@ from mtft.training.state import load_state, save_state
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
-from mtft.workflows.calibrate import calibrate_all, uncalibrated
+from mtft.workflows.calibrate import calibrate_all, without_temperatures
 from mtft.workflows.feature_cache import FeatureCache
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
@@ -77,9 +76,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     check_room(path)
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)
-    if any(isinstance(task.output, Tempered) for task in trained.tasks):
-        services.notify(f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
-        trained.tasks = tuple(map(uncalibrated, trained.tasks))
+    trained.tasks = without_temperatures(run, trained.tasks, services.notify)
     names = [task.name for task in trained.tasks]
     for name in config.tasks:
         if name not in names:
@@ -166,7 +163,11 @@ class Refinement:
             found = {task.name: self._evaluate(task) for task in self.trained.tasks}
             after = {name: rated for name, (_, rated) in found.items()}
             raw = {name: outputs for name, (outputs, _) in found.items()}
-            calibration = self._calibrate(raw) if self.config.calibrate else {}
+            calibration: dict[str, Any] = {}
+            if self.config.calibrate:
+                self.trained.tasks, calibration = calibrate_all(
+                    self.trained.tasks, raw, self.dev, self.config.choosing, self.services.notify
+                )
             values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
             self.out.write_predictions("dev", self.dev, values)
             save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
@@ -284,11 +285,6 @@ class Refinement:
         raw = apply(self.trained.model, data.table, [task.name])[task.name]
         rows = in_half(data.ids, self.config.choosing, task.name)
         return raw, scores(task, task.output.read(raw[rows]), data.targets[rows])
-
-    def _calibrate(self, raw: dict[str, NDArray[Any]]) -> dict[str, Any]:
-        chosen = {name: in_half(data.ids, self.config.choosing, name) for name, data in self.dev.items()}
-        self.trained.tasks, found = calibrate_all(self.trained.tasks, raw, self.dev, chosen, self.services.notify)
-        return dict(found)
 
     def _summary(self, after: Scores, kept: tuple[str, ...], calibration: dict[str, Any]) -> dict[str, object]:
         return {

@@ -179,7 +179,7 @@ class Training:
             return
         if self.config.calibrate:
             self.trained.tasks, self.calibration = calibrate_all(
-                self.tasks, raw, self.dev, self.judged, self.services.notify
+                self.tasks, raw, self.dev, self.config.choosing, self.services.notify
             )
         save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
         values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}

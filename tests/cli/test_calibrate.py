@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import FEW, TASKS, cli, digests, records, summary
+from commands import FEW, TASKS, cli, digests, records, reseal, summary
 
 from mtft.calibration import HIGHEST, LOWEST
 
@@ -110,6 +110,7 @@ def test_a_temperature_out_of_range_is_refused(temperature: object, trained_run:
     found = json.loads(path.read_text())
     found["tasks"][0]["temperature"] = temperature
     path.write_text(json.dumps(found))
+    reseal(path)
     done = cli("eval", run, "--sample")
     assert done.code == 2
     assert f"the temperature of task 'sst' is {temperature!r}, not a number from {LOWEST:g} to {HIGHEST:g}" in done.err
@@ -121,6 +122,7 @@ def test_a_number_has_no_temperature(trained_run: Path, tmp_path: Path) -> None:
     found = json.loads(path.read_text())
     found["tasks"][2]["temperature"] = 2.0
     path.write_text(json.dumps(found))
+    reseal(path)
     done = cli("eval", run, "--sample")
     assert done.code == 2
     assert "task 'sts' has a temperature, but its output is no set of classes" in done.err
