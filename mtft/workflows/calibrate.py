@@ -92,6 +92,5 @@ def tell(tasks: Iterable[Task], notify: Callable[[str], None]) -> None:
     """Say which tasks' probabilities are read at a temperature."""
     for task in tasks:
         if isinstance(task.output, Tempered):
-            notify(
-                f"{task.name}: probabilities at temperature {task.output.temperature:.3g}, fitted on dev (--calibrate)"
-            )
+            value = f"{task.output.temperature:.3g}"
+            notify(f"{task.name}: probabilities are read at temperature {value}, fitted on dev (--calibrate)")
