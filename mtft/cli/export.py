@@ -21,11 +21,15 @@ from mtft.config.schema import ExportConfig
 def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool) -> None:
     """Write RUN as one file, compared with RUN before it is there.
 
+    bundle: all that RUN's model is beside its base model, with digests. predict, eval, verify, merge and count-params
+    take the file in place of RUN.
+
     onnx: a graph with all tasks as named outputs, any batch size and length, and FILE.json, which says how the
     outputs read. With --int8 also a file with 8-bit weights, and its scores on dev beside the full ones.
 
     \b
     Examples:
+      mtft export runs/unified --format bundle --out model.mtft
       mtft export runs/unified --format onnx --out model.onnx
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.export import export

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("mtft.cli.report:command", "Write what runs came to as one HTML file to look at."),
     "merge": ("mtft.cli.merge:command", "Write a run's encoder as a model directory for transformers."),
     "verify": ("mtft.cli.verify:command", "Check that a run's files are what was written."),
-    "export": ("mtft.cli.export:command", "Write a run as one file for other runtimes."),
+    "export": ("mtft.cli.export:command", "Write a run as one file, for mtft or for other runtimes."),
     "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
     "data": ("mtft.cli.data:command", "Fetch public data; check data files before training."),
     "models": ("mtft.cli.models:command", "Fetch pretrained encoders from the Hugging Face hub."),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import read_manifest
 from mtft.config.schema import CountConfig
 from mtft.encoder.bert import Encoder
@@ -21,7 +22,8 @@ from mtft.workflows.services import Services
 
 def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
     """Count the parameters of a finished run from its manifest, with the heads of these tasks (default: all)."""
-    manifest = read_manifest(run / "model")
+    with model_directory(run) as directory:
+        manifest = read_manifest(directory)
     heads = {entry["name"]: entry["parameters"] for entry in manifest["tasks"]}
     for name in tasks:
         if name not in heads:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import EvalConfig
 from mtft.data.declared_reader import DeclaredReader
@@ -59,7 +60,8 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     if config.half != "all" and config.split != "dev":
         raise ConfigError(f"--half: {config.half!r} is a half of dev, not of {config.split} (--split)")
     place = machine(config)
-    trained = load_model(run / "model", services.registry, config.model, *place)
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model, *place)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
     tell(tasks, services.notify)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mtft.bundle import model_directory, write_bundle
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import ExportConfig
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import ConfigError, ModelError
+from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.evaluation import apply, scores
 from mtft.files import replaced_file, write_json
 from mtft.onnx_file import apply_session, check_installed, open_session, write_int8, write_onnx
@@ -23,7 +24,9 @@ from mtft.workflows.preparation import data_directory, load_source
 from mtft.workflows.probe import TEXTS
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
+from mtft.workflows.verify import compare_probe
 
+SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4
 """Largest difference of an output, relative where it is above 1, that floating point may make."""
 
@@ -49,13 +52,24 @@ class ExportResult:
 
 def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
     """Write the file that was asked for."""
-    check_installed()
-    path = free_path(config.out, f"{run}.{config.format}", overwrite=config.overwrite)
+    path = free_path(config.out, f"{run}.{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
         raise ConfigError(f"--out: {path} is a directory; name a file")
-    trained = load_model(run / "model", services.registry, config.model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return export_onnx(path, trained, config, services)
+    if config.int8 and config.format != "onnx":
+        raise ConfigError(f"--int8: is for --format onnx, not {config.format}")
+    if config.format == "onnx":
+        check_installed()
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if config.format == "onnx":
+            return export_onnx(path, trained, config, services)
+        try:
+            compare_probe(directory, trained, TOLERANCE)
+        except CheckpointError as error:
+            raise CheckpointError(f"{run}: {error}") from None
+        write_bundle(path, directory)
+    return ExportResult(path, path.stat().st_size, files=(path,))
 
 
 def export_onnx(path: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> ExportResult:

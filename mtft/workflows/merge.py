@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import find_base, load_model
 from mtft.config.schema import MergeConfig
 from mtft.data.tokenization import load_tokenizer
@@ -37,8 +38,9 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
     """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
     path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
     refuse_foreign(path)
-    trained = load_model(run / "model", services.registry, config.model)
-    base = find_base(run / "model", trained.base)
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model)
+        base = find_base(directory, trained.base)
     before = FlatParameters(load_encoder(base)).theta
     digest = weights_digest(trained.encoder.theta)
     origin = {

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import PredictConfig
 from mtft.data.records import TEXTS, read_records
@@ -35,7 +36,8 @@ def predict(
         raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
                           "use --output-format jsonl, or --on-error skip")  # fmt: skip
     place = machine(config)
-    trained = load_model(run / "model", services.registry, config.model, *place)
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model, *place)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
     agree_on_model(config, trained, group, {})

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import TrainedModel, load_model, read_tensors
 from mtft.config.load import load
 from mtft.config.schema import VerifyConfig
@@ -26,7 +28,7 @@ TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found: `kind` is "run" or "mask", `base` where the base model is whose digest fits, None if not found.
+    """What was found: `kind` is "run", "bundle" or "mask", `base` where the base model is whose digest fits, if found.
 
     `probe` says how the outputs on the fixed texts compare with those at saving: "the same bits", "the same within X",
     "different" or "not run".
@@ -44,9 +46,9 @@ class VerifyResult:
 
 
 def verify(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
-    """Check a run, or a mask file; problems are in the result, CheckpointError says that there is nothing to check."""
+    """Check a run, a bundle or a mask; problems are in the result, CheckpointError says that nothing can be checked."""
     if path.is_file():
-        return verify_file(path)
+        return verify_bundle(path, config, services) if is_zipfile(path) else verify_mask(path)
     found = check_files(path)
     base, said = _probe_run(path, config, services, found)
     return VerifyResult(
@@ -54,10 +56,19 @@ def verify(path: Path, config: VerifyConfig, services: Services) -> VerifyResult
     )
 
 
-def verify_file(path: Path) -> VerifyResult:
-    """Check a file that stands alone: a mask, whose checksum covers all of it."""
+def verify_mask(path: Path) -> VerifyResult:
+    """Check a mask, whose checksum covers all of it."""
     load_mask(path)
     return VerifyResult(path, "mask", True, 1, path.stat().st_size, None, "not run", (), ())
+
+
+def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+    """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
+    with model_directory(path) as directory:
+        files = len(list(directory.iterdir()))
+        trained = load_model(directory, services.registry, config.model, *machine(config))
+        said = compare_probe(directory, trained, TOLERANCE[config.precision])
+    return VerifyResult(path, "bundle", True, files, path.stat().st_size, trained.base, said, (), ())
 
 
 def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
