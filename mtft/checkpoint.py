@@ -22,7 +22,15 @@ from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import load_encoder, weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
-from mtft.files import check_tree, current_directory, read_json, replaced_directory, replaced_file, write_json
+from mtft.files import (
+    check_tree,
+    current_directory,
+    read_json,
+    replaced_directory,
+    replaced_file,
+    write_bytes,
+    write_json,
+)
 from mtft.model import MultiTaskModel, build_model, place
 from mtft.optimization.flat import FlatParameters
 from mtft.outputs import Tempered
@@ -71,10 +79,11 @@ def save_model(
     trained: TrainedModel,
     plugins: Mapping[str, Mapping[str, str]],
     probe: Mapping[str, Tensor] | None = None,
+    card: str = "",
 ) -> None:
     """Write a model directory in place of the one that is there, if any; `plugins` names each task's origin.
 
-    `probe` are tensors to keep beside the model, in a file of their own.
+    `probe` are tensors to keep beside the model, in a file of their own, and `card` is its text for people.
     """
     manifest = {
         "format": FORMAT,
@@ -111,6 +120,8 @@ def save_model(
         write_tensors(fresh / "heads.safetensors", heads)
         if probe is not None:
             write_tensors(fresh / "probe.safetensors", probe)
+        if card:
+            write_bytes(fresh / "README.md", card.encode())
         write_json(fresh / "model.json", manifest)
         write_digests(fresh)
 

@@ -16,7 +16,18 @@ LAYERS = (
     ("data", "fetch", "encoder", "heads", "losses", "metrics", "calibration", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
-    ("training", "evaluation", "features", "prediction", "checkpoint", "bundle", "onnx_file", "memory", "report"),
+    (
+        "training",
+        "evaluation",
+        "features",
+        "prediction",
+        "checkpoint",
+        "card",
+        "bundle",
+        "onnx_file",
+        "memory",
+        "report",
+    ),
     ("workflows", "testing"),
     ("cli", "library", "__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )

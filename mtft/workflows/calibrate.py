@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtft.calibration import can_calibrate, fit_temperature, negative_log_likelihood
+from mtft.config.groups import DevOptions
 from mtft.data.dataset import Dataset
-from mtft.data.shares import Half, in_half
+from mtft.data.shares import in_half
 from mtft.metrics import calibration
 from mtft.outputs import Array, Tempered
 from mtft.tasks.task import Task
@@ -55,16 +56,18 @@ def calibrate(task: Task, raw: NDArray[Any], data: Dataset, chosen: NDArray[np.b
 
 
 def calibrate_all(
-    tasks: Iterable[Task],
+    config: DevOptions,
+    tasks: tuple[Task, ...],
     raw: Mapping[str, NDArray[Any]],
     dev: Mapping[str, Dataset],
-    half: Half,
     notify: Callable[[str], None],
 ) -> tuple[tuple[Task, ...], dict[str, Mapping[str, Any]]]:
-    """Calibrate every task that can be, on a half of dev or all; return all tasks, and what the summary keeps."""
+    """Calibrate every task that can be, if that was asked for; return all tasks, and what the summary keeps."""
+    if not config.calibrate:
+        return tasks, {}
     done, kept = [], {}
     for task in tasks:
-        found = calibrate(task, raw[task.name], dev[task.name], in_half(dev[task.name].ids, half, task.name))
+        found = calibrate(task, raw[task.name], dev[task.name], in_half(dev[task.name].ids, config.choosing, task.name))
         done.append(found.task if found else task)
         if found:
             kept[task.name] = found.found

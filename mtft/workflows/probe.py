@@ -28,9 +28,11 @@ def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in outputs.items()}
 
 
-def save_with_probe(directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]]) -> None:
-    """Save a model and, beside it, the probe's outputs."""
-    save_model(directory, trained, plugins, probe(trained))
+def save_with_probe(
+    directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]], card: str = ""
+) -> None:
+    """Save a model and, beside it, the probe's outputs and its card."""
+    save_model(directory, trained, plugins, probe(trained), card)
 
 
 def check_saved(

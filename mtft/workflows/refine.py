@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import RefineConfig
@@ -27,12 +26,14 @@ from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
 from mtft.workflows.calibrate import calibrate_all, without_temperatures
+from mtft.workflows.current_head import CurrentHead
 from mtft.workflows.feature_cache import FeatureCache
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_leakage
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resume import check_plugins, check_position, check_settings, data_digest, settings_digest
+from mtft.workflows.run_card import run_card
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.services import Progress, Services
 from mtft.workflows.tracking import follow
@@ -87,26 +88,6 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     return Refinement(trained, config, services, path, run, going_on=resume is not None).run()
 
 
-@dataclass
-class Current:
-    """The head in training: its stepper, the best head so far, and how far it is."""
-
-    task: Task
-    stepper: Stepper
-    plan: Plan
-    best: Best
-    kept: Tensor
-    epochs: int = 0
-    steps: int = 0
-    tokens: int = 0
-    bad: int = 0
-    tally: Tally = field(default_factory=Tally)
-
-    @property
-    def head(self) -> Tensor:
-        return self.stepper.heads[self.task.name].theta
-
-
 class Refinement:
     """One refinement in progress; its directory is made when all data are there."""
 
@@ -146,7 +127,7 @@ class Refinement:
         self.digests = data_digest(list(self.sources.values()))
         self.before: Scores = {}
         self.done: dict[str, bool] = {}
-        self.current: Current | None = None
+        self.current: CurrentHead | None = None
 
     def run(self) -> RefineResult:
         """Refine task after task and write the new run."""
@@ -163,26 +144,36 @@ class Refinement:
             found = {task.name: self._evaluate(task) for task in self.trained.tasks}
             after = {name: rated for name, (_, rated) in found.items()}
             raw = {name: outputs for name, (outputs, _) in found.items()}
-            calibration: dict[str, Any] = {}
-            if self.config.calibrate:
-                self.trained.tasks, calibration = calibrate_all(
-                    self.trained.tasks, raw, self.dev, self.config.choosing, self.services.notify
-                )
+            self.trained.tasks, calibration = calibrate_all(
+                self.config, self.trained.tasks, raw, self.dev, self.services.notify
+            )
             values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
             self.out.write_predictions("dev", self.dev, values)
-            save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks))
+            note = f"Heads refined on a run called {self.origin.name}: {', '.join(kept) or 'none got better'}."
+            card = run_card(
+                "refine",
+                self.config,
+                self.trained,
+                self.dev,
+                after,
+                self.sources.values(),
+                self.digests,
+                calibration,
+                note,
+            )
+            save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks), card)
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
             self.features.clear()
             self.out.write_summary(self._summary(after, kept, calibration))
             return RefineResult(self.out.path, self.before, after, kept)
 
-    def _begin(self, task: Task) -> Current:
+    def _begin(self, task: Task) -> CurrentHead:
         stepper, plan = self._stepper(task)
         best = Best("mean", self.config.patience, epoch=-1)
         best.score = best.rate({task.name: task.primary_metric}, {task.name: self.before[task.name]})
-        return Current(task, stepper, plan, best, stepper.heads[task.name].theta.clone())
+        return CurrentHead(task, stepper, plan, best, stepper.heads[task.name].theta.clone())
 
-    def _refine(self, at: Current) -> None:
+    def _refine(self, at: CurrentHead) -> None:
         """Train one head and leave the best one in place."""
         total = at.plan.steps({name: len(source) for name, source in at.stepper.sources.items()})
         for event in loop(at.stepper, at.plan, at.epochs, at.steps):
@@ -208,7 +199,7 @@ class Refinement:
         self._save_state()
         self.features.remove(f"{at.task.name}.train")
 
-    def _after_epoch(self, at: Current, event: EpochDone) -> None:
+    def _after_epoch(self, at: CurrentHead, event: EpochDone) -> None:
         task = at.task
         at.epochs = event.epoch
         found = self._evaluate(task)[1]

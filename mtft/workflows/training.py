@@ -27,6 +27,7 @@ from mtft.workflows.preparation import Prepared, surgery_method
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resources import make_plan
 from mtft.workflows.resume import check_position, data_digest, settings_digest
+from mtft.workflows.run_card import run_card
 from mtft.workflows.run_directory import RunDirectory
 from mtft.workflows.services import Progress, Services
 
@@ -66,7 +67,7 @@ class Training:
         self.calibration: dict[str, Any] = {}
         self.epoch, self.overall = Tally(), Tally()
         self.epochs, self.steps, self.bad = 0, 0, 0
-        self.data = data_digest(prepared.sources)
+        self.sources, self.data = prepared.sources, data_digest(prepared.sources)
         self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
         self.stepper = Stepper(
@@ -177,11 +178,13 @@ class Training:
         """Save the model, calibrated if asked, and what it says of dev."""
         if not self.run.writes:
             return
-        if self.config.calibrate:
-            self.trained.tasks, self.calibration = calibrate_all(
-                self.tasks, raw, self.dev, self.config.choosing, self.services.notify
-            )
-        save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks))
+        self.trained.tasks, self.calibration = calibrate_all(
+            self.config, self.tasks, raw, self.dev, self.services.notify
+        )
+        card = run_card(
+            "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.data, self.calibration
+        )
+        save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks), card)
         values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
         self.run.write_predictions("dev", self.dev, values)
 

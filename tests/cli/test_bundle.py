@@ -61,7 +61,7 @@ def test_its_size_is_that_of_values_mask_and_heads(bundle: Path, trained_run: Pa
 def test_verify_checks_digests_and_runs_the_probe(bundle: Path, tmp_path: Path) -> None:
     found = cli("verify", bundle, "--json").json
     assert (found["kind"], found["probe"], found["problems"]) == ("bundle", "the same bits", [])
-    assert found["files"] == len(REQUIRED)
+    assert found["files"] == len(REQUIRED) + 1
     data = bytearray(bundle.read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "damaged").write_bytes(data)
