@@ -33,8 +33,8 @@ BASES = {
         "sentence-transformers/all-MiniLM-L6-v2",
         "apache-2.0",
         "It was itself trained on sentence pairs, among them Quora duplicate questions, Flickr30k captions (a source "
-        "of STS), COCO captions and natural language inference (SNLI, MultiNLI). What it is scored on here for paraphrase "
-        "and similarity may not be new to it; on texts from elsewhere expect less.",
+        "of STS), COCO captions and natural language inference (SNLI, MultiNLI). What it is scored on here for "
+        "paraphrase and similarity may not be new to it; on texts from elsewhere expect less.",
     )
 }
 """Pretrained models by the digest of their weights."""

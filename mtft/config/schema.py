@@ -183,7 +183,8 @@ class ExportConfig(OutOptions, BaseModelOptions, TaskOptions, FileOptions):
     """Settings of `mtft export`."""
 
     format: Literal["bundle", "onnx"] = Field(
-        description="form of the file: a bundle for mtft, which needs the base model, or a graph for other runtimes"
+        "bundle",
+        description="form of the file: a bundle for mtft, which needs the base model, or a graph for other runtimes",
     )
     int8: bool = Field(False, description="with onnx: write a file with 8-bit weights too, and what that costs on dev")
 
