@@ -9,19 +9,16 @@ from pathlib import Path
 
 from mtft.config.schema import DataCheckConfig
 from mtft.data.audit.findings import SEVERITIES, Finding
-from mtft.data.audit.form import form_findings
-from mtft.data.audit.labels import drift_findings, label_findings
-from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.repair import deletion_diff, without_rows
 from mtft.data.audit.scan import Scan
 from mtft.data.audit.splits import Split
-from mtft.data.audit.texts import keys, length_findings, text_findings
+from mtft.data.audit.texts import length_findings
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.directory import find_model, read_config
 from mtft.errors import ConfigError
 from mtft.files import replaced_directory, write_bytes
 from mtft.tasks.task import Source
-from mtft.workflows.leakage import read_splits
+from mtft.workflows.leakage import read_splits, split_findings
 from mtft.workflows.preparation import choose_sources, data_directory
 from mtft.workflows.services import Services
 
@@ -94,15 +91,7 @@ def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
 def _findings(
     splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig
 ) -> Iterator[Finding]:
-    keyed = [(split, keys(split)) for split in splits]
-    train = {split.source: split for split in splits if split.split == "train"}
-    for split, rows in keyed:
-        yield from form_findings(split)
-        yield from text_findings(split, rows)
-        yield from label_findings(split)
-        if split.split != "train" and split.source in train:
-            yield from drift_findings(train[split.source], split)
-    yield from leakage_findings(keyed)
+    yield from split_findings(splits)
     if config.model:
         apart = {source.name: source.input == "apart" for source, _ in sources}
         directory = find_model(config.model)

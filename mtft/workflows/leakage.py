@@ -1,23 +1,49 @@
-"""The splits of all sources, and a loud warning before anything is trained if what is evaluated is trained on."""
+"""The splits of all sources, what is wrong with them, and warnings of it before anything is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mtft.data.audit.findings import Finding
+from mtft.data.audit.form import form_findings
+from mtft.data.audit.labels import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.splits import Split, read_split
-from mtft.data.audit.texts import keys
+from mtft.data.audit.texts import keys, text_findings
 from mtft.tasks.task import Source, Task
 
 
-def warn_of_leakage(
+def warn_of_faults(
     sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Callable[[str], None]
 ) -> None:
-    """Compare train and dev of the sources as `mtft data check` does; test is not read."""
-    found = read_splits(sources, tasks, ("train", "dev"), data_dir)
-    for each in leakage_findings((split, keys(split)) for split in found):
-        notify(f"WARNING: {each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`")
+    """Check train and dev of the sources as `mtft data check` does; test is not read.
+
+    Leakage is told in full, other warnings in one line. Bad rows and missing labels are told where they are left out.
+    """
+    counts: Counter[str] = Counter()
+    for each in split_findings(read_splits(sources, tasks, ("train", "dev"), data_dir)):
+        if each.check.startswith("leakage"):
+            notify(f"WARNING: {each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`")
+        elif each.severity == "warning" and each.check != "label-missing":
+            counts[each.check] += each.count
+    if counts:
+        told = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
+        notify(f"data: {told}; `mtft data check` shows them")
+
+
+def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Yield what is wrong with single splits, between the splits of a source, and between sources."""
+    keyed = [(split, keys(split)) for split in splits]
+    train = {split.source: split for split in splits if split.split == "train"}
+    for split, rows in keyed:
+        yield from form_findings(split)
+        yield from text_findings(split, rows)
+        yield from label_findings(split)
+        if split.split != "train" and split.source in train:
+            yield from drift_findings(train[split.source], split)
+    yield from leakage_findings(keyed)
 
 
 def read_splits(

@@ -30,7 +30,7 @@ from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.surgery import Surgery, checked
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
-from mtft.workflows.leakage import warn_of_leakage
+from mtft.workflows.leakage import warn_of_faults
 from mtft.workflows.run_directory import recorded_data_dir
 from mtft.workflows.services import Services
 
@@ -70,7 +70,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
     sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify, config.train_share)
-    warn_of_leakage(sources, tasks, data_dir, services.notify)
+    warn_of_faults(sources, tasks, data_dir, services.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
     encoder = load_encoder(directory, **dropouts(config))

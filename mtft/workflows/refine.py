@@ -29,7 +29,7 @@ from mtft.workflows.calibrate import calibrate_all, without_temperatures
 from mtft.workflows.current_head import CurrentHead
 from mtft.workflows.feature_cache import FeatureCache
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.leakage import warn_of_leakage
+from mtft.workflows.leakage import warn_of_faults
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resume import check_plugins, check_position, check_settings, data_digest, settings_digest
@@ -105,7 +105,7 @@ class Refinement:
         self.chosen = [task for task in trained.tasks if task.name in config.tasks]
         sources = [(task.source, task.name) for task in self.chosen]
         self.data_dir = data_directory(config, origin)
-        warn_of_leakage(sources, self.chosen, self.data_dir, services.notify)
+        warn_of_faults(sources, self.chosen, self.data_dir, services.notify)
         self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
         self.sources = {

@@ -138,6 +138,16 @@ def test_leakage_is_a_loud_warning(tiny_model: Path, tmp_path: Path) -> None:
     assert (refined.code, line in refined.err.splitlines()) == (0, True)
 
 
+def test_other_warnings_are_told_in_one_line_before_training(tiny_model: Path, tmp_path: Path) -> None:
+    more = (("film 1", 1), ("film 2", 3), (" ", 1), ("x", ""))
+    folder = write(tmp_path / "data", sst_train=sst(*FILMS, *more))
+    done = train(folder, tiny_model, tmp_path / "run")
+    assert done.code == 0
+    (line,) = [line for line in done.err.splitlines() if line.startswith("data: ")]
+    assert line == ("data: text-empty (1 rows), duplicate (1 rows), conflict (2 rows); `mtft data check` shows them")
+    assert "data: " not in train(write(tmp_path / "clean"), tiny_model, tmp_path / "second").err
+
+
 def test_training_does_not_read_test(tiny_model: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "data", sst_test=b"\xff")
     assert train(folder, tiny_model, tmp_path / "run").code == 0
