@@ -75,7 +75,8 @@ def accumulate(
         loss = outputs.new_zeros(())
         for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
             loss = loss + scale * example_losses(source, mine, rows).sum()
-        loss.backward()
+        if loss.requires_grad:  # a loss that no weight has a part in has no gradient
+            loss.backward()
         total += float(loss.detach())
         if progress:
             progress(len(cut), batch.tokens)

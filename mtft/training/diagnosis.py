@@ -19,16 +19,19 @@ SHOWN = 5
 """Examples named at most."""
 
 
-def all_finite(x: Tensor) -> bool:
-    """Tell whether all entries of a vector are finite: one pass; a second only where their squares overflow."""
-    return bool(torch.dot(x, x).isfinite()) or bool(x.isfinite().all())
+def usable(x: Tensor) -> bool:
+    """Tell in one pass whether all entries of a gradient [k] are finite, and their squares, which AdamW adds up."""
+    return bool(torch.dot(x, x).isfinite())
 
 
 @torch.no_grad()
 def not_finite_outputs(
     model: MultiTaskModel, sources: Sequence[TrainingSource], rows: Mapping[str, NDArray[np.int64]], budget: int
 ) -> list[str]:
-    """Run one task's rows again, without dropout, and name the examples and the first layer that are not finite."""
+    """Run one task's rows again, without dropout, and name the examples and the first layer that are not finite.
+
+    If the loss of each is finite after all, all of them are named.
+    """
     layers: list[str] = []
 
     def look(name: str) -> Any:
@@ -42,30 +45,31 @@ def not_finite_outputs(
     hooks = [part.register_forward_hook(look(name)) for name, part in leaves]
     training = model.training
     model.eval()
-    found = []
+    found, every = [], []
     device = next(model.parameters()).device
     for source in sources:
-        every = rows[source.name]
-        for cut in micro_batches(source.table.example_lengths[every], budget):
-            mine = every[cut]
+        names = source.ids or range(len(source))
+        every += [f"{source.name} {names[row]}" for row in rows[source.name].tolist()]
+        for cut in micro_batches(source.table.example_lengths[rows[source.name]], budget):
+            mine = rows[source.name][cut]
             outputs = model(pack((source.table, mine), device=device), [source.task])[source.task]
             wrong = ~example_losses(source, outputs, mine).isfinite().cpu().numpy()
-            found += [
-                f"{source.name} {source.ids[row] if source.ids else row}" for row in np.sort(mine[wrong]).tolist()
-            ]
+            found += [f"{source.name} {names[row]}" for row in np.sort(mine[wrong]).tolist()]
     model.train(training)
     for hook in hooks:
         hook.remove()
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    named = [f"examples {', '.join(found[:SHOWN])}{more}"] if found else []
-    return named + [f"first in layer {name}" for name in layers]
+    shown = found or every
+    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    named = f"{'examples' if found else 'one of the examples'} {', '.join(shown[:SHOWN])}{more}"
+    return [named, *(f"first in layer {name}" for name in layers)]
 
 
 def not_finite_entries(flat: FlatParameters, selection: Tensor | slice | None, gradient: Tensor) -> list[str]:
-    """Name the first parameter with an entry in `gradient` [k] of its selected weights that is not finite."""
-    wrong = (~gradient.isfinite()).nonzero()
+    """Name the first parameter with an entry in `gradient` [k] of its selected weights that is not `usable`."""
+    wrong = (~gradient.square().isfinite()).nonzero()
     if not len(wrong):
         return []
-    place = int(wrong[0]) if selection is None or isinstance(selection, slice) else int(selection[int(wrong[0])])
+    at = int(wrong[0])
+    place = at if selection is None or isinstance(selection, slice) else int(selection[at])
     owner = int(np.searchsorted(np.cumsum(flat.sizes), place, side="right"))
-    return [f"gradient of {flat.names[owner]}"]
+    return [f"gradient of {flat.names[owner]}: {float(gradient[at]):.3g}"]

@@ -20,7 +20,7 @@ from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.optimization.restriction import restrict
 from mtft.optimization.surgery import SURGERY, Surgery, changed, cosines, gram
 from mtft.seeding import torch_generator
-from mtft.training.diagnosis import all_finite, not_finite_entries, not_finite_outputs
+from mtft.training.diagnosis import not_finite_entries, not_finite_outputs, usable
 
 Rows = Mapping[str, NDArray[np.int64]]
 
@@ -145,11 +145,11 @@ class Stepper:
         """Raise NotFiniteError with task, examples and layer if any loss or gradient is not finite."""
         for place, (task, loss) in enumerate(losses.items()):
             gradients = (self.gradients[place], self.heads[task].grad)
-            if np.isfinite(loss) and all(map(all_finite, gradients)):
+            if np.isfinite(loss) and all(map(usable, gradients)):
                 continue
             mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
             what = f"the loss of task {task!r} is {loss}" if not np.isfinite(loss) else (
-                f"the gradient of task {task!r} is not finite")  # fmt: skip
+                f"the gradient of task {task!r} is not finite, or too large to be squared")  # fmt: skip
             found = [
                 *not_finite_outputs(self.model, [self.sources[name] for name in mine], mine, self.budget),
                 *not_finite_entries(self.encoder, self.selection, gradients[0]),
@@ -165,6 +165,11 @@ class Stepper:
         products = gram(rows)
         weights = self.surgery(products, torch_generator(self.seed, "surgery", number))
         direction = (weights / present).to(rows) @ rows
+        if not usable(direction):
+            raise NotFiniteError(
+                f"step {number + 1}: the direction of all tasks together is not finite, or too large to be squared; "
+                "no weight was changed"
+            )
         self.optimizers["encoder"].step(direction, rate)
         return cosines(products), changed(products, weights)
 

@@ -46,6 +46,11 @@ def check_saved(
     trained = load_model(directory, registry, base, device, product_type)
     found = probe(trained)
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(v.shape) for name, v in found.items()})
-    wrong = [name for name in found if not torch.equal(found[name], kept[name])]
+    wrong = [name for name in found if not same(found[name], kept[name])]
     if wrong:
         raise CheckpointError(f"{directory}: reloaded, the model gives other outputs for {', '.join(wrong)}")
+
+
+def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 0.0) -> bool:
+    """Tell whether outputs are equal, or off by no more than `tolerance` (and that share of them); nan equals nan."""
+    return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)

@@ -22,6 +22,7 @@ from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import Save
 from mtft.selection.scores import Scoring, checked
 from mtft.storage import check_room
+from mtft.training.diagnosis import not_finite_entries, not_finite_outputs
 from mtft.training.state import load_state, save_state
 from mtft.workflows.count import count_selected
 from mtft.workflows.keeper import Keeper
@@ -120,14 +121,30 @@ def choose(
         indices = torch.arange(count)
     else:
         services.notify(f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
-        indices = _top(_scores(prepared, config, services, run, keeper), flat, config, count)
+        scores = _scores(prepared, config, services, run, keeper)
+        if not bool(scores.isfinite().all()):
+            culprit = _culprit(prepared, config, scores)
+            raise MtftError(f"the score {config.score!r} is not finite for every weight: {culprit}")
+        indices = _top(scores, flat, config, count)
     return Mask(indices=indices, total=len(flat), base_digest=prepared.digest, method=method)
+
+
+def _culprit(prepared: Prepared, config: SelectConfig | TrainConfig, scores: Tensor) -> str:
+    """Name the first task with a loss that is not finite, its examples and layer; else the first weights."""
+    sizes = {source.name: len(source) for source in prepared.sources}
+    batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
+    for task in prepared.tasks:
+        mine = [source for source in prepared.sources if source.task == task.name]
+        for rows in batches:
+            present = [source for source in mine if source.name in rows]
+            found = not_finite_outputs(prepared.model, present, rows, config.micro_batch_tokens)
+            if found[0].startswith("examples"):
+                return f"task {task.name!r}: {'; '.join(found)}"
+    return "; ".join(not_finite_entries(prepared.encoder, None, scores))
 
 
 def _top(scores: Tensor, flat: FlatParameters, config: SelectConfig | TrainConfig, count: int) -> Tensor:
     """Return the indices of the highest scores: weights over the whole encoder or in each tensor, rows, or tensors."""
-    if not bool(scores.isfinite().all()):
-        raise MtftError(f"the score {config.score!r} is not finite for every weight: a loss or gradient overflowed")
     try:
         if config.granularity != "element":
             return top_groups(scores, _group_sizes(flat, config.granularity), count)

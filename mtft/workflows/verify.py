@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import is_zipfile
 
-import torch
 from torch import Tensor
 
 from mtft.bundle import model_directory
@@ -19,7 +18,7 @@ from mtft.files import current_directory
 from mtft.selection.mask import load_mask
 from mtft.workflows.integrity import Integrity, Problem, check_files
 from mtft.workflows.preparation import machine
-from mtft.workflows.probe import probe
+from mtft.workflows.probe import probe, same
 from mtft.workflows.services import Services
 
 TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
@@ -101,9 +100,9 @@ def compare_probe(directory: Path, trained: TrainedModel, tolerance: float) -> s
     """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others."""
     now = probe(trained)
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
-    if all(torch.equal(now[name], kept[name]) for name in now):
+    if all(same(now[name], kept[name]) for name in now):
         return "the same bits"
-    wrong = [name for name in now if not torch.allclose(now[name], kept[name], rtol=tolerance, atol=tolerance)]
+    wrong = [name for name in now if not same(now[name], kept[name], tolerance)]
     if wrong:
         raise CheckpointError(f"the model gives other outputs for {', '.join(wrong)} (off by {_gap(now, kept):.2g})")
     return f"the same within {_gap(now, kept):.2g}"

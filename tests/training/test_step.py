@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from reference import pcgrad_direction
+from soak import counted
 from torch import Tensor
 from toys import mean_parts, naive_gradient, toy_model, toy_sources
 
@@ -18,7 +20,7 @@ from mtft.encoder.bert import EncoderOutput
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
-from mtft.optimization.surgery import random_orders
+from mtft.optimization.surgery import SURGERY, random_orders
 from mtft.seeding import torch_generator
 from mtft.training.step import NotFiniteError, Rows, Stepper
 
@@ -281,7 +283,9 @@ def test_a_gradient_that_breaks_is_named_by_its_weight() -> None:
 
     model, _, stepper = build("all", sources=[*SOURCES[:2], replace(SOURCES[2], loss=root)])
     before = frozen_bits(model.state_dict())
-    with pytest.raises(NotFiniteError, match=r"the gradient of task 'sts' is not finite \(gradient of embeddings"):
+    with pytest.raises(
+        NotFiniteError, match=r"gradient of task 'sts' is not finite, .*\(one of the examples sts 0, .* gradient of emb"
+    ):
         stepper.step({"sts": np.arange(3)}, RATE, 0)
     assert_same_bits(model.state_dict(), before)
 
@@ -330,3 +334,46 @@ def test_the_state_holds_what_training_changes_and_no_more(selection: str) -> No
     expected = {f"{name}.{key}": size for name, size in sizes.items() for key in ("theta", "exp_avg", "exp_avg_sq")}
     expected |= {f"{name}.steps": 1 for name in sizes}
     assert {name: tensor.numel() for name, tensor in stepper.state().items()} == expected
+
+
+# ---- Tasks without a gradient
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("surgery", SURGERY)
+@pytest.mark.parametrize("kind", ["zero", "missing", "of the head alone", "all zero"])
+def test_a_gradient_that_is_zero_or_missing_never_yields_nan(kind: str, surgery: str) -> None:
+    without: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "zero": lambda outputs, targets: outputs.sum(-1) * 0,
+        "missing": lambda outputs, targets: outputs.detach().sum(-1),
+        "of the head alone": lambda outputs, targets: outputs.sum(-1),
+        "all zero": lambda outputs, targets: outputs.sum(-1) * 0,
+    }
+    sources = [replace(SOURCES[0], loss=without[kind]), *SOURCES[1:3]]
+    if kind == "all zero":
+        sources = [replace(source, loss=without[kind]) for source in sources]
+    model, _, stepper = build(surgery=surgery, sources=sources)
+    if kind == "of the head alone":
+        for name, parameter in model.heads["sst"].named_parameters():
+            if not name.endswith("bias"):
+                parameter.data.zero_()
+    with counted("a task whose gradient is zero or missing never yields NaN", "faults") as tried:
+        for number in range(3):
+            result = stepper.step({name: EVERY[name] for name in TASKS}, RATE, number)
+            assert math.isfinite(result.changed)
+            assert bool(result.cosines.isfinite().all())
+        tried.one()
+    assert all(bool(tensor.isfinite().all()) for tensor in stepper.state().values())
+
+
+@selections
+def test_a_gradient_whose_square_overflows_is_named_and_not_applied(selection: str) -> None:
+    """Its second moment would be infinite for ever, and the weight never move again."""
+    huge = replace(SOURCES[2], loss=lambda outputs, targets: outputs.squeeze(-1) * 1e25)
+    model, _, stepper = build(selection, sources=[*SOURCES[:2], huge])
+    before, state = frozen_bits(model.state_dict()), frozen_bits(stepper.state())
+    said = r"task 'sts' is not finite, or too large to be squared \(one of the examples sts 0, .*gradient of \S+: \S+"
+    with pytest.raises(NotFiniteError, match=said):
+        stepper.step({name: EVERY[name] for name in TASKS}, RATE, 0)
+    assert_same_bits(model.state_dict(), before)
+    assert_same_bits(stepper.state(), state)
