@@ -53,6 +53,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_starts(
         assert list(place.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_fault")
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
 def test_a_directory_that_is_read_only_is_told_before_anything_starts(
@@ -75,6 +76,7 @@ def test_a_limit_that_free_bytes_do_not_show_is_told_before_anything_starts(tiny
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_fault")
 def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path, tmp_path: Path) -> None:
     long = (*TRAIN, "--model", tiny_model, "--epochs", "300", "--schedule", "constant", "--warmup", "0")

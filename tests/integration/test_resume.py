@@ -1,17 +1,13 @@
-"""Resuming a run: what may change, what is refused, signals, and two processes at once."""
+"""Resuming a run: what may change, what is refused, and the clock."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from commands import FEW, MTFT, Done, clean, cli, contents, reseal
+from commands import FEW, Done, cli, contents, reseal
 from killing import TRAIN, forked
 
 
@@ -96,45 +92,6 @@ def test_what_is_no_run_is_refused(here: Path) -> None:
     done = cli("train", "--resume", "nothing", "--preset", "report")
     assert done.code == 2
     assert "leave --config and --preset out" in done.err
-
-
-def test_two_processes_cannot_have_one_run(stopped: Path, here: Path) -> None:
-    holder = (
-        "import sys; from pathlib import Path; from mtft.files import Lock\n"
-        "lock = Lock(Path(sys.argv[1])); print(1, flush=True); input(); lock.release()"
-    )
-    with subprocess.Popen([sys.executable, "-c", holder, str(stopped)], env=clean(), stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as process:  # fmt: skip
-        assert process.stdout is not None
-        process.stdout.readline()
-        done = cli("train", "--resume", stopped)
-        assert done.code == 2
-        assert f"in use by another process ({process.pid})" in done.err
-        process.communicate(b"\n")
-    assert cli("train", "--resume", stopped).code == 0
-
-
-def started(*args: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*MTFT, *map(str, args)], env=clean(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_run_goes_on(number: signal.Signals, code: int, tiny_model: Path, here: Path) -> None:
-    long = (*TRAIN, "--model", str(tiny_model), "--epochs", "400", "--checkpoint-every", "1h")
-    with started(*long, "--out", "run") as process:
-        deadline = time.monotonic() + 60
-        while not (here / "run" / "steps.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.3)
-        process.send_signal(number)
-        _, error = process.communicate()
-    assert process.returncode == code, error
-    logged = len((here / "run" / "steps.jsonl").read_text().splitlines())
-    position = json.loads((here / "run" / "state" / "position.json").read_text())
-    assert position["steps"] == logged
-    assert not (here / "run" / ".lock").exists()
 
 
 def test_time_that_is_over_saves_and_stops(tiny_model: Path, here: Path) -> None:

@@ -38,10 +38,12 @@ def slow_start(command: str, tiny_model: Path, trained_run: Path) -> tuple[objec
         "train": (*TRAIN, "--model", tiny_model, "--epochs", "400", "--checkpoint-every", "1"),
         "select": ("select", "--tasks", "sst,sts", "--sample", "--model", tiny_model, "--score", "fisher",
                    "--batch-size", "1", "--keep", "0.3", "--checkpoint-every", "1"),
-        "refine": ("refine", trained_run, "--tasks", "sst,sts", "--sample", "--epochs", "400", "--checkpoint-every", "1"),
+        "refine": ("refine", trained_run, "--tasks", "sst,sts", "--sample", "--epochs", "400",
+                   "--checkpoint-every", "1"),
     }[command]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
 def test_a_signal_saves_and_nothing_is_lost(
@@ -65,6 +67,7 @@ def test_a_signal_saves_and_nothing_is_lost(
             assert position["steps"] == len((out / "steps.jsonl").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_the_second_signal_leaves_at_once_and_the_last_checkpoint_is_whole(tiny_model: Path, tmp_path: Path) -> None:
     """One step takes seconds here, so that both signals come within it."""
     run = tmp_path / "run"
@@ -110,6 +113,7 @@ def test_a_signal_in_an_evaluation_does_not_wait_for_its_end(
         assert contents(run) == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_is_neither_resumed_nor_replaced(tiny_model: Path, trained_run: Path, tmp_path: Path) -> None:
     start = slow_start("train", tiny_model, trained_run)
     run = tmp_path / "run"
@@ -126,6 +130,7 @@ def test_a_run_in_progress_is_neither_resumed_nor_replaced(tiny_model: Path, tra
     assert cli("verify", run).code == 0
 
 
+@pytest.mark.slow
 def test_of_two_that_start_at_once_one_has_the_run(tiny_model: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     whole = tmp_path / "whole"
