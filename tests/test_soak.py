@@ -21,7 +21,8 @@ def test_counts_add_up_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(AssertionError), soak.counted("broken", "kills") as tried:  # noqa: PT012
         tried.one()
         raise AssertionError
-    assert len(log.read_text().splitlines()) == 3
+    soak.record(f"{soak.PART}, some", 600, "cases")
+    assert len(log.read_text().splitlines()) == 4
     subprocess.run([sys.executable, ROOT / "tests/soak.py", log, page], check=True)
     text = page.read_text()
     assert "| a promise | 1,400 cases | 0 |" in text

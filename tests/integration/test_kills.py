@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import contents
 from killing import TRAIN, forked, half_written
-from soak import counted, kills
+from soak import PART, counted, kills
 
 from mtft.workflows.integrity import check_files
 
@@ -74,7 +74,7 @@ def test_killed_runs_end_with_the_same_bytes(
             halves = chain.run(out, draw.randint(1, min(9, most - survived)), draw)
             tried.count = len(halves)
             assert contents(out) == chain.expected
-        with counted("of these, kills in the middle of a write", "kills") as tried:
+        with counted(f"{PART}, kills in the middle of a write", "kills") as tried:
             tried.count = sum(halves)
         survived += len(halves)
         seed += 1

@@ -55,7 +55,7 @@ def test_a_signal_saves_and_nothing_is_lost(
         counted(SAVES, "faults") as tried,
         started(*slow_start(command, tiny_model, trained_run), "--out", out) as process,
     ):
-        wait_for(place / "state", process)
+        wait_for(place / ("steps.jsonl" if command == "train" else "state"), process)
         process.send_signal(number)
         _, error = process.communicate()
         tried.one()
@@ -71,9 +71,9 @@ def test_a_signal_saves_and_nothing_is_lost(
 def test_the_second_signal_leaves_at_once_and_the_last_checkpoint_is_whole(tiny_model: Path, tmp_path: Path) -> None:
     """One step takes seconds here, so that both signals come within it."""
     run = tmp_path / "run"
-    long = (*TRAIN, "--model", tiny_model, "--checkpoint-every", "1", "--batch-size", "20000", "--epochs", "30")
+    long = (*TRAIN, "--model", tiny_model, "--checkpoint-every", "1", "--batch-size", "20000", "--epochs", "9")
     with counted("a second SIGINT leaves at once, with the last checkpoint whole", "faults") as tried:
-        for _ in range(3):
+        for _ in range(2):
             with started(*(("train", "--resume", run) if run.exists() else (*long, "--out", run))) as process:
                 wait_for(run / ".lock", process)
                 wait_for(run / "state", process)
