@@ -37,7 +37,8 @@ def model_directory(run: Path) -> Iterator[Path]:
             unpack(run, directory)
             yield directory
         except MtftError as error:  # name what the user knows
-            raise type(error)(str(error).replace(str(directory), str(run))) from error
+            error.args = (str(error).replace(str(directory), str(run)),)
+            raise
 
 
 def write_bundle(path: Path, directory: Path) -> None:

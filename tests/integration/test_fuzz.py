@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from soak import cases, counted
 from toys import PLUGINS, REGISTRY, toy_trained
 
+from mtft.bundle import unpack, write_bundle
 from mtft.checkpoint import load_model, read_tensors, save_model, write_tensors
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
@@ -200,6 +202,23 @@ def test_saved_states(name: str, tmp_path: Path) -> None:
         load_state(directory)
 
     fuzz(f"{name} of a stopped run", files, path, read)
+
+
+@pytest.mark.soak
+def test_bundles(trained_run: Path, tmp_path: Path) -> None:
+    path, place = tmp_path / "bundle", tmp_path / "model"
+    write_bundle(path, trained_run / "model")
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        before = {name: archive.read(name) for name in archive.namelist()}
+
+    def read() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        unpack(path, place)
+        assert {file.name: file.read_bytes() for file in place.iterdir() if file.name in before} == before
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["bundle", "model"]
+
+    fuzz("bundle", damaged(whole), path, read, 0.2)
 
 
 TOML = b"""# a run

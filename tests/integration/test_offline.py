@@ -53,6 +53,8 @@ def commands(model: Path) -> list[list[str]]:
         ["compare", "a=run", "b=refined", "--resamples", "10"],
         ["report", "run", "refined", "--resamples", "10", "--quiet"],
         ["merge", "refined", "--out", "merged"],
+        ["export", "refined", "--format", "bundle", "--out", "bundle"],
+        ["predict", "bundle", "texts.txt"],
         ["train", *tasks, "--sample", "--model", "merged", "--max-steps", "1", "--batches", "1", "--out", "again"],
     ]
 
