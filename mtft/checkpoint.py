@@ -20,7 +20,8 @@ from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import load_encoder, weights_digest
+from mtft.encoder.family import Family
+from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
 from mtft.files import (
     check_tree,
@@ -31,7 +32,7 @@ from mtft.files import (
     write_bytes,
     write_json,
 )
-from mtft.model import MultiTaskModel, build_model, place
+from mtft.model import MultiTaskModel, build_model, encoder_family, place
 from mtft.optimization.flat import FlatParameters
 from mtft.outputs import Tempered
 from mtft.parameters import ParameterCount
@@ -81,10 +82,12 @@ def save_model(
     probe: Mapping[str, Tensor] | None = None,
     card: str = "",
 ) -> None:
-    """Write a model directory in place of the one that is there, if any; `plugins` names each task's origin.
+    """Write a model directory in place of the one that is there, if any.
 
-    `probe` are tensors to keep beside the model, in a file of their own, and `card` is its text for people.
+    `plugins` names the origin of each task and, unless it is built in, of the encoder ("encoder NAME"). `probe` are
+    tensors to keep beside the model, in a file of their own, and `card` is its text for people.
     """
+    encoder = plugins.get(f"encoder {trained.model.encoder.family}")
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -93,6 +96,7 @@ def save_model(
             "weights": trained.mask.base_digest,
             "tokenizer": trained.tokenizer.digest(),
             "encoder": asdict(trained.model.encoder.config),
+            **({"plugin": dict(encoder)} if encoder else {}),
         },
         "max_length": trained.max_length,
         "total": trained.mask.total,
@@ -140,7 +144,9 @@ def load_model(
     name = base or manifest["base"]["name"]
     found = find_base(directory, name)
     tokenizer = load_tokenizer(found)
-    encoder = load_encoder(found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS})
+    encoder = _family(directory, manifest, found, registry).load(
+        found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS}
+    )
     flat = FlatParameters(encoder)
     expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
     if (weights_digest(flat.theta), tokenizer.digest()) != expected:
@@ -169,6 +175,16 @@ def load_model(
         head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
     place(trained.model, flat, torch.device(device), product_type)
     return trained
+
+
+def _family(directory: Path, manifest: Mapping[str, Any], base: Path, registry: Registry) -> Family:
+    """Return what makes the encoder of a model; the error says where it came from if that is not here."""
+    try:
+        return encoder_family(base, registry)
+    except ModelError as error:
+        plugin = manifest["base"].get("plugin", {})
+        where = f"{directory}: its encoder came from {not_here(plugin.get('distribution'), plugin.get('version'))}; "
+        raise CheckpointError(f"{where if plugin else ''}{error}") from None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

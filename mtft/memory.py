@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from mtft.data.packing import micro_batches, pack
 from mtft.data.tokenization import TokenTable
-from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder
 from mtft.model import apply_head, build_head
 from mtft.optimization.flat import FlatParameters
 from mtft.parameters import ParameterCount
@@ -62,11 +62,20 @@ def phases(
 
 
 def activation_bytes(
-    config: EncoderConfig, task: Task, lengths: Sequence[int], *, dropout: bool = True, backward: bool = True
+    config: EncoderConfig,
+    task: Task,
+    lengths: Sequence[int],
+    *,
+    dropout: bool = True,
+    backward: bool = True,
+    kind: type[SharedEncoder] = Encoder,
 ) -> int:
-    """Return the most bytes alive, beside weights and gradients, while sequences of these lengths [S] go through."""
+    """Return the most bytes alive, beside weights and gradients, while sequences of these lengths [S] go through.
+
+    The encoder is one of `kind`.
+    """
     with torch.device("meta"):
-        encoder, head = Encoder(config), build_head(task, config)
+        encoder, head = kind(config), build_head(task, config)
     held = [vector for module in (encoder, head) for vector in _vectors(module)]
     offsets = np.cumsum([0, *lengths])
     table = TokenTable(np.zeros(offsets[-1], np.int32), np.zeros(offsets[-1], np.uint8), offsets, 1)

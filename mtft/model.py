@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mtft.data.packing import TokenBatch
-from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput
-from mtft.errors import PluginError, strangers
+from mtft.encoder.bert import EncoderConfig, EncoderOutput, SharedEncoder
+from mtft.encoder.directory import model_type
+from mtft.encoder.family import BERT, Family
+from mtft.errors import ModelError, PluginError, strangers, unknown
 from mtft.optimization.flat import FlatParameters
 from mtft.seeding import seeded
+from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task, resolve
 
 
@@ -23,7 +27,7 @@ class MultiTaskModel(nn.Module):
 
     product_type: torch.dtype | None = None
 
-    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module], widths: Mapping[str, int]) -> None:
+    def __init__(self, encoder: SharedEncoder, heads: Mapping[str, nn.Module], widths: Mapping[str, int]) -> None:
         super().__init__()
         self.encoder, self.widths = encoder, dict(widths)
         self.heads = dict(heads)  # no nn.ModuleDict: it takes no task called "train" or "keys"
@@ -67,6 +71,18 @@ def shown(value: object) -> str:
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
+def encoder_family(directory: Path, registry: Registry) -> Family:
+    """Return what makes an encoder of a model directory; ModelError if no plugin knows its architecture."""
+    kind, known = model_type(directory), registry.parts.get("encoder", {})
+    if kind == "bert":  # needs no plugin
+        return BERT
+    if kind not in known:
+        problem = f"{directory / 'config.json'}: model_type: {unknown('encoder', kind, known)}"
+        raise ModelError("; ".join([problem, *registry.absent]))
+    family: Family = registry.load("encoder", kind)
+    return family
+
+
 def place(
     model: MultiTaskModel, encoder: FlatParameters, device: torch.device, product_type: torch.dtype | None
 ) -> None:
@@ -89,7 +105,7 @@ def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
     return head
 
 
-def build_model(encoder: Encoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
+def build_model(encoder: SharedEncoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
     """Put fresh heads on a pretrained encoder."""
     tasks = tuple(tasks)
     heads = {task.name: build_head(task, encoder.config, seed) for task in tasks}

@@ -36,6 +36,42 @@ def mtft_scores():
 def mtft_trackers():
     return [Part("notes", "plugin_parts:Notes"), Part("rude", "plugin_parts:Rude")]
 
+@hookimpl
+def mtft_encoders():
+    return [Part("halfbert", "plugin_parts:HALF")]
+
+class Half:
+
+    def read_config(self, directory):
+        from dataclasses import replace
+        from mtft.encoder.directory import read_config
+        config = read_config(self.plain(directory))
+        return replace(config, layers=config.layers // 2)
+
+    def plain(self, directory):
+        import json, pathlib, shutil, tempfile
+        copy = pathlib.Path(tempfile.mkdtemp()) / "bert"
+        shutil.copytree(directory, copy)
+        config = json.loads((copy / "config.json").read_text())
+        (copy / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+        return copy
+
+    def build(self, config):
+        from mtft.encoder.bert import Encoder
+        encoder = Encoder(config)
+        encoder.family = "halfbert"
+        return encoder
+
+    def load(self, directory, **changes):
+        from dataclasses import replace
+        from mtft.encoder.pretrained import load_encoder
+        whole = load_encoder(self.plain(directory), **changes)
+        encoder = self.build(replace(whole.config, layers=whole.config.layers // 2))
+        encoder.load_state_dict({name: whole.state_dict()[name] for name in encoder.state_dict()})
+        return encoder
+
+HALF = Half()
+
 def head(config, width):
     from torch import nn
 
@@ -98,7 +134,7 @@ class Rude:
     def close(self):
         raise RuntimeError("never")
 """
-"""A head, a surgery method, a score and two trackers, one of which behaves as badly as it can."""
+"""A head, a surgery method, a score, an encoder, and two trackers, one of which behaves as badly as it can."""
 
 BROKEN = """
 from dataclasses import replace

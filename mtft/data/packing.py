@@ -159,6 +159,21 @@ class TokenBatch:
         lengths = torch.tensor(self.lengths, device=rows.device)
         return hidden, torch.arange(hidden.shape[1], device=rows.device) < lengths[:, None]
 
+    @cached_property
+    def places(self) -> Tensor:
+        """Index of each token [N] in the padded batch [S * L], L the longest sequence."""
+        return self.owners * self.lengths[-1] + self.positions
+
+    def pad(self, rows: Tensor, fill: float = 0) -> Tensor:
+        """Lay rows [N, ...] of the tokens out as [S, L, ...], `fill` where a sequence has ended."""
+        count, longest = len(self.lengths), self.lengths[-1]
+        out = rows.new_full((count * longest, *rows.shape[1:]), fill)
+        return out.index_copy(0, self.places, rows).view(count, longest, *rows.shape[1:])
+
+    def unpad(self, padded: Tensor) -> Tensor:
+        """Return the rows [N, ...] of the tokens in [S, L, ...]: undoes `pad`."""
+        return padded.flatten(0, 1).index_select(0, self.places)
+
     def restore(self, rows: Tensor) -> Tensor:
         """Put rows [S, ...] into the order asked for."""
         return rows[self.inverse]

@@ -67,20 +67,34 @@ class Truncation:
 
 
 class Tokenizer:
-    """WordPiece as the pretrained model saw it; special tokens are added here, not by the library."""
+    """Word pieces as the pretrained model saw them; special tokens are added here, not by the library."""
 
     def __init__(self, fast: FastTokenizer) -> None:
         self._fast = fast
         self._fast.no_truncation()
         self._fast.no_padding()
-        self.cls = self._special("[CLS]")
-        self.sep = self._special("[SEP]")
+        self._frames = {1: self._frame("a", None), 2: self._frame("a", "a")}
+        self.cls, self.sep = self._frames[1][0][0], self._frames[1][-1][-1]
 
-    def _special(self, token: str) -> int:
-        number = self._fast.token_to_id(token)
-        if number is None:
-            raise ModelError(f"the tokenizer has no token {token!r}")
-        return int(number)
+    def _frame(self, text: str, pair: str | None) -> list[list[int]]:
+        """Return the special ids before, between and behind one or two texts.
+
+        BERT's, where there are [CLS] and [SEP]; otherwise those that the tokenizer itself adds, as RoBERTa's does.
+        """
+        cls, sep = self._fast.token_to_id("[CLS]"), self._fast.token_to_id("[SEP]")
+        if cls is not None and sep is not None:
+            return [[cls], [sep]] if pair is None else [[cls], [sep], [sep]]
+        frame: list[list[int]] = [[], []] if pair is None else [[], [], []]
+        encoding, place = self._fast.encode(text, pair), 0
+        for number, owner in zip(encoding.ids, encoding.sequence_ids, strict=True):
+            if owner is None:
+                frame[place].append(number)
+            else:
+                place = owner + 1
+        if not all(frame):
+            raise ModelError(f"the tokenizer has no token {'[SEP]' if sep is None and cls is not None else '[CLS]'!r}, "
+                             "and adds no special tokens of its own")  # fmt: skip
+        return frame
 
     @property
     def size(self) -> int:
@@ -109,7 +123,8 @@ class Tokenizer:
         pieces = iter(self.encode([text for row in rows for text in row]))
         groups = [[next(pieces) for _ in range(width)] for width in widths]
         sequences = [[piece] for group in groups for piece in group] if apart else groups
-        cut = [_fit(group, max_length - 1 - len(group)) for group in sequences]
+        special = {texts: sum(map(len, frame)) for texts, frame in self._frames.items()}
+        cut = [_fit(group, max_length - special[len(group)]) for group in sequences]
         before = [sum(map(len, group)) for group in sequences]
         after = [sum(map(len, group)) for group in cut]
         truncation = Truncation(
@@ -126,12 +141,13 @@ class Tokenizer:
         segments: list[int] = []
         offsets = [0]
         for group in sequences:
-            ids.append(self.cls)
-            segments.append(0)
-            for segment, piece in enumerate(group):
+            first, *others = self._frames[len(group)]
+            ids += first
+            segments += [0] * len(first)
+            for segment, (piece, behind) in enumerate(zip(group, others, strict=True)):
                 ids += piece
-                ids.append(self.sep)
-                segments += [segment] * (len(piece) + 1)
+                ids += behind
+                segments += [segment] * (len(piece) + len(behind))
             offsets.append(len(ids))
         return TokenTable(
             np.asarray(ids, np.int32), np.asarray(segments, np.uint8), np.asarray(offsets, np.int64), per_example

@@ -1,5 +1,5 @@
 """The shared encoder: BERT over packed batches, and its pretrained weights."""
 
-from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput, TransformerLayer
+from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput, SharedEncoder, TransformerLayer
 
-__all__ = ["Encoder", "EncoderConfig", "EncoderOutput", "TransformerLayer"]
+__all__ = ["Encoder", "EncoderConfig", "EncoderOutput", "SharedEncoder", "TransformerLayer"]

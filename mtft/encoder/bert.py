@@ -100,12 +100,23 @@ class TransformerLayer(nn.Module):
         return transformed
 
 
-class Encoder(nn.Module):
-    """BERT: embeddings, transformer layers, pooler."""
+class SharedEncoder(nn.Module):
+    """What every encoder is: a module from a `TokenBatch` to an `EncoderOutput`, made from its sizes alone."""
+
+    config: EncoderConfig
+    family: str = "bert"
+    """Name of the family that makes it, as in ``config.json``."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+
+
+class Encoder(SharedEncoder):
+    """BERT: embeddings, transformer layers, pooler."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__(config)
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
         self.pooler = Linear(config.hidden_size, config.hidden_size)

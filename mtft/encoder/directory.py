@@ -86,11 +86,12 @@ def _downloaded(name: str) -> Path:
         ) from None
 
 
-def read_config(directory: Path) -> EncoderConfig:
-    """Read ``config.json``; ModelError names the key, the value found and the values allowed."""
-    from mtft.encoder.bert import EncoderConfig
+def model_type(directory: Path) -> str:
+    """Return the architecture that ``config.json`` names, "bert" if it names none."""
+    return str(_raw_config(directory / "config.json").get("model_type", "bert"))
 
-    path = directory / "config.json"
+
+def _raw_config(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(read_text(path, LARGEST))
         if not isinstance(raw, dict):
@@ -99,6 +100,15 @@ def read_config(directory: Path) -> EncoderConfig:
         raise ModelError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a JSON object: {error}") from None
+    return raw
+
+
+def read_config(directory: Path) -> EncoderConfig:
+    """Read ``config.json``; ModelError names the key, the value found and the values allowed."""
+    from mtft.encoder.bert import EncoderConfig
+
+    path = directory / "config.json"
+    raw = _raw_config(path)
     for key, allowed in ALLOWED.items():
         found = raw.get(key, allowed[0])
         if found not in allowed:
@@ -151,10 +161,8 @@ def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
     return kind(value)
 
 
-def known_config(name: str) -> EncoderConfig:
-    """Return the configuration of a model by name, without its weights where the name is known."""
+def known_config(name: str) -> EncoderConfig | None:
+    """Return the configuration of a BERT that is known by name, without any file; None for others."""
     from mtft.encoder.bert import EncoderConfig
 
-    if name in SIZES and not Path(name).is_dir():
-        return EncoderConfig(**SIZES[name])
-    return read_config(find_model(name))
+    return EncoderConfig(**SIZES[name]) if name in SIZES and not Path(name).is_dir() else None

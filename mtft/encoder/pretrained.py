@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtft.encoder.bert import Encoder, EncoderConfig
 from mtft.encoder.directory import LARGEST, read_config
@@ -54,8 +54,8 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
     """
     with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
         encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
-    _check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
-    found = dict(_read(directory))
+    check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
+    found = dict(read_weights(directory))
     sources = hub_names(encoder.config)
     wanted = {name for parts in sources.values() for name in parts}
     problems = [f"missing tensor {name}" for name in sorted(wanted - found.keys())]
@@ -69,13 +69,34 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
             if part in found and found[part].shape != shape
         ]
     if problems:
-        raise ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(problems))
+        raise _misfit(directory, problems)
     joined = {
         name: found[parts[0]].float() if len(parts) == 1 else torch.cat([found[part].float() for part in parts])
         for name, parts in sources.items()
     }
     encoder.load_state_dict(joined, assign=True)
     return encoder
+
+
+def fill(module: nn.Module, found: Mapping[str, Tensor], directory: Path) -> None:
+    """Copy tensors into a module's parameters of the same names; ModelError names each that does not fit."""
+    wanted = dict(module.named_parameters())
+    problems = [f"missing tensor {name}" for name in sorted(wanted.keys() - found.keys())]
+    problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted.keys())]
+    problems += [
+        f"tensor {name} has shape {list(found[name].shape)}, not {list(parameter.shape)}"
+        for name, parameter in wanted.items()
+        if name in found and found[name].shape != parameter.shape
+    ]
+    if problems:
+        raise _misfit(directory, problems)
+    with torch.no_grad():
+        for name, parameter in wanted.items():
+            parameter.copy_(found[name])
+
+
+def _misfit(directory: Path, problems: Sequence[str]) -> ModelError:
+    return ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(problems))
 
 
 def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
@@ -142,7 +163,7 @@ def weight_files(directory: Path) -> list[Path]:
     raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
 
 
-def _check_size(directory: Path, parameters: int) -> None:
+def check_size(directory: Path, parameters: int) -> None:
     """Raise ModelError unless a model's files are large enough, at a byte a number, and no archive is packed tighter.
 
     So nothing that is read takes much more memory than it takes on disk.
@@ -161,18 +182,18 @@ def _check_size(directory: Path, parameters: int) -> None:
         raise ModelError(f"{directory}: {size:,} bytes cannot hold the {parameters:,} parameters of config.json")
 
 
-def _read(directory: Path) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a model directory, under names without the ``bert.`` prefix."""
+def read_weights(directory: Path, prefix: str = "bert.") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a model directory, under names without the prefix."""
     for path in weight_files(directory):
         pairs = _read_safetensors(path) if path.suffix == ".safetensors" else _read_weights_only(path).items()
         for name, tensor in pairs:
-            yield _modern(name), tensor
+            yield _modern(name, prefix), tensor
 
 
-def _modern(name: str) -> str:
-    """Drop the ``bert.`` prefix and use today's names for the weights of LayerNorm."""
+def _modern(name: str, prefix: str) -> str:
+    """Drop the prefix and use today's names for the weights of LayerNorm."""
     return (
-        name.removeprefix("bert.")
+        name.removeprefix(prefix)
         .replace("LayerNorm.gamma", "LayerNorm.weight")
         .replace("LayerNorm.beta", "LayerNorm.bias")
     )

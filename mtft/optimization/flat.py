@@ -44,6 +44,8 @@ class FlatParameters:
             parameter.requires_grad_(False)
 
     def to(self, device: torch.device | str) -> None:
-        """Move the vectors and bind the views again."""
+        """Move the vectors, and buffers if there are any, and bind the views again."""
         self.theta, self.grad = self.theta.to(device), self.grad.to(device)
+        for buffer in self.module.buffers():
+            buffer.data = buffer.to(device)
         self._bind()

@@ -44,5 +44,10 @@ def mtft_scores() -> Iterable[Part]:  # type: ignore[empty-body]
 
 
 @hookspec
+def mtft_encoders() -> Iterable[Part]:  # type: ignore[empty-body]
+    """Return families of encoders, named as in ``config.json``: what makes a shared encoder of a model directory."""
+
+
+@hookspec
 def mtft_trackers() -> Iterable[Part]:  # type: ignore[empty-body]
     """Return trackers for ``--trackers``: each is told whatever a run logs, and can change nothing in it."""

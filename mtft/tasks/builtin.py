@@ -44,6 +44,12 @@ def mtft_surgery() -> Iterable[Part]:
 
 
 @hookimpl
+def mtft_encoders() -> Iterable[Part]:
+    """BERT."""
+    return [Part("bert", "mtft.encoder.family:BERT", "BERT over packed batches")]
+
+
+@hookimpl
 def mtft_scores() -> Iterable[Part]:
     """The report's score, and others to compare with."""
     return [

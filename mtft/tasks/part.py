@@ -10,6 +10,7 @@ HOOKS = {
     "head": "mtft_heads",
     "surgery": "mtft_surgery",
     "score": "mtft_scores",
+    "encoder": "mtft_encoders",
     "tracker": "mtft_trackers",
 }
 """Kinds of parts, and the hook that brings each."""
@@ -17,13 +18,14 @@ HOOKS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A named head, surgery method, selection score or tracker.
+    """A named head, surgery method, selection score, encoder or tracker.
 
     `make` is a function, or ``"package.module:name"`` of one, which is imported only when the part is used:
 
     - head: (encoder config, output width) -> module from an EncoderOutput to raw outputs [B, width];
     - surgery: (Gram matrix K [T, T] float64, generator) -> weights w [T] of the tasks' gradients (a sum is all ones);
     - score: (`mtft.selection.scores.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
+    - encoder, named as the ``model_type`` of ``config.json``: not a function but a `mtft.encoder.family.Family`;
     - tracker: (`mtft.workflows.tracking.Tracked`) -> an object with ``log(kind, record)`` and ``close()``.
     """
 

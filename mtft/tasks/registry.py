@@ -66,7 +66,7 @@ class Registry:
             raise ConfigError("; ".join([unknown(kind, name, known), *self.absent]))
         return known[name]
 
-    def make(self, kind: str, name: str) -> Callable[..., Any]:
+    def load(self, kind: str, name: str) -> Any:
         """Import what a part stands for; PluginError names its plugin if that fails."""
         part = self.part(kind, name)
         with strangers(f"importing {kind} {name!r}", f"{kind} {name}"):

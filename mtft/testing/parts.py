@@ -49,6 +49,8 @@ def part_problems(kind: str, part: Part) -> Iterator[str]:
         yield from _of_surgery(checked_surgery(part.name, make))
     elif kind == "score":
         yield from _of_score(part.name, make)
+    elif kind == "encoder":
+        yield from (f"has no method {name!r}" for name in ("read_config", "build", "load") if not hasattr(make, name))
     elif kind == "tracker":
         yield from _of_tracker(make)
 

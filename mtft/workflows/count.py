@@ -11,10 +11,10 @@ import torch
 from mtft.bundle import model_directory
 from mtft.checkpoint import read_manifest
 from mtft.config.schema import CountConfig
-from mtft.encoder.bert import Encoder
-from mtft.encoder.directory import known_config
+from mtft.encoder.directory import find_model, known_config
+from mtft.encoder.family import BERT
 from mtft.errors import ConfigError, unknown
-from mtft.model import build_head
+from mtft.model import build_head, encoder_family
 from mtft.parameters import ParameterCount
 from mtft.selection.budget import budget
 from mtft.workflows.services import Services
@@ -36,9 +36,14 @@ def count_plan(config: CountConfig, services: Services) -> ParameterCount:
     if not config.tasks:
         raise ConfigError("--tasks: name the tasks to count, or give a run")
     tasks = [services.registry.task(name) for name in config.tasks]
-    sizes = known_config(config.model or "minilm")
+    name = config.model or "minilm"
+    family, sizes = BERT, known_config(name)
+    if sizes is None:
+        directory = find_model(name)
+        family = encoder_family(directory, services.registry)
+        sizes = family.read_config(directory)
     with torch.device("meta"):
-        encoder = sum(parameter.numel() for parameter in Encoder(sizes).parameters())
+        encoder = sum(parameter.numel() for parameter in family.build(sizes).parameters())
         heads = {task.name: sum(p.numel() for p in build_head(task, sizes).parameters()) for task in tasks}
     return ParameterCount(encoder, count_selected(config.keep, encoder), heads)
 

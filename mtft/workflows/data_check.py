@@ -14,9 +14,10 @@ from mtft.data.audit.scan import Scan
 from mtft.data.audit.splits import Split
 from mtft.data.audit.texts import length_findings
 from mtft.data.tokenization import load_tokenizer
-from mtft.encoder.directory import find_model, read_config
+from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError
 from mtft.files import replaced_directory, write_bytes
+from mtft.model import encoder_family
 from mtft.tasks.task import Source
 from mtft.workflows.leakage import read_splits, split_findings
 from mtft.workflows.preparation import choose_sources, data_directory
@@ -69,7 +70,7 @@ def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
     data_dir = data_directory(config)
     sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
     splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
-    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config)]
+    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, services)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = tuple(
         CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
@@ -89,14 +90,14 @@ def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
 
 
 def _findings(
-    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig
+    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, services: Services
 ) -> Iterator[Finding]:
     yield from split_findings(splits)
     if config.model:
         apart = {source.name: source.input == "apart" for source, _ in sources}
         directory = find_model(config.model)
         tokenizer = load_tokenizer(directory)
-        max_length = config.max_length or read_config(directory).positions
+        max_length = config.max_length or encoder_family(directory, services.registry).read_config(directory).positions
         for split in splits:
             yield from length_findings(split, tokenizer, apart=apart[split.source], max_length=max_length)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mtft.config.schema import DataFetchConfig, ModelFetchConfig
 from mtft.data.formats import named_rows
-from mtft.encoder.directory import read_config
 from mtft.errors import ConfigError, FetchError, unknown
 from mtft.fetch.catalogue import CATALOGUE, COURSE, CourseFile, PublicData
 from mtft.fetch.conversion import course_table
@@ -17,6 +16,7 @@ from mtft.fetch.digests import Lock, check, digest
 from mtft.fetch.download import download
 from mtft.fetch.hub import hub_file, hub_model, refuse_offline
 from mtft.files import write_bytes
+from mtft.model import encoder_family
 from mtft.workflows.services import Progress, Services
 
 KIB = 1024
@@ -119,7 +119,7 @@ def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quie
     """Bring a model into the hub's cache, where `--model NAME` finds it; it must be one that mtft can read."""
     refuse_offline()
     path, revision = hub_model(name, config.revision, quiet=quiet, tell=services.notify)
-    read_config(path)
+    encoder_family(path, services.registry).read_config(path)
     lock = Lock(path.parent.parent)
     files: dict[str, str] = {}
     for file in sorted(path.iterdir()):

@@ -12,6 +12,7 @@ from mtft.bundle import model_directory
 from mtft.checkpoint import find_base, load_model
 from mtft.config.schema import MergeConfig
 from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import load_encoder, weights_digest, write_model
 from mtft.errors import ConfigError, ModelError
 from mtft.files import replaced_directory, write_json
@@ -41,6 +42,9 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
     with model_directory(run) as directory:
         trained = load_model(directory, services.registry, config.model)
         base = find_base(directory, trained.base)
+    encoder = trained.model.encoder
+    if not isinstance(encoder, Encoder):
+        raise ConfigError(f"{run}: its encoder is of the family {encoder.family!r}; merge writes 'bert' alone")
     before = FlatParameters(load_encoder(base)).theta
     digest = weights_digest(trained.encoder.theta)
     origin = {
@@ -54,7 +58,7 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_directory(path) as fresh:
-            write_model(fresh, trained.model.encoder, base)
+            write_model(fresh, encoder, base)
             write_json(fresh / ORIGIN, origin)
             check_written(fresh, digest, trained.tokenizer.digest())
     except OSError as error:

@@ -21,10 +21,10 @@ from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.devices import find_device, keep_freed_memory, product_type
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import load_encoder, weights_digest
+from mtft.encoder.pretrained import weights_digest
 from mtft.errors import ConfigError, DataError, ModelError, unknown
 from mtft.losses import consistency, folded_cross_entropy
-from mtft.model import MultiTaskModel, build_model, place
+from mtft.model import MultiTaskModel, build_model, encoder_family, place
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.surgery import Surgery, checked
@@ -65,7 +65,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
     for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
         if part:  # before anything is read
-            services.registry.make(kind, part)
+            services.registry.load(kind, part)
     device, products = machine(config)
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
@@ -73,7 +73,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     warn_of_faults(sources, tasks, data_dir, services.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
-    encoder = load_encoder(directory, **dropouts(config))
+    encoder = encoder_family(directory, services.registry).load(directory, **dropouts(config))
     encoder_length = encoder.config.positions
     if config.max_length is not None and config.max_length > encoder_length:
         raise ConfigError(f"--max-length is {config.max_length}; the model has {encoder_length} positions")
@@ -98,7 +98,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
 
 def surgery_method(name: str, registry: Registry) -> Surgery:
     """Return a surgery method, whose weights are checked."""
-    return checked(name, registry.make("surgery", name))
+    return checked(name, registry.load("surgery", name))
 
 
 def chosen_parts(config: Options) -> list[str]:

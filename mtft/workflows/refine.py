@@ -161,7 +161,8 @@ class Refinement:
                 calibration,
                 note,
             )
-            save_with_probe(self.out.model, self.trained, self.services.origins(self.trained.tasks), card)
+            origins = self.services.origins(self.trained.tasks, self.trained.model.encoder.family)
+            save_with_probe(self.out.model, self.trained, origins, card)
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
             self.features.clear()
             self.out.write_summary(self._summary(after, kept, calibration))

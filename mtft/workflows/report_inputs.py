@@ -146,6 +146,8 @@ class _Reader:
 
     def _selected(self, manifest: Record) -> tuple[Part, ...]:
         path = self.run / "model" / "mask.safetensors"
+        if "plugin" in manifest["base"]:
+            raise ModelError("what was selected per layer is drawn for BERT alone")
         mask = load_mask(path, total=manifest["total"])
         try:
             return tuple(selected_parts(mask, manifest["base"]["encoder"]))

@@ -144,14 +144,14 @@ def _activations(
     prepared: Prepared, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
 ) -> int:
     """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
-    config = prepared.model.encoder.config
+    config, kind = prepared.model.encoder.config, type(prepared.model.encoder)
     worst: dict[object, tuple[int, list[int], str]] = {}
     for task in prepared.tasks:
         cost, lengths = heaviest(config, tables[task.name], batches(), budget)
         worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
     tasks = {task.name: task for task in prepared.tasks}
     chosen = [(tasks[name], lengths) for _, lengths, name in worst.values() if lengths]
-    return max((activation_bytes(config, task, lengths, **how) for task, lengths in chosen), default=0)
+    return max((activation_bytes(config, task, lengths, kind=kind, **how) for task, lengths in chosen), default=0)
 
 
 def fit(

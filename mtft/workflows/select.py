@@ -70,14 +70,13 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     if group.first:
         scores = 4 * len(prepared.encoder) * scores_held(config)
         check_room(path, [count_selected(config.keep, len(prepared.encoder)), *[scores] * (1 if resume else 2)])
-    run = (
-        RunDirectory.reopen(part, config, writes=group.first)
-        if going_on
-        else RunDirectory.create(
-            part, config, "select", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
-            overwrite=True, writes=group.first,
+    if going_on:
+        run = RunDirectory.reopen(part, config, writes=group.first)
+    else:
+        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
+        run = RunDirectory.create(
+            part, config, "select", data_directory(config), facts, overwrite=True, writes=group.first
         )
-    )  # fmt: skip
     keeper = Keeper(
         config.checkpoint_every, config.max_time, f"go on with mtft select --resume {shlex.quote(str(path))}", group
     )
@@ -210,7 +209,7 @@ def _scores(
         start=(former[0], former[1]["position"]) if former else None,
         keep=keep,
     )
-    return checked(config.score, services.registry.make("score", config.score), scoring)
+    return checked(config.score, services.registry.load("score", config.score), scoring)
 
 
 def shares(flat: FlatParameters, indices: Tensor) -> tuple[dict[str, float], dict[str, float]]:
@@ -221,8 +220,8 @@ def shares(flat: FlatParameters, indices: Tensor) -> tuple[dict[str, float], dic
     layers: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, size, count in zip(flat.names, flat.sizes, counts, strict=True):
-        layer = re.match(r"layers\.\d+|[^.]+", name)
-        kind = re.sub(r"layers\.\d+\.", "", name)
+        layer = re.match(r"(?:.*?\.)?layers?\.\d+|[^.]+", name)
+        kind = re.sub(r"(?:.*?\.)?layers?\.\d+\.", "", name)
         for table, key in ((layers, layer.group() if layer else name), (kinds, kind)):
             table[key][0] += count
             table[key][1] += size

@@ -84,9 +84,14 @@ class Services:
             raise PluginError(f"{error}\n{plugin} gave it: tell its authors, or switch it off with "
                               f"MTFT_DISABLE_PLUGINS={plugin.name}") from error  # fmt: skip
 
-    def origins(self, tasks: Iterable[Task]) -> dict[str, dict[str, str]]:
-        """Name the plugin, distribution and version that each task came from."""
-        return {task.name: self._origin(task) for task in tasks}
+    def origins(self, tasks: Iterable[Task], encoder: str) -> dict[str, dict[str, str]]:
+        """Name the plugin, distribution and version that each task came from, and the encoder unless it is built in."""
+        found = {task.name: self._origin(task) for task in tasks}
+        plugin = self.plugins.get(self.registry.owner(f"encoder {encoder}"))
+        if plugin.name != BUILTIN.name:
+            origin = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+            found[f"encoder {encoder}"] = origin
+        return found
 
     def _origin(self, task: Task) -> dict[str, str]:
         """A declared task comes from settings, its head perhaps from a plugin."""

@@ -96,6 +96,6 @@ def follow(
 
     def maker(name: str) -> Callable[[], Tracker]:
         tracked = Tracked(path, command, json.loads(to_json(settings)), resumed)
-        return lambda: services.registry.make("tracker", name)(tracked)
+        return lambda: services.registry.load("tracker", name)(tracked)
 
     return Trackers({name: maker(name) for name in names}, services.notify)

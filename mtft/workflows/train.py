@@ -66,10 +66,10 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:
             check_machine(path, needed, memory, services.notify)
+        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
         run = RunDirectory.create(
-            path, config, "train", data_directory(config), {"plugins": services.needs(chosen_parts(config))},
-            overwrite=config.overwrite, writes=group.first,
-        )  # fmt: skip
+            path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
+        )
     if run.writes:
         run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
     keeper = Keeper(

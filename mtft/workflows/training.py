@@ -184,7 +184,8 @@ class Training:
         card = run_card(
             "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.data, self.calibration
         )
-        save_with_probe(self.run.model, self.trained, self.services.origins(self.tasks), card)
+        origins = self.services.origins(self.tasks, self.trained.model.encoder.family)
+        save_with_probe(self.run.model, self.trained, origins, card)
         values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
         self.run.write_predictions("dev", self.dev, values)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mtft.data.packing import SLACK, TokenBatch, make_blocks, micro_batches, pack
 from mtft.data.tokenization import TokenTable
+from mtft.testing.tiny import tiny_batch, tiny_encoder
 
 Sequence = tuple[list[int], list[int]]
 Part = tuple[TokenTable, list[int]]
@@ -174,3 +175,15 @@ def test_blocks_hold_every_token_once_and_mask_the_rest(lengths: list[int]) -> N
             assert bool(block.bias[:, 0, 0][~real].isneginf().all())
         place += block.count
     assert (place, start) == (len(lengths), sum(lengths))
+
+
+def test_padding_puts_every_token_in_its_place_and_back() -> None:
+    encoder = tiny_encoder()
+    batch = tiny_batch(encoder, (3, 1, 5))
+    padded = batch.pad(batch.ids, fill=-1)
+    assert padded.shape == (3, 5)
+    assert [row[row >= 0].tolist() for row in padded] == [part.tolist() for part in batch.ids.split(batch.lengths)]
+    assert (padded >= 0).sum(1).tolist() == [1, 3, 5]
+    rows = torch.randn(9, 4)
+    assert torch.equal(batch.unpad(batch.pad(rows)), rows)
+    assert torch.equal(batch.pad(rows), batch.padded(rows)[0])

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import RobertaProcessing
 
 from mtft.data.readers import read_rows
 from mtft.data.tokenization import Tokenizer, TokenTable, Truncation, load_tokenizer
@@ -70,6 +74,26 @@ def assert_parity(tokenizer: Tokenizer, oracle: Any, rows: Sequence[tuple[str, .
 
 
 # ---- Parity with transformers on the real vocabulary
+
+
+def test_special_tokens_are_those_of_the_tokenizer_where_they_are_not_bert_s() -> None:
+    """RoBERTa: <s> a </s></s> b </s>, byte pieces, and cutting leaves room for all of them."""
+    pieces = ["<s>", "<pad>", "</s>", *sorted(ByteLevel.alphabet())]
+    fast = FastTokenizer(BPE({piece: place for place, piece in enumerate(pieces)}, []))
+    fast.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    fast.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer = Tokenizer(fast)
+    rows = [("ab",), ("ab", "c"), ("abcdefgh", "ijklmnop")]
+    table, truncation = tokenizer.table(rows, apart=False, max_length=10)
+    found = [table.ids[a:b].tolist() for a, b in pairwise(table.offsets.tolist())]
+    expected = [fast.encode(*row).ids for row in rows[:2]]
+    assert found[:2] == expected
+    assert (len(found[2]), found[2][0], found[2][-1], found[2].count(2)) == (10, 0, 2, 3)
+    assert truncation.cut == (2,)
+    assert (tokenizer.cls, tokenizer.sep) == (0, 2)
+    fast.post_processor = None
+    with pytest.raises(ModelError, match=r"no token '\[CLS\]', and adds no special tokens of its own"):
+        Tokenizer(fast)
 
 
 def test_single_texts_equal_transformers(tokenizer: Tokenizer, oracle: Any) -> None:

@@ -162,6 +162,28 @@ def test_a_score_of_another_shape_is_refused(train):
     assert "where one number per encoder weight" in done.err
 
 
+def test_hook_mtft_encoders(train, tiny_model, tmp_path):
+    """An architecture of a plugin is counted, trained and loaded; without the plugin the run says what to install."""
+    half = tmp_path / "half"
+    shutil.copytree(tiny_model, half)
+    config = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps({**config, "model_type": "halfbert"}))
+    run, _ = train("--model", half)
+    assert plugins_of(run) == {"some-parts": {"version": "2.1", "gives": ["encoder halfbert"]}}
+    trained = load_model(run / "model", build_registry())
+    assert len(trained.model.encoder.layers) == 1
+    assert cli("eval", run, "--sample", "--json").json["tasks"]["sst"]["n"] == 60
+    counted = [cli("count-params", "--tasks", "sst", "--model", each, "--json").json for each in (half, tiny_model)]
+    assert counted[0]["encoder"]["stored"] == len(trained.encoder) < counted[1]["encoder"]["stored"]
+    done = cli("eval", run, "--sample", MTFT_DISABLE_PLUGINS="all")
+    assert done.code == 2
+    assert "its encoder came from some-parts 2.1, which is not installed or does not load" in done.err
+    assert "run: pip install some-parts==2.1" in done.err
+    (half / "config.json").write_text(json.dumps({**config, "model_type": "halfbrt"}))
+    _, done = train("--model", half, out="no", code=2)
+    assert "model_type: unknown encoder 'halfbrt'; did you mean 'halfbert'? (allowed: bert, halfbert)" in done.err
+
+
 def same(first, second):
     """Tell whether two runs have the same bytes, files of times, settings and environment apart."""
     apart = ("config.toml", "environment.json", "times.jsonl")

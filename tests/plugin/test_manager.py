@@ -19,7 +19,7 @@ from mtft.testing.conformance import assert_task_conforms, check_plugin
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-HOOKS = ("mtft_heads", "mtft_scores", "mtft_sources", "mtft_surgery", "mtft_tasks")
+HOOKS = ("mtft_encoders", "mtft_heads", "mtft_scores", "mtft_sources", "mtft_surgery", "mtft_tasks")
 
 
 def found(names=("name", "status")):
