@@ -20,7 +20,7 @@ BREACHES = {
     "head": (
         GOOD.replace("replace(SST, name=name,", "replace(SST, name=name, head='mtft.heads:nothing',"),
         "task good: head",
-        "its head cannot be built",
+        "building its head failed",
     ),
     "torch": (f"import torch\n{GOOD}", "imports little", "loading it imports torch"),
     "network": (
