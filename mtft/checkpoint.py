@@ -20,7 +20,6 @@ from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.digests import check_digests, write_digests
 from mtft.encoder.directory import find_model
-from mtft.encoder.family import Family
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
 from mtft.files import (
@@ -144,7 +143,7 @@ def load_model(
     name = base or manifest["base"]["name"]
     found = find_base(directory, name)
     tokenizer = load_tokenizer(found)
-    encoder = _family(directory, manifest, found, registry).load(
+    encoder = encoder_family(found, registry, manifest["base"].get("plugin")).load(
         found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS}
     )
     flat = FlatParameters(encoder)
@@ -175,16 +174,6 @@ def load_model(
         head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
     place(trained.model, flat, torch.device(device), product_type)
     return trained
-
-
-def _family(directory: Path, manifest: Mapping[str, Any], base: Path, registry: Registry) -> Family:
-    """Return what makes the encoder of a model; the error says where it came from if that is not here."""
-    try:
-        return encoder_family(base, registry)
-    except ModelError as error:
-        plugin = manifest["base"].get("plugin", {})
-        where = f"{directory}: its encoder came from {not_here(plugin.get('distribution'), plugin.get('version'))}; "
-        raise CheckpointError(f"{where if plugin else ''}{error}") from None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import EncoderConfig, EncoderOutput, SharedEncoder
 from mtft.encoder.directory import model_type
 from mtft.encoder.family import BERT, Family
-from mtft.errors import ModelError, PluginError, strangers, unknown
+from mtft.errors import ModelError, PluginError, not_here, strangers, unknown
 from mtft.optimization.flat import FlatParameters
 from mtft.seeding import seeded
 from mtft.tasks.registry import Registry
@@ -71,13 +71,19 @@ def shown(value: object) -> str:
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
-def encoder_family(directory: Path, registry: Registry) -> Family:
-    """Return what makes an encoder of a model directory; ModelError if no plugin knows its architecture."""
+def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str] | None = None) -> Family:
+    """Return what makes an encoder of a model directory.
+
+    ModelError if no plugin knows its architecture; it says how to get `origin`, from which a run's encoder came.
+    """
     kind, known = model_type(directory), registry.parts.get("encoder", {})
     if kind == "bert":  # needs no plugin
         return BERT
     if kind not in known:
         problem = f"{directory / 'config.json'}: model_type: {unknown('encoder', kind, known)}"
+        if origin:
+            where = not_here(origin.get("distribution"), origin.get("version"))
+            problem = f"its encoder came from {where}; {problem}"
         raise ModelError("; ".join([problem, *registry.absent]))
     family: Family = registry.load("encoder", kind)
     return family

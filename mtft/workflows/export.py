@@ -74,6 +74,9 @@ def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
 
 def export_onnx(path: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> ExportResult:
     """Write a graph, beside it what to know of it as JSON, and with int8 a smaller one."""
+    family = trained.model.encoder.family
+    if family != "bert":
+        raise ConfigError(f"--format: onnx takes encoders of the family 'bert' alone, not {family!r}")
     about = describe(trained)
     with _removed_on_error(path) as temporary:
         write_onnx(temporary, trained, about)
