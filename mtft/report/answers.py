@@ -33,6 +33,8 @@ def answer_figures(task: TaskRecord) -> Iterator[Figure]:
         f"Expected calibration error {number(reliability.ece)}. On the dashed line the model is as often right as "
     )
     caption += "it is sure; below it, it is too sure."
+    if math.isfinite(task.temperature):
+        caption += f" Probabilities are read at temperature {number(task.temperature)}, fitted on dev."
     drawing = reliability_chart(f"Reliability of {task.name}", reliability)
     yield Figure("reliability", drawing, caption, _bins(reliability, task.name))
     yield _confusion(task, found)

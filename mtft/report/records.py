@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,17 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class TaskRecord:
-    """One task of a run: its primary metric, all dev metrics, how its output reads, and its predictions."""
+    """One task of a run: its primary metric, all dev metrics, how its output reads, and its predictions.
+
+    `temperature` is what its probabilities were read at, nan without one.
+    """
 
     name: str
     metric: str
     dev: Mapping[str, float]
     labels: tuple[str, ...]
     predictions: Predictions | None
+    temperature: float = math.nan
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -104,6 +104,7 @@ class _Reader:
         metrics = _mapping(summary.get("tasks"))
         last = {name: scores for record in epochs for name, scores in record["dev"].items()}
         outputs = {entry["name"]: entry["output"] for entry in manifest.get("tasks", [])}
+        temperatures = {entry["name"]: entry.get("temperature") for entry in manifest.get("tasks", [])}
         named = config.get("tasks")
         names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list | dict) else [])
         found = {}
@@ -117,7 +118,8 @@ class _Reader:
             predictions = self._try(partial(self._predictions, name, environment), None)
             if predictions and (self.half != "all" or config.get("dev_split") == "half"):
                 dev = _rescored(dev, predictions)
-            found[name] = TaskRecord(name, str(metrics.get(name, next(iter(dev), ""))), dev, labels, predictions)
+            metric = str(metrics.get(name, next(iter(dev), "")))
+            found[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
         return found
 
     def _predictions(self, task: str, environment: Record) -> Predictions | None:

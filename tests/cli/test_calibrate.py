@@ -79,6 +79,14 @@ def test_eval_and_predict_apply_it_and_say_so(calibrated: Path, trained_run: Pat
     assert ours.lines[0]["sst"]["probabilities"] != theirs.lines[0]["sst"]["probabilities"]
 
 
+def test_a_report_says_so(calibrated: Path, trained_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    for run, times in ((calibrated, 2), (trained_run, 0)):
+        assert cli("report", run, "--out", tmp_path / f"{times}.html", "--resamples", "10").code == 0
+        page = (tmp_path / f"{times}.html").read_text(encoding="utf-8")
+        assert page.count("Probabilities are read at temperature") == times
+
+
 def test_with_a_half_that_chooses_the_other_half_measures(tiny_model: Path, tmp_path: Path) -> None:
     arguments = ("--tasks", "quora", *FEW, "--model", tiny_model, "--calibrate", "--dev-split", "half")
     done = cli("train", *arguments, "--out", tmp_path / "run")
