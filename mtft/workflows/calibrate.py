@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtft.calibration import can_calibrate, fit_temperature, negative_log_likelihood
+from mtft.calibration import HIGHEST, LOWEST, can_calibrate, fit_temperature, negative_log_likelihood
 from mtft.config.groups import DevOptions
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
@@ -29,8 +29,10 @@ class Calibrated:
     def __str__(self) -> str:
         before, after = self.found["before"], self.found["after"]
         where = "" if self.found["held_out"] else ", the rows that it was fitted on"
+        temperature = self.found["temperature"]
+        limit = " (the limit)" if temperature in (LOWEST, HIGHEST) else ""
         return (
-            f"{self.task.name}: temperature {self.found['temperature']:.3g}: calibration error {before['ece']:.4f} -> "
+            f"{self.task.name}: temperature {temperature:.3g}{limit}: calibration error {before['ece']:.4f} -> "
             f"{after['ece']:.4f}, NLL {before['nll']:.4f} -> {after['nll']:.4f} (n={self.found['n']:,}{where})"
         )
 
