@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mtft.bundle import model_directory
 from mtft.checkpoint import load_model
 from mtft.config.groups import Options
 from mtft.config.load import Loaded, load
@@ -50,12 +51,14 @@ def evaluate(run: str | Path, *, notify: Notify = silent, **settings: Any) -> ev
 
 
 class Model:
-    """A finished run, loaded once, that answers as `mtft predict` does."""
+    """A finished run or a bundle, loaded once, that answers as `mtft predict` does."""
 
     def __init__(self, run: str | Path, *, notify: Notify = silent, **settings: Any) -> None:
         loaded = _settings(PredictConfig, settings)
         self._config, self._notify, place = loaded.config, notify, machine(loaded.config)
-        self._trained = load_model(Path(run) / "model", _services(loaded, notify).registry, loaded.config.model, *place)
+        registry = _services(loaded, notify).registry
+        with model_directory(Path(run)) as directory:
+            self._trained = load_model(directory, registry, loaded.config.model, *place)
         names = loaded.config.tasks
         self._every = names == ("all",)
         self._tasks = evaluating.chosen_tasks(Path(run), self._trained, () if self._every else names)

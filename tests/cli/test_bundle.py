@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import pytest
 from commands import cli, digests
 
 from mtft.bundle import REQUIRED, unpack
+from mtft.digests import check_digests
 from mtft.errors import CheckpointError
+from mtft.library import Model
 
 TEXTS = "A joy.\nNo, not that again.\n"
 
@@ -38,6 +41,8 @@ def test_commands_take_it_in_place_of_a_run(bundle: Path, trained_run: Path) -> 
     assert cli("eval", bundle, *options).json == cli("eval", trained_run, *options).json
     ours, theirs = (cli("predict", run, "--tasks", "sst", stdin=TEXTS) for run in (bundle, trained_run))
     assert ours.lines == theirs.lines
+    model = Model(bundle, tasks=["sst"])
+    assert model.predict(TEXTS.splitlines()) == theirs.lines
     assert cli("count-params", bundle, "--json").json == cli("count-params", trained_run, "--json").json
 
 
@@ -125,6 +130,27 @@ def test_what_is_not_a_bundle_is_refused(edit: Edit, said: str, bundle: Path, tm
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert str(target) in done.err
+
+
+def test_any_damage_is_an_error_that_names_the_file(bundle: Path, tmp_path: Path) -> None:
+    whole, target = bundle.read_bytes(), tmp_path / "damaged.mtft"
+    generator = random.Random(0)
+    ends = [*range(200), *range(len(whole) - 900, len(whole))]  # most of what zip itself needs
+    for number in range(150):
+        data = bytearray(whole)
+        for place in generator.sample(ends, generator.randint(1, 4)):
+            data[place] = generator.randrange(256)
+        target.write_bytes(data[: generator.randrange(len(whole))] if number % 5 == 0 else data)
+        shutil.rmtree(tmp_path / "model", ignore_errors=True)
+        refused = ""
+        try:
+            unpack(target, tmp_path / "model")
+        except CheckpointError as error:
+            refused = str(error)
+        if refused:
+            assert str(tmp_path) in refused
+        else:
+            check_digests(tmp_path / "model")
 
 
 def test_a_damaged_run_becomes_no_bundle(trained_run: Path, tmp_path: Path) -> None:
