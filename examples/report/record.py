@@ -87,7 +87,9 @@ def read_outputs(place: Path) -> dict[str, Array]:
 def read_truth(registry: Registry, task: str, data_dir: Path) -> Truth:
     """Read the labels of a task's dev rows, those without a label left out as in training."""
     source = registry.task(task).source
-    examples, _ = usable_examples(read_split(source.name, "dev", source.reader, data_dir), skip_bad_rows=False)
+    examples, _ = usable_examples(
+        read_split(source.name, "dev", source.reader, data_dir, source.texts), skip_bad_rows=False
+    )
     rows = [example for example in examples if example.target is not None]
     return Truth(tuple(row.id for row in rows), np.array([row.target for row in rows], np.float32).astype(float))
 

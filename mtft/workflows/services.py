@@ -50,7 +50,7 @@ class Services:
         """Name the distributions, beside mtft, that give these tasks, sources and parts ("surgery NAME")."""
         found: dict[str, dict[str, Any]] = {}
         for name in names:
-            owner = self.registry.owner(name)
+            owner = self.registry.owners.get(name, OWNER)  # a task that a model declares itself is in no registry
             if owner not in (OWNER, BUILTIN.name):
                 plugin = self.plugins.get(owner)
                 entry = found.setdefault(plugin.distribution, {"version": plugin.version, "gives": []})
