@@ -179,6 +179,13 @@ class Lock:
         self._file.close()
 
 
+def clear_lock(directory: Path) -> None:
+    """Remove the lock that a killed process left, where that is allowed; CheckpointError if a process has it."""
+    if (directory / ".lock").exists():
+        with suppress(OSError):
+            Lock(directory).release()
+
+
 def lock_holder(directory: Path) -> str | None:
     """Return the number of the process that has a directory for itself, None if none has."""
     try:

@@ -10,9 +10,15 @@ import pytest
 
 from mtft.errors import CheckpointError
 from mtft.files import (
+    Lock,
     append_json_line,
+    clear_lock,
+    current_directory,
+    lock_holder,
     read_json,
     read_json_lines,
+    recover_directory,
+    remove_directory,
     replaced_directory,
     write_bytes,
     write_json,
@@ -152,3 +158,63 @@ def test_the_former_directory_outlives_a_crash_between_the_two_renames(tmp_path:
     with pytest.raises(RuntimeError, match="halfway"), replaced_directory(path):
         raise RuntimeError("halfway")
     assert names(path) == ["first"]
+
+
+def test_the_content_is_found_between_the_two_renames_and_nothing_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    assert current_directory(path) == path
+    (tmp_path / ".model.old").mkdir()
+    (tmp_path / ".model.new").mkdir()
+    assert current_directory(path) == tmp_path / ".model.old"
+    assert names(tmp_path) == [".model.new", ".model.old"]
+    path.mkdir()
+    assert current_directory(path) == path
+
+
+def test_a_removed_directory_is_gone_and_what_a_crash_left_of_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "mask.part"
+    for _ in range(2):
+        path.mkdir()
+        fill(path, "first")
+        remove_directory(path)
+        assert names(tmp_path) == []
+    (tmp_path / ".mask.part.gone").mkdir()
+    fill(tmp_path / ".mask.part.gone", "half")
+    recover_directory(path)
+    assert names(tmp_path) == []
+
+
+def test_a_lock_has_one_holder_and_another_after_it(tmp_path: Path) -> None:
+    assert lock_holder(tmp_path) is None
+    lock = Lock(tmp_path)
+    assert lock_holder(tmp_path) == str(os.getpid())
+    with pytest.raises(CheckpointError, match=rf"in use by another process \({os.getpid()}\)"):
+        Lock(tmp_path)
+    lock.release()
+    assert names(tmp_path) == []
+    (tmp_path / ".lock").write_text("1\n")  # of a process that was killed
+    assert lock_holder(tmp_path) is None
+    clear_lock(tmp_path)
+    assert names(tmp_path) == []
+    clear_lock(tmp_path)
+    lock = Lock(tmp_path)
+    with pytest.raises(CheckpointError, match="in use by another process"):
+        clear_lock(tmp_path)
+    lock.release()
+
+
+def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The holder lets go, file and all, after this process has opened it and before it has locked it."""
+    taken, tries = Lock._taken, []
+
+    def late(lock: Lock) -> bool:
+        tries.append(lock)
+        if len(tries) == 1:
+            (tmp_path / ".lock").unlink()
+        return taken(lock)
+
+    monkeypatch.setattr(Lock, "_taken", late)
+    lock = Lock(tmp_path)
+    assert len(tries) == 2
+    assert lock_holder(tmp_path) == str(os.getpid())
+    lock.release()

@@ -16,7 +16,7 @@ from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import apply, scores
-from mtft.files import read_json
+from mtft.files import clear_lock, read_json
 from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
@@ -64,6 +64,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
         if is_finished(resume):
             if text := changed.get("epochs") or changed.get("patience"):
                 raise ConfigError(f"--resume: {resume} has finished; {text}: cannot change any more")
+            clear_lock(resume)
             services.notify(f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
             return RefineResult(resume, summary["before"], summary["dev"], tuple(summary["kept"]))

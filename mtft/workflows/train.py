@@ -13,6 +13,7 @@ from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError
+from mtft.files import clear_lock
 from mtft.machine import release
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.storage import check_room
@@ -43,6 +44,8 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
             check_plugins(path, services)
             check_settings(path, config, services.notify)
         if group.any(group.first and _is_finished(path, config)):
+            if group.first:
+                clear_lock(path)
             services.notify(f"{path} has finished: nothing is left to do")
             return finished(path)
     if group.first:

@@ -38,6 +38,7 @@ def stopped(stopped_once: Path, here: Path) -> Path:
 def test_a_finished_run_stays_as_it_is_and_says_so(tiny_model: Path, here: Path) -> None:
     first = cli("train", "--tasks", "sts", "--model", tiny_model, *FEW, "--out", "run", "--json")
     before = contents(here / "run")
+    (here / "run" / ".lock").write_text("1\n")  # it was killed when all was done
     again = cli("train", "--resume", "run", "--json")
     assert again.json == first.json
     assert "run has finished: nothing is left to do" in again.err
@@ -81,6 +82,18 @@ def test_a_damaged_file_is_named(name: str, stopped: Path) -> None:
     done = cli("train", "--resume", stopped)
     assert done.code == 2
     assert Path(name).name in done.err
+
+
+@pytest.mark.parametrize("part", ["model", "state", "predictions"])
+def test_a_crash_between_two_renames_loses_nothing(part: str, stopped: Path, tiny_model: Path, here: Path) -> None:
+    """The former part has another name then: it is read all the same, and a resume puts it back."""
+    (stopped / part).rename(stopped / f".{part}.old")
+    shutil.copytree(stopped / f".{part}.old", stopped / f".{part}.new")
+    assert cli("verify", stopped).code == 0
+    assert cli("eval", stopped, "--sample").code == 0
+    assert cli("train", "--resume", stopped).code == 0
+    assert cli(*TRAIN, "--model", tiny_model, "--out", here / "whole").code == 0
+    assert contents(stopped) == contents(here / "whole")
 
 
 def test_what_is_no_run_is_refused(here: Path) -> None:
