@@ -27,7 +27,7 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     """Print the report's Table 1 from finished runs: dev scores, stored and tunable parameters, bytes.
 
     Each group covers the tasks with one run or with several. Differences are against the first group, with
-    95 % paired-bootstrap intervals over the same dev examples.
+    95 % paired-bootstrap intervals over the same dev examples; a sentence for each says what it is worth.
 
     \b
     Example:
@@ -69,6 +69,8 @@ def _render(result: Comparison) -> None:
     sizes = [column.base_bytes for column in result.columns]
     rows.append(["bytes of base models", *("not at hand" if size is None else f"{size:,}" for size in sizes)])
     table(["", *(column.name for column in result.columns)], rows)
+    for sentence in result.verdicts:
+        click.echo(sentence)
 
 
 def _score(column: Column, task: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic.fields import FieldInfo
 
 from mtft.config.open import Open
-from mtft.config.values import Duration, Names, NamesOrNone, Period
+from mtft.config.values import Duration, Names, NamesOrNone, Period, Weights
 
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
@@ -188,6 +188,17 @@ class SamplingOptions(Options):
         "proportional",
         description="rows of an epoch: every row once; tasks by the square root of their size; or annealed from the "
         "first to the last epoch",
+    )
+
+
+class ScalingOptions(Options):
+    """How much each task counts in a step."""
+
+    loss_scale: Literal["none", "log"] = Field(
+        "none", description="what gradients are of: the tasks' losses, or their logarithms, which all count alike"
+    )
+    task_weights: Weights = Field(
+        {}, description="factors of single tasks' gradients, as in sst=2 (others 1; a share of the step's rate)"
     )
 
 

@@ -28,6 +28,7 @@ from mtft.config.groups import (
     Rate,
     RunOptions,
     SamplingOptions,
+    ScalingOptions,
     Schedule,
     SelectionOptions,
     ShareOptions,
@@ -37,7 +38,7 @@ from mtft.config.groups import (
 )
 from mtft.config.open import Open
 from mtft.config.presets import PRESETS, REFINE_PRESETS
-from mtft.config.values import CacheSize, Limits, Names, Rates, Rule, Size
+from mtft.config.values import Averaging, CacheSize, Limits, Names, Rates, Rule, Size
 
 
 class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
@@ -52,6 +53,7 @@ class TrainConfig(
     LossOptions,
     DevOptions,
     OptimizationOptions,
+    ScalingOptions,
     SamplingOptions,
     BatchOptions,
     SelectionOptions,
@@ -73,6 +75,11 @@ class TrainConfig(
     max_steps: int | None = Field(None, ge=1, description="steps after which training stops (default: no limit)")
     max_memory: Size | None = Field(
         None, description="most memory, as in 3G (bytes, K, M, G); smaller micro-batches are used until training fits"
+    )
+    average: Averaging = Field(
+        "none",
+        description="values to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or swa:SHARE "
+        "(plain mean of the steps after this share of them)",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of encoder activations dropped in training")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="share of head activations dropped in training")

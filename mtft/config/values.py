@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -51,12 +51,13 @@ def _pairs(value: Any, form: str) -> dict[str, float]:
     return found
 
 
-def _rates(value: Any) -> dict[str, float]:
-    rates = _pairs(value, "task=rate, as in sst=5e-8")
-    for name, rate in rates.items():
-        if rate <= 0:
-            raise ValueError(f"the rate of {name!r} is {rate:g}, not a number > 0")
-    return rates
+def _positive(value: Any, what: str, example: str) -> dict[str, float]:
+    """Read numbers above 0 by task; `what` they are."""
+    numbers = _pairs(value, f"task={what}, as in {example}")
+    for name, number in numbers.items():
+        if number <= 0:
+            raise ValueError(f"the {what} of {name!r} is {number:g}, not a number > 0")
+    return numbers
 
 
 def _limits(value: Any) -> dict[str, float]:
@@ -128,6 +129,23 @@ def _cache(value: str) -> str:
     return value
 
 
+def averaging(text: str) -> tuple[Literal["ema", "swa"], float] | None:
+    """Return (kind, amount) of "ema:0.99" or "swa:0.5", None of "none"."""
+    kind, _, amount = text.partition(":")
+    if text == "none":
+        return None
+    if kind in ("ema", "swa") and re.fullmatch(r"0(\.[0-9]+)?", amount):
+        return kind, float(amount)  # type: ignore[return-value]
+    raise ValueError(
+        f"{text[:80]!r} is not none, ema:DECAY or swa:SHARE with a number from 0 to below 1, as in ema:0.99"
+    )
+
+
+def _averaging(value: str) -> str:
+    averaging(value)
+    return value
+
+
 def _rule(value: str) -> str:
     if value not in ("mean", "last") and not all(value.partition(".")):
         raise ValueError(f"{value!r} is not mean, last or task.metric, as in sts.pearson")
@@ -136,9 +154,11 @@ def _rule(value: str) -> str:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: () if value == "none" else _names(value))]
-Rates = Annotated[dict[str, float], BeforeValidator(_rates)]
+Rates = Annotated[dict[str, float], BeforeValidator(lambda value: _positive(value, "rate", "sst=5e-8"))]
+Weights = Annotated[dict[str, float], BeforeValidator(lambda value: _positive(value, "factor", "sst=2"))]
 Limits = Annotated[dict[str, float], BeforeValidator(_limits)]
 Rule = Annotated[str, AfterValidator(_rule)]
+Averaging = Annotated[str, AfterValidator(_averaging)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 CacheSize = Annotated[str, AfterValidator(_cache)]
 Duration = Annotated[str, AfterValidator(_duration)]

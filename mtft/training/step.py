@@ -18,6 +18,7 @@ from mtft.optimization.adamw import PackedAdamW, Rule
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.optimization.restriction import restrict
+from mtft.optimization.scaling import AS_THEY_ARE, Scaling
 from mtft.optimization.surgery import SURGERY, Surgery, changed, cosines, gram
 from mtft.seeding import torch_generator
 from mtft.training.diagnosis import not_finite_entries, not_finite_outputs, usable
@@ -62,6 +63,7 @@ class Stepper:
         surgery: str | Surgery = "pcgrad",
         weight_decay: float = 0.01,
         rule: Rule = "torch",
+        scaling: Scaling = AS_THEY_ARE,
         micro_batch_tokens: int = 2048,
         seed: int = 0,
         group: Group = ALONE,
@@ -72,7 +74,7 @@ class Stepper:
         self.sources = {source.name: source for source in sources}
         self.tasks = list(dict.fromkeys(source.task for source in sources))
         self.surgery = SURGERY[surgery] if isinstance(surgery, str) else surgery
-        self.budget, self.seed = micro_batch_tokens, seed
+        self.budget, self.seed, self.scaling = micro_batch_tokens, seed, scaling
         self.heads = {task: FlatParameters(model.heads[task]) for task in self.tasks}
         self.optimizers = {
             f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)
@@ -101,6 +103,7 @@ class Stepper:
         present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
         found = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
         losses = self._sum_over_processes(found)
+        self._scale(losses)
         self._check_finite(losses, rows, number)
         rated = self._update_encoder(len(present), rate, number)
         for task in present:
@@ -156,6 +159,13 @@ class Stepper:
                 *(f"head {name}" for name in not_finite_entries(self.heads[task], slice(None), gradients[1])),
             ]
             raise NotFiniteError(f"step {number + 1}: {what} ({'; '.join(found[:3])}); no weight was changed")
+
+    def _scale(self, losses: Mapping[str, float]) -> None:
+        """Multiply the tasks' gradients by their factors."""
+        for place, (task, loss) in enumerate(losses.items()):
+            if (factor := self.scaling.factor(task, loss)) != 1:
+                self.gradients[place].mul_(factor)
+                self.heads[task].grad.mul_(factor)
 
     def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
         """Merge the first rows of the gradient matrix and update the selection; return (cosines, change)."""

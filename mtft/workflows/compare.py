@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table: columns in the order given, each task's primary metric and number of examples."""
+    """The table: columns in the order given, each task's primary metric and number of examples.
+
+    `verdicts` say in a sentence per column and task what the difference from the first column is worth.
+    """
 
     metrics: dict[str, str]
     examples: dict[str, int]
     columns: tuple[Column, ...]
+    verdicts: tuple[str, ...]
 
 
 Predictions = tuple[list[str], Array, Array]
@@ -74,7 +79,24 @@ def compare(
         for name in groups
     )
     examples = {task.name: len(kept[first][task.name][0]) for task in tasks}
-    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns)
+    verdicts = tuple(
+        verdict(task, column.name, first, column.differences[task.name]) for column in columns[1:] for task in tasks
+    )
+    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, verdicts)
+
+
+def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:
+    """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
+    if not all(map(math.isfinite, (found.difference, found.low, found.high))):
+        return f"{task.name}: no difference can be told between {name} and {other}"
+    sign = 1 if metric(task.primary_metric).higher_is_better else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    better, worse = (name, other) if low > 0 else (other, name)
+    if low <= 0 <= high:
+        interval = f"({found.low:+.4f} to {found.high:+.4f})"
+        return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
+    low, high = sorted((abs(low), abs(high)))
+    return f"{task.name}: {better} is better than {worse} by {abs(found.difference):.4f} ({low:.4f} to {high:.4f})"
 
 
 def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:

@@ -26,12 +26,11 @@ from mtft.workflows.resources import (
     Memory,
     check_machine,
     count,
-    disk,
+    disk_needed,
     fit,
     make_plan,
     schedule,
     scored,
-    scores_held,
 )
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
@@ -84,17 +83,17 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, services):
         counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
-        return PlanResult(counts, disk(counts, scores_held(config)), missing=tuple(missing), free=free)
+        return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     mask = given_mask(config.mask, prepared, services) if config.mask else None
     counts = count(config, prepared, mask)
     config, memory = fit(config, prepared, dev, counts)
-    check_machine(path, disk(counts, scores_held(config)), memory, services.notify)
+    check_machine(path, disk_needed(config, counts), memory, services.notify)
     work = _work(config, prepared, dev)
     surgery = surgery_method(config.surgery, services.registry)
     seconds = _seconds(config, prepared, dev, counts, work, surgery)
-    return PlanResult(counts, disk(counts, scores_held(config)), memory, work, seconds, free=free)
+    return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
 def _missing(config: TrainConfig, services: Services) -> list[str]:

@@ -165,6 +165,7 @@ def fit(
     release()
     held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
     baseline = resident_bytes() - held if prepared.encoder.theta.device.type == "cpu" else 0
+    baseline += 4 * counts.tunable if config.average != "none" else 0
     found = memory(config, prepared, dev, counts, baseline)
     while config.max_memory is not None and found.peak > config.max_memory:
         smaller = found.micro_batch_tokens // 2
@@ -186,12 +187,20 @@ def scores_held(config: SelectConfig | TrainConfig) -> int:
     return 3 if config.combine == "normalised" else 2
 
 
-def disk(counts: ParameterCount, scores: int = 0) -> Disk:
-    """Return the bytes of what a training writes, small files aside; its selection keeps `scores` per weight."""
+def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
+    """Return the bytes of what a training with these settings writes."""
+    return disk(counts, scores_held(config), averaged=config.average != "none")
+
+
+def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False) -> Disk:
+    """Return the bytes of what a training writes, small files aside.
+
+    Its selection keeps `scores` numbers per weight; averages are kept with what they are of.
+    """
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
     rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
     mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
-    return Disk(mask + 4 * (chosen + heads), 12 * (chosen + heads), 4 * scores * total)
+    return Disk(mask + 4 * (chosen + heads), (16 if averaged else 12) * (chosen + heads), 4 * scores * total)
 
 
 def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:

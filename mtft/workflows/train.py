@@ -12,7 +12,7 @@ from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.distributed import Group
-from mtft.errors import CheckpointError, ConfigError
+from mtft.errors import CheckpointError, ConfigError, unknown
 from mtft.files import clear_lock
 from mtft.machine import release
 from mtft.selection.mask import Mask, load_mask, save_mask
@@ -21,7 +21,7 @@ from mtft.workflows.best import Best
 from mtft.workflows.count import count_run
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
-from mtft.workflows.resources import check_machine, count, disk, fit, scores_held
+from mtft.workflows.resources import check_machine, count, disk_needed, fit
 from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.select import choose
@@ -52,13 +52,16 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
+    for name in config.task_weights:
+        if name not in config.tasks:
+            raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     own = group.any(group.first and (path / MASK).is_file()) and going_on
     given = given_mask(config.mask, prepared, services) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
     agree(config, prepared, group)
-    needed = disk(counts, scores_held(config))
+    needed = disk_needed(config, counts)
     if going_on:
         if group.first:
             check_room(path, needed.files(going_on=True))

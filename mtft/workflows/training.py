@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtft.checkpoint import TrainedModel
 from mtft.config.schema import TrainConfig
+from mtft.config.values import averaging
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import MtftError
 from mtft.evaluation import apply, scores
 from mtft.machine import release
+from mtft.optimization.scaling import Scaling
 from mtft.parameters import ParameterCount
+from mtft.training.averaging import Averages
 from mtft.training.loop import EpochDone, StepDone, StepSkipped
 from mtft.training.loop import train as loop
 from mtft.training.state import load_state, save_state
@@ -74,8 +78,11 @@ class Training:
             trained.model, trained.encoder, prepared.sources, trained.selection,
             surgery=surgery_method(config.surgery, services.registry),
             weight_decay=config.weight_decay, rule=config.optimizer_rule,
+            scaling=Scaling(config.loss_scale, config.task_weights),
             micro_batch_tokens=config.micro_batch_tokens, seed=config.seed, group=services.group,
         )  # fmt: skip
+        kind = averaging(config.average)
+        self.averages = Averages(self.stepper, *kind, self.total) if kind else None
         self._restore()
 
     def run_to_end(self) -> TrainResult:
@@ -98,6 +105,8 @@ class Training:
 
     def _after_step(self, event: StepDone) -> None:
         result, self.steps = event.result, event.number
+        if self.averages:
+            self.averages.update(event.number)
         self.epoch.add(result)
         self.overall.add(result)
         record = {"step": event.number, "epoch": event.epoch, "lr": event.rate, "tokens": result.tokens}
@@ -116,8 +125,15 @@ class Training:
         self.services.notify(f"WARNING: {event.error}")
 
     def _after_epoch(self, event: EpochDone) -> None:
-        """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
+        """Judge what was trained, or its average, and save the state."""
         release()
+        with self.averages.applied() if self.averages else nullcontext():
+            self._judge(event)
+        self.epoch = Tally()
+        self._save_state()
+
+    def _judge(self, event: EpochDone) -> None:
+        """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
         dev: Scores = {}
         raw: dict[str, Any] = {}
         for task in self.tasks:
@@ -139,8 +155,6 @@ class Training:
         if better:
             self.best_scores = dev
             self._save(raw)
-        self.epoch = Tally()
-        self._save_state()
 
     def _save_state(self) -> None:
         """Save everything that the run needs to go on after what was done last."""
@@ -153,7 +167,9 @@ class Training:
             "calibration": self.calibration,
             "logs": self.run.logged(), "data": self.data, "settings": settings_digest(self.config),
         }  # fmt: skip
-        save_state(self.run.state, self.stepper.state(), position)
+        with self.averages.applied(False) if self.averages else nullcontext():
+            averages = self.averages.state() if self.averages else {}
+            save_state(self.run.state, {**self.stepper.state(), **averages}, position)
         self.run.log_time(saved=self.steps)
 
     def _restore(self) -> None:
@@ -165,6 +181,8 @@ class Training:
         tensors, position = self.services.group.of_first(*(found or ({}, None)))
         check_position(self.run.path, position, self.config, self.data)
         self.stepper.restore(tensors)
+        if self.averages:
+            self.averages.restore(tensors)
         self.run.cut_logs(position["logs"])
         self.epochs, self.steps, self.bad = position["epochs"], position["steps"], position["bad"]
         score, self.best.epoch, self.best.stale = position["best"].values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
     result = done.json
     assert done.err == ""
-    assert list(result) == ["metrics", "examples", "columns"]
+    assert list(result) == ["metrics", "examples", "columns", "verdicts"]
     assert result["metrics"] == {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
     assert result["examples"] == dict.fromkeys(TASKS, 60)
     assert result["columns"][0]["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
@@ -52,7 +53,8 @@ def test_a_table_for_people(single: dict[str, Path], trained_run: Path) -> None:
     assert header.split() == ["individual", "unified"]
     names = ["sst accuracy (n=60)", "quora accuracy (n=60)", "sts pearson (n=60)", "stored parameters"]
     names += ["tunable parameters", "bytes of model files", "bytes of base models"]
-    assert [line.split("  ")[0] for line in lines] == names
+    assert [line.split("  ")[0] for line in lines[: len(names)]] == names
+    assert [line.split(":")[0] for line in lines[len(names) :]] == list(TASKS)
     accuracy = summary(trained_run)["dev"]["sst"]["accuracy"]
     assert f"{accuracy:.4f} (" in lines[0]
     stored = [summary(run)["parameters"]["stored"] for run in (*single.values(), trained_run)]
@@ -116,3 +118,26 @@ def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model
     path.write_text(path.read_text().replace(str(tiny_model), "/no/such/place"))
     assert cli("compare", f"a={run}", *FAST, "--json").json["columns"][0]["base_bytes"] is None
     assert "not at hand" in cli("compare", f"a={run}", *FAST).out
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ((0.004, 0.001, 0.008), "sst: new is better than old by 0.0040 (0.0010 to 0.0080)"),
+        ((-0.004, -0.008, -0.001), "sst: old is better than new by 0.0040 (0.0010 to 0.0080)"),
+        ((0.004, -0.001, 0.008), "sst: no difference beyond noise between new and old (-0.0010 to +0.0080)"),
+        ((0.0, 0.0, 0.0), "sst: no difference beyond noise between new and old (+0.0000 to +0.0000)"),
+        ((0.004, math.nan, math.nan), "sst: no difference can be told between new and old"),
+    ],
+)
+@pytest.mark.parametrize("less", [False, True])
+def test_a_sentence_says_what_a_difference_is_worth(
+    difference: tuple[float, float, float], words: str, less: bool
+) -> None:
+    """Of a metric where less is better, the same numbers speak for the other."""
+    task = Task("sst", Classes(("a", "b")), None, metrics=("mse",) if less else ())  # type: ignore[arg-type]
+    found = verdict(task, "new", "old", PairedDifference(*difference))
+    if less and "is better" in words:
+        pair = ("new is better than old", "old is better than new")
+        words = words.replace(*(pair if pair[0] in words else pair[::-1]))
+    assert found == words

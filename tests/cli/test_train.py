@@ -365,3 +365,31 @@ def test_augmentation_without_a_row_is_left_out(tiny_model: Path, tmp_path: Path
     done = cli("train", *options, "--out", tmp_path / "run")
     assert done.code == 0
     assert "augmentation: none" in done.err
+
+
+def test_the_average_is_what_is_kept_and_scored(tiny_model: Path, tmp_path: Path) -> None:
+    given = ("train", "--tasks", "sst,sts", *FEW, "--lr", "0.01", "--model", tiny_model, "--quiet")
+    for name, average in (("last", "none"), ("mean", "swa:0")):
+        assert cli(*given, "--average", average, "--out", tmp_path / name).code == 0
+    heads = [(tmp_path / name / "model/heads.safetensors").read_bytes() for name in ("last", "mean")]
+    states = [(tmp_path / name / "state/tensors.safetensors").stat().st_size for name in ("last", "mean")]
+    assert heads[0] != heads[1]
+    assert states[0] < states[1]
+    found = cli("eval", tmp_path / "mean", "--sample", "--resamples", "0", "--json").json["tasks"]
+    for task, scores in summary(tmp_path / "mean")["dev"].items():
+        assert {name: each["value"] for name, each in found[task]["metrics"].items()} == scores
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--average", "ema:1", "'ema:1' is not none, ema:DECAY or swa:SHARE"),
+        ("--average", "ema", "'ema' is not none, ema:DECAY or swa:SHARE"),
+        ("--task-weights", "sst=0", "the factor of 'sst' is 0, not a number > 0"),
+        ("--task-weights", "sts=2,sst", "'sst' is not task=factor, as in sst=2"),
+        ("--task-weights", "sts=2", "--task-weights: unknown task of this run 'sts'"),
+    ],
+)
+def test_misuse_of_averages_and_factors_is_named(tmp_path: Path, option: str, value: str, words: str) -> None:
+    done = cli("train", "--tasks", "sst", *FEW, option, value, "--out", tmp_path / "r")
+    assert (done.code, words in done.err) == (2, True), done.err

@@ -17,6 +17,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_what_else_training_keeps_survives_a_kill(tiny_model: Path, here: Path) -> None:
+    train = (*TRAIN, "--average", "ema:0.9", "--sampling", "annealed", "--loss-scale", "log", "--task-weights", "sst=2",
+             "--train-share", "0.9", "--dev-split", "half", "--model", tiny_model)  # fmt: skip
+    code, operations = forked((*train, "--out", "whole"))
+    assert code == 0
+    assert forked((*train, "--out", "killed"), die_at=operations // 2)[0] is None
+    assert (here / "killed/state").exists()
+    assert cli("train", "--resume", "killed").code == 0
+    found, expected = contents(here / "killed"), contents(here / "whole")
+    found["config.toml"] = found["config.toml"].replace(b'"killed"', b'"whole"')
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+
+
 @pytest.fixture(scope="module")
 def stopped_once(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("stopped") / "run"

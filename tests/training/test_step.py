@@ -20,6 +20,7 @@ from mtft.encoder.bert import EncoderOutput
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
+from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import SURGERY, random_orders
 from mtft.seeding import torch_generator
 from mtft.training.step import NotFiniteError, Rows, Stepper
@@ -377,3 +378,34 @@ def test_a_gradient_whose_square_overflows_is_named_and_not_applied(selection: s
         stepper.step({name: EVERY[name] for name in TASKS}, RATE, 0)
     assert_same_bits(model.state_dict(), before)
     assert_same_bits(stepper.state(), state)
+
+
+# ---- How much each task counts
+
+
+def test_factors_multiply_the_gradients_of_encoder_and_heads() -> None:
+    """Against one step with all losses scaled beforehand: with `sum`, tasks that count as their loss says."""
+    losses = build(surgery="sum")[2].step(EVERY, RATE, 0).losses
+    scaling = Scaling("log", {"sts": 2.0})
+    _, _, stepper = build(surgery="sum", scaling=scaling)
+    stepper.step(EVERY, RATE, 0)
+    factors = {task: scaling.factor(task, loss) for task, loss in losses.items()}
+    scaled = [replace(source, loss=_times(source.loss, factors[source.task])) for source in SOURCES]
+    _, _, expected = build(surgery="sum", sources=scaled)
+    expected.step(EVERY, RATE, 0)
+    torch.testing.assert_close(stepper.gradients, expected.gradients, rtol=1e-4, atol=1e-7)
+    for task, head in stepper.heads.items():
+        torch.testing.assert_close(head.grad, expected.heads[task].grad, rtol=1e-4, atol=1e-7)
+    assert factors["sts"] != 1
+
+
+def _times(loss: Any, factor: float) -> Any:
+    return lambda outputs, targets: factor * loss(outputs, targets)
+
+
+def test_factors_of_one_keep_all_bits() -> None:
+    first, second = build(), build(scaling=Scaling("none", {"sst": 1.0}))
+    for number, rows in enumerate(BATCHES):
+        first[2].step(rows, RATE, number)
+        second[2].step(rows, RATE, number)
+    assert torch.equal(first[1].theta, second[1].theta)
