@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from commands import FEW, TASKS, cli, records, reseal, summary
 
+from mtft.outputs import Categorical
+from mtft.resampling import PairedDifference
+from mtft.tasks.task import Task
+from mtft.workflows.compare import verdict
+
 FAST = ("--resamples", "50")
 
 
@@ -135,7 +140,7 @@ def test_a_sentence_says_what_a_difference_is_worth(
     difference: tuple[float, float, float], words: str, less: bool
 ) -> None:
     """Of a metric where less is better, the same numbers speak for the other."""
-    task = Task("sst", Classes(("a", "b")), None, metrics=("mse",) if less else ())  # type: ignore[arg-type]
+    task = Task("sst", Categorical(("a", "b")), None, metrics=("mse",) if less else ())  # type: ignore[arg-type]
     found = verdict(task, "new", "old", PairedDifference(*difference))
     if less and "is better" in words:
         pair = ("new is better than old", "old is better than new")

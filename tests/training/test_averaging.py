@@ -66,7 +66,7 @@ def test_weights(amount: float, step: int, more: int) -> None:
 def test_applying_an_average_changes_nothing_but_inside(kind: Average, amount: float) -> None:
     flat, stepper, step = build()
     averages = Averages(stepper, kind, amount, STEPS)
-    for number in range(6):
+    for number in range(8):
         step(number)
         averages.update(number + 1)
     before, theta = values(stepper), flat.theta.clone()
