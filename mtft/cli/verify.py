@@ -26,7 +26,11 @@ def command(path: Path, loaded: Loaded[VerifyConfig], as_json: bool, quiet: bool
     Compares all files with the digests kept beside them, names those that are damaged, missing or foreign, checks
     the digest of the base model where that is found, and runs the saved probe again. A stopped run is checked as
     far as it goes; so is a mask file, and a bundle of `mtft export`. The exit code is 2 if anything is wrong.
-    """
+
+    \b
+    Example:
+      mtft verify runs/unified
+    """  # noqa: D301 - click reads the backspace
     from mtft.workflows.verify import verify
 
     with open_services(loaded, quiet=quiet) as services:
