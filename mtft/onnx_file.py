@@ -95,16 +95,15 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the exporter's notes about itself to itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the libraries' notes about themselves to themselves."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)
 
 
 def write_int8(path: Path, source: Path) -> None:
