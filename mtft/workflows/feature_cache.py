@@ -35,14 +35,16 @@ class FeatureCache:
     def add(self, name: str, table: TokenTable) -> TokenTable:
         """Return the table with its features, or as it is if they are not to be kept or do not fit."""
         size = feature_bytes(table, self.trained.model.encoder.config.hidden_size)
-        if self.setting == "off" or not self.chosen.setdefault(name, self._fits(name, size)):
+        if self.setting != "off" and name not in self.chosen:
+            self.chosen[name] = self._fits(name, size)
+        if self.setting == "off" or not self.chosen[name]:
             return table
         if not self._sizes:
             self.services.notify(f"encoding every text once, into {self.directory} until the heads are done")
         self._sizes[name] = size
-        self.directory.mkdir(exist_ok=True)
         key = feature_key(self.trained.model, self._weights, table)
         try:
+            self.directory.mkdir(exist_ok=True)
             return with_features(self.trained.model, table, self._path(name), key, self._watch(table))
         except OSError as error:
             self.chosen[name] = False
