@@ -23,6 +23,9 @@ except ImportError:  # Windows
 MOST = 1 << 30
 """Bytes of the largest text that is read: far above any log, far below what would fill the memory."""
 
+DEEPEST = 100
+"""Levels of a JSON document."""
+
 APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 """Append to a file, but to none that a link leads to."""
 
@@ -115,7 +118,7 @@ def check_tree(directory: Path) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; CheckpointError says what is wrong."""
     try:
-        value = json.loads(read_text(path))
+        value = _json(read_text(path))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -134,12 +137,24 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
+            records.append(_json(line))
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}:{number}: not JSON: {error}") from None
         if not isinstance(records[-1], dict):
             raise CheckpointError(f"{path}:{number}: not an object")
     return records
+
+
+def _json(text: str) -> Any:
+    """Read a document; one that is nested deeper than `DEEPEST` could not be written again."""
+    value = json.loads(text)
+    level: list[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return value
+    raise ValueError(f"nested deeper than {DEEPEST} levels")
 
 
 class Lock:

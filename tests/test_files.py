@@ -218,3 +218,15 @@ def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path, monkeypatch
     assert len(tries) == 2
     assert lock_holder(tmp_path) == str(os.getpid())
     lock.release()
+
+
+@pytest.mark.parametrize("depth", [99, 100, 101, 900, 100_000])
+def test_documents_that_are_nested_too_deeply_to_be_written_again_are_refused(depth: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"a":' * depth + "1" + "}" * depth)
+    for read in (read_json, read_json_lines):
+        if depth <= 100:
+            assert read(path)
+        else:
+            with pytest.raises(CheckpointError, match=r"nested deeper than 100 levels|recursion"):
+                read(path)

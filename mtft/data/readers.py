@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mtft.data.example import Example
 from mtft.errors import DataError
@@ -87,15 +88,20 @@ def column_twice(names: Sequence[str]) -> str:
     return ""
 
 
-def json_record(line: str) -> dict[str, str]:
-    """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
+def json_object(line: str) -> dict[str, Any]:
+    """Read one line of JSON Lines; ValueError says what is wrong."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise ValueError(f"found {type(record).__name__} where an object is needed")
-    row = {key: "" if value is None else str(value) for key, value in record.items()}
+    return record
+
+
+def json_record(line: str) -> dict[str, str]:
+    """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
+    row = {key: "" if value is None else str(value) for key, value in json_object(line).items()}
     try:
         "".join(row.values()).encode()
     except UnicodeEncodeError as error:

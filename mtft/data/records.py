@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from mtft.data.readers import MAX_FIELD, column_twice
+from mtft.data.readers import MAX_FIELD, column_twice, json_object
 from mtft.errors import DataError
 
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
@@ -107,12 +107,7 @@ def _readable(line: str) -> str:
 
 
 def _from_json(number: int, line: str, keys: Collection[tuple[str, ...]]) -> Record:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"found {type(record).__name__} where an object is needed")
+    record = json_object(line)
     texts = {key: record[key] for each in keys for key in each if key in record}
     name = record.get("id", number)
     if isinstance(name, list | dict) and sum(map(json.dumps(name).count, "[{")) > MAX_PARTS:
