@@ -18,12 +18,11 @@ from torch import Tensor
 
 from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.tokenization import Tokenizer, load_tokenizer
-from mtft.digests import check_digests, write_digests
+from mtft.digests import check_digests, check_tree, write_digests
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
 from mtft.files import (
-    check_tree,
     current_directory,
     read_json,
     replaced_directory,

@@ -32,6 +32,16 @@ class Digest:
 Digests = dict[str, Digest]
 
 
+def check_tree(directory: Path) -> None:
+    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone."""
+    home = directory.resolve()
+    for place in directory.rglob("*"):
+        if place.is_symlink() and not place.resolve().is_relative_to(home):
+            raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
+        if not place.is_file() and not place.is_dir():
+            raise CheckpointError(f"{place}: neither a file nor a directory")
+
+
 def digest(path: Path, size: int | None = None) -> Digest:
     """Return the digest of a file, or of its first `size` bytes; the file may be shorter than that."""
     found, left = hashlib.sha256(), size

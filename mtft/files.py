@@ -105,16 +105,6 @@ def read_text(path: Path, most: int = MOST) -> str:
     return content.decode("utf-8")
 
 
-def check_tree(directory: Path) -> None:
-    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone."""
-    home = directory.resolve()
-    for place in directory.rglob("*"):
-        if place.is_symlink() and not place.resolve().is_relative_to(home):
-            raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
-        if not place.is_file() and not place.is_dir():
-            raise CheckpointError(f"{place}: neither a file nor a directory")
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; CheckpointError says what is wrong."""
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,19 +36,22 @@ def train(*, notify: Notify = silent, **settings: Any) -> TrainResult:
     `notify` is told what the command would say. ConfigError names every setting that is wrong.
     """
     loaded = _settings(TrainConfig, settings)
-    return training.train(loaded.config, _services(loaded, notify))
+    with _served(loaded, notify) as served:
+        return training.train(loaded.config, served)
 
 
 def refine(run: str | Path, *, notify: Notify = silent, **settings: Any) -> refining.RefineResult:
     """Refine the heads of a run as `mtft refine` does."""
     loaded = _settings(RefineConfig, settings)
-    return refining.refine(Path(run), loaded.config, _services(loaded, notify))
+    with _served(loaded, notify) as served:
+        return refining.refine(Path(run), loaded.config, served)
 
 
 def evaluate(run: str | Path, *, notify: Notify = silent, **settings: Any) -> evaluating.EvalResult:
     """Score a run as `mtft eval` does."""
     loaded = _settings(EvalConfig, settings)
-    return evaluating.evaluate(Path(run), loaded.config, _services(loaded, notify))
+    with _served(loaded, notify) as served:
+        return evaluating.evaluate(Path(run), loaded.config, served)
 
 
 class Model:
@@ -56,9 +60,8 @@ class Model:
     def __init__(self, run: str | Path, *, notify: Notify = silent, **settings: Any) -> None:
         loaded = _settings(PredictConfig, settings)
         self._config, self._notify, place = loaded.config, notify, machine(loaded.config)
-        registry = _services(loaded, notify).registry
-        with model_directory(Path(run)) as directory:
-            self._trained = load_model(directory, registry, loaded.config.model, *place)
+        with _served(loaded, notify) as self._served, model_directory(Path(run)) as directory:
+            self._trained = load_model(directory, self._served.registry, loaded.config.model, *place)
         names = loaded.config.tasks
         self._every = names == ("all",)
         self._tasks = evaluating.chosen_tasks(Path(run), self._trained, () if self._every else names)
@@ -73,7 +76,8 @@ class Model:
         records = (Record(number, _texts(given), number) for number, given in enumerate(inputs, 1))
         chunk = self._config.batch_size
         results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)
-        return list(answers(results, self._config.on_error, self._notify))
+        with self._served.blaming():
+            return list(answers(results, self._config.on_error, self._notify))
 
 
 def _texts(given: str | Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
@@ -93,7 +97,11 @@ def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:
     return load(schema, preset=given.get("preset"), file=Path(file) if file else None, flags=rest)
 
 
-def _services(loaded: Loaded[Any], notify: Notify) -> Services:
+@contextmanager
+def _served(loaded: Loaded[Any], notify: Notify) -> Iterator[Services]:
+    """Give the services that settings ask for; an error in a plugin's code says whose it is."""
     origin = loaded.origins.get("declared", "")
     declared = getattr(loaded.config, "declared", {}) if origin else {}
-    return services(notify, declared=declared, place=origin.removeprefix("file "))
+    found = services(notify, declared=declared, place=origin.removeprefix("file "))
+    with found.blaming():
+        yield found

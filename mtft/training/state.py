@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mtft.checkpoint import write_tensors
-from mtft.digests import check_digests, write_digests
+from mtft.digests import check_digests, check_tree, write_digests
 from mtft.errors import CheckpointError
-from mtft.files import check_tree, read_json, recover_directory, replaced_directory, write_json
+from mtft.files import read_json, recover_directory, replaced_directory, write_json
 
 Tensors = dict[str, Tensor]
 FILES = ("tensors.safetensors", "position.json")

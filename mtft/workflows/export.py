@@ -16,7 +16,7 @@ from mtft.config.schema import ExportConfig
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError
-from mtft.evaluation import apply, scores
+from mtft.evaluation import apply, read_outputs, scores
 from mtft.files import replaced_file, write_json
 from mtft.onnx_file import apply_session, check_installed, open_session, write_int8, write_onnx
 from mtft.seeding import numpy_generator
@@ -169,7 +169,10 @@ def measure(path: Path, trained: TrainedModel, config: ExportConfig, services: S
         found[task.name] = {
             "n": len(data),
             "metric": task.primary_metric,
-            **{kind: scores(task, task.output.read(of), data.targets)[task.primary_metric] for kind, of in raw.items()},
+            **{
+                kind: scores(task, read_outputs(task, of), data.targets)[task.primary_metric]
+                for kind, of in raw.items()
+            },
             "difference": float(np.abs(raw["full"] - raw["int8"]).max()),
         }
     return {"dev": found}

@@ -15,7 +15,7 @@ from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import ConfigError, MtftError, unknown
-from mtft.evaluation import apply, scores
+from mtft.evaluation import apply, read_outputs, scores
 from mtft.files import clear_lock, read_json
 from mtft.storage import check_room
 from mtft.tasks.task import Task
@@ -148,7 +148,7 @@ class Refinement:
             self.trained.tasks, calibration = calibrate_all(
                 self.config, self.trained.tasks, raw, self.dev, self.services.notify
             )
-            values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
+            values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}
             self.out.write_predictions("dev", self.dev, values)
             note = f"Heads refined on a run called {self.origin.name}: {', '.join(kept) or 'none got better'}."
             card = run_card(
@@ -277,7 +277,7 @@ class Refinement:
         data = self.dev[task.name]
         raw = apply(self.trained.model, data.table, [task.name])[task.name]
         rows = in_half(data.ids, self.config.choosing, task.name)
-        return raw, scores(task, task.output.read(raw[rows]), data.targets[rows])
+        return raw, scores(task, read_outputs(task, raw[rows]), data.targets[rows])
 
     def _summary(self, after: Scores, kept: tuple[str, ...], calibration: dict[str, Any]) -> dict[str, object]:
         return {

@@ -15,10 +15,11 @@ import tomli
 from mtft.checkpoint import read_manifest, run_tasks
 from mtft.data.audit.splits import read_split
 from mtft.data.shares import Half, in_half
+from mtft.digests import check_tree
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, DataError, ModelError, MtftError
-from mtft.files import check_tree, read_json, read_json_lines, read_text
+from mtft.files import read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
 from mtft.report.figure import LARGEST, real
 from mtft.report.records import Predictions, Record, RunRecord, TaskRecord

@@ -14,7 +14,7 @@ from mtft.config.values import averaging
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.errors import MtftError
-from mtft.evaluation import apply, scores
+from mtft.evaluation import apply, read_outputs, scores
 from mtft.machine import release
 from mtft.optimization.scaling import Scaling
 from mtft.parameters import ParameterCount
@@ -140,7 +140,7 @@ class Training:
             self.keeper.stop_if_asked(self.steps, self._save_state)  # the epoch then ends after a resume
             data, rows = self.dev[task.name], self.judged[task.name]
             raw |= apply(self.trained.model, data.table, [task.name], group=self.services.group)
-            dev[task.name] = scores(task, task.output.read(raw[task.name][rows]), data.targets[rows])
+            dev[task.name] = scores(task, read_outputs(task, raw[task.name][rows]), data.targets[rows])
         self.epochs = event.epoch
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
@@ -204,7 +204,7 @@ class Training:
         )
         origins = self.services.origins(self.tasks, self.trained.model.encoder.family)
         save_with_probe(self.run.model, self.trained, origins, card)
-        values = {task.name: task.output.read(raw[task.name]) for task in self.trained.tasks}
+        values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}
         self.run.write_predictions("dev", self.dev, values)
 
     def _finish(self) -> TrainResult:

@@ -21,9 +21,10 @@ from planted import sst, write
 from safetensors.torch import load_file, save_file
 from soak import SOAK, record
 
+from mtft.digests import check_tree
 from mtft.encoder.pretrained import load_encoder
 from mtft.errors import CheckpointError, ModelError
-from mtft.files import MOST, Lock, append_json_line, check_tree, read_json, read_text
+from mtft.files import MOST, Lock, append_json_line, read_json, read_text
 
 PROMISE = "hostile files: code, links, bombs, names"
 

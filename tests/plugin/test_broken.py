@@ -7,6 +7,7 @@ from commands import cli
 from soak import record
 from strangers import BROKEN, PARTS
 
+import mtft
 from mtft.errors import DataError, PluginError, strangers
 
 TOLD = {
@@ -87,6 +88,18 @@ def test_an_answer_that_is_no_json_is_named(train):
     assert (done.code, done.out) == (2, "")
     assert "task 'silent': presenting its output failed: TypeError: " in done.err
     assert ADVICE in done.err
+
+
+def test_it_is_named_from_python_too(install, tiny_model, tmp_path):
+    install("broken", BROKEN)
+    few = {"data_dir": tmp_path, "model": str(tiny_model), "max_steps": 1, "batches": 1}
+    with pytest.raises(PluginError, match="source 'loss-raises': its loss failed") as caught:
+        mtft.train(tasks=["loss-raises"], out=tmp_path / "no", **few)
+    assert ADVICE in str(caught.value)
+    model = mtft.Model(mtft.train(tasks=["silent"], out=tmp_path / "run", **few).path)
+    with pytest.raises(PluginError, match="presenting its output failed") as caught:
+        model.predict(["a"])
+    assert ADVICE in str(caught.value)
 
 
 @pytest.mark.parametrize(
