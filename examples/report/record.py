@@ -20,7 +20,7 @@ from mtft.data.audit.splits import read_split, usable_examples
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import DataError
-from mtft.files import read_json, read_json_lines, replaced_directory, write_bytes, write_json
+from mtft.files import read_json, read_json_lines, replaced_directory, to_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.report.tables import spent
 from mtft.tasks.registry import Registry
@@ -67,7 +67,7 @@ def keep(run: Path, place: Path) -> None:
         kept = {key: value for key, value in config.items() if key not in PATHS}
         write_bytes(fresh / "config.toml", tomli_w.dumps(kept).encode())
         write_json(fresh / "record.json", record)
-        write_json(fresh / "outputs.json", outputs)
+        write_bytes(fresh / "outputs.json", (to_json(outputs) + "\n").encode())
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

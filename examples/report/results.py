@@ -44,11 +44,11 @@ class Book:
         self.plans, self.records, self.registry, self.data_dir, self.half = plans, records, registry, data_dir, half
         self._truth: dict[str, Truth] = {}
 
-    def results(self, rows: Sequence[Row], resamples: int) -> list[Result]:
+    def results(self, rows: Sequence[Row], resamples: int, *, compared: bool = True) -> list[Result]:
         """Score the rows of a table that are recorded with one seed at least; differences are from the first row."""
         found = [(row, seeds) for row in rows if (seeds := self.seeds(row))]
         values = {row.name: self._values(row, seeds) for row, seeds in found}
-        reference = values[found[0][0].name] if found and found[0][0] == rows[0] else None
+        reference = values[found[0][0].name] if compared and found and found[0][0] == rows[0] else None
         return [self._result(row, seeds, values[row.name], reference, resamples) for row, seeds in found]
 
     def seeds(self, row: Row) -> tuple[int, ...]:

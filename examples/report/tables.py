@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plans import Table, read_plans
+from plans import Row, Table, read_plans
 from results import Book, Result
 
 from mtft.data.dataset import find_data_dir
@@ -33,10 +33,10 @@ HERE = Path(__file__).parent
 HEAD = """# What came of the experiments
 
 Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
-nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals over examples, and for a
-difference from the first row the paired interval. Times are processor time of one thread, which waiting for other work
-on the machine does not change; tokens are those trained on. MiniLM is all-MiniLM-L6-v2, whose own training saw Quora
-duplicates, Flickr30k captions (a source of STS) and NLI pairs.
+nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals
+over examples, and for a difference from the first row the paired interval. Times are processor time of one thread,
+which waiting for other work on the machine does not change; tokens are those trained on. MiniLM is all-MiniLM-L6-v2,
+whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
 """
 
 
@@ -70,6 +70,9 @@ def build(book: Book, out: Path, resamples: int) -> None:
         for task, drawing in plots(table, results).items():
             write_bytes(out / f"{table.name}-{task}.svg", to_svg(drawing, f"{table.name}-{task}", alone=True).encode())
             parts.append(f"![{drawing.title}]({table.name}-{task}.svg)\n")
+    every = tuple(Row(run, (run,)) for run in book.plans.settings)
+    if results := book.results(every, resamples, compared=False):
+        parts.append(section(Table("runs", "Every run", every), results, ()))
     head = HEAD.format(sizes=sizes(book))
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / "results.md", "\n".join([head, *(parts or ["Nothing is recorded yet.\n"])]).encode())
