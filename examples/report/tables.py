@@ -90,7 +90,9 @@ def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> 
     headers = ["", "seeds", *tasks, "stored", "tunable", "model files", "base model", "tokens", "processor time"]
     lines = [headers, ["---"] * len(headers), *(_cells(result, tasks) for result in results)]
     text = [f"## {table.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines), ""]
-    differences = [_difference(result, tasks) for result in results[1:] if any(result.scores[t].change for t in tasks)]
+    differences = [
+        _difference(result, tasks) for result in results[1:] if any(score.change for score in result.scores.values())
+    ]
     if differences:
         text += [f"Differences from {results[0].name}:", "", "| | " + " | ".join(tasks) + " |",
                  "|" + " --- |" * (len(tasks) + 1), *differences, ""]  # fmt: skip
@@ -120,7 +122,8 @@ def _score(result: Result, task: str) -> str:
 
 
 def _difference(result: Result, tasks: Sequence[str]) -> str:
-    cells = [f"{result.scores[task].change}, {result.scores[task].verdict}" for task in tasks]
+    found = [result.scores.get(task) for task in tasks]
+    cells = [f"{score.change}, {score.verdict}" if score and score.change else "–" for score in found]
     return f"| {result.name} | {' | '.join(cells)} |"
 
 
