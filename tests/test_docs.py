@@ -22,6 +22,7 @@ from mtft.tasks.declared import declare
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "examples" / "guide.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((ROOT / "examples").glob("*/run.toml"))
 
 
@@ -39,13 +40,15 @@ def test_readme_quotes_the_smallest_plugin_as_it_is() -> None:
 
 
 def test_the_table_of_a_task_in_the_readme_declares_it() -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     tables = tomli.loads(block)["tasks"]
-    assert declare("mood", tables["mood"], "README.md").metric_names[0] == "kappa"
+    assert declare("mood", tables["mood"], "guide.md").metric_names[0] == "kappa"
     assert tables["sts"] == {}
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("examples/*/README.md")], ids=str)
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "examples" / "guide.md", *ROOT.glob("examples/*/README.md")], ids=str
+)
 def test_commands_in_documents_parse(path: Path) -> None:
     """Every `$ mtft ...` line names a command and options that it has."""
     lines = re.findall(r"^\$ (?:.*\| )?(mtft .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -61,9 +64,17 @@ def test_commands_in_documents_parse(path: Path) -> None:
         assert used <= known, line
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_links_in_the_readme_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *ROOT.glob("examples/**/*.md"), *ROOT.glob("plugins/*/*.md")], ids=str
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!http)([^)#\s]*)#?([^)\s]*)\)", text):
+        found = path.parent / target if target else path
+        assert found.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
