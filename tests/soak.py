@@ -58,9 +58,9 @@ class Tried:
 
 
 @contextmanager
-def counted(promise: str, kind: str) -> Iterator[Tried]:
-    """Count what a block tries, and record it; a block that fails is one failure."""
-    begin, tried = time.monotonic(), Tried()
+def counted(promise: str, kind: str, count: int = 0) -> Iterator[Tried]:
+    """Count what a block or, as a decorator, a test tries, and record it; one that fails is one failure."""
+    begin, tried = time.monotonic(), Tried(count)
     try:
         yield tried
     except BaseException:

@@ -56,7 +56,7 @@ class Keeper:
         now = time.monotonic()
         due = number % self.steps == 0 if self.steps else now - self._saved >= self.seconds
         if due and not saved:
-            save()
+            self._save(save)
         if saved or due:
             self._saved = now
         self.stop_if_asked(number, save, saved=saved or due)
@@ -65,12 +65,16 @@ class Keeper:
         """Save, unless that was just done, and stop after step `number` if that was asked for."""
         asked = self._asked()
         if asked and not saved:
-            save()
+            self._save(save)
         if asked in SIGNALS:
             self._unwatch()
             signal.raise_signal(asked)
         if asked:
             raise StoppedError(f"stopped by --max-time after step {number}; {self.hint}")
+
+    def _save(self, save: Callable[[], None]) -> None:
+        with stops_when_full(self.hint):  # whoever called the step, a plugin's score too, sees an error of ours
+            save()
 
     def end_if_asked(self) -> None:
         """Act on a signal at once: between two steps of several processes nothing can be saved together."""

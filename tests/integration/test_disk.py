@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ def whole(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-@pytest.fixture
-def _fault() -> Iterator[None]:
-    with counted(PROMISE, "faults") as tried:
-        tried.one()
-        yield
-
-
 def starts(command: str, tiny_model: Path, run: Path) -> tuple[object, ...]:
     return {
         "train": (*TRAIN, "--model", tiny_model),
@@ -41,8 +33,8 @@ def starts(command: str, tiny_model: Path, run: Path) -> tuple[object, ...]:
     }[command]
 
 
-@pytest.mark.usefixtures("_fault")
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
+@counted(PROMISE, "faults", 1)
 def test_a_disk_that_is_too_small_is_told_before_anything_starts(
     command: str, tiny_model: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -54,8 +46,8 @@ def test_a_disk_that_is_too_small_is_told_before_anything_starts(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_fault")
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
+@counted(PROMISE, "faults", 1)
 def test_a_directory_that_is_read_only_is_told_before_anything_starts(
     command: str, tiny_model: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -67,7 +59,7 @@ def test_a_directory_that_is_read_only_is_told_before_anything_starts(
     assert "selecting" not in done.err
 
 
-@pytest.mark.usefixtures("_fault")
+@counted(PROMISE, "faults", 1)
 def test_a_limit_that_free_bytes_do_not_show_is_told_before_anything_starts(tiny_model: Path, tmp_path: Path) -> None:
     """The limit on the size of files stands for a quota: the system refuses what the count of free bytes allows."""
     done = restricted(lambda: limited(50_000)(), *TRAIN, "--model", tiny_model, "--out", tmp_path / "run")
@@ -77,7 +69,7 @@ def test_a_limit_that_free_bytes_do_not_show_is_told_before_anything_starts(tiny
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_fault")
+@counted(PROMISE, "faults", 1)
 def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path, tmp_path: Path) -> None:
     long = (*TRAIN, "--model", tiny_model, "--epochs", "300", "--schedule", "constant", "--warmup", "0")
     with disk(tmp_path / "disk", "8m") as place:
@@ -104,7 +96,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path
         assert contents(run) == contents(tmp_path / "whole")
 
 
-@pytest.mark.usefixtures("_fault")
+@counted(PROMISE, "faults", 1)
 def test_a_run_on_a_read_only_disk_can_be_used_but_not_resumed(tiny_model: Path, tmp_path: Path) -> None:
     with disk(tmp_path / "disk", "8m") as place:
         run = place / "run"
