@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import MTFT, clean, cli, contents
@@ -91,26 +92,27 @@ def test_the_second_signal_leaves_at_once_and_the_last_checkpoint_is_whole(tiny_
         assert contents(run) == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("average", ["none", "ema:0.9"])
 def test_a_signal_in_an_evaluation_does_not_wait_for_its_end(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    average: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, read, seen = tmp_path / "run", training.read_values, []
+    run, apply, seen = tmp_path / "run", training.apply, []
+    given = (*TRAIN, "--model", tiny_model, "--average", average)
 
-    def interrupted(*args: object) -> object:
+    def interrupted(*args: Any, **options: Any) -> Any:
         seen.append(args)
         signal.raise_signal(signal.SIGINT)
-        return read(*args)  # type: ignore[arg-type]
+        return apply(*args, **options)
 
-    with counted(SAVES, "faults") as tried:
+    with counted(SAVES, "faults", 1):
         with monkeypatch.context() as patch:
-            patch.setattr(training, "read_values", interrupted)
-            assert cli(*TRAIN, "--model", tiny_model, "--out", run).code == 130
-        tried.one()
+            patch.setattr(training, "apply", interrupted)
+            assert cli(*given, "--out", run).code == 130
         assert len(seen) == 1  # of two tasks
         position = json.loads((run / "state" / "position.json").read_text())
         assert (position["epochs"], position["steps"] > 0) == (0, True)
         assert cli("train", "--resume", run).code == 0
-        assert cli(*TRAIN, "--model", tiny_model, "--out", tmp_path / "whole").code == 0
+        assert cli(*given, "--out", tmp_path / "whole").code == 0
         assert contents(run) == contents(tmp_path / "whole")
 
 
