@@ -54,7 +54,7 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
     """
     with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
         encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
-    check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
+    check_archives(directory)
     found = dict(read_weights(directory))
     sources = hub_names(encoder.config)
     wanted = {name for parts in sources.values() for name in parts}
@@ -163,21 +163,24 @@ def weight_files(directory: Path) -> list[Path]:
     raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
 
 
-def check_size(directory: Path, parameters: int) -> None:
-    """Raise ModelError unless a model's files are large enough, at a byte a number, and no archive is packed tighter.
-
-    So nothing that is read takes much more memory than it takes on disk.
-    """
-    size = 0
+def check_archives(directory: Path) -> None:
+    """Raise ModelError if a file of weights is none, or an archive that takes more memory than it takes on disk."""
     for path in weight_files(directory):
         if not path.is_file():
-            raise ModelError(f"{path}: not a regular file")
-        here = path.stat().st_size
+            raise ModelError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > here:
+                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
                     raise ModelError(f"{path}: refused, it is larger unpacked than it is packed")
-        size += here
+
+
+def check_size(directory: Path, parameters: int) -> None:
+    """Raise ModelError unless a model's files are large enough for its parameters, at a byte a number.
+
+    Asked before so many are allocated, it keeps a small file from filling the memory.
+    """
+    check_archives(directory)
+    size = sum(path.stat().st_size for path in weight_files(directory))
     if size < parameters:
         raise ModelError(f"{directory}: {size:,} bytes cannot hold the {parameters:,} parameters of config.json")
 

@@ -49,7 +49,9 @@ def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Do
 
 def test_the_run_directory_is_complete(trained_run: Path) -> None:
     names = set(digests(trained_run))
-    model = {f"model/{name}" for name in ("model.json", *_safetensors("mask", "encoder", "heads", "probe"))}
+    model = {
+        f"model/{name}" for name in ("model.json", "README.md", *_safetensors("mask", "encoder", "heads", "probe"))
+    }
     predictions = {f"predictions/{task}.dev.jsonl" for task in TASKS}
     sealed = {"digests.json", *(f"{part}/digests.json" for part in ("model", "predictions", "state"))}
     logs = {f"{name}.jsonl" for name in ("steps", "metrics", "conflicts", "times")}

