@@ -70,6 +70,7 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
         ]
     if problems:
         raise _misfit(directory, problems)
+    check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
     joined = {
         name: found[parts[0]].float() if len(parts) == 1 else torch.cat([found[part].float() for part in parts])
         for name, parts in sources.items()
