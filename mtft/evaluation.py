@@ -73,11 +73,6 @@ def follow(model: MultiTaskModel, group: Group) -> None:
         apply(model, TokenTable(**arrays, per_example=per_example), tasks, group=group)
 
 
-def read_values(model: MultiTaskModel, task: Task, table: TokenTable, group: Group = ALONE) -> Array:
-    """Return the task's readable values: probabilities [n, C] or scores [n]."""
-    return read_outputs(task, apply(model, table, [task.name], group=group)[task.name])
-
-
 def read_outputs(task: Task, raw: NDArray[np.float32]) -> Array:
     """Return the readable values of raw outputs [n, width], as the task's output reads them."""
     with strangers(f"task {task.name!r}: reading its output", task.name):

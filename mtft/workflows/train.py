@@ -15,6 +15,7 @@ from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError, unknown
 from mtft.files import clear_lock
 from mtft.machine import release
+from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.storage import check_room
 from mtft.workflows.best import Best
@@ -61,21 +62,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     given = given_mask(config.mask, prepared, services) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
     agree(config, prepared, group)
-    needed = disk_needed(config, counts)
-    if going_on:
-        if group.first:
-            check_room(path, needed.files(going_on=True))
-        run = RunDirectory.reopen(path, config, writes=group.first)
-    else:
-        config, memory = fit(config, prepared, dev, counts)
-        smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
-        config = config.model_copy(update={"micro_batch_tokens": smallest})
-        if group.first:
-            check_machine(path, needed, memory, services.notify)
-        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
-        run = RunDirectory.create(
-            path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
-        )
+    config, run = _open(path, config, services, prepared, dev, counts, going_on=going_on)
     if run.writes:
         run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
     keeper = Keeper(
@@ -96,6 +83,36 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
             config.model,
         )  # fmt: skip
         return Training(config, services, run, trained, prepared, dev, best, keeper).run_to_end()
+
+
+def _open(
+    path: Path,
+    config: TrainConfig,
+    services: Services,
+    prepared: Prepared,
+    dev: dict[str, Dataset],
+    counts: ParameterCount,
+    *,
+    going_on: bool,
+) -> tuple[TrainConfig, RunDirectory]:
+    """Make the run's directory, or open it again, if disk and memory suffice; return settings that fit them, and it."""
+    group = services.group
+    needed = disk_needed(config, counts)
+    if going_on:
+        if group.first:
+            check_room(path, needed.files(going_on=True))
+        run = RunDirectory.reopen(path, config, writes=group.first)
+    else:
+        config, memory = fit(config, prepared, dev, counts)
+        smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
+        config = config.model_copy(update={"micro_batch_tokens": smallest})
+        if group.first:
+            check_machine(path, needed, memory, services.notify)
+        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
+        run = RunDirectory.create(
+            path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
+        )
+    return config, run
 
 
 def _new_path(config: TrainConfig) -> Path:
