@@ -27,12 +27,29 @@ def run(session: Session) -> None:
     """Measure peaks of single steps, each in a fresh process; what the steps have measured is not measured again."""
     small, usual, large = (96, 192, 384) if session.quick else (96, 512, 2048)
     _ratio(session, (OURS, usual), (TORCHJD, usual), Goal("at most", 0.25))
-    _ratio(session, (OURS, large), (OURS, usual), Goal("at most", 1.1))
+    _ratio(session, (OURS, large), (OURS, usual), None)
+    _same_examples(session, large, usual)
     _ratio(session, (OURS, usual), (OURS, small), None)
     tenth = replace(OURS, name=f"{OURS.name}, a tenth of the data", work={"share": 0.1})
     _ratio(session, (OURS, small), (tenth, small), Goal("at most", 1.1))
     _whole_run(session, usual)
     _optimizer(session)
+
+
+def _same_examples(session: Session, large: int, usual: int) -> None:
+    """Compare peaks of training on the same number of examples: more of them hold longer ones, whatever the batch."""
+    examples, goal, peaks = 2 * large, Goal("at most", 1.1), {}
+    for size in (large, usual):
+        label = f"mtft pcgrad, {examples:,} examples in batches of {size}"
+        try:
+            with session.workers(OURS) as (worker,):
+                peaks[label] = [worker(size=size, index=number)["peak"] for number in range(examples // size)][-1]
+        except CandidateError as error:
+            session.failed(SECTION, label, f"batches of {usual}", goal, error)
+            return
+    (what, mine), (_, theirs) = peaks.items()
+    raw = {label: {"peak GiB": gib(value)} for label, value in peaks.items()}
+    session.add(Figure(SECTION, what, f"in batches of {usual}", mine / theirs, "x", goal, [mine / theirs], raw))
 
 
 def peak(session: Session, candidate: Candidate, size: int) -> int:

@@ -1,12 +1,11 @@
-"""Training steps: mtft against a plain loop, TorchJD, LibMTL and the arithmetic; and its own methods compared."""
+"""Training steps: mtft against a plain loop, TorchJD, LibMTL and the arithmetic; and rows against elements."""
 
 from __future__ import annotations
 
-from statistics import median
 from typing import Any
 
 from mtft.config.schema import TrainConfig
-from tests.benchmarks.session import GIB, Candidate, CandidateError, Figure, Goal, Session
+from tests.benchmarks.session import GIB, Candidate, Goal, Session
 
 SECTION = "training step"
 OURS = Candidate("mtft pcgrad", "tests.benchmarks.ours:training", {"keep": 0.3})
@@ -30,7 +29,6 @@ def run(session: Session) -> None:
             _against(session, size, peer, Goal("at least", goal) if size == 512 else None)
     _against(session, sizes[0], JOINED, None, note="losses joined in one tensor: each backward visits all graphs")
     _against(session, sizes[0], MICRO, None, AUGMENTED, note="with augmentation")
-    _methods(session)
     _granularity(session)
 
 
@@ -63,27 +61,6 @@ def _against(
         for candidate, found in zip((ours, peer), answers, strict=True):
             session.peaks[f"{candidate.name} {size}"] = found[-1]["peak"]
             session.peaks[f"{candidate.name} entries"] = found[-1]["entries"]
-
-
-def _methods(session: Session) -> None:
-    """Time surgery methods in one process, in turns on the same batches: the only difference is the method."""
-    methods = ("sum", "pcgrad", "expected-pcgrad", "upgrad")
-    seconds: dict[str, list[float]] = {method: [] for method in methods}
-    try:
-        with session.workers(OURS) as (worker,):
-            worker(**WARM)
-            for number in range(session.repeats * (1 if session.quick else 2)):
-                for method in methods[number % 4 :] + methods[: number % 4]:
-                    answer = worker(size=96, index=number, surgery=method)
-                    seconds[method].append(answer["seconds"])
-    except CandidateError as error:
-        session.failed(SECTION, "surgery methods", "sum", Goal("at most", 1.03), error)
-        return
-    for method in methods[1:]:
-        ratios = [a / b for a, b in zip(seconds[method], seconds["sum"], strict=True)]
-        raw = {name: {"seconds": median(seconds[name])} for name in (method, "sum")}
-        session.add(Figure(SECTION, f"mtft, {method}, batch 96", "mtft, sum", median(ratios), "x",
-                           Goal("at most", 1.03), ratios, raw))  # fmt: skip
 
 
 def _granularity(session: Session) -> None:
