@@ -27,7 +27,12 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def cumulative_link(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the cross-entropy of an ordinal output [B, C-1] (`mtft.outputs.Ordinal`) against ranks [B].
+    """Return the cross-entropy of an ordinal output [B, C-1] (`mtft.outputs.Ordinal`) against ranks [B]."""
+    return -ordinal_logarithms(outputs).gather(1, targets.long()[:, None]).squeeze(1)
+
+
+def ordinal_logarithms(outputs: Tensor) -> Tensor:
+    """Return the logarithms of the class probabilities [B, C] of an ordinal output [B, C-1].
 
     With logits a > b of being above a class's lower and upper neighbour, its probability s(a) - s(b) is
     s(a) s(-b) (1 - exp(b - a)), whose last factor is s(r) where a - b is the softplus of r: all logarithms stay finite.
@@ -37,8 +42,7 @@ def cumulative_link(outputs: Tensor, targets: Tensor) -> Tensor:
     logits = torch.cat([outputs[:, :1] + first, -functional.softplus(rest)], dim=1).cumsum(dim=1)
     above, below = functional.logsigmoid(logits), functional.logsigmoid(-logits)
     within = above[:, :-1] + below[:, 1:] + functional.logsigmoid(rest)
-    logarithms = torch.cat([below[:, :1], within, above[:, -1:]], dim=1)
-    return -logarithms.gather(1, targets.long()[:, None]).squeeze(1)
+    return torch.cat([below[:, :1], within, above[:, -1:]], dim=1)
 
 
 def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "report") -> Tensor:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors", "seeding", "files", "storage", "digests", "texts", "processes", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
-    ("data", "fetch", "encoder", "heads", "losses", "metrics", "calibration", "resampling"),
+    ("data", "fetch", "encoder", "heads", "losses", "distillation", "metrics", "calibration", "resampling"),
     ("tasks",),
     ("plugin", "model", "selection", "optimization", "parameters", "tasks.builtin"),  # a plugin like any other
     (

@@ -118,8 +118,9 @@ def run_all(
 
 def _run(plans: Plans, run: str, seed: int, out: Path, options: Sequence[str], stop: Stop) -> int:
     """Begin or go on with one run; return its exit code."""
-    if (origin := plans.refines.get(run)) and not (out.with_name(label(origin, seed)) / "summary.json").is_file():
-        raise ConfigError(f"{out.name}: refines {label(origin, seed)}, whose weights are not in {out.parent}")
+    for other in (label(name, seed) for name in plans.needed(run)):
+        if not (out.with_name(other) / "summary.json").is_file():
+            raise ConfigError(f"{out.name}: needs {other}, whose weights are not in {out.parent}")
     arguments = plans.command(run, seed, out, options)
     if (out / "config.toml").is_file():
         arguments = [arguments[0], "--resume", str(out), *options]

@@ -38,7 +38,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Plans:
-    """Settings of each run, without `like`; what each refining run refines; tables; seeds."""
+    """Settings of each run, without `like`; what each refining run refines; tables; seeds.
+
+    The `teachers` of a run are runs too, with the same seed.
+    """
 
     settings: Mapping[str, Mapping[str, Any]]
     refines: Mapping[str, str]
@@ -46,7 +49,7 @@ class Plans:
     seeds: tuple[int, ...]
 
     def chosen(self, names: Iterable[str]) -> list[tuple[str, int]]:
-        """Return the (run, seed) of names such as unified, unified.s1, table1 or all, what is refined first.
+        """Return the (run, seed) of names such as unified, unified.s1, table1 or all, what others need first.
 
         All runs of one seed come before those of the next.
         """
@@ -58,9 +61,14 @@ class Plans:
                 raise ConfigError(f"{name!r} is not NAME or NAME.sSEED, as in unified.s0")
             for run in self._runs(stem):
                 for number in [int(seed)] if seed else self.seeds:
-                    for each in filter(None, (self.refines.get(run), run)):
+                    for each in (*self.needed(run), run):
                         found[number, order[each]] = (each, number)
         return [found[key] for key in sorted(found)]
+
+    def needed(self, run: str) -> tuple[str, ...]:
+        """Return the runs whose weights a run begins with or learns from."""
+        origin = self.refines.get(run)
+        return (*([origin] if origin else ()), *self.settings[run].get("teachers", ()))
 
     def _runs(self, name: str) -> Sequence[str]:
         if name == "all":
@@ -75,7 +83,10 @@ class Plans:
         """Return the arguments of ``mtft`` that make a run at `out`, with more `options`."""
         origin = self.refines.get(run)
         begin = ["refine", str(out.with_name(label(origin, seed)))] if origin else ["train"]
-        flags = [part for key, value in self.settings[run].items() for part in _flag(key, value)]
+        given = dict(self.settings[run])
+        if "teachers" in given:
+            given["teachers"] = [out.with_name(label(teacher, seed)) for teacher in given["teachers"]]
+        flags = [part for key, value in given.items() for part in _flag(key, value)]
         return [*begin, *flags, "--seed", str(seed), *options, "--out", str(out)]
 
 
@@ -101,6 +112,8 @@ def read_plans(file: Path = FILE) -> Plans:
         origin = merged.pop("refines", None)
         if origin:
             refines[name] = _known(origin, runs)
+        for teacher in merged.get("teachers", ()):
+            _known(teacher, runs)
         settings[name] = {**document["common"], **merged}
     tables = {
         name: Table(name, table["title"], tuple(

@@ -65,6 +65,8 @@ def keep(run: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     with replaced_directory(place) as fresh:
         kept = {key: value for key, value in config.items() if key not in PATHS}
+        if "teachers" in kept:
+            kept["teachers"] = [Path(name).name for name in kept["teachers"]]
         write_bytes(fresh / "config.toml", tomli_w.dumps(kept).encode())
         write_json(fresh / "record.json", record)
         write_bytes(fresh / "outputs.json", (to_json(outputs) + "\n").encode())

@@ -43,6 +43,13 @@ class FlatParameters:
             parameter.grad = None
             parameter.requires_grad_(False)
 
+    def thaw(self) -> None:
+        """Take back `freeze`: gradients are zero."""
+        self.grad = torch.zeros_like(self.theta)
+        for parameter in self.module.parameters():
+            parameter.requires_grad_(True)
+        self._bind()
+
     def to(self, device: torch.device | str) -> None:
         """Move the vectors, and buffers if there are any, and bind the views again."""
         self.theta, self.grad = self.theta.to(device), self.grad.to(device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack, send
 from mtft.data.tokenization import TokenTable
+from mtft.distillation import Distance
 from mtft.distributed import ALONE, Group
 from mtft.errors import PluginError, strangers
 from mtft.model import MultiTaskModel, shown
@@ -21,10 +22,18 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """What trained models say of a source's rows, raw outputs [n, width], and how far others are from that."""
+
+    outputs: Tensor
+    distance: Distance
+
+
+@dataclass(frozen=True)
 class TrainingSource:
     """One source as training sees it: its task, its tokens, its targets [n] and its loss per example.
 
-    `ids` of its examples are there to name them in errors.
+    `ids` of its examples are there to name them in errors. With a `teacher`, part of the loss is the distance from it.
     """
 
     name: str
@@ -34,6 +43,7 @@ class TrainingSource:
     loss: Callable[[Tensor, Tensor], Tensor]
     weight: float = 1.0
     ids: Sequence[str] = ()
+    teacher: Teacher | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -48,6 +58,7 @@ def accumulate(
     progress: Callable[[int, int], None] | None = None,
     group: Group = ALONE,
     skip: int = 0,
+    taught: float = 0.0,
 ) -> float:
     """Add the gradient of one task's loss to the model's gradients; return that loss.
 
@@ -55,7 +66,8 @@ def accumulate(
     loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
     falls, which is drawn per micro-batch from `seed` (run seed and names). `progress` is told the examples and
     tokens of each micro-batch done. In a `group`, gradient and loss are those of this process's share of the rows.
-    The first `skip` micro-batches are left out: they were done before.
+    The first `skip` micro-batches are left out: they were done before. `taught` is the share that teachers have in
+    the losses of sources that have one.
     """
     (task,) = {source.task for source, _, _ in parts}
     device = next(model.parameters()).device
@@ -74,7 +86,7 @@ def accumulate(
         sizes = [len(rows) * source.table.per_example for source, _, rows in present]
         loss = outputs.new_zeros(())
         for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
-            loss = loss + scale * example_losses(source, mine, rows).sum()
+            loss = loss + scale * example_losses(source, mine, rows, taught).sum()
         if loss.requires_grad:  # a loss that no weight has a part in has no gradient
             loss.backward()
         total += float(loss.detach())
@@ -83,8 +95,11 @@ def accumulate(
     return total
 
 
-def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints) -> Tensor:
+def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints, taught: float = 0.0) -> Tensor:
     """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
+    if source.teacher and taught:
+        distances = source.teacher.distance(outputs, send(source.teacher.outputs.numpy()[rows], outputs.device))
+        return taught * distances + (1 - taught) * example_losses(source, outputs, rows) if taught < 1 else distances
     width = source.table.per_example
     shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)
     targets = send(source.targets.numpy()[rows], outputs.device)

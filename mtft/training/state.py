@@ -39,3 +39,10 @@ def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
         return load_file(path), read_json(directory / "position.json")
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None
+
+
+def stage(directory: Path) -> str | None:
+    """Return what the state in a directory is of, without its tensors; None without any."""
+    recover_directory(directory)
+    path = directory / FILES[1]
+    return read_json(path).get("stage") if path.is_file() else None

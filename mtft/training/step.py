@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.distillation import teacher_share
 from mtft.distributed import ALONE, Group
 from mtft.errors import MtftError
 from mtft.model import MultiTaskModel
@@ -49,6 +50,7 @@ class Stepper:
 
     `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
     dropout. Heads of other tasks are never touched. `surgery` is the name of a built-in method, or a function.
+    Sources with teachers learn from them and then, over `teaching_steps`, more and more from their labels.
     `micro_batch_tokens` bounds activation memory. The processes of a `group` compute a share of every gradient each,
     and take the same step.
     """
@@ -65,6 +67,7 @@ class Stepper:
         rule: Rule = "torch",
         scaling: Scaling = AS_THEY_ARE,
         micro_batch_tokens: int = 2048,
+        teaching_steps: int = 1,
         seed: int = 0,
         group: Group = ALONE,
     ) -> None:
@@ -74,7 +77,7 @@ class Stepper:
         self.sources = {source.name: source for source in sources}
         self.tasks = list(dict.fromkeys(source.task for source in sources))
         self.surgery = SURGERY[surgery] if isinstance(surgery, str) else surgery
-        self.budget, self.seed, self.scaling = micro_batch_tokens, seed, scaling
+        self.budget, self.seed, self.scaling, self.teaching_steps = micro_batch_tokens, seed, scaling, teaching_steps
         self.heads = {task: FlatParameters(model.heads[task]) for task in self.tasks}
         self.optimizers = {
             f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)
@@ -120,7 +123,8 @@ class Stepper:
         self.heads[task].zero_grad()
         parts = [(source, rows[source.name], source.weight / weight / len(rows[source.name])) for source in present]
         names = (self.seed, "dropout", number, task)
-        loss = accumulate(self.model, parts, budget=self.budget, seed=names, group=self.group)
+        taught = teacher_share(number, self.teaching_steps)
+        loss = accumulate(self.model, parts, budget=self.budget, seed=names, group=self.group, taught=taught)
         if isinstance(self.selection, slice):
             self.gradients[place] = self.encoder.grad
         elif self.selection is not None:

@@ -15,12 +15,11 @@ from mtft.data.dataset import Dataset
 from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.machine import available_bytes
-from mtft.optimization.surgery import Surgery
 from mtft.parameters import ParameterCount
 from mtft.storage import free_disk_bytes
 from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
-from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, surgery_method
+from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, stepper
 from mtft.workflows.resources import (
     Disk,
     Memory,
@@ -91,8 +90,7 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     config, memory = fit(config, prepared, dev, counts)
     check_machine(path, disk_needed(config, counts), memory, services.notify)
     work = _work(config, prepared, dev)
-    surgery = surgery_method(config.surgery, services.registry)
-    seconds = _seconds(config, prepared, dev, counts, work, surgery)
+    seconds = _seconds(config, prepared, services, dev, counts, work)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
@@ -124,13 +122,13 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -
 def _seconds(
     config: TrainConfig,
     prepared: Prepared,
+    services: Services,
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
-    surgery: Surgery,
 ) -> dict[str, float]:
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
-    per_step, per_token = _step_time(config, prepared, counts, surgery)
+    per_step, per_token = _step_time(config, prepared, services, counts)
     return {
         "select": per_token * work.tokens["select"],
         "train": per_step * work.steps + per_token * work.tokens["train"],
@@ -139,26 +137,21 @@ def _seconds(
 
 
 def _step_time(
-    config: TrainConfig, prepared: Prepared, counts: ParameterCount, surgery: Surgery
+    config: TrainConfig, prepared: Prepared, services: Services, counts: ParameterCount
 ) -> tuple[float, float]:
     """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
-    stepper = Stepper(
-        prepared.model, prepared.encoder, prepared.sources,
-        slice(None) if counts.selected == counts.encoder else every,
-        surgery=surgery, weight_decay=config.weight_decay, rule=config.optimizer_rule,
-        micro_batch_tokens=config.micro_batch_tokens, seed=config.seed,
-    )  # fmt: skip
+    timed = stepper(prepared, config, services, slice(None) if counts.selected == counts.encoder else every)
     batch = next(iter(schedule(config, prepared.sources)))
-    whole = _tokens(stepper, batch)
+    whole = _tokens(timed, batch)
     share = min(1.0, PROBE_TOKENS / whole)
     few = {name: rows[:1] for name, rows in batch.items()}
     many = {name: rows[: max(1, round(share * len(rows)))] for name, rows in batch.items()}
-    stepper.step(few, 0.0, 0)  # torch sets itself up
-    short, long = _timed(lambda: stepper.step(few, 0.0, 0)), _timed(lambda: stepper.step(many, 0.0, 0))
-    more = _tokens(stepper, many) - _tokens(stepper, few)
-    per_token = (long - short) / more if more and long > short else long / _tokens(stepper, many)
-    return max(0.0, short - per_token * _tokens(stepper, few)), per_token
+    timed.step(few, 0.0, 0)  # torch sets itself up
+    short, long = _timed(lambda: timed.step(few, 0.0, 0)), _timed(lambda: timed.step(many, 0.0, 0))
+    more = _tokens(timed, many) - _tokens(timed, few)
+    per_token = (long - short) / more if more and long > short else long / _tokens(timed, many)
+    return max(0.0, short - per_token * _tokens(timed, few)), per_token
 
 
 @torch.no_grad()
@@ -171,8 +164,8 @@ def _read_time(prepared: Prepared, dev: Mapping[str, Dataset]) -> float:
     return _timed(lambda: prepared.model(batch, [task])) / batch.tokens
 
 
-def _tokens(stepper: Stepper, rows: Rows) -> int:
-    return sum(int(stepper.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
+def _tokens(timed: Stepper, rows: Rows) -> int:
+    return sum(int(timed.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
 
 
 def _timed(function: Callable[[], object]) -> float:

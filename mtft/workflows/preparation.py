@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mtft import processes
 from mtft.config.groups import FileOptions, MachineOptions, Options
@@ -27,9 +28,11 @@ from mtft.losses import consistency, folded_cross_entropy
 from mtft.model import MultiTaskModel, build_model, encoder_family, place
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.gradients import TrainingSource
+from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
+from mtft.training.step import Stepper
 from mtft.workflows.leakage import warn_of_faults
 from mtft.workflows.run_directory import recorded_data_dir
 from mtft.workflows.services import Services
@@ -94,6 +97,19 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     )
     training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
     return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
+
+
+def stepper(
+    prepared: Prepared, config: TrainConfig, services: Services, selection: Tensor | slice | None, steps: int = 1
+) -> Stepper:
+    """Return what takes the steps of a training, `steps` in all; without a selection only heads train."""
+    return Stepper(
+        prepared.model, prepared.encoder, prepared.sources, selection,
+        surgery=surgery_method(config.surgery, services.registry),
+        weight_decay=config.weight_decay, rule=config.optimizer_rule,
+        scaling=Scaling(config.loss_scale, config.task_weights),
+        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=services.group,
+    )  # fmt: skip
 
 
 def surgery_method(name: str, registry: Registry) -> Surgery:

@@ -48,7 +48,7 @@ from mtft.files import (
 from mtft.outputs import Array
 
 TIMES = "times.jsonl"
-LASTING = ("config.toml", "environment.json", "mask.safetensors")
+LASTING = ("config.toml", "environment.json", "heads.safetensors", "mask.safetensors", "teachers.safetensors")
 PARTS = ("model", "state", "predictions")
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 

@@ -20,6 +20,7 @@ from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.storage import check_room
 from mtft.workflows.best import Best
 from mtft.workflows.count import count_run
+from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
 from mtft.workflows.resources import check_machine, count, disk_needed, fit
@@ -27,6 +28,7 @@ from mtft.workflows.resume import agree, check_plugins, check_settings, settings
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
+from mtft.workflows.teachers import add_teachers, check_teachers
 from mtft.workflows.tracking import follow
 from mtft.workflows.training import Training, TrainResult
 
@@ -53,6 +55,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
+    check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     for name in config.task_weights:
         if name not in config.tasks:
             raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
@@ -69,6 +72,8 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         config.checkpoint_every, config.max_time, f"go on with mtft train --resume {shlex.quote(str(path))}", group
     )
     with run, keeper.watching():
+        if config.head_epochs:
+            start_heads(prepared, config, services, run, keeper)
         if own:
             mask = _own_mask(prepared, services.group, run)
             run.seal(MASK)
@@ -78,6 +83,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
                 save_mask(run.path / MASK, mask)
                 run.seal(MASK)
         release()
+        prepared.sources = add_teachers(prepared, config, services, run, keeper)
         trained = TrainedModel(
             prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length,
             config.model,

@@ -16,18 +16,16 @@ from mtft.data.shares import in_half
 from mtft.errors import MtftError
 from mtft.evaluation import apply, read_outputs, scores
 from mtft.machine import release
-from mtft.optimization.scaling import Scaling
 from mtft.parameters import ParameterCount
 from mtft.training.averaging import Averages
 from mtft.training.loop import EpochDone, StepDone, StepSkipped
 from mtft.training.loop import train as loop
 from mtft.training.state import load_state, save_state
-from mtft.training.step import Stepper
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
 from mtft.workflows.calibrate import calibrate_all
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.preparation import Prepared, surgery_method
+from mtft.workflows.preparation import Prepared, stepper
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resources import make_plan
 from mtft.workflows.resume import check_position, data_digest, settings_digest
@@ -74,13 +72,7 @@ class Training:
         self.sources, self.data = prepared.sources, data_digest(prepared.sources)
         self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
-        self.stepper = Stepper(
-            trained.model, trained.encoder, prepared.sources, trained.selection,
-            surgery=surgery_method(config.surgery, services.registry),
-            weight_decay=config.weight_decay, rule=config.optimizer_rule,
-            scaling=Scaling(config.loss_scale, config.task_weights),
-            micro_batch_tokens=config.micro_batch_tokens, seed=config.seed, group=services.group,
-        )  # fmt: skip
+        self.stepper = stepper(prepared, config, services, trained.selection, self.total)
         kind = averaging(config.average)
         self.averages = Averages(self.stepper, *kind, self.total) if kind else None
         self._restore()

@@ -61,6 +61,10 @@ def test_every_run_has_settings_that_mtft_takes(tmp_path: Path) -> None:
 def test_names_stand_for_runs_seed_by_seed_and_what_is_refined_comes_first() -> None:
     plans = read_plans()
     assert plans.chosen(["refined.s4"]) == [("unified", 4), ("refined", 4)]
+    teachers = [(name, 1) for name in ("vanilla-sst", "vanilla-quora", "vanilla-sts")]
+    assert plans.chosen(["taught.s1"]) == [*teachers, ("taught", 1)]
+    given = plans.command("taught", 1, Path("work/taught.s1"))
+    assert given[given.index("--teachers") + 1] == "work/vanilla-sst.s1,work/vanilla-quora.s1,work/vanilla-sts.s1"
     both = plans.chosen(["table1"])
     assert both == sorted(both, key=lambda pair: pair[1])
     assert {run for run, _ in both} == {*plans.tables["table1"].runs}

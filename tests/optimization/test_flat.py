@@ -119,3 +119,15 @@ def test_a_frozen_module_holds_no_gradient() -> None:
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in flat.module.parameters())
     assert torch.equal(flat.theta, before)
     assert next(flat.module.parameters()).data_ptr() == address
+
+
+def test_a_frozen_module_can_be_thawed() -> None:
+    flat = FlatParameters(tiny_encoder())
+    before = flat.theta.clone()
+    flat.freeze()
+    flat.thaw()
+    assert torch.equal(flat.theta, before)
+    assert flat.grad.shape == flat.theta.shape
+    assert not flat.grad.any()
+    assert all(parameter.requires_grad for parameter in flat.module.parameters())
+    assert_bound(flat)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from toys import Part, mean_parts, naive_gradient, toy_model, toy_source, toy_sources
 
+from mtft.distillation import DISTANCES
 from mtft.errors import PluginError
 from mtft.optimization.flat import FlatParameters
-from mtft.optimization.gradients import accumulate
+from mtft.optimization.gradients import Teacher, TrainingSource, accumulate
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 5, "quora-consistency": 6, "sts-consistency": 3}
 SOURCES = toy_sources(SIZES)
@@ -149,3 +150,21 @@ def test_micro_batches_draw_dropout_of_their_own() -> None:
     one = accumulate(model, [(source, np.array([0]), 1.0)], budget=1, seed=(0,))
     two = accumulate(model, [(source, np.array([0, 0]), 1.0)], budget=1, seed=(0,))
     assert two != pytest.approx(2 * one, rel=1e-3)
+
+
+@pytest.mark.parametrize("taught", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize(("task", "kind", "width"), [("sst", "categorical", 5), ("quora", "binary", 1)])
+def test_teachers_have_their_share_in_the_loss(task: str, kind: str, width: int, taught: float) -> None:
+    plain = next(source for source in SOURCES if source.name == task)
+    says = torch.randn(len(plain), width, generator=torch.Generator().manual_seed(0))
+    pupil = replace(plain, teacher=Teacher(says, DISTANCES[kind]))
+    rows = np.arange(len(plain))[::-1].copy()
+
+    def gradient(source: TrainingSource, share: float) -> Tensor:
+        model, flat = toy_model()
+        accumulate(model, [(source, rows, 1 / len(rows))], budget=30, taught=share)
+        return flat.grad
+
+    labels, teacher = gradient(plain, 1.0), gradient(pupil, 1.0)
+    assert not torch.allclose(labels, teacher)
+    assert_close(gradient(pupil, taught), taught * teacher + (1 - taught) * labels)

@@ -16,10 +16,11 @@ from torch import Tensor
 from toys import mean_parts, naive_gradient, toy_model, toy_sources
 
 from mtft.data.sampling import epoch_batches
+from mtft.distillation import DISTANCES
 from mtft.encoder.bert import EncoderOutput
 from mtft.model import MultiTaskModel
 from mtft.optimization.flat import FlatParameters
-from mtft.optimization.gradients import TrainingSource
+from mtft.optimization.gradients import Teacher, TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import SURGERY, random_orders
 from mtft.seeding import torch_generator
@@ -409,3 +410,15 @@ def test_factors_of_one_keep_all_bits() -> None:
         first[2].step(rows, RATE, number)
         second[2].step(rows, RATE, number)
     assert torch.equal(first[1].theta, second[1].theta)
+
+
+def test_teachers_are_heard_until_their_steps_are_over() -> None:
+    says = torch.randn(SIZES["sts"], 1, generator=torch.Generator().manual_seed(0))
+    taught = [replace(s, teacher=Teacher(says, DISTANCES["bounded"])) if s.name == "sts" else s for s in SOURCES]
+    for number, same in ((0, False), (3, False), (4, True), (9, True)):
+        found = [
+            build(sources=sources, teaching_steps=4)[2].step(EVERY, RATE, number).losses
+            for sources in (SOURCES, taught)
+        ]
+        assert (found[0]["sts"] == found[1]["sts"]) is same
+        assert found[0]["sst"] == found[1]["sst"]

@@ -1,0 +1,77 @@
+"""``--head-epochs``: heads learn on the frozen encoder before its weights are scored and trained.
+
+A fresh head's gradient says little of the task, and pulls the pretrained weights about (Kumar et al. 2022, "Fine-Tuning
+can Distort Pretrained Features and Underperform Out-of-Distribution").
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from mtft.config.schema import TrainConfig
+from mtft.errors import MtftError
+from mtft.files import remove_directory
+from mtft.training.loop import EpochDone, StepSkipped
+from mtft.training.loop import train as loop
+from mtft.training.state import load_state, save_state, stage
+from mtft.training.tally import Tally
+from mtft.workflows.keeper import Keeper
+from mtft.workflows.once import once
+from mtft.workflows.preparation import Prepared, stepper
+from mtft.workflows.resources import make_plan
+from mtft.workflows.resume import check_position, data_digest, settings_digest
+from mtft.workflows.run_directory import RunDirectory
+from mtft.workflows.services import Progress, Services
+
+FILE, STAGE = "heads.safetensors", "heads"
+
+
+def start_heads(prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper) -> None:
+    """Train the heads alone for `head_epochs`, without the encoder's dropout, or take them from the run's file."""
+    found = once(run, services.group, FILE, lambda: _trained(prepared, config, services, run, keeper))
+    for task, head in prepared.model.heads.items():
+        head.load_state_dict({key: found[f"{task}.{key}"] for key in head.state_dict()})
+    if run.writes and stage(run.state) == STAGE:
+        remove_directory(run.state)
+
+
+def _trained(
+    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
+) -> dict[str, Tensor]:
+    """Train all heads together, going on from the run's state; return their tensors."""
+    training = stepper(prepared, config, services, None)
+    plan = replace(make_plan(config), epochs=config.head_epochs, max_steps=None)
+    total, data = plan.steps({source.name: len(source) for source in prepared.sources}), data_digest(prepared.sources)
+    epochs, steps, bad, tally = 0, 0, 0, Tally()
+    former = load_state(run.state) if run.writes else None
+    if services.group.any(former is not None):
+        tensors, position = services.group.of_first(*(former or ({}, None)))
+        check_position(run.path, position, config, data)
+        training.restore(tensors)
+        epochs, steps, bad = position["epochs"], position["steps"], position["bad"]
+
+    def save() -> None:
+        position = {"stage": STAGE, "epochs": epochs, "steps": steps, "bad": bad, "data": data}
+        if run.writes:
+            save_state(run.state, training.state(), {**position, "settings": settings_digest(config)})
+
+    services.notify(f"heads alone, on the frozen encoder: {total - steps:,} steps")
+    for event in loop(training, plan, epochs, steps):
+        if isinstance(event, EpochDone):
+            epochs = event.epoch
+            continue
+        steps = event.number
+        if isinstance(event, StepSkipped):
+            bad += 1
+            if bad > config.max_bad_steps:
+                raise MtftError(f"{event.error}; --max-bad-steps allows {config.max_bad_steps}; {keeper.hint}")
+            services.notify(f"WARNING: {event.error}")
+        else:
+            tally.add(event.result)
+            services.progress(Progress(steps, total, event.epoch, tally.losses(), tally.tokens))
+        keeper.after_step(steps, save)
+    prepared.encoder.thaw()
+    heads = prepared.model.heads
+    return {f"{task}.{key}": tensor for task in heads for key, tensor in heads[task].state_dict().items()}

@@ -1,0 +1,133 @@
+"""Runs that learn from other runs, and heads that begin before the rest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from commands import FEW, cli, contents, reseal, summary
+from killing import TRAIN, forked
+from safetensors.torch import load_file
+
+from mtft.checkpoint import load_model
+from mtft.files import read_json, write_json
+from mtft.plugin.manager import build_registry, load_plugins
+
+TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
+
+
+@pytest.fixture(scope="module")
+def teachers(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with two runs: one knows sst, the other sst and sts."""
+    place = tmp_path_factory.mktemp("teachers")
+    for name, tasks in (("one", "sst"), ("two", "sst,sts")):
+        given = ("--tasks", tasks, "--model", tiny_model, *FEW, "--lr", "0.01", "--augment", "none")
+        assert cli("train", *given, "--out", place / name, "--seed", len(tasks)).code == 0
+    return place
+
+
+def pupil(model: Path, out: Path, *teachers: Path) -> tuple[object, ...]:
+    names = ",".join(map(str, teachers))
+    return ("train", "--tasks", "sst,sts", "--model", model, *FEW, "--train-share", "0.5", "--teachers", names,
+            "--out", out)  # fmt: skip
+
+
+def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
+    done = cli(*pupil(tiny_model, tmp_path / "run", teachers / "one", teachers / "two"))
+    assert done.code == 0
+    assert f"teacher {teachers / 'one'}: sst\n" in done.err
+    assert f"teacher {teachers / 'two'}: sst, sts\n" in done.err
+    says = load_file(tmp_path / "run" / TEACHERS)
+    assert says.keys() == {"sst", "sts"}
+    for name in ("one", "two"):
+        assert cli(*pupil(tiny_model, tmp_path / name, teachers / name)).code == 0
+    one, two = (load_file(tmp_path / name / TEACHERS) for name in ("one", "two"))
+    assert one.keys() == {"sst"}
+    torch.testing.assert_close(says["sst"], (one["sst"] + two["sst"]) / 2)
+    torch.testing.assert_close(says["sts"], two["sts"])
+    half = [words for line in done.err.splitlines() if (words := line.split())[0] == "sst:" and "share" in words]
+    assert len(says["sst"]) == int(half[0][1].replace(",", ""))
+
+
+def test_a_pupil_ends_nearer_to_its_teacher_than_another(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--tasks", "sts", "--sample", "--model", tiny_model, "--keep", "1", "--lr", "0.01", "--epochs", "2",
+             "--average", "swa:0", "--dropout", "0", "--head-dropout", "0")  # fmt: skip
+    for name, options in (("taught", ("--teachers", teachers / "two")), ("alone", ())):
+        assert cli("train", *given, *options, "--out", tmp_path / name).code == 0
+    registry = build_registry(load_plugins())
+    heads = {name: load_model(tmp_path / name / "model", registry).encoder.theta for name in ("taught", "alone")}
+    assert not torch.equal(heads["taught"], heads["alone"])
+    first = [(tmp_path / name / "steps.jsonl").read_text().splitlines()[0] for name in ("taught", "alone")]
+    assert first[0] != first[1]
+
+
+@pytest.mark.parametrize("die", [0.2, 0.5, 0.8])
+def test_what_is_made_before_training_survives_a_kill(
+    die: float, teachers: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = shutil.copytree(teachers, tmp_path / "own")
+    start = (*TRAIN, "--model", tiny_model, "--head-epochs", "1", "--teachers", "own/one,own/two")
+    code, operations = forked((*start, "--out", "whole"))
+    assert code == 0
+    assert forked((*start, "--out", "killed"), die_at=round(die * operations))[0] is None
+    if (tmp_path / "killed" / TEACHERS).exists():  # they are needed no more
+        for name in ("one", "two"):
+            shutil.rmtree(own / name / "model" / "heads.safetensors", ignore_errors=True)
+    assert cli("train", "--resume", "killed").code == 0
+    found, expected = contents(tmp_path / "killed"), contents(tmp_path / "whole")
+    assert {TEACHERS, HEADS} <= expected.keys()
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+
+
+def test_heads_that_began_alone_score_and_train_from_there(tiny_model: Path, tmp_path: Path) -> None:
+    given = ("train", "--tasks", "sst,sts", "--model", tiny_model, *FEW)
+    for name, epochs in (("fresh", 0), ("begun", 2)):
+        assert cli(*given, "--head-epochs", epochs, "--out", tmp_path / name).code == 0
+    assert not (tmp_path / "fresh" / HEADS).exists()
+    assert (tmp_path / "begun" / HEADS).is_file()
+    masks = [(tmp_path / name / "mask.safetensors").read_bytes() for name in ("fresh", "begun")]
+    assert masks[0] != masks[1]
+    lines = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("fresh", "begun")]
+    assert len(lines[0]) == len(lines[1])
+    assert lines[0][0] != lines[1][0]
+    assert cli("verify", tmp_path / "begun").code == 0
+
+
+def test_heads_alone_leave_the_encoder_as_it_is(tiny_model: Path, tmp_path: Path) -> None:
+    given = ("train", "--tasks", "sts", "--model", tiny_model, *FEW, "--head-epochs", "1", "--keep", "0.01")
+    assert cli(*given, "--out", tmp_path / "run").code == 0
+    assert summary(tmp_path / "run")["epochs"] == 1
+    assert cli("verify", tmp_path / "run").code == 0  # what is not selected has the bits of the base
+
+
+@pytest.mark.parametrize(
+    ("teacher", "tasks", "words"),
+    [
+        ("one", "sts", "knows sst, none of this run's tasks (sts)"),
+        ("none", "sst", "no trained model"),
+        ("other", "sst", "task 'sst' was trained with"),
+        ("one,one", "sst", "is given twice"),
+    ],
+)
+def test_who_cannot_teach_is_named_before_anything_is_written(
+    teacher: str,
+    tasks: str,
+    words: str,
+    teachers: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teachers / "one", tmp_path / "one")
+    file = shutil.copytree(teachers / "one", tmp_path / "other") / "model" / "model.json"
+    manifest = read_json(file)
+    manifest["tasks"][0]["output"]["names"] = list("54321")
+    write_json(file, manifest)
+    reseal(file.parent)
+    done = cli("train", "--tasks", tasks, "--model", tiny_model, *FEW, "--teachers", teacher, "--out", "run")
+    assert (done.code, words in done.err) == (2, True), done.err
+    assert not (tmp_path / "run").exists()
