@@ -23,7 +23,7 @@ LOPSIDED = 0.95
 def label_findings(found: Split) -> Iterator[Finding]:
     """Report the balance of a split's labels; classes that never occur and one class for nearly all are warnings."""
     targets, names = _targets(found), _names(found)
-    if not len(targets):
+    if not len(targets) or (names and found.by_label):  # their balance was decided, not found
         return
     where = found.source, found.split, found.examples[0].origin, len(targets)
     if not names:

@@ -33,7 +33,8 @@ class Problem:
 class Split:
     """What a source's files hold for one split.
 
-    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source.
+    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source, and
+    `by_label` whether its rows are chosen by their labels.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Split:
     problems: tuple[Problem, ...]
     output: Any = None
     evaluated: bool = False
+    by_label: bool = False
 
 
 def read_split(
@@ -68,8 +70,8 @@ def read_split(
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
     examples = [each for each in found if not isinstance(each, Problem)]
     problems = [each for each in found if isinstance(each, Problem)]
-    output = getattr(reader, "output", None)
-    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated)
+    output, by_label = getattr(reader, "output", None), getattr(reader, "above", None) is not None
+    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label)
 
 
 def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | Problem]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.data.audit.labels import CHANCE, kolmogorov_smirnov, total_variation
+from mtft.data.audit.labels import CHANCE, kolmogorov_smirnov, label_findings, total_variation
+from mtft.data.audit.splits import read_split
+from mtft.data.readers import TableReader
+from mtft.outputs import Binary
 from mtft.seeding import numpy_generator
 
 some = settings(max_examples=60, deadline=None)
@@ -54,3 +59,13 @@ def test_two_samples_of_one_distribution_are_within_the_limits(sizes: tuple[int,
 def test_more_rows_show_smaller_differences() -> None:
     limits = [total_variation(np.arange(n) % 2.0, np.arange(n) % 2.0, 2)[1] for n in (10, 100, 1000, 10_000)]
     assert limits == sorted(limits, reverse=True)
+
+
+@pytest.mark.parametrize(("above", "found"), [(None, ["warning"]), (0.0, [])])
+def test_classes_that_a_source_leaves_out_itself_are_not_missed(
+    above: float | None, found: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pairs-train.csv").write_text("id\ta\tlabel\n1\tx\t1\n2\ty\t1\n")
+    reader = TableReader("pairs-{split}.csv", ("a",), "label", Binary(), above=above)
+    split = read_split("pairs", "train", reader, tmp_path, 1)
+    assert [each.severity for each in label_findings(split)] == found
