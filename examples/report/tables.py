@@ -11,17 +11,19 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from overlap import FILE
 from plans import Row, Table, read_plans
 from results import Book, Result
 
 from mtft.data.dataset import find_data_dir
 from mtft.errors import MtftError
-from mtft.files import write_bytes
+from mtft.files import read_json, write_bytes
 from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import Drawing
 from mtft.report.figure import number
@@ -34,9 +36,9 @@ HEAD = """# What came of the experiments
 
 Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
 nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals
-over examples, and for a difference from the first row the paired interval. Times are processor time of one thread,
-which waiting for other work on the machine does not change; tokens are those trained on. MiniLM is all-MiniLM-L6-v2,
-whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
+over examples, and for a difference from the first row the paired interval. Times are processor time of all threads
+together, which waiting for other work on the machine changes little; tokens are those trained on. MiniLM is
+all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
 """
 
 
@@ -73,6 +75,8 @@ def build(book: Book, out: Path, resamples: int) -> None:
     every = tuple(Row(run, (run,)) for run in book.plans.settings)
     if results := book.results(every, resamples, compared=False):
         parts.append(section(Table("runs", "Every run", every), results, ()))
+    if (found := book.records / FILE).is_file():
+        parts.insert(-1, overlap(read_json(found)))
     head = HEAD.format(sizes=sizes(book))
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / "results.md", "\n".join([head, *(parts or ["Nothing is recorded yet.\n"])]).encode())
@@ -99,6 +103,14 @@ def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> 
     if missing:
         text += [f"Not run yet: {'; '.join(missing)}.", ""]
     return "\n".join(text)
+
+
+def overlap(found: Mapping[str, Any]) -> str:
+    """Write how selections overlap."""
+    rows = [f"| {pair['pair']} | {pair['jaccard']:.3f} |" for pair in found["pairs"]]
+    chance = f"Two random selections of {float(found['keep']):.0%} would have {found['chance']:.3f} in common."
+    note = f"Jaccard index of two selections on a quarter of the training data, fresh heads. {chance}"
+    return "\n".join(["## How selections overlap", "", note, "", "| | Jaccard index |", "| --- | --- |", *rows, ""])
 
 
 def _cells(result: Result, tasks: Sequence[str]) -> list[str]:
