@@ -191,9 +191,12 @@ class Training:
         self.trained.tasks, self.calibration = calibrate_all(
             self.config, self.tasks, raw, self.dev, self.services.notify
         )
+        taught = ", ".join(Path(name).name for name in self.config.teachers)
+        notes = [f"Learned from runs called {taught}, at the end from labels alone."] if taught else []
         card = run_card(
-            "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.data, self.calibration
-        )
+            "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.data, self.calibration,
+            *notes,
+        )  # fmt: skip
         origins = self.services.origins(self.tasks, self.trained.model.encoder.family)
         save_with_probe(self.run.model, self.trained, origins, card)
         values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}

@@ -39,6 +39,7 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
     assert done.code == 0
     assert f"teacher {teachers / 'one'}: sst\n" in done.err
     assert f"teacher {teachers / 'two'}: sst, sts\n" in done.err
+    assert "Learned from runs called one, two, at the end" in (tmp_path / "run/model/README.md").read_text()
     says = load_file(tmp_path / "run" / TEACHERS)
     assert says.keys() == {"sst", "sts"}
     for name in ("one", "two"):
