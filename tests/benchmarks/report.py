@@ -107,7 +107,7 @@ def svg(figures: Sequence[Figure]) -> str:
     chosen = [figure for figure in figures if figure["goal"] and figure["value"]]
     step, left, scale, most = 42, 20, 200.0, 3.0
     height = step * len(chosen) + 50
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {height}" role="img">',
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 {height}" role="img">',
              "<title>Results in units of their goals</title>", f"<style>{STYLE}</style>",
              f'<text x="{left}" y="20">dashed: the goal; longer is better, cut at 3 times</text>']  # fmt: skip
     for place, figure in enumerate(chosen):
