@@ -107,28 +107,33 @@ def run_all(
         if found == "recorded":
             continue
         if found != "finished":
-            code = _run(plans, run, seed, out, options, stop)
+            code = _run(plans, run, seed, out, records, options, stop)
             if code or stop.signal:
                 print(f"{out.name}: stopped with exit code {code}; the same command goes on", flush=True)
                 return code or 128 + stop.signal
-        keep(out, records / out.name)
+        if run not in plans.peers:  # these write their records themselves
+            keep(out, records / out.name)
         print(f"{out.name}: recorded", flush=True)
     return 0
 
 
-def _run(plans: Plans, run: str, seed: int, out: Path, options: Sequence[str], stop: Stop) -> int:
+def _run(plans: Plans, run: str, seed: int, out: Path, records: Path, options: Sequence[str], stop: Stop) -> int:
     """Begin or go on with one run; return its exit code."""
     for other in (label(name, seed) for name in plans.needed(run)):
         if not (out.with_name(other) / "summary.json").is_file():
             raise ConfigError(f"{out.name}: needs {other}, whose weights are not in {out.parent}")
-    arguments = plans.command(run, seed, out, options)
-    if (out / "config.toml").is_file():
-        arguments = [arguments[0], "--resume", str(out), *options]
+    if peer := plans.peers.get(run):
+        script = str(Path(__file__).with_name(f"{peer}.py"))
+        command = [script, "--like", run, "--seed", str(seed), "--record", str(records / out.name)]
+    else:
+        arguments = plans.command(run, seed, out, options)
+        if (out / "config.toml").is_file():
+            arguments = [arguments[0], "--resume", str(out), *options]
+        command = ["-m", "mtft", *arguments]
     log = out.with_name(f"{out.name}.log")
-    print(f"{out.name}: mtft {' '.join(arguments)} (log: {log})", flush=True)
+    print(f"{out.name}: {' '.join(command)} (log: {log})", flush=True)
     with log.open("ab") as stream:
-        process = subprocess.Popen([sys.executable, "-m", "mtft", *arguments], stdout=stream, stderr=stream)
-        return stop.wait_for(process)
+        return stop.wait_for(subprocess.Popen([sys.executable, *command], stdout=stream, stderr=stream))
 
 
 if __name__ == "__main__":

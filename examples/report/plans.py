@@ -38,13 +38,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Plans:
-    """Settings of each run, without `like`; what each refining run refines; tables; seeds.
+    """Settings of each run, without `like`; what each refining run refines; scripts that run peers; tables; seeds.
 
     The `teachers` of a run are runs too, with the same seed.
     """
 
     settings: Mapping[str, Mapping[str, Any]]
     refines: Mapping[str, str]
+    peers: Mapping[str, str]
     tables: Mapping[str, Table]
     seeds: tuple[int, ...]
 
@@ -106,10 +107,12 @@ def read_plans(file: Path = FILE) -> Plans:
     """Read the experiments; ConfigError names a run that does not exist."""
     document = tomli.loads(file.read_text(encoding="utf-8"), parse_float=str)  # numbers stay as they are written
     runs: dict[str, dict[str, Any]] = document["run"]
-    settings, refines = {}, {}
+    settings, refines, peers = {}, {}, {}
     for name in runs:
         merged = _merged(name, runs)
         origin = merged.pop("refines", None)
+        if peer := merged.pop("peer", None):
+            peers[name] = peer
         if origin:
             refines[name] = _known(origin, runs)
         for teacher in merged.get("teachers", ()):
@@ -121,7 +124,7 @@ def read_plans(file: Path = FILE) -> Plans:
             for row in table["rows"]))
         for name, table in document["table"].items()
     }  # fmt: skip
-    return Plans(settings, refines, tables, tuple(document["seeds"]))
+    return Plans(settings, refines, peers, tables, tuple(document["seeds"]))
 
 
 def _merged(name: str, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ labels. Labels are read from the data when a table is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,6 @@ class Truth:
 def keep(run: Path, place: Path) -> None:
     """Write the record of a finished run."""
     summary, environment = read_summary(run), read_json(run / "environment.json")
-    config = tomli.loads((run / "config.toml").read_text(encoding="utf-8"))
     times = read_json_lines(run / "times.jsonl")
     manifest = read_manifest(run / "model")
     record = {
@@ -61,15 +61,21 @@ def keep(run: Path, place: Path) -> None:
         },
         "machine": {key: environment[key] for key in ("python", "platform", "threads", "packages", "started")},
     }
-    outputs = {task: _rounded(read_predictions(run, task, "dev")[2]) for task in summary["tasks"]}
+    outputs = {task: read_predictions(run, task, "dev")[2] for task in summary["tasks"]}
+    write_record(place, (run / "config.toml").read_text(encoding="utf-8"), record, outputs)
+
+
+def write_record(place: Path, settings: str, record: Mapping[str, Any], outputs: Mapping[str, Array]) -> None:
+    """Write a record: settings in TOML, whatever else is known of a run, and the dev outputs of each task."""
+    kept = {key: value for key, value in tomli.loads(settings).items() if key not in PATHS}
+    if "teachers" in kept:
+        kept["teachers"] = [Path(name).name for name in kept["teachers"]]
+    rounded = {task: _rounded(values) for task, values in outputs.items()}
     place.parent.mkdir(parents=True, exist_ok=True)
     with replaced_directory(place) as fresh:
-        kept = {key: value for key, value in config.items() if key not in PATHS}
-        if "teachers" in kept:
-            kept["teachers"] = [Path(name).name for name in kept["teachers"]]
         write_bytes(fresh / "config.toml", tomli_w.dumps(kept).encode())
         write_json(fresh / "record.json", record)
-        write_bytes(fresh / "outputs.json", (to_json(outputs) + "\n").encode())
+        write_bytes(fresh / "outputs.json", (to_json(rounded) + "\n").encode())
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build(book: Book, out: Path, resamples: int) -> None:
     """Write all tables that have a row that is recorded, and the plots of those with series."""
     parts = []
+    out.mkdir(parents=True, exist_ok=True)
     for table in book.plans.tables.values():
         results = book.results(table.rows, resamples)
         missing = [row.name for row in table.rows if not book.seeds(row)]
@@ -78,7 +79,6 @@ def build(book: Book, out: Path, resamples: int) -> None:
     if (found := book.records / FILE).is_file():
         parts.insert(-1, overlap(read_json(found)))
     head = HEAD.format(sizes=sizes(book))
-    out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / "results.md", "\n".join([head, *(parts or ["Nothing is recorded yet.\n"])]).encode())
 
 

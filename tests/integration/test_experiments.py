@@ -50,7 +50,7 @@ def cut_off(state: Path, *args: object) -> None:
 
 def test_every_run_has_settings_that_mtft_takes(tmp_path: Path) -> None:
     plans = read_plans()
-    for run in plans.settings:
+    for run in plans.settings.keys() - plans.peers.keys():
         arguments = plans.command(run, 3, tmp_path / label(run, 3))
         assert arguments[arguments.index("--dev-split") + 1] == "half", run
         if arguments[0] == "train":  # the settings are checked before the data are missed
@@ -136,3 +136,20 @@ def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path
     whole, *halves = (set(each.splitlines()) for each in rows)
     assert halves[0] | halves[1] == whole
     assert len(halves[0] & halves[1]) == 1  # the header
+
+
+@pytest.mark.slow
+def test_a_peer_leaves_a_record_like_any_other(tiny_model: Path, tmp_path: Path) -> None:
+    place = tmp_path / "records" / "quarter-lora.s0"
+    few = [
+        part for pair in ("epochs=2", "train_share=1", f"model={tiny_model}", "sample=true") for part in ("--set", pair)
+    ]
+    script("lora", "--data-dir", sample_dir(), "--record", place, "--rank", 2, *few)
+    record, outputs = read_json(place / "record.json"), read_outputs(place)
+    assert {task: len(values) for task, values in outputs.items()} == {"sst": 60, "quora": 60, "sts": 60}
+    counts = record["summary"]["parameters"]
+    assert 0 < counts["tunable"] < counts["stored"]
+    assert str(tiny_model) not in (place / "record.json").read_text()
+    out = tmp_path / "out"
+    script("tables", "--records", place.parent, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
+    assert "| LoRA of rank 8 (peft) | 1 |" in (out / "results.md").read_text()
