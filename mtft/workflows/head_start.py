@@ -6,8 +6,6 @@ can Distort Pretrained Features and Underperform Out-of-Distribution").
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Tensor
 
 from mtft.config.schema import TrainConfig
@@ -20,7 +18,7 @@ from mtft.training.tally import Tally
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.once import once
 from mtft.workflows.preparation import Prepared, stepper
-from mtft.workflows.resources import make_plan
+from mtft.workflows.resources import heads_alone, make_plan
 from mtft.workflows.resume import check_position, data_digest, settings_digest
 from mtft.workflows.run_directory import RunDirectory
 from mtft.workflows.services import Progress, Services
@@ -42,7 +40,7 @@ def _trained(
 ) -> dict[str, Tensor]:
     """Train all heads together, going on from the run's state; return their tensors."""
     training = stepper(prepared, config, services, None)
-    plan = replace(make_plan(config), epochs=config.head_epochs, max_steps=None)
+    plan = make_plan(heads_alone(config))
     total, data = plan.steps({source.name: len(source) for source in prepared.sources}), data_digest(prepared.sources)
     epochs, steps, bad, tally = 0, 0, 0, Tally()
     former = load_state(run.state) if run.writes else None

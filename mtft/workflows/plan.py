@@ -27,12 +27,14 @@ from mtft.workflows.resources import (
     count,
     disk_needed,
     fit,
+    heads_alone,
     make_plan,
     schedule,
     scored,
 )
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
+from mtft.workflows.teachers import check_teachers, taught
 from mtft.workflows.train import dev_sets, given_mask
 
 PROBE_TOKENS = 2048
@@ -41,7 +43,7 @@ PROBE_TOKENS = 2048
 
 @dataclass(frozen=True)
 class Work:
-    """Optimizer steps, and tokens that are selected on, trained on and evaluated."""
+    """Optimizer steps, and the tokens of each phase."""
 
     steps: int
     tokens: Mapping[str, int]
@@ -83,13 +85,14 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     if missing := _missing(config, services):
         counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
+    check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     mask = given_mask(config.mask, prepared, services) if config.mask else None
     counts = count(config, prepared, mask)
     config, memory = fit(config, prepared, dev, counts)
     check_machine(path, disk_needed(config, counts), memory, services.notify)
-    work = _work(config, prepared, dev)
+    work = _work(config, prepared, services, dev)
     seconds = _seconds(config, prepared, services, dev, counts, work)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
@@ -102,7 +105,7 @@ def _missing(config: TrainConfig, services: Services) -> list[str]:
             for path in missing_files(source, split, directory)]  # fmt: skip
 
 
-def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -> Work:
+def _work(config: TrainConfig, prepared: Prepared, services: Services, dev: Mapping[str, Dataset]) -> Work:
     sizes = {source.name: len(source) for source in prepared.sources}
     lengths = {source.name: source.table.example_lengths for source in prepared.sources}
 
@@ -111,9 +114,15 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset]) -
 
     steps = make_plan(config).steps(sizes)
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
-    evaluated = epochs * sum(len(data.table.ids) for data in dev.values())
-    return Work(steps, {"select": tokens(scored(config, sizes)), "train": tokens(schedule(config, prepared.sources)),
-                        "evaluate": evaluated})  # fmt: skip
+    found = {}
+    if config.head_epochs:
+        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+    found["select"] = tokens(scored(config, sizes))
+    if config.teachers:
+        found["ask teachers"] = sum(int(lengths[name].sum()) for name in taught(config, services))
+    found["train"] = tokens(schedule(config, prepared.sources))
+    found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
+    return Work(steps, found)
 
 
 # ---- time -----------------------------------------------------------------------------------------------------
@@ -128,20 +137,27 @@ def _seconds(
     work: Work,
 ) -> dict[str, float]:
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
-    per_step, per_token = _step_time(config, prepared, services, counts)
-    return {
-        "select": per_token * work.tokens["select"],
-        "train": per_step * work.steps + per_token * work.tokens["train"],
-        "evaluate": _read_time(prepared, dev) * work.tokens["evaluate"],
-    }
+    every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
+    selection = slice(None) if counts.selected == counts.encoder else every
+    per_step, per_token = _step_time(config, prepared, services, selection)
+    to_read = _read_time(prepared, dev)
+    seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
+    seconds["train"] += per_step * work.steps
+    for phase in seconds.keys() & {"ask teachers", "evaluate"}:
+        seconds[phase] = to_read * work.tokens[phase]
+    if config.head_epochs:
+        per_step, per_token = _step_time(config, prepared, services, None)
+        sizes = {source.name: len(source) for source in prepared.sources}
+        steps = make_plan(heads_alone(config)).steps(sizes)
+        seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
+    return seconds
 
 
 def _step_time(
-    config: TrainConfig, prepared: Prepared, services: Services, counts: ParameterCount
+    config: TrainConfig, prepared: Prepared, services: Services, selection: torch.Tensor | slice | None
 ) -> tuple[float, float]:
     """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
-    every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
-    timed = stepper(prepared, config, services, slice(None) if counts.selected == counts.encoder else every)
+    timed = stepper(prepared, config, services, selection)
     batch = next(iter(schedule(config, prepared.sources)))
     whole = _tokens(timed, batch)
     share = min(1.0, PROBE_TOKENS / whole)

@@ -78,6 +78,11 @@ def make_plan(config: TrainConfig) -> Plan:
     )  # fmt: skip
 
 
+def heads_alone(config: TrainConfig) -> TrainConfig:
+    """Return the settings with the epochs in which the heads train alone."""
+    return config.model_copy(update={"epochs": config.head_epochs, "max_steps": None})
+
+
 def schedule(config: TrainConfig, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
     """Yield the rows of every step of a training."""
     plan, sizes = make_plan(config), {source.name: len(source) for source in sources}

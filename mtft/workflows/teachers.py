@@ -48,6 +48,12 @@ def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Service
                 _check_output(name, task, known[task.name])
 
 
+def taught(config: TrainConfig, services: Services) -> list[str]:
+    """Return the tasks that teachers teach, each as often as it is taught."""
+    found = (run_tasks(Path(name) / "model", services.registry) for name in config.teachers)
+    return [task.name for tasks in found for task in tasks if task.name in config.tasks]
+
+
 def _check_output(name: str, task: Task, known: Task) -> None:
     if task.output.kind not in DISTANCES or task.source.input == "apart":
         allowed = f"allowed: {', '.join(DISTANCES)}, of texts that are read together"

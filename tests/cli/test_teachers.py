@@ -64,6 +64,22 @@ def test_a_pupil_ends_nearer_to_its_teacher_than_another(teachers: Path, tiny_mo
     assert first[0] != first[1]
 
 
+def test_a_plan_counts_heads_and_teachers(teachers: Path, tiny_model: Path) -> None:
+    given = ("--tasks", "sst,sts", "--model", tiny_model, *FEW, "--augment", "none", "--epochs", "1")
+    plain = cli("plan", *given, "--json").json
+    extra = ("--head-epochs", "2", "--teachers", f"{teachers / 'one'},{teachers / 'two'}")
+    found = cli("plan", *given, *extra, "--json").json
+    assert list(plain["tokens"]) == ["select", "train", "evaluate"]
+    assert list(found["tokens"]) == ["start heads", "select", "ask teachers", "train", "evaluate"]
+    assert {name: found["tokens"][name] for name in plain["tokens"]} == plain["tokens"]
+    own = cli("plan", *given, "--max-steps", "1000", "--json").json["tokens"]["train"]  # an epoch
+    sst = cli("plan", "--tasks", "sst", *given[2:], "--max-steps", "1000", "--json").json["tokens"]["train"]
+    assert found["tokens"]["start heads"] == 2 * own
+    assert found["tokens"]["ask teachers"] == own + sst
+    assert all(found["seconds"][name] > 0 for name in found["tokens"])
+    assert cli("plan", *given, "--teachers", "none").code == 2
+
+
 @pytest.mark.parametrize("die", [0.2, 0.5, 0.8])
 def test_what_is_made_before_training_survives_a_kill(
     die: float, teachers: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
