@@ -29,6 +29,7 @@ LONG = ("train", "--tasks", "sst,sts", "--sample", "--batches", "2", "--epochs",
         "--checkpoint-every", "3")  # fmt: skip
 SHORT = ("train", "--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--max-steps", "6", "--batch-size", "64",
          "--dropout", "0", "--head-dropout", "0", "--max-length", "32", "--lr", "0.003", "--threads", "1")  # fmt: skip
+TAUGHT = (*SHORT, "--head-epochs", "1", "--augment", "none")
 TEXTS = ('{"id": "a", "sentence": "A joy."}\n{"sentence1": "one two", "sentence2": "three"}\n'
          '{"sentence": "dull", "sentence1": "x", "sentence2": "y z"}\n{"id": 4, "sentence": "Fine, if long"}\n'
          '{"sentence": "last"}\n')  # fmt: skip
@@ -62,6 +63,7 @@ def steps(model: Path, here: Path, size: int = 1) -> dict[str, dict[str, Any]]:
         "long": [*LONG, *epochs, "--model", str(model), "--out", "long"],
         "again": [*LONG, *epochs, "--model", str(model), "--out", "again", "--json"],
         "alike": [*SHORT, "--model", str(model), "--out", "alike", "--json"],
+        "taught": [*TAUGHT, "--teachers", "alike", "--model", str(model), "--out", "taught"],
         "select": ["select", "--tasks", "sst,sts", "--sample", "--model", str(model), "--out", "alike.safetensors"],
         "eval": ["eval", "alike", "--sample", "--json"],
         "uneven": ["train", "--tasks", "sst,sts", "--data-dir", str(data), *few, "--out", "uneven", "--json"],
@@ -115,6 +117,8 @@ def alone(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("alone")
     done = cli(*SHORT, "--model", tiny_model, "--out", here / "alike")
     assert done.code == 0, done.err
+    done = cli(*TAUGHT, "--teachers", here / "alike", "--model", tiny_model, "--out", here / "taught")
+    assert done.code == 0, done.err
     for name in ("select", "uneven"):
         arguments = steps(tiny_model, here / name)[name]["args"] if (here / name).mkdir() is None else []
         arguments[arguments.index("--out") + 1] = here / name / "out"
@@ -144,6 +148,12 @@ def test_a_training_is_that_of_one_process(ran: Ran, alone: Path) -> None:
         close(records(ran.here / "alike" / f"{name}.jsonl"), records(alone / "alike" / f"{name}.jsonl"))
     for path in (alone / "alike" / "predictions").glob("*.jsonl"):
         close(records(ran.here / "alike" / "predictions" / path.name), records(path))
+
+
+def test_heads_that_begin_alone_and_teachers_are_those_of_one_process(ran: Ran, alone: Path) -> None:
+    assert "teacher alike: sst, quora, sts" in ran.first("taught").err
+    for name in ("steps", "metrics"):
+        close(records(ran.here / "taught" / f"{name}.jsonl"), records(alone / "taught" / f"{name}.jsonl"))
 
 
 def test_a_selection_is_that_of_one_process(ran: Ran, alone: Path) -> None:
