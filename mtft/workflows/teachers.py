@@ -49,9 +49,9 @@ def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Service
 
 
 def taught(config: TrainConfig, services: Services) -> list[str]:
-    """Return the tasks that teachers teach, each as often as it is taught."""
+    """Return the sources that teachers speak about, each as often as one does."""
     found = (run_tasks(Path(name) / "model", services.registry) for name in config.teachers)
-    return [task.name for tasks in found for task in tasks if task.name in config.tasks]
+    return [task.source.name for tasks in found for task in tasks if task.name in config.tasks]
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
@@ -73,11 +73,11 @@ def add_teachers(
     if not config.teachers:
         return prepared.sources
     found = once(run, services.group, FILE, lambda: _asked(prepared, config, services, keeper))
-    distances = {task.name: DISTANCES[task.output.kind] for task in prepared.tasks}
-    return [
-        replace(source, teacher=Teacher(found[source.name], distances[source.name])) if source.name in found else source
-        for source in prepared.sources
-    ]
+    teachers = {
+        task.source.name: Teacher(found[task.name], DISTANCES[task.output.kind])
+        for task in prepared.tasks if task.name in found
+    }  # fmt: skip
+    return [replace(source, teacher=teachers.get(source.name)) for source in prepared.sources]
 
 
 def _asked(prepared: Prepared, config: TrainConfig, services: Services, keeper: Keeper) -> dict[str, Tensor]:
@@ -105,7 +105,7 @@ def _answers(
         max_length=teacher.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
         notify=lambda _: None, share=config.train_share,
     )  # fmt: skip
-    (own,) = (source for source in prepared.sources if source.name == task.name)
+    (own,) = (source for source in prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
         raise CheckpointError(f"--teachers: the data of {task.name!r} changed while they were read")
     raw = apply(teacher.model, data.table, [task.name], group=services.group)[task.name]

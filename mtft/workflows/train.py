@@ -28,6 +28,7 @@ from mtft.workflows.resume import agree, check_plugins, check_settings, settings
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
+from mtft.workflows.teachers import FILE as TEACHERS
 from mtft.workflows.teachers import add_teachers, check_teachers
 from mtft.workflows.tracking import follow
 from mtft.workflows.training import Training, TrainResult
@@ -55,7 +56,8 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
-    check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
+    if not (going_on and group.any(group.first and (path / TEACHERS).is_file())):
+        check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     for name in config.task_weights:
         if name not in config.tasks:
             raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
