@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,14 @@ from commands import FEW, cli, contents, reseal, summary
 from killing import TRAIN, forked
 from safetensors.torch import load_file
 
-from mtft.checkpoint import load_model
+from mtft.config.schema import TrainConfig
+from mtft.errors import CheckpointError, ConfigError
 from mtft.files import read_json, write_json
-from mtft.plugin.manager import build_registry, load_plugins
+from mtft.outputs import Binary
+from mtft.tasks.sst import SST
+from mtft.tasks.task import Task
+from mtft.workflows.services import services
+from mtft.workflows.teachers import check_teachers
 
 TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
 
@@ -52,16 +58,14 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
     assert len(says["sst"]) == int(half[0][1].replace(",", ""))
 
 
-def test_a_pupil_ends_nearer_to_its_teacher_than_another(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
-    given = ("--tasks", "sts", "--sample", "--model", tiny_model, "--keep", "1", "--lr", "0.01", "--epochs", "2",
-             "--average", "swa:0", "--dropout", "0", "--head-dropout", "0")  # fmt: skip
+def test_what_teachers_say_changes_what_is_learned(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--tasks", "sts", "--model", tiny_model, *FEW, "--dropout", "0", "--head-dropout", "0", "--lr", "0.01")
     for name, options in (("taught", ("--teachers", teachers / "two")), ("alone", ())):
         assert cli("train", *given, *options, "--out", tmp_path / name).code == 0
-    registry = build_registry(load_plugins())
-    heads = {name: load_model(tmp_path / name / "model", registry).encoder.theta for name in ("taught", "alone")}
-    assert not torch.equal(heads["taught"], heads["alone"])
-    first = [(tmp_path / name / "steps.jsonl").read_text().splitlines()[0] for name in ("taught", "alone")]
-    assert first[0] != first[1]
+    found = [(tmp_path / name / "steps.jsonl").read_text().splitlines() for name in ("taught", "alone")]
+    assert all(mine != other for mine, other in zip(*found, strict=True))
+    masks = [(tmp_path / name / "mask.safetensors").read_bytes() for name in ("taught", "alone")]
+    assert masks[0] == masks[1]  # scores are of the labels
 
 
 def test_a_plan_counts_heads_and_teachers(teachers: Path, tiny_model: Path) -> None:
@@ -147,3 +151,20 @@ def test_who_cannot_teach_is_named_before_anything_is_written(
     done = cli("train", "--tasks", tasks, "--model", tiny_model, *FEW, "--teachers", teacher, "--out", "run")
     assert (done.code, words in done.err) == (2, True), done.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "error", "words"),
+    [
+        (replace(SST, output=Binary()), CheckpointError, "the output of task 'sst' is .*categorical.* there, .*binary"),
+        (replace(SST, source=replace(SST.source, input="apart")), ConfigError, "task 'sst', categorical, cannot be"),
+    ],
+    ids=["other output", "apart"],
+)
+def test_a_task_that_means_something_else_cannot_be_taught(
+    task: Task, error: type[Exception], words: str, teachers: Path
+) -> None:
+    config = TrainConfig(tasks=("sst",), teachers=(str(teachers / "one"),))
+    check_teachers(config, [SST], services())
+    with pytest.raises(error, match=words):
+        check_teachers(config, [task], services())
