@@ -10,6 +10,7 @@ from typing import Any
 import tomli
 
 from mtft.errors import ConfigError, unknown
+from mtft.workflows.train import MASK
 
 FILE = Path(__file__).with_name("experiments.toml")
 
@@ -40,7 +41,7 @@ class Table:
 class Plans:
     """Settings of each run, without `like`; what each refining run refines; scripts that run peers; tables; seeds.
 
-    The `teachers` of a run are runs too, with the same seed.
+    The `teachers` of a run, and the one whose `mask` it takes, are runs too, with the same seed.
     """
 
     settings: Mapping[str, Mapping[str, Any]]
@@ -67,9 +68,10 @@ class Plans:
         return [found[key] for key in sorted(found)]
 
     def needed(self, run: str) -> tuple[str, ...]:
-        """Return the runs whose weights a run begins with or learns from."""
-        origin = self.refines.get(run)
-        return (*([origin] if origin else ()), *self.settings[run].get("teachers", ()))
+        """Return the runs whose weights or mask a run begins with or learns from."""
+        given = self.settings[run]
+        one = [name for name in (self.refines.get(run), given.get("mask")) if name]
+        return (*one, *given.get("teachers", ()))
 
     def _runs(self, name: str) -> Sequence[str]:
         if name == "all":
@@ -87,6 +89,8 @@ class Plans:
         given = dict(self.settings[run])
         if "teachers" in given:
             given["teachers"] = [out.with_name(label(teacher, seed)) for teacher in given["teachers"]]
+        if "mask" in given:
+            given["mask"] = out.with_name(label(given["mask"], seed)) / MASK
         flags = [part for key, value in given.items() for part in _flag(key, value)]
         return [*begin, *flags, "--seed", str(seed), *options, "--out", str(out)]
 
@@ -115,8 +119,8 @@ def read_plans(file: Path = FILE) -> Plans:
             peers[name] = peer
         if origin:
             refines[name] = _known(origin, runs)
-        for teacher in merged.get("teachers", ()):
-            _known(teacher, runs)
+        for other in (*merged.get("teachers", ()), merged.get("mask", name)):
+            _known(other, runs)
         settings[name] = {**document["common"], **merged}
     tables = {
         name: Table(name, table["title"], tuple(

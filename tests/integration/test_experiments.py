@@ -55,7 +55,7 @@ def test_every_run_has_settings_that_mtft_takes(tmp_path: Path) -> None:
         assert arguments[arguments.index("--dev-split") + 1] == "half", run
         if arguments[0] == "train":  # the settings are checked before the data are missed
             done = cli(*arguments, "--data-dir", tmp_path / "none")
-            missing = "holds no trained model" if plans.needed(run) else "--data-dir"
+            missing = "holds no trained model" if "--teachers" in arguments else "--data-dir"
             assert (done.code, missing in done.err) == (2, True), done.err
 
 
@@ -63,13 +63,14 @@ def test_names_stand_for_runs_seed_by_seed_and_what_is_refined_comes_first() -> 
     plans = read_plans()
     assert plans.chosen(["refined.s4"]) == [("unified", 4), ("refined", 4)]
     teachers = [(name, 1) for name in ("vanilla-sst", "vanilla-quora", "vanilla-sts")]
-    assert plans.chosen(["taught.s1"]) == [*teachers, ("taught", 1)]
+    assert plans.chosen(["taught.s1"]) == [*teachers, ("unified", 1), ("taught", 1)]
     given = plans.command("taught", 1, Path("work/taught.s1"))
     assert given[given.index("--teachers") + 1] == "work/vanilla-sst.s1,work/vanilla-quora.s1,work/vanilla-sts.s1"
+    assert given[given.index("--mask") + 1] == "work/unified.s1/mask.safetensors"
     both = plans.chosen(["table1"])
     assert both == sorted(both, key=lambda pair: pair[1])
     assert {run for run, _ in both} == {*plans.tables["table1"].runs}
-    assert plans.settings["quarter-sum"] == {**plans.settings["unified"], "train_share": "0.25", "surgery": "sum"}
+    assert plans.settings["quarter-sum"] == {**plans.settings["quarter"], "mask": "quarter", "surgery": "sum"}
     with pytest.raises(ConfigError, match="unknown run or table 'unifid'"):
         plans.chosen(["unifid"])
     with pytest.raises(ConfigError, match="is not NAME or NAME"):
