@@ -39,13 +39,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Plans:
-    """Settings of each run, without `like`; what each refining run refines; scripts that run peers; tables; seeds.
+    """Settings of each run, without `like`; the tables made of runs; the seeds.
 
-    The `teachers` of a run, and the one whose `mask` it takes, are runs too, with the same seed.
+    `refines` has the run that a run refines, `masks` the one whose mask it takes, `peers` the script that runs it. The
+    runs that it needs, its `teachers` too, have the same seed.
     """
 
     settings: Mapping[str, Mapping[str, Any]]
     refines: Mapping[str, str]
+    masks: Mapping[str, str]
     peers: Mapping[str, str]
     tables: Mapping[str, Table]
     seeds: tuple[int, ...]
@@ -69,9 +71,8 @@ class Plans:
 
     def needed(self, run: str) -> tuple[str, ...]:
         """Return the runs whose weights or mask a run begins with or learns from."""
-        given = self.settings[run]
-        one = [name for name in (self.refines.get(run), given.get("mask")) if name]
-        return (*one, *given.get("teachers", ()))
+        origins = [names[run] for names in (self.refines, self.masks) if run in names]
+        return (*origins, *self.settings[run].get("teachers", ()))
 
     def _runs(self, name: str) -> Sequence[str]:
         if name == "all":
@@ -89,8 +90,8 @@ class Plans:
         given = dict(self.settings[run])
         if "teachers" in given:
             given["teachers"] = [out.with_name(label(teacher, seed)) for teacher in given["teachers"]]
-        if "mask" in given:
-            given["mask"] = out.with_name(label(given["mask"], seed)) / MASK
+        if run in self.masks:
+            given["mask"] = out.with_name(label(self.masks[run], seed)) / MASK
         flags = [part for key, value in given.items() for part in _flag(key, value)]
         return [*begin, *flags, "--seed", str(seed), *options, "--out", str(out)]
 
@@ -111,15 +112,14 @@ def read_plans(file: Path = FILE) -> Plans:
     """Read the experiments; ConfigError names a run that does not exist."""
     document = tomli.loads(file.read_text(encoding="utf-8"), parse_float=str)  # numbers stay as they are written
     runs: dict[str, dict[str, Any]] = document["run"]
-    settings, refines, peers = {}, {}, {}
+    settings: dict[str, dict[str, Any]] = {}
+    others: dict[str, dict[str, str]] = {"refines": {}, "mask": {}, "peer": {}}
     for name in runs:
         merged = _merged(name, runs)
-        origin = merged.pop("refines", None)
-        if peer := merged.pop("peer", None):
-            peers[name] = peer
-        if origin:
-            refines[name] = _known(origin, runs)
-        for other in (*merged.get("teachers", ()), merged.get("mask", name)):
+        for key, found in others.items():
+            if key in merged:
+                found[name] = merged.pop(key)
+        for other in (*merged.get("teachers", ()), *(others[key].get(name, name) for key in ("refines", "mask"))):
             _known(other, runs)
         settings[name] = {**document["common"], **merged}
     tables = {
@@ -128,7 +128,7 @@ def read_plans(file: Path = FILE) -> Plans:
             for row in table["rows"]))
         for name, table in document["table"].items()
     }  # fmt: skip
-    return Plans(settings, refines, peers, tables, tuple(document["seeds"]))
+    return Plans(settings, others["refines"], others["mask"], others["peer"], tables, tuple(document["seeds"]))
 
 
 def _merged(name: str, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

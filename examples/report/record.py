@@ -46,6 +46,7 @@ def keep(run: Path, place: Path) -> None:
     """Write the record of a finished run."""
     summary, environment = read_summary(run), read_json(run / "environment.json")
     times = read_json_lines(run / "times.jsonl")
+    selected = next((place for place, line in enumerate(times) if "selected" in line), -1)
     manifest = read_manifest(run / "model")
     record = {
         "summary": summary,
@@ -53,6 +54,7 @@ def keep(run: Path, place: Path) -> None:
         "conflicts": _lines(run / "conflicts.jsonl"),
         "seconds": spent(times),
         "processor_seconds": spent(times, "processor"),
+        "selection_seconds": spent(times[: selected + 1], "processor") if selected >= 0 else None,
         "tokens": max((record.get("tokens", 0) for record in times), default=0),
         "bytes": {file.name: file.stat().st_size for file in sorted((run / "model").iterdir())},
         "base_bytes": {

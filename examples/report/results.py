@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,19 +103,20 @@ class Book:
         })  # fmt: skip
 
     def _counts(self, row: Row, seed: int) -> dict[str, float]:
-        """Add up what the runs of one seed count; base models once each; a refined run with the one that it refines."""
+        """Add up what the runs of one seed count; base models once each; tokens and time also of the runs they need."""
         records = [_record(self.records / label(run, seed)) for run in row.runs]
-        before = [self.plans.refines[run] for run in row.runs if run in self.plans.refines]
+        masks = {self.plans.masks[run] for run in row.runs if run in self.plans.masks}
+        before = {other for run in row.runs for other in self.plans.needed(run)} - masks
         work = records + [_record(self.records / label(run, seed)) for run in before]
+        selections = [_record(self.records / label(run, seed)) for run in masks]
         bases = {each["base_bytes"]["name"]: each["base_bytes"]["bytes"] for each in records}
         return {
             **{key: sum(each["summary"]["parameters"][key] for each in records) for key in ("stored", "tunable")},
             "bytes": sum(sum(each["bytes"].values()) for each in records),
             "base_bytes": sum(bases.values()),
             "tokens": sum(each["tokens"] for each in work),
-            "processor_seconds": sum(
-                np.nan if each["processor_seconds"] is None else each["processor_seconds"] for each in work
-            ),
+            "processor_seconds": _sum(each["processor_seconds"] for each in work)
+            + _sum(each.get("selection_seconds") for each in selections),
         }
 
 
@@ -126,6 +127,11 @@ def over_seeds(single: MetricFunction) -> MetricFunction:
         return float(np.mean([single(values[:, seed], targets) for seed in range(values.shape[1])]))
 
     return mean
+
+
+def _sum(seconds: Iterable[float | None]) -> float:
+    """Add up seconds; nan where some are not known."""
+    return float(sum(np.nan if each is None else each for each in seconds))
 
 
 def _record(place: Path) -> dict[str, Any]:

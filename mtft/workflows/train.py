@@ -84,6 +84,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
             if run.writes:
                 save_mask(run.path / MASK, mask)
                 run.seal(MASK)
+                run.log_time(selected=len(mask.indices))
         release()
         prepared.sources = add_teachers(prepared, config, services, run, keeper)
         trained = TrainedModel(

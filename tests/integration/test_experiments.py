@@ -17,10 +17,12 @@ from commands import ROOT, clean, cli
 from mtft.data.dataset import sample_dir
 from mtft.errors import ConfigError, DataError
 from mtft.files import read_json
+from mtft.workflows.services import services
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
-from plans import FILE, label, read_plans
+from plans import FILE, Row, label, read_plans
 from record import Truth, check_length, keep, read_outputs
+from results import Book
 
 HERE = FILE.parent
 FEW = ("--sample", "--max-steps", "3", "--batches", "1", "--checkpoint-every", "1")
@@ -70,7 +72,7 @@ def test_names_stand_for_runs_seed_by_seed_and_what_is_refined_comes_first() -> 
     both = plans.chosen(["table1"])
     assert both == sorted(both, key=lambda pair: pair[1])
     assert {run for run, _ in both} == {*plans.tables["table1"].runs}
-    assert plans.settings["quarter-sum"] == {**plans.settings["quarter"], "mask": "quarter", "surgery": "sum"}
+    assert plans.settings["quarter-sum"] == {**plans.settings["quarter"], "surgery": "sum"}
     with pytest.raises(ConfigError, match="unknown run or table 'unifid'"):
         plans.chosen(["unifid"])
     with pytest.raises(ConfigError, match="is not NAME or NAME"):
@@ -89,6 +91,7 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
 
     script("experiments", *SINGLE, "unified.s0", *where, "--", *FEW, "--model", tiny_model)
     script("experiments", "refined.s0", *where, "--", "--sample", "--epochs", "1")
+    script("experiments", "taught.s0", *where, "--", *FEW, "--model", tiny_model)
     half = ("--half", "report", "--resamples", "0", "--json")
     found = cli("eval", work / "unified.s0", "--sample", *half).json["tasks"]
     shutil.rmtree(work)
@@ -104,7 +107,13 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
         assert rows["unified, SAM 30 %"][2 + place].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
     stored = [read_json(records / run / "record.json")["summary"]["parameters"]["stored"] for run in SINGLE]
     assert rows["individual, all weights"][5] == f"{sum(stored):,}"
-    assert "Not run yet: individual, SAM 10 %; unified, taught" in differences
+    assert "Not run yet: individual, SAM 10 %." in differences
+
+    (taught,) = Book(read_plans(), records, services().registry, sample_dir()).results([Row("", ("taught",))], 1)
+    seconds = [read_json(records / run / "record.json")["processor_seconds"] for run in (*SINGLE, "taught.s0")]
+    selection = read_json(records / "unified.s0/record.json")["selection_seconds"]
+    assert 0 < selection < read_json(records / "unified.s0/record.json")["processor_seconds"]
+    assert taught.counts["processor_seconds"] == pytest.approx(sum(seconds) + selection)
 
 
 def test_records_hold_neither_texts_nor_labels_and_belong_to_their_data(trained_run: Path, tmp_path: Path) -> None:
