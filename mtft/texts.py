@@ -1,8 +1,11 @@
-"""Texts from anywhere, made harmless to show."""
+"""Texts from anywhere, made harmless to show, and the names that none may become."""
 
 from __future__ import annotations
 
 import re
+
+RESERVED = ("all", "none", "id", "truncated", "error")
+"""Words that ``--tasks`` and ``--augment`` take for themselves, and keys of a prediction beside its tasks'."""
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

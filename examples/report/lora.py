@@ -71,7 +71,7 @@ def judge(prepared: Prepared, dev: dict[str, Dataset], config: TrainConfig) -> t
     rated, values = {}, {}
     for task in prepared.tasks:
         data = dev[task.name]
-        rows = in_half(data.ids, config.choosing, task.name)
+        rows = in_half(data.keys, config.choosing, task.name)
         values[task.name] = read_outputs(task, apply(prepared.model, data.table, [task.name])[task.name])
         rated[task.name] = scores(task, values[task.name][rows], data.targets[rows])
     return rated, values

@@ -25,7 +25,8 @@ from mtft.files import read_json, read_json_lines, replaced_directory, to_json, 
 from mtft.outputs import Array
 from mtft.report.tables import spent
 from mtft.tasks.registry import Registry
-from mtft.workflows.run_directory import read_predictions, read_summary
+from mtft.workflows.dev_predictions import read_predictions
+from mtft.workflows.run_directory import read_summary
 
 PATHS = ("out", "data_dir", "mask", "overwrite")
 """Settings that say where things were."""

@@ -110,7 +110,10 @@ class ShareOptions(Options):
     """How much of the training data is used."""
 
     train_share: float = Field(
-        1.0, gt=0, le=1, description="share of the training rows that is used, chosen by their ids (0 to 1)"
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the training rows that is used, chosen by their ids, else texts (0 to 1)",
     )
 
 
@@ -119,8 +122,8 @@ class DevOptions(Options):
 
     dev_split: Literal["all", "half"] = Field(
         "all",
-        description="dev rows that choose the epoch: all, or the half of them that their ids choose (--half report of "
-        "eval, compare and report then scores the other)",
+        description="dev rows that choose the epoch: all, or the half that their ids, else texts, choose (--half "
+        "report of eval, compare and report then scores the other)",
     )
 
     calibrate: bool = Field(

@@ -18,12 +18,13 @@ from mtft.errors import DataError
 class Dataset:
     """Labelled examples of one source.
 
-    `ids` of the n rows, their token `table`, `targets` [n], what the length limit cut, and `notes` for the
-    user (rows left out, texts cut).
+    `ids` of the n rows, the `keys` that decide in which half or share they are, their token `table`, `targets` [n],
+    what the length limit cut, and `notes` for the user (rows left out, texts cut).
     """
 
     name: str
     ids: tuple[str, ...]
+    keys: tuple[str, ...]
     table: TokenTable
     targets: NDArray[np.float32]
     truncation: Truncation
@@ -55,7 +56,8 @@ def build_dataset(
     if truncation.texts_cut:
         notes.append(f"{name}: {truncation}; --max-length is {max_length}")
     targets = np.asarray([row.target for row in labelled], np.float32)
-    return Dataset(name, tuple(row.id for row in labelled), table, targets, truncation, tuple(notes))
+    ids, keys = zip(*((row.id, row.key) for row in labelled), strict=True)
+    return Dataset(name, ids, keys, table, targets, truncation, tuple(notes))
 
 
 def find_data_dir(given: Path | None, environment: str | None, former: Path | None = None) -> Path:

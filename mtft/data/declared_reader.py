@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtft.data.example import Example
+from mtft.data.example import Example, text_key
 from mtft.data.formats import is_text, named_rows
 from mtft.data.readers import make_example
 from mtft.data.shares import place
@@ -73,4 +73,4 @@ class DeclaredReader:
 
 def position(texts: Sequence[str]) -> float:
     """Place texts in [0, 1), evenly, without regard to case, white space and order."""
-    return place(*sorted(" ".join(text.casefold().split()) for text in texts))
+    return place(text_key(texts))

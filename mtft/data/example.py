@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,25 @@ class Example:
     """One row: its texts and its target.
 
     `target` is a class index or a number; None marks an unlabelled row, which training and evaluation leave
-    out and count. `origin` is ``file:line``, for messages.
+    out and count. `origin` is ``file:line``, for messages. `numbered` says that the id is only the row's place in its
+    file, which another row may have tomorrow.
     """
 
     id: str
     texts: tuple[str, ...]
     target: float | None
     origin: str
+    numbered: bool = False
+
+    @property
+    def key(self) -> str:
+        """What decides to which part of the data the row belongs: its id, its texts where it has none of its own."""
+        return text_key(self.texts) if self.numbered else self.id
+
+
+def text_key(texts: Sequence[str]) -> str:
+    """Return what texts have in common with those that differ in case, white space and order alone."""
+    return "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
 
 
 def fault(example: Any, texts: int) -> str:

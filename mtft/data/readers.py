@@ -164,4 +164,5 @@ def make_example(
         target = output.parse(row[label].strip()) if row[label].strip() else None
     except ValueError as error:
         raise RowError("label-invalid", origin, f"column {label!r}: {error}") from None
-    return Example(row.get("id") or str(line), tuple(row[name] for name in texts), target, origin)
+    own = row.get("id")
+    return Example(own or str(line), tuple(row[name] for name in texts), target, origin, numbered=not own)

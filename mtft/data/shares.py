@@ -1,4 +1,4 @@
-"""Parts of a dataset that depend on nothing but the ids of its rows: halves of dev, and a share of train.
+"""Parts of a dataset that depend on nothing but its rows' keys (`Example.key`): halves of dev, and a share of train.
 
 The same row is in the same part on every machine, whatever the seed, the order of the file and its other rows.
 """
@@ -23,16 +23,24 @@ def place(*words: str) -> float:
     return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:6], "big") / 2**48
 
 
-def in_share(row: str, share: float) -> bool:
-    """Tell whether a training row, given by its id, is in a share (0 to 1) of all; a share holds all smaller ones."""
-    return place("train", row) < share
+def in_share(key: str, share: float) -> bool:
+    """Tell whether a training row is in a share (0 to 1) of all; a share holds all smaller ones."""
+    return place("train", key) < share
 
 
-def in_half(ids: Sequence[str], half: Half, name: str) -> NDArray[np.bool_]:
-    """Tell which rows [n] of the dev split of `name`, given by their ids, are in a half; DataError if none is."""
-    if half == "all":
-        return np.ones(len(ids), bool)
-    chosen = np.array([(place("dev", row) < 0.5) == (half == "choose") for row in ids], bool)
-    if not chosen.any():
-        raise DataError(f"{name}: none of its {len(ids)} dev rows is in the half {half!r}")
+def half_of(key: str) -> Half:
+    """Return the half that a dev row is in."""
+    return "choose" if place("dev", key) < 0.5 else "report"
+
+
+def in_half(keys: Sequence[str], half: Half, name: str) -> NDArray[np.bool_]:
+    """Tell which rows [n] of the dev split of `name` are in a half; DataError if none is."""
+    return among([half_of(key) for key in keys], half, name)
+
+
+def among(halves: Sequence[str], half: Half, name: str) -> NDArray[np.bool_]:
+    """Tell which rows [n] are in a half, given the one that each is in; DataError if none is."""
+    chosen = np.array([half in ("all", each) for each in halves], bool)
+    if half != "all" and not chosen.any():
+        raise DataError(f"{name}: none of its {len(halves)} dev rows is in the half {half!r}")
     return chosen

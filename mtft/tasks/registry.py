@@ -15,11 +15,9 @@ from mtft.metrics import METRICS
 from mtft.outputs import Output
 from mtft.tasks.part import HOOKS, Part
 from mtft.tasks.task import InputKind, Source, Task, resolve
+from mtft.texts import RESERVED
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-RESERVED = ("all", "none", "id", "truncated", "error")
-"""Words that ``--tasks`` and ``--augment`` take for themselves, and keys of a prediction beside its tasks'."""
-
 PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 """A head or a loss given by name: ``package.module:name``."""
 

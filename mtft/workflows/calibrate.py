@@ -69,7 +69,8 @@ def calibrate_all(
         return tasks, {}
     done, kept = [], {}
     for task in tasks:
-        found = calibrate(task, raw[task.name], dev[task.name], in_half(dev[task.name].ids, config.choosing, task.name))
+        rows = in_half(dev[task.name].keys, config.choosing, task.name)
+        found = calibrate(task, raw[task.name], dev[task.name], rows)
         done.append(found.task if found else task)
         if found:
             kept[task.name] = found.found

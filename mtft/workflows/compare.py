@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mtft.checkpoint import read_manifest, run_tasks
-from mtft.data.shares import Half, in_half
+from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
@@ -19,7 +19,8 @@ from mtft.outputs import Array
 from mtft.resampling import PairedDifference, paired_bootstrap
 from mtft.tasks.task import Task
 from mtft.workflows.count import count_run
-from mtft.workflows.run_directory import read_predictions, read_summary
+from mtft.workflows.dev_predictions import read_predictions
+from mtft.workflows.run_directory import read_summary
 from mtft.workflows.services import Services
 
 
@@ -111,12 +112,7 @@ def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
 
 
 def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
-    found = {}
-    for task in tasks:
-        ids, targets, values = read_predictions(runs[task.name], task.name, "dev")
-        rows = in_half(ids, half, task.name)
-        found[task.name] = [name for name, kept in zip(ids, rows, strict=True) if kept], targets[rows], values[rows]
-    return found
+    return {task.name: read_predictions(runs[task.name], task.name, "dev", half) for task in tasks}
 
 
 def _column(

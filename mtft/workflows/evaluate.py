@@ -86,7 +86,7 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     }
     found = {}
     for task in tasks:
-        rows = in_half(data[task.name].ids, config.half, task.name)
+        rows = in_half(data[task.name].keys, config.half, task.name)
         found[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )

@@ -160,7 +160,7 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
         return False
     found = read_split(source.name, "train", source.reader, data_dir, source.texts)
     return bool(found.problems) or any(
-        example.target is not None and in_share(example.id, share) for example in found.examples
+        example.target is not None and in_share(example.key, share) for example in found.examples
     )
 
 
@@ -190,7 +190,7 @@ def load_source(
     found = read_split(source.name, split, source.reader, data_dir, source.texts)
     examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)
     if share < 1:
-        kept = tuple(example for example in examples if in_share(example.id, share))
+        kept = tuple(example for example in examples if in_share(example.key, share))
         notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
         examples = kept
     dataset = build_dataset(

@@ -276,7 +276,7 @@ class Refinement:
         """Return a task's raw outputs of dev, and its scores on the rows that choose."""
         data = self.dev[task.name]
         raw = apply(self.trained.model, data.table, [task.name])[task.name]
-        rows = in_half(data.ids, self.config.choosing, task.name)
+        rows = in_half(data.keys, self.config.choosing, task.name)
         return raw, scores(task, read_outputs(task, raw[rows]), data.targets[rows])
 
     def _summary(self, after: Scores, kept: tuple[str, ...], calibration: dict[str, Any]) -> dict[str, object]:

@@ -14,7 +14,7 @@ import tomli
 
 from mtft.checkpoint import read_manifest, run_tasks
 from mtft.data.audit.splits import read_split
-from mtft.data.shares import Half, in_half
+from mtft.data.shares import Half
 from mtft.digests import check_tree
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
@@ -25,7 +25,7 @@ from mtft.report.figure import LARGEST, real
 from mtft.report.records import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selection import Part, selected_parts
 from mtft.selection.mask import load_mask
-from mtft.workflows.run_directory import read_predictions
+from mtft.workflows.dev_predictions import read_predictions
 from mtft.workflows.services import Services
 
 T = TypeVar("T")
@@ -127,13 +127,11 @@ class _Reader:
         path = self.run / "predictions" / f"{task}.dev.jsonl"
         if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
             return None
-        ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev"))
         try:
-            rows = in_half(ids, self.half, task)
+            ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev", self.half))
         except DataError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        kept = tuple(name for name, chosen in zip(ids, rows, strict=True) if chosen)
-        return Predictions(kept, targets[rows], values[rows], self._texts(task, set(kept), environment))
+        return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
 
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
         """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""

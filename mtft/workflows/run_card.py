@@ -25,6 +25,6 @@ def run_card(
     *notes: str,
 ) -> str:
     """Return the card of a model with these dev scores, trained on sources with these digests."""
-    counts = {name: int(in_half(data.ids, config.choosing, name).sum()) for name, data in dev.items()}
+    counts = {name: int(in_half(data.keys, config.choosing, name).sum()) for name, data in dev.items()}
     sizes = {source.name: (len(source), digests[source.name]) for source in sources}
     return model_card(trained, Story(command, scores, counts, sizes, calibration, notes))

@@ -22,30 +22,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.data.dataset import Dataset
 from mtft.digests import NAME as DIGESTS
-from mtft.digests import Digest, check_digests, digest, read_digests, write_digests
+from mtft.digests import Digest, digest, read_digests, write_digests
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import (
     Lock,
     append_json_line,
-    current_directory,
     flush,
     one_at_a_time,
     read_json,
-    read_json_lines,
     recover_directory,
     replaced_directory,
     write_bytes,
     write_json,
-    write_json_lines,
 )
 from mtft.outputs import Array
+from mtft.workflows.dev_predictions import write_predictions
 
 TIMES = "times.jsonl"
 LASTING = ("config.toml", "environment.json", "heads.safetensors", "mask.safetensors", "teachers.safetensors")
@@ -204,14 +201,7 @@ class RunDirectory:
         """Keep readable values [n, ...] and targets [n] of each task, one line per example, in place of all others."""
         if not self.writes:
             return
-        with replaced_directory(self.path / "predictions") as fresh:
-            for task, found in values.items():
-                rows = zip(data[task].ids, data[task].targets.tolist(), found.tolist(), strict=True)
-                write_json_lines(
-                    fresh / f"{task}.{split}.jsonl",
-                    ({"id": name, "target": target, "value": value} for name, target, value in rows),
-                )
-            write_digests(fresh)
+        write_predictions(self.path, split, data, values)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to and digest every file; with that the run has finished."""
@@ -278,17 +268,3 @@ def read_summary(run: Path) -> dict[str, Any]:
     if not (run / "summary.json").is_file():
         raise CheckpointError(f"{run}: no finished run of mtft (no summary.json)")
     return read_json(run / "summary.json")
-
-
-def read_predictions(run: Path, task: str, split: str) -> tuple[list[str], Array, Array]:
-    """Read what `write_predictions` kept: ids, targets [n], values [n, ...]."""
-    folder = current_directory(run / "predictions")
-    path = folder / f"{task}.{split}.jsonl"
-    records = read_json_lines(path)
-    check_digests(folder, [path.name])
-    try:
-        ids = [str(record["id"]) for record in records]
-        targets = np.asarray([record["target"] for record in records], np.float64)
-        return ids, targets, np.asarray([record["value"] for record in records], np.float64)
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise CheckpointError(f"{path}: not a predictions file: {error!r}") from None

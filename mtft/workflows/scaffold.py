@@ -15,7 +15,8 @@ from string import Template
 from mtft.errors import ConfigError
 from mtft.files import write_bytes
 from mtft.plugin.hookspecs import API_VERSION
-from mtft.tasks.registry import RESERVED, Registry
+from mtft.tasks.registry import Registry
+from mtft.texts import RESERVED
 
 NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 LONGEST = 40

@@ -171,7 +171,7 @@ def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dic
         for task in prepared.tasks
     }  # fmt: skip
     for name, data in found.items():
-        in_half(data.ids, config.choosing, name)
+        in_half(data.keys, config.choosing, name)
     return found
 
 

@@ -64,7 +64,7 @@ class Training:
     ) -> None:
         self.config, self.services, self.run, self.trained = config, services, run, trained
         self.tasks, self.dev, self.best, self.keeper = trained.tasks, dev, best, keeper
-        self.judged = {name: in_half(data.ids, config.choosing, name) for name, data in dev.items()}
+        self.judged = {name: in_half(data.keys, config.choosing, name) for name, data in dev.items()}
         self.best_scores: Scores = {}
         self.calibration: dict[str, Any] = {}
         self.epoch, self.overall = Tally(), Tally()

@@ -14,6 +14,8 @@ import tomli
 import tomli_w
 from commands import Done, cli, process, records, reseal, summary
 
+from mtft.data.example import text_key
+from mtft.data.shares import half_of
 from mtft.encoder.bert import Encoder
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -107,6 +109,22 @@ def test_eval_needs_no_settings_and_agrees_with_training(own_run: Path, data: Pa
     for task, found in summary(own_run)["dev"].items():
         for name, value in found.items():
             assert result["tasks"][task]["metrics"][name]["value"] == pytest.approx(value, abs=1e-5)
+
+
+def test_rows_without_ids_stay_in_their_half_when_others_go(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns("run"))
+    files = {"train": "reviews-train.csv", "dev": "reviews-dev.csv"}
+    (copy / "mood.toml").write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": {**TABLES["mood"], **files}}}))
+    given = ("--config", copy / "mood.toml", "--data-dir", copy, "--model", tiny_model, "--max-steps", 1)
+    assert cli("train", *given, "--dev-split", "half", "--out", tmp_path / "run").code == 0
+    found = list(rows(24, 100))
+    halves = [half_of(text_key((row["review"],))) for row in found]
+    half = ("--half", "report", "--resamples", "1", "--json")
+    assert cli("compare", f"a={tmp_path / 'run'}", *half).json["examples"]["mood"] == halves.count("report")
+    for gone in range(8):
+        write(copy, "reviews-dev.csv", found[gone:])
+        scored = cli("eval", tmp_path / "run", "--data-dir", copy, *half).json["tasks"]["mood"]["n"]
+        assert scored == halves[gone:].count("report")
 
 
 def encoded(*args: object, stdin: str = "") -> tuple[Done, int]:

@@ -189,7 +189,8 @@ def test_any_json_lines_come_back(records: list[dict[str, str]], ascii_only: boo
 def test_examples_hold_id_texts_target_and_origin(tmp_path: Path) -> None:
     found = read(tmp_path, "id,text,label\nx7, one ,2\n,two,0.0\n")
     origin = f"{tmp_path / 'some-train.csv'}:"
-    assert found == [Example("x7", (" one ",), 2.0, origin + "2"), Example("3", ("two",), 0.0, origin + "3")]
+    own = Example("x7", (" one ",), 2.0, origin + "2")
+    assert found == [own, Example("3", ("two",), 0.0, origin + "3", numbered=True)]
 
 
 def test_pairs_keep_the_order_of_their_columns(tmp_path: Path) -> None:

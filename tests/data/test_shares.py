@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtft.data.example import Example, text_key
 from mtft.data.shares import in_half, in_share, place
 from mtft.errors import DataError
 
@@ -47,6 +50,14 @@ def test_parts_are_about_as_large_as_asked_and_do_not_follow_each_other() -> Non
     quarter = np.array([in_share(row, 0.25) for row in IDS])
     for share, rows in ((0.5, chosen), (0.25, quarter), (0.125, chosen & quarter)):
         assert abs(rows.mean() - share) < 4 * np.sqrt(share * (1 - share) / len(IDS))
+
+
+def test_rows_without_ids_are_told_apart_by_their_texts() -> None:
+    own = Example("17", ("A text",), 1.0, "f:18")
+    numbered = replace(own, numbered=True)
+    assert (own.key, numbered.key) == ("17", "a text")
+    assert replace(numbered, id="16").key == numbered.key
+    assert text_key(("b  B", "A")) == text_key(("a", "B b")) != text_key(("ab", "b"))
 
 
 def test_a_half_without_rows_is_an_error() -> None:

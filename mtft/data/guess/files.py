@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtft.data.formats import ALLOWED, HUB, can_read
 from mtft.errors import DataError
+from mtft.texts import RESERVED
 
 SPLITS = {
     "train": ("train", "training", "trn"),
@@ -78,7 +79,7 @@ def _parts(file: str) -> tuple[str, str, str]:
 def _task_name(text: str) -> str:
     """Make a name for a task of any text: a-z, 0-9, - and _."""
     name = re.sub(r"[^a-z0-9_]+", "-", text.casefold()).strip("-_")
-    return name if name and name not in ("all", "none", "id", "truncated") else f"task-{name}".rstrip("-")
+    return name if name and name not in RESERVED else f"task-{name}".rstrip("-")
 
 
 def _distinct(groups: list[Group]) -> list[Group]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mtft.data.guess.files import WORDS, Group, _task_name, group_files
 from mtft.errors import DataError
-from mtft.tasks.registry import NAME, RESERVED
+from mtft.tasks.registry import NAME
+from mtft.texts import RESERVED
 
 
 def touch(folder: Path, *names: str) -> list[str]:
@@ -70,7 +71,7 @@ def test_what_is_not_there_or_a_directory_is_named(tmp_path: Path) -> None:
         group_files([str(tmp_path / "none.csv")])
 
 
-@given(st.text())
+@given(st.text() | st.sampled_from(RESERVED).map(str.upper))
 def test_any_text_gives_a_name_that_a_task_may_have(text: str) -> None:
     name = _task_name(text)
     assert NAME.fullmatch(name)
