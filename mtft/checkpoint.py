@@ -272,11 +272,12 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
     return replace(now, head=kept.head)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write a safetensors file atomically, without a copy of it in memory."""
     needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     with named_when_full(path, needed), replaced_file(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        found = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(found, temporary, dict(metadata) if metadata else None)
 
 
 def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

@@ -33,12 +33,20 @@ HEAP = {"select": 1.5, "train": 1.6, "evaluate": 3.0}
 
 
 def phases(
-    counts: ParameterCount, *, baseline: int, scoring: int, training: int, evaluation: int, scores: int = 1
+    counts: ParameterCount,
+    *,
+    baseline: int,
+    scoring: int,
+    training: int,
+    evaluation: int,
+    scores: int = 1,
+    asking: int = 0,
 ) -> dict[str, int]:
     """Return the peak bytes of each phase of a training.
 
     `baseline` is what Python, torch and the data hold; `scoring`, `training` and `evaluation` are the activations of
-    the largest micro-batch of each; `scores` are the vectors [P] that selection keeps.
+    the largest micro-batch of each; `scores` are the vectors [P] that selection keeps; `asking` is what the largest
+    teacher takes, if any.
     """
     total, chosen, heads, tasks = counts.encoder, counts.selected, counts.heads.values(), len(counts.heads)
     scoring, training = round(HEAP["select"] * scoring), round(HEAP["train"] * training)
@@ -51,6 +59,7 @@ def phases(
     return {
         "load": weights + FLOAT * total,  # the file's tensors, or the bytes that a digest is made of
         "select": select + max(scoring, indices),
+        **({"ask teachers": weights + INDEX * chosen + asking} if asking else {}),
         "train": held + max(training, update),
         "evaluate": held + round(HEAP["evaluate"] * evaluation),
         "save": held + FLOAT * chosen,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plans import Plans, label, read_plans
+from plans import Plans, label, read_plans, split
 from record import keep
 
 from mtft.errors import ConfigError, MtftError
@@ -58,7 +58,7 @@ class Stop:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List or run experiments; return the exit code."""
-    given, options = _split(list(sys.argv[1:] if arguments is None else arguments))
+    given, options = split(list(sys.argv[1:] if arguments is None else arguments))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="runs (unified, unified.s0), tables (table1) or all")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where weights and logs go")
@@ -75,12 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MtftError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-
-
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part the arguments at ``--``."""
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:at], arguments[at + 1 :]
 
 
 def state(out: Path, records: Path) -> str:
@@ -109,7 +103,8 @@ def run_all(
         if found != "finished":
             code = _run(plans, run, seed, out, records, options, stop)
             if code or stop.signal:
-                print(f"{out.name}: stopped with exit code {code}; the same command goes on", flush=True)
+                after = "begins it anew" if run in plans.peers else "goes on"
+                print(f"{out.name}: stopped with exit code {code}; the same command {after}", flush=True)
                 return code or 128 + stop.signal
         if run not in plans.peers:  # these write their records themselves
             keep(out, records / out.name)
@@ -124,7 +119,7 @@ def _run(plans: Plans, run: str, seed: int, out: Path, records: Path, options: S
             raise ConfigError(f"{out.name}: needs {other}, whose weights are not in {out.parent}")
     if peer := plans.peers.get(run):
         script = str(Path(__file__).with_name(f"{peer}.py"))
-        command = [script, "--like", run, "--seed", str(seed), "--record", str(records / out.name)]
+        command = [script, "--like", run, "--seed", str(seed), "--record", str(records / out.name), "--", *options]
     else:
         arguments = plans.command(run, seed, out, options)
         if (out / "config.toml").is_file():

@@ -1,15 +1,14 @@
 """LoRA as a peer: peft's adapters instead of selected weights; data, batches, heads and budget are mtft's.
 
-    python examples/report/lora.py --seed 0 --data-dir DATA --record examples/report/runs/quarter-lora.s0
+    python examples/report/lora.py --seed 0 --record examples/report/runs/quarter-lora.s0 -- --data-dir DATA --threads 2
 
-The settings are those of a run of `experiments.toml`. Every linear layer of the encoder gets an adapter (Hu et al.
-2021), which have a learning rate of their own; the tasks' gradients are averaged. Not resumable.
+The settings are those of a run of `experiments.toml`, and what follows ``--``. Every linear layer of the encoder gets
+an adapter (Hu et al. 2021), which have a learning rate of their own; the tasks' gradients are averaged. Not resumable.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,19 +21,23 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plans import read_plans
+from plans import read_plans, split
 from record import write_record
 
-from mtft.config.load import dump
+from mtft.cli.options import take_layers
+from mtft.cli.train import command
+from mtft.config.load import dump, load
 from mtft.config.schema import TrainConfig
-from mtft.data.dataset import Dataset, find_data_dir
+from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows
 from mtft.data.shares import in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
+from mtft.errors import MtftError
 from mtft.evaluation import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate
 from mtft.outputs import Array
+from mtft.seeding import seeded
 from mtft.workflows.best import Best
 from mtft.workflows.preparation import Prepared, prepare
 from mtft.workflows.resources import make_plan
@@ -82,7 +85,8 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
     served = services(lambda text: print(text, flush=True))
     prepared = prepare(config, served)
     dev = dev_sets(config, prepared, served)
-    adapters = add_adapters(prepared.encoder.module, rank)
+    with seeded(config.seed, "adapters"):
+        adapters = add_adapters(prepared.encoder.module, rank)
     heads = [parameter for head in prepared.model.heads.values() for parameter in head.parameters()]
     groups = [{"params": adapters, "peak": rate}, {"params": heads, "peak": config.lr}]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
@@ -128,23 +132,31 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write the record; return the exit code."""
+    given, options = split(list(sys.argv[1:] if arguments is None else arguments))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", type=Path, required=True, help="where the record goes")
     parser.add_argument("--like", default="quarter", help="run whose settings are used")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
-    parser.add_argument("--data-dir", type=Path, help="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate of the adapters")
-    asked = parser.parse_args(arguments)
-    changed = dict(each.split("=", 1) for each in asked.set)
-    settings = {**read_plans().settings[asked.like], **changed, "seed": asked.seed}
-    data_dir = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR"))
-    config = TrainConfig(**settings, data_dir=data_dir)
-    record, outputs = train(config, asked.rank, asked.lr)
+    asked = parser.parse_args(given)
     own = {"rank": asked.rank, "adapter_lr": asked.lr}
+    try:
+        arguments = read_plans().command(asked.like, asked.seed, asked.record, options)
+        config = settings(arguments[1:])
+        record, outputs = train(config, asked.rank, asked.lr)
+    except MtftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     write_record(asked.record, dump(config), {**record, "peer": own}, outputs)
     return 0
+
+
+def settings(options: Sequence[str]) -> TrainConfig:
+    """Read settings as `mtft train` reads its options."""
+    with command.make_context("train", list(options)) as context:
+        flags, layers = take_layers(TrainConfig, context.params)
+        return load(TrainConfig, flags=flags, **layers).config
 
 
 if __name__ == "__main__":

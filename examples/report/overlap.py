@@ -15,8 +15,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from plans import split
 
 from mtft.data.dataset import find_data_dir
 from mtft.files import write_bytes, write_json
@@ -68,46 +73,42 @@ def halve(data_dir: Path, work: Path) -> None:
 
 def make(selection: Selection, data_dir: Path, work: Path, options: Sequence[str]) -> Path:
     """Return the mask of a selection; `mtft select` makes it unless it is there. Of a half twice the share is read."""
-    path = work / "masks" / f"{selection.name}.safetensors"
+    path = work / f"{selection.name}.safetensors"
     if not path.exists():
         where = data_dir if selection.half is None else work / f"half{selection.half}"
         share = SHARE if selection.half is None else str(2 * float(SHARE))
         resume = ["--resume", str(path)] if path.with_name(f"{path.name}.part").exists() else []
-        given = [
-            "--tasks",
-            ",".join(selection.tasks),
-            "--seed",
-            str(selection.seed),
-            "--keep",
-            KEEP,
-            "--augment",
-            "none",
-        ]
+        given = ["--tasks", ",".join(selection.tasks), "--seed", str(selection.seed), "--augment", "none"]
         given += ["--keep", KEEP, "--train-share", share, "--data-dir", str(where), *options, "--out", str(path)]
         command = [sys.executable, "-m", "mtft", "select", *(resume or given), "--quiet"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return path
 
 
+def digest(data_dir: Path, options: Sequence[str]) -> str:
+    """Tell selections of other data or with other options apart."""
+    return sha256("\0".join([str(data_dir.resolve()), *options]).encode()).hexdigest()[:8]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the masks that are missing and write how they overlap; return the exit code."""
-    every = list(sys.argv[1:] if arguments is None else arguments)
-    at = every.index("--") if "--" in every else len(every)
+    given, options = split(list(sys.argv[1:] if arguments is None else arguments))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where masks go")
     parser.add_argument("--records", type=Path, default=Path(__file__).with_name("runs"), help="where the result goes")
-    asked = parser.parse_args(every[:at])
+    asked = parser.parse_args(given)
     data_dir = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR"))
-    halve(data_dir, asked.work)
+    work = asked.work / f"masks-{digest(data_dir, options)}"
+    halve(data_dir, work)
     found = []
     for what, one, other in pairs():
-        masks = [load_mask(make(each, data_dir, asked.work, every[at + 1 :])) for each in (one, other)]
+        masks = [load_mask(make(each, data_dir, work, options)) for each in (one, other)]
         found.append({"pair": what, "jaccard": jaccard(*masks)})
         print(f"{what:32} {found[-1]['jaccard']:.3f}", flush=True)
     share = float(KEEP)
     asked.records.mkdir(parents=True, exist_ok=True)
-    write_json(asked.records / FILE, {"keep": KEEP, "chance": share / (2 - share), "pairs": found})
+    write_json(asked.records / FILE, {"keep": KEEP, "options": options, "chance": share / (2 - share), "pairs": found})
     return 0
 
 

@@ -142,3 +142,9 @@ def _known(name: str, runs: Mapping[str, Any]) -> str:
     if name not in runs:
         raise ConfigError(f"{FILE.name}: {unknown('run', name, runs)}")
     return name
+
+
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part a command's arguments at ``--``."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]

@@ -37,7 +37,8 @@ HEAD = """# What came of the experiments
 Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
 nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals
 over examples, and for a difference from the first row the paired interval. Times are processor time of all threads
-together, which waiting for other work on the machine changes little; tokens are those trained on. MiniLM is
+together, which waiting for other work on the machine changes little; of runs that learn from others, or take the
+selection of one, that time is counted too. Tokens are those on which encoder and heads train together. MiniLM is
 all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
 """
 
@@ -109,7 +110,8 @@ def overlap(found: Mapping[str, Any]) -> str:
     """Write how selections overlap."""
     rows = [f"| {pair['pair']} | {pair['jaccard']:.3f} |" for pair in found["pairs"]]
     chance = f"Two random selections of {float(found['keep']):.0%} would have {found['chance']:.3f} in common."
-    note = f"Jaccard index of two selections on a quarter of the training data, fresh heads. {chance}"
+    how = f" ({' '.join(found['options'])})" if found["options"] else ""
+    note = f"Jaccard index of two selections on a quarter of the training data, fresh heads{how}. {chance}"
     return "\n".join(["## How selections overlap", "", note, "", "| | Jaccard index |", "| --- | --- |", *rows, ""])
 
 

@@ -70,7 +70,7 @@ class TrainConfig(
         0, ge=0, description="epochs in which the heads alone train, before weights are selected and all train"
     )
     teachers: Names = Field(
-        (), description="finished runs to learn from, as in runs/sst,runs/sts: at first all, at the end labels alone"
+        (), description="finished runs to learn from, as in runs/sst,runs/sts: less and less as training goes on"
     )
     surgery: Annotated[str, Open("surgery", ("pcgrad", "sum", "expected-pcgrad", "upgrad"))] = Field(
         "pcgrad", description="how the tasks' gradients become one step, or the NAME of a plugin's method"

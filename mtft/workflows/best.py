@@ -15,8 +15,8 @@ from mtft.tasks.task import Task
 class Best:
     """Follows a score over epochs.
 
-    `rule` is "mean" (of the tasks' primary metrics; one that is undefined counts as zero), "last", or one
-    "task.metric".
+    `rule` is "mean" (of the tasks' primary metrics; one that is undefined counts as zero, of errors as infinite),
+    "last", or one "task.metric".
     """
 
     rule: str
@@ -34,11 +34,9 @@ class Best:
     def rate(self, primary: Mapping[str, str], scores: Mapping[str, Mapping[str, float]]) -> float:
         """Return the score of an epoch; `primary` names each task's primary metric."""
         if self.rule in ("mean", "last"):
-            values = [_oriented(name, scores[task][name]) for task, name in primary.items()]
-            return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
+            return sum(_oriented(name, scores[task][name], 0.0) for task, name in primary.items()) / len(primary)
         task, _, name = self.rule.partition(".")
-        value = _oriented(name, scores[task][name])
-        return -math.inf if math.isnan(value) else value
+        return _oriented(name, scores[task][name], -math.inf)
 
     def update(self, epoch: int, score: float) -> bool:
         """Take an epoch's score; return whether the epoch is the one to keep so far."""
@@ -54,6 +52,8 @@ class Best:
         return self.patience is not None and self.stale >= self.patience
 
 
-def _oriented(name: str, value: float) -> float:
-    """Return a metric's value such that more is better."""
-    return value if metric(name).higher_is_better else -value
+def _oriented(name: str, value: float, undefined: float) -> float:
+    """Return a metric's value such that more is better; `undefined` without one, the worst of all if it is an error."""
+    if metric(name).higher_is_better:
+        return undefined if math.isnan(value) else value
+    return -math.inf if math.isnan(value) else -value

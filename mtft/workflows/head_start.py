@@ -16,7 +16,7 @@ from mtft.training.loop import train as loop
 from mtft.training.state import load_state, save_state, stage
 from mtft.training.tally import Tally
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.once import once
+from mtft.workflows.once import Once
 from mtft.workflows.preparation import Prepared, stepper
 from mtft.workflows.resources import heads_alone, make_plan
 from mtft.workflows.resume import check_position, data_digest, settings_digest
@@ -28,7 +28,11 @@ FILE, STAGE = "heads.safetensors", "heads"
 
 def start_heads(prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper) -> None:
     """Train the heads alone for `head_epochs`, without the encoder's dropout, or take them from the run's file."""
-    found = once(run, services.group, FILE, lambda: _trained(prepared, config, services, run, keeper))
+    kept = Once(run, services.group, FILE, prepared.sources)
+    found = kept.read()
+    if not found:
+        found = _trained(prepared, config, services, run, keeper)
+    kept.write(found)
     for task, head in prepared.model.heads.items():
         head.load_state_dict({key: found[f"{task}.{key}"] for key in head.state_dict()})
     if run.writes and stage(run.state) == STAGE:

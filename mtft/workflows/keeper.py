@@ -59,10 +59,10 @@ class Keeper:
             self._save(save)
         if saved or due:
             self._saved = now
-        self.stop_if_asked(number, save, saved=saved or due)
+        self.stop_if_asked(f"after step {number}", save, saved=saved or due)
 
-    def stop_if_asked(self, number: int, save: Callable[[], None], *, saved: bool = False) -> None:
-        """Save, unless that was just done, and stop after step `number` if that was asked for."""
+    def stop_if_asked(self, when: str, save: Callable[[], None], *, saved: bool = False) -> None:
+        """Save, unless that was just done, and stop if that was asked for; an error says `when`."""
         asked = self._asked()
         if asked and not saved:
             self._save(save)
@@ -70,7 +70,7 @@ class Keeper:
             self._unwatch()
             signal.raise_signal(asked)
         if asked:
-            raise StoppedError(f"stopped by --max-time after step {number}; {self.hint}")
+            raise StoppedError(f"stopped by --max-time {when}; {self.hint}")
 
     def _save(self, save: Callable[[], None]) -> None:
         with stops_when_full(self.hint):  # whoever called the step, a plugin's score too, sees an error of ours

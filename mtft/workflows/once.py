@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Mapping, Sequence
 
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from mtft.checkpoint import write_tensors
 from mtft.distributed import Group
+from mtft.optimization.gradients import TrainingSource
+from mtft.workflows.resume import check_data, data_digest
 from mtft.workflows.run_directory import RunDirectory
 
+DATA = "data"
+"""Key of the file's metadata under which the digests of the sources are."""
 
-def once(run: RunDirectory, group: Group, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the tensors in a file of the run's, in all processes of the group; without the file make and write it."""
-    path = run.path / name
-    there = group.any(run.writes and path.is_file())
-    found = group.of_first(load_file(path) if run.writes else {}, None)[0] if there else make()
-    if run.writes:
-        if not there:
-            write_tensors(path, found)
-        run.seal(name)
-    return found
+
+class Once:
+    """Tensors in one file of a run's, made from the sources that train; of several processes the first writes."""
+
+    def __init__(self, run: RunDirectory, group: Group, name: str, sources: Sequence[TrainingSource]) -> None:
+        self.run, self.group, self.name, self.sources = run, group, name, sources
+
+    def read(self) -> dict[str, Tensor]:
+        """Return what is written so far, in all processes; CheckpointError if that was made from other data."""
+        path = self.run.path / self.name
+        there = self.run.writes and path.is_file()
+        if not self.group.any(there):
+            return {}
+        former = {}
+        if there:
+            with safe_open(path, "pt") as file:
+                former = json.loads((file.metadata() or {}).get(DATA, "{}"))
+        tensors, former = self.group.of_first(load_file(path) if there else {}, former)
+        check_data(self.run.path, former, data_digest(self.sources))
+        return tensors
+
+    def write(self, tensors: Mapping[str, Tensor], *, whole: bool = True) -> None:
+        """Write the tensors in place of those there are; once they are `whole`, they stay."""
+        if self.run.writes:
+            write_tensors(self.run.path / self.name, tensors, {DATA: json.dumps(data_digest(self.sources))})
+            if whole:
+                self.run.seal(self.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
 from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, stepper
 from mtft.workflows.resources import (
+    Asked,
     Disk,
     Memory,
     check_machine,
@@ -34,7 +35,7 @@ from mtft.workflows.resources import (
 )
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
-from mtft.workflows.teachers import check_teachers, taught
+from mtft.workflows.teachers import check_teachers
 from mtft.workflows.train import dev_sets, given_mask
 
 PROBE_TOKENS = 2048
@@ -85,15 +86,15 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
     if missing := _missing(config, services):
         counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
-    check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
+    teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     mask = given_mask(config.mask, prepared, services) if config.mask else None
     counts = count(config, prepared, mask)
-    config, memory = fit(config, prepared, dev, counts)
+    config, memory = fit(config, prepared, dev, counts, teachers)
     check_machine(path, disk_needed(config, counts), memory, services.notify)
-    work = _work(config, prepared, services, dev)
-    seconds = _seconds(config, prepared, services, dev, counts, work)
+    work = _work(config, prepared, dev, teachers)
+    seconds = _seconds(config, prepared, services, dev, counts, work, teachers)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
@@ -105,7 +106,7 @@ def _missing(config: TrainConfig, services: Services) -> list[str]:
             for path in missing_files(source, split, directory)]  # fmt: skip
 
 
-def _work(config: TrainConfig, prepared: Prepared, services: Services, dev: Mapping[str, Dataset]) -> Work:
+def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[Asked]) -> Work:
     sizes = {source.name: len(source) for source in prepared.sources}
     lengths = {source.name: source.table.example_lengths for source in prepared.sources}
 
@@ -118,11 +119,17 @@ def _work(config: TrainConfig, prepared: Prepared, services: Services, dev: Mapp
     if config.head_epochs:
         found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
     found["select"] = tokens(scored(config, sizes))
-    if config.teachers:
-        found["ask teachers"] = sum(int(lengths[name].sum()) for name in taught(config, services))
+    if teachers:
+        found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
     found["train"] = tokens(schedule(config, prepared.sources))
     found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
     return Work(steps, found)
+
+
+def _to_answer(prepared: Prepared, teacher: Asked) -> int:
+    """Return the tokens of the rows that a teacher is asked about."""
+    names = [task.source.name for task in teacher.tasks]
+    return sum(len(source.table.ids) for source in prepared.sources if source.name in names)
 
 
 # ---- time -----------------------------------------------------------------------------------------------------
@@ -135,6 +142,7 @@ def _seconds(
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
+    teachers: Sequence[Asked],
 ) -> dict[str, float]:
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
@@ -143,8 +151,11 @@ def _seconds(
     to_read = _read_time(prepared, dev)
     seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
     seconds["train"] += per_step * work.steps
-    for phase in seconds.keys() & {"ask teachers", "evaluate"}:
-        seconds[phase] = to_read * work.tokens[phase]
+    seconds["evaluate"] = to_read * work.tokens["evaluate"]
+    if teachers:
+        own = prepared.model.encoder.config
+        asked = sum(_to_answer(prepared, teacher) * teacher.work(own) for teacher in teachers)
+        seconds["ask teachers"] = to_read * asked
     if config.head_epochs:
         per_step, per_token = _step_time(config, prepared, services, None)
         sizes = {source.name: len(source) for source in prepared.sources}

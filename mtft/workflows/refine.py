@@ -34,7 +34,14 @@ from mtft.workflows.preparation import chosen_parts, data_directory, load_source
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resume import check_plugins, check_position, check_settings, data_digest, settings_digest
 from mtft.workflows.run_card import run_card
-from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
+from mtft.workflows.run_directory import (
+    RunDirectory,
+    free_path,
+    is_finished,
+    keep_apart,
+    read_summary,
+    refuse_foreign,
+)
 from mtft.workflows.services import Progress, Services
 from mtft.workflows.tracking import follow
 
@@ -72,9 +79,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
         raise ConfigError("RUN: name the run to refine, or --resume a refinement")
     path = resume or free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
     refuse_foreign(path)
-    here, there = run.resolve(), path.resolve()
-    if here == there or here in there.parents or there in here.parents:
-        raise ConfigError(f"--out: {path} is, holds or is in the run that is refined, {run}; it is never changed")
+    keep_apart(path, run, "the run that is refined")
     check_room(path)
     place = machine(config)
     trained = load_model(run / "model", services.registry, config.model, *place)

@@ -14,20 +14,41 @@ from mtft.config.values import size_text
 from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows, epoch_batches
 from mtft.data.tokenization import TokenTable
+from mtft.encoder.bert import EncoderConfig, SharedEncoder
 from mtft.errors import ConfigError
 from mtft.evaluation import BUDGET
 from mtft.machine import available_bytes, release, resident_bytes
-from mtft.memory import activation_bytes, heaviest, phases
+from mtft.memory import FLOAT, HEAP, activation_bytes, heaviest, phases
 from mtft.optimization.gradients import TrainingSource
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask
 from mtft.storage import check_room
+from mtft.tasks.task import Task
 from mtft.training.loop import Plan
 from mtft.workflows.count import count_selected
 from mtft.workflows.preparation import Prepared
 
 SMALLEST = 64
 """Tokens below which a micro-batch is not cut."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A teacher's size: numbers that it holds in memory, its encoder's kind, and the tasks that it is asked about."""
+
+    numbers: int
+    encoder: EncoderConfig
+    kind: type[SharedEncoder]
+    tasks: tuple[Task, ...]
+
+    def work(self, other: EncoderConfig) -> float:
+        """Return how much arithmetic a token is, in units of what it is for another encoder."""
+        return _products(self.encoder) / _products(other)
+
+
+def _products(config: EncoderConfig) -> int:
+    return config.layers * config.hidden_size * (4 * config.hidden_size + 2 * config.intermediate_size)
+
 
 Tables = Mapping[str, Mapping[str, TokenTable]]
 """Of each task, the tokens of its sources by name."""
@@ -54,16 +75,18 @@ class Memory:
 class Disk:
     """Bytes of the best model, and of the state that a resume needs, first of the selection and then of training.
 
-    Each is written anew before the former one goes, so both may be there twice.
+    Each is written anew before the former one goes, so both may be there twice. `heads` are those that began alone.
     """
 
     model: int
     state: int
     selection: int = 0
+    heads: int = 0
 
     def files(self, *, going_on: bool = False) -> list[int]:
         """Return the sizes of what is still to be written; a run that is going on has a model and a state already."""
-        return [self.model, max(self.state, self.selection)] * (1 if going_on else 2)
+        begun = [self.heads] if self.heads else []
+        return [*begun, *[self.model, max(self.state, self.selection)] * (1 if going_on else 2)]
 
     @property
     def needed(self) -> int:
@@ -119,9 +142,15 @@ def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> Paramet
 
 
 def memory(
-    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount, baseline: int
+    config: TrainConfig,
+    prepared: Prepared,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    baseline: int,
+    teachers: Sequence[Asked] = (),
 ) -> Memory:
     """Return the bytes that each phase needs."""
+    own = Asked(0, prepared.model.encoder.config, type(prepared.model.encoder), prepared.tasks)
     tables = {
         task.name: {source.name: source.table for source in prepared.sources if source.task == task.name}
         for task in prepared.tasks
@@ -130,7 +159,7 @@ def memory(
     tokens = config.micro_batch_tokens
 
     def most(tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
-        return _activations(prepared, tables, batches, budget, **how)
+        return _activations(own, tables, batches, budget, **how)
 
     texts = {name: {name: data.table} for name, data in dev.items()}
     whole = [{name: np.arange(len(data)) for name, data in dev.items()}]
@@ -141,26 +170,37 @@ def memory(
         training=most(tables, lambda: schedule(config, prepared.sources), tokens),
         evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
         scores=2 if config.combine == "normalised" else 1,
+        asking=max((_asking(teacher, tables) for teacher in teachers), default=0),
     )
     return Memory(found, tokens)
 
 
-def _activations(
-    prepared: Prepared, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
-) -> int:
+def _asking(teacher: Asked, tables: Tables) -> int:
+    """Return the bytes that a teacher takes while it answers for all texts that train its tasks."""
+    sources = {task.name: {task.source.name: tables[task.name][task.source.name]} for task in teacher.tasks}
+    rows = [{name: np.arange(len(table)) for each in sources.values() for name, table in each.items()}]
+    activations = _activations(teacher, sources, lambda: rows, BUDGET, dropout=False, backward=False)
+    return FLOAT * teacher.numbers + round(HEAP["evaluate"] * activations)
+
+
+def _activations(model: Asked, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
     """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
-    config, kind = prepared.model.encoder.config, type(prepared.model.encoder)
+    config, kind = model.encoder, model.kind
     worst: dict[object, tuple[int, list[int], str]] = {}
-    for task in prepared.tasks:
+    for task in model.tasks:
         cost, lengths = heaviest(config, tables[task.name], batches(), budget)
         worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
-    tasks = {task.name: task for task in prepared.tasks}
+    tasks = {task.name: task for task in model.tasks}
     chosen = [(tasks[name], lengths) for _, lengths, name in worst.values() if lengths]
     return max((activation_bytes(config, task, lengths, kind=kind, **how) for task, lengths in chosen), default=0)
 
 
 def fit(
-    config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], counts: ParameterCount
+    config: TrainConfig,
+    prepared: Prepared,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    teachers: Sequence[Asked] = (),
 ) -> tuple[TrainConfig, Memory]:
     """Return the settings with micro-batches that keep to `max_memory`, and what they need.
 
@@ -171,7 +211,7 @@ def fit(
     held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
     baseline = resident_bytes() - held if prepared.encoder.theta.device.type == "cpu" else 0
     baseline += 4 * counts.tunable if config.average != "none" else 0
-    found = memory(config, prepared, dev, counts, baseline)
+    found = memory(config, prepared, dev, counts, baseline, teachers)
     while config.max_memory is not None and found.peak > config.max_memory:
         smaller = found.micro_batch_tokens // 2
         if found.where not in ("select", "train") or smaller < SMALLEST:
@@ -180,7 +220,7 @@ def fit(
                 f"with micro-batches of {found.micro_batch_tokens} tokens"
             )
         config = config.model_copy(update={"micro_batch_tokens": smaller})
-        found = memory(config, prepared, dev, counts, baseline)
+        found = memory(config, prepared, dev, counts, baseline, teachers)
     return config, found
 
 
@@ -194,18 +234,20 @@ def scores_held(config: SelectConfig | TrainConfig) -> int:
 
 def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
     """Return the bytes of what a training with these settings writes."""
-    return disk(counts, scores_held(config), averaged=config.average != "none")
+    return disk(counts, scores_held(config), averaged=config.average != "none", begun=config.head_epochs > 0)
 
 
-def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False) -> Disk:
+def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, begun: bool = False) -> Disk:
     """Return the bytes of what a training writes, small files aside.
 
-    Its selection keeps `scores` numbers per weight; averages are kept with what they are of.
+    Its selection keeps `scores` numbers per weight; averages are kept with what they are of, and so are heads that
+    have `begun` alone.
     """
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
     rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
     mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
-    return Disk(mask + 4 * (chosen + heads), (16 if averaged else 12) * (chosen + heads), 4 * scores * total)
+    state = (16 if averaged else 12) * (chosen + heads)
+    return Disk(mask + 4 * (chosen + heads), state, 4 * scores * total, 4 * heads if begun else 0)
 
 
 def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:

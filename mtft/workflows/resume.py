@@ -138,7 +138,11 @@ def check_position(path: Path, position: Mapping[str, Any], config: Options, now
     """Raise CheckpointError if a state is of other settings, or of other data than `now`, naming the sources."""
     if position.get("settings") != settings_digest(config):
         raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
-    former: Mapping[str, str] = position.get("data") or {}
+    check_data(path, position.get("data") or {}, now)
+
+
+def check_data(path: Path, former: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise CheckpointError if sources have other digests than those a run began with, naming them."""
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
         raise CheckpointError(f"--resume: {path}: the data of {', '.join(changed)} are not those that it began with")

@@ -249,6 +249,13 @@ def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str
     return found
 
 
+def keep_apart(path: Path, run: Path, what: str) -> None:
+    """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
+    here, there = run.resolve(), path.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"--out: {path} is, holds or is in {what}, {run}; it is never changed")
+
+
 def is_finished(run: Path) -> bool:
     """Tell whether a run has come to its end, which is when its summary is digested."""
     return (run / "summary.json").is_file() and "summary.json" in read_digests(run)

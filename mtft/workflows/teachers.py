@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,46 +13,67 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtft.checkpoint import TrainedModel, find_base, load_model, read_manifest, run_tasks
+from mtft.checkpoint import TrainedModel, load_model, read_manifest, run_tasks
 from mtft.config.schema import TrainConfig
+from mtft.digests import read_digests
 from mtft.distillation import DISTANCES
-from mtft.errors import CheckpointError, ConfigError
+from mtft.encoder.directory import find_model
+from mtft.errors import CheckpointError, ConfigError, ModelError, MtftError
 from mtft.evaluation import apply
 from mtft.machine import release
 from mtft.optimization.gradients import Teacher, TrainingSource
 from mtft.outputs import Tempered
 from mtft.tasks.task import Task
 from mtft.workflows.keeper import Keeper
-from mtft.workflows.once import once
-from mtft.workflows.preparation import Prepared, data_directory, load_source
-from mtft.workflows.run_directory import RunDirectory
+from mtft.workflows.once import Once
+from mtft.workflows.preparation import Prepared, data_directory, load_source, machine
+from mtft.workflows.resources import Asked
+from mtft.workflows.run_directory import RunDirectory, is_finished
 from mtft.workflows.services import Services
 
 FILE = "teachers.safetensors"
-"""Raw outputs [n, width] of the teachers of each task, in the order of the rows that train."""
+"""Raw outputs [n, width] of each teacher, counted from 0, for each of its tasks, by ``NUMBER.TASK``.
+
+Rows are those that train, in their order. The file grows with every task that is answered for.
+"""
 
 
-def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> None:
-    """Raise, before anything is read, for a run that cannot teach: ConfigError if it knows none of the tasks.
+def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> tuple[Asked, ...]:
+    """Load each teacher once, before anything is read or written, and return what it takes of the machine.
 
-    CheckpointError if it means other things by its outputs, or is no finished run; ModelError without its base model.
+    ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or means other things
+    by its outputs; ModelError without its base model.
     """
-    for name in config.teachers:
-        directory = Path(name) / "model"
-        find_base(directory, read_manifest(directory)["base"]["name"])
-        known = {task.name: task for task in run_tasks(directory, services.registry)}
-        if not any(task.name in known for task in tasks):
-            wanted = ", ".join(task.name for task in tasks)
-            raise ConfigError(f"--teachers: {name} knows {', '.join(known)}, none of this run's tasks ({wanted})")
-        for task in tasks:
-            if task.name in known:
-                _check_output(name, task, known[task.name])
+    return tuple(_checked(name, config, tasks, services) for name in config.teachers)
 
 
-def taught(config: TrainConfig, services: Services) -> list[str]:
-    """Return the sources that teachers speak about, each as often as one does."""
-    found = (run_tasks(Path(name) / "model", services.registry) for name in config.teachers)
-    return [task.source.name for tasks in found for task in tasks if task.name in config.tasks]
+def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> Asked:
+    manifest = read_manifest(Path(name) / "model")
+    if not is_finished(Path(name)):
+        raise CheckpointError(f"--teachers: {name} has not finished; mtft train --resume {shlex.quote(name)} goes on")
+    teacher = load_teacher(name, config, services)
+    known = {task.name: task for task in teacher.tasks}
+    if not any(task.name in known for task in tasks):
+        wanted = ", ".join(task.name for task in tasks)
+        raise ConfigError(f"--teachers: {name} knows {', '.join(known)}, none of this run's tasks ({wanted})")
+    shared = tuple(task for task in tasks if task.name in known)
+    for task in shared:
+        _check_output(name, task, known[task.name])
+    numbers = 2 * len(teacher.encoder) + sum(entry["parameters"] for entry in manifest["tasks"])  # with the gradient
+    return Asked(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
+
+
+def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedModel:
+    """Load the model of a run; where its base model has gone from its place, this run's is tried."""
+    directory, place = Path(name) / "model", machine(config)
+    try:
+        find_model(read_manifest(directory)["base"]["name"], check=False)
+    except ModelError as error:
+        try:
+            return load_model(directory, services.registry, config.model, *place)
+        except MtftError as other:
+            raise ModelError(f"--teachers: {name}: its base model is not where it was: {error}\n{other}") from None
+    return load_model(directory, services.registry, None, *place)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
@@ -72,28 +94,45 @@ def add_teachers(
     """
     if not config.teachers:
         return prepared.sources
-    found = once(run, services.group, FILE, lambda: _asked(prepared, config, services, keeper))
+    answers = defaultdict(list)
+    for name, outputs in _asked(prepared, config, services, run, keeper).items():
+        answers[name.partition(".")[2]].append(outputs)
     teachers = {
-        task.source.name: Teacher(found[task.name], DISTANCES[task.output.kind])
-        for task in prepared.tasks if task.name in found
+        task.source.name: Teacher(torch.stack(answers[task.name]).mean(0), DISTANCES[task.output.kind])
+        for task in prepared.tasks if task.name in answers
     }  # fmt: skip
     return [replace(source, teacher=teachers.get(source.name)) for source in prepared.sources]
 
 
-def _asked(prepared: Prepared, config: TrainConfig, services: Services, keeper: Keeper) -> dict[str, Tensor]:
-    """Let each teacher answer for its tasks, one after the other."""
-    answers: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
-    place = prepared.encoder.theta.device, prepared.model.product_type
+def _asked(
+    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
+) -> dict[str, Tensor]:
+    """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
+    kept = Once(run, services.group, FILE, prepared.sources)
+    found = kept.read()
+    if services.group.any(run.writes and have_spoken(run.path)):
+        return found
     for number, name in enumerate(config.teachers):
-        teacher = load_model(Path(name) / "model", services.registry, None, *place)
-        known = [task for task in teacher.tasks if task.name in config.tasks]
-        for task in known:
-            answers[task.name].append(_answers(teacher, task, prepared, config, services))
-        services.notify(f"teacher {name}: {', '.join(task.name for task in known)}")
+        known = [task.name for task in run_tasks(Path(name) / "model", services.registry) if task.name in config.tasks]
+        left = {f"{number}.{task}": task for task in known if f"{number}.{task}" not in found}
+        if not left:
+            continue
+        teacher = load_teacher(name, config, services)
+        tasks = {task.name: task for task in teacher.tasks}
+        for key, task in left.items():
+            found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, services))
+            kept.write(found, whole=False)
+            keeper.stop_if_asked(f"with what {name} says of {task}", lambda: None)
+        services.notify(f"teacher {name}: {', '.join(known)}")
         del teacher
         release()
-        keeper.stop_if_asked(number, lambda: None)
-    return {task: torch.from_numpy(np.mean(each, axis=0, dtype=np.float32)) for task, each in answers.items()}
+    kept.write(found)
+    return found
+
+
+def have_spoken(run: Path) -> bool:
+    """Tell whether all teachers of a run have answered for all their tasks."""
+    return FILE in read_digests(run)
 
 
 def _answers(

@@ -23,13 +23,12 @@ from mtft.workflows.count import count_run
 from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
-from mtft.workflows.resources import check_machine, count, disk_needed, fit
+from mtft.workflows.resources import Asked, check_machine, count, disk_needed, fit
 from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
-from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, read_summary, refuse_foreign
+from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
-from mtft.workflows.teachers import FILE as TEACHERS
-from mtft.workflows.teachers import add_teachers, check_teachers
+from mtft.workflows.teachers import add_teachers, check_teachers, have_spoken
 from mtft.workflows.tracking import follow
 from mtft.workflows.training import Training, TrainResult
 
@@ -56,8 +55,11 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
-    if not (going_on and group.any(group.first and (path / TEACHERS).is_file())):
-        check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
+    teachers: tuple[Asked, ...] = ()
+    if not (going_on and group.any(group.first and have_spoken(path))):
+        for name in config.teachers:
+            keep_apart(path, Path(name), "the run that teaches")
+        teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     for name in config.task_weights:
         if name not in config.tasks:
             raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
@@ -67,7 +69,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     given = given_mask(config.mask, prepared, services) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
     agree(config, prepared, group)
-    config, run = _open(path, config, services, prepared, dev, counts, going_on=going_on)
+    config, run = _open(path, config, services, prepared, dev, counts, teachers, going_on=going_on)
     if run.writes:
         run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
     keeper = Keeper(
@@ -101,6 +103,7 @@ def _open(
     prepared: Prepared,
     dev: dict[str, Dataset],
     counts: ParameterCount,
+    teachers: tuple[Asked, ...],
     *,
     going_on: bool,
 ) -> tuple[TrainConfig, RunDirectory]:
@@ -112,7 +115,7 @@ def _open(
             check_room(path, needed.files(going_on=True))
         run = RunDirectory.reopen(path, config, writes=group.first)
     else:
-        config, memory = fit(config, prepared, dev, counts)
+        config, memory = fit(config, prepared, dev, counts, teachers)
         smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:

@@ -129,7 +129,9 @@ class Training:
         dev: Scores = {}
         raw: dict[str, Any] = {}
         for task in self.tasks:
-            self.keeper.stop_if_asked(self.steps, self._save_state)  # the epoch then ends after a resume
+            self.keeper.stop_if_asked(
+                f"after step {self.steps}", self._save_state
+            )  # the epoch then ends after a resume
             data, rows = self.dev[task.name], self.judged[task.name]
             raw |= apply(self.trained.model, data.table, [task.name], group=self.services.group)
             dev[task.name] = scores(task, read_outputs(task, raw[task.name][rows]), data.targets[rows])
@@ -192,7 +194,7 @@ class Training:
             self.config, self.tasks, raw, self.dev, self.services.notify
         )
         taught = ", ".join(Path(name).name for name in self.config.teachers)
-        notes = [f"Learned from runs called {taught}, at the end from labels alone."] if taught else []
+        notes = [f"Learned from runs called {taught}, less and less as training went on."] if taught else []
         card = run_card(
             "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.data, self.calibration,
             *notes,

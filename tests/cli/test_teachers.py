@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,14 +13,20 @@ from commands import FEW, cli, contents, reseal, summary
 from killing import TRAIN, forked
 from safetensors.torch import load_file
 
+from mtft.checkpoint import load_model
 from mtft.config.schema import TrainConfig
+from mtft.digests import digest, write_digests
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import read_json, write_json
 from mtft.outputs import Binary
 from mtft.tasks.sst import SST
 from mtft.tasks.task import Task
-from mtft.workflows.services import services
-from mtft.workflows.teachers import check_teachers
+from mtft.testing.tiny import write_tiny_model
+from mtft.workflows.keeper import Keeper, StoppedError
+from mtft.workflows.once import Once
+from mtft.workflows.preparation import Prepared, prepare
+from mtft.workflows.services import Services, services
+from mtft.workflows.teachers import add_teachers, check_teachers, have_spoken
 
 TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
 
@@ -45,17 +52,75 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
     assert done.code == 0
     assert f"teacher {teachers / 'one'}: sst\n" in done.err
     assert f"teacher {teachers / 'two'}: sst, sts\n" in done.err
-    assert "Learned from runs called one, two, at the end" in (tmp_path / "run/model/README.md").read_text()
+    assert "Learned from runs called one, two, less and less" in (tmp_path / "run/model/README.md").read_text()
     says = load_file(tmp_path / "run" / TEACHERS)
-    assert says.keys() == {"sst", "sts"}
+    assert says.keys() == {"0.sst", "1.sst", "1.sts"}
     for name in ("one", "two"):
         assert cli(*pupil(tiny_model, tmp_path / name, teachers / name)).code == 0
     one, two = (load_file(tmp_path / name / TEACHERS) for name in ("one", "two"))
-    assert one.keys() == {"sst"}
-    torch.testing.assert_close(says["sst"], (one["sst"] + two["sst"]) / 2)
-    torch.testing.assert_close(says["sts"], two["sts"])
+    assert one.keys() == {"0.sst"}
+    for kept, alone in (("0.sst", one["0.sst"]), ("1.sst", two["0.sst"]), ("1.sts", two["0.sts"])):
+        torch.testing.assert_close(says[kept], alone)
     half = [words for line in done.err.splitlines() if (words := line.split())[0] == "sst:" and "share" in words]
-    assert len(says["sst"]) == int(half[0][1].replace(",", ""))
+    assert len(says["0.sst"]) == int(half[0][1].replace(",", ""))
+
+
+@pytest.fixture
+def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> tuple[Prepared, TrainConfig, Services, Run]:
+    """What `add_teachers` needs, with two teachers."""
+    given = {"tasks": ("sst", "sts"), "teachers": (str(teachers / "one"), str(teachers / "two"))}
+    config = TrainConfig(**given, model=str(tiny_model), sample=True, augment=())
+    served = services()
+    (tmp_path / "asked").mkdir()
+    write_digests(tmp_path / "asked", {})
+    return prepare(config, served), config, served, Run(tmp_path / "asked")
+
+
+@dataclass
+class Run:
+    """As much of a run's directory as its files made once need."""
+
+    path: Path
+    writes: bool = True
+
+    def seal(self, name: str) -> None:
+        write_digests(self.path, {name: digest(self.path / name)})
+
+
+def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(asking: Any, teachers: Path) -> None:
+    prepared, config, served, run = asking
+    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Keeper("1", None, ""))}
+    found = load_file(run.path / TEACHERS)
+    assert have_spoken(run.path)
+    torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"]) / 2)
+    torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
+
+    kept = Once(run, served.group, TEACHERS, prepared.sources)
+    write_digests(run.path, {})
+    kept.write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
+    said: list[str] = []
+    served = replace(served, notify=said.append)
+    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Keeper("1", None, ""))}
+    torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
+    torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
+    assert said == [f"teacher {teachers / 'two'}: sst, sts"]
+
+
+def test_a_stop_keeps_what_was_said(asking: Any, teachers: Path) -> None:
+    prepared, config, served, run = asking
+    with pytest.raises(StoppedError, match=f"by --max-time with what {teachers / 'one'} says of sst; go on"):
+        add_teachers(prepared, config, served, run, Keeper("1", "0.0001s", "go on"))
+    assert load_file(run.path / TEACHERS).keys() == {"0.sst"}
+    assert not have_spoken(run.path)
+
+
+def test_what_was_said_of_other_rows_is_not_taken(asking: Any) -> None:
+    prepared, config, served, run = asking
+    sts = next(source for source in prepared.sources if source.name == "sts")
+    other = [replace(source, targets=source.targets + 1) if source is sts else source for source in prepared.sources]
+    Once(run, served.group, TEACHERS, other).write({"0.sst": torch.zeros(1)}, whole=False)
+    with pytest.raises(CheckpointError, match="the data of sts are not those that it began with"):
+        add_teachers(prepared, config, served, run, Keeper("1", None, ""))
 
 
 def test_what_teachers_say_changes_what_is_learned(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -94,7 +159,7 @@ def test_what_is_made_before_training_survives_a_kill(
     code, operations = forked((*start, "--out", "whole"))
     assert code == 0
     assert forked((*start, "--out", "killed"), die_at=round(die * operations))[0] is None
-    if (tmp_path / "killed" / TEACHERS).exists():  # they are needed no more
+    if have_spoken(tmp_path / "killed"):  # they are needed no more
         shutil.rmtree(own)
     assert cli("train", "--resume", "killed").code == 0
     found, expected = contents(tmp_path / "killed"), contents(tmp_path / "whole")
@@ -130,6 +195,8 @@ def test_heads_alone_leave_the_encoder_as_it_is(tiny_model: Path, tmp_path: Path
         ("none", "sst", "no trained model"),
         ("other", "sst", "task 'sst' was trained with"),
         ("one,one", "sst", "is given twice"),
+        ("begun", "sst", "--teachers: begun has not finished; mtft train --resume begun goes on"),
+        ("torn", "sst", "heads.safetensors"),
     ],
 )
 def test_who_cannot_teach_is_named_before_anything_is_written(
@@ -147,10 +214,50 @@ def test_who_cannot_teach_is_named_before_anything_is_written(
     manifest = read_json(file)
     manifest["tasks"][0]["output"]["names"] = list("54321")
     write_json(file, manifest)
-    reseal(file.parent)
+    reseal(file)
+    (shutil.copytree(teachers / "one", tmp_path / "begun") / "summary.json").unlink()
+    with (shutil.copytree(teachers / "one", tmp_path / "torn") / "model/heads.safetensors").open("r+b") as torn:
+        torn.truncate(1000)
     done = cli("train", "--tasks", tasks, "--model", tiny_model, *FEW, "--teachers", teacher, "--out", "run")
     assert (done.code, words in done.err) == (2, True), done.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("out", ["runs/sst", "runs/sst/again"])
+def test_a_teacher_is_never_overwritten(
+    out: str, teachers: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teachers / "one", "runs/sst")
+    before = contents(tmp_path)
+    given = ("--tasks", "sst", "--model", tiny_model, *FEW, "--teachers", "runs/sst", "--out", out, "--overwrite")
+    done = cli("train", *given)
+    assert done.code == 2
+    assert f"--out: {out} is, holds or is in the run that teaches, runs/sst; it is never changed" in done.err
+    assert contents(tmp_path) == before
+
+
+def test_a_base_model_that_has_moved_may_be_this_runs(tiny_model: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(tiny_model, tmp_path / "moved")
+    given = ("train", "--tasks", "sst", *FEW, "--augment", "none")
+    assert cli(*given, "--model", moved, "--out", tmp_path / "one").code == 0
+    moved.rename(tmp_path / "elsewhere")
+    taught = (*given, "--teachers", tmp_path / "one", "--out", tmp_path / "run", "--model")
+    assert cli(*taught, tmp_path / "elsewhere").code == 0
+    other = write_tiny_model(tmp_path / "other", seed=1)
+    done = cli(*taught, other, "--overwrite")
+    assert done.code == 2
+    assert f"--teachers: {tmp_path / 'one'}: its base model is not where it was" in done.err
+    assert "is not the one this run was trained from" in done.err
+
+
+def test_memory_for_teachers_is_planned(teachers: Path, tiny_model: Path) -> None:
+    given = ("plan", "--tasks", "sst,sts", "--model", tiny_model, *FEW, "--teachers", teachers / "two", "--json")
+    found = cli(*given).json["memory_bytes"]
+    weights = load_model(teachers / "two/model", services().registry)
+    held = 4 * (2 * len(weights.encoder) + sum(weights.parameters().heads.values()))
+    assert found["ask teachers"] > found["load"] - 4 * len(weights.encoder) + held
+    assert cli(*given[:-3], "--json").json["memory_bytes"].keys() == found.keys() - {"ask teachers"}
 
 
 @pytest.mark.parametrize(

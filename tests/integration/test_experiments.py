@@ -135,13 +135,14 @@ def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path
     assert len(lines) == len(found["pairs"]) == 12
     assert all(0 < pair["jaccard"] < 1 for pair in found["pairs"])
     assert found["chance"] == pytest.approx(0.3 / 1.7)
-    masks = {path: path.stat().st_mtime_ns for path in (tmp_path / "masks").iterdir()}
+    masks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert len(masks) == 13
-    assert script("overlap", *where).splitlines() == lines  # nothing is made again
-    assert masks == {path: path.stat().st_mtime_ns for path in (tmp_path / "masks").iterdir()}
+    again = script("overlap", *where, "--", "--batches", "1", "--model", tiny_model).splitlines()
+    assert again == lines  # nothing is made again
+    assert masks == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     rows = [
         (sample_dir() / "sts-train.csv").read_bytes(),
-        *((tmp_path / f"half{n}/sts-train.csv").read_bytes() for n in (0, 1)),
+        *(next(tmp_path.glob(f"masks-*/half{n}/sts-train.csv")).read_bytes() for n in (0, 1)),
     ]
     whole, *halves = (set(each.splitlines()) for each in rows)
     assert halves[0] | halves[1] == whole
@@ -151,10 +152,11 @@ def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path
 @pytest.mark.slow
 def test_a_peer_leaves_a_record_like_any_other(tiny_model: Path, tmp_path: Path) -> None:
     place = tmp_path / "records" / "quarter-lora.s0"
-    few = [
-        part for pair in ("epochs=2", "train_share=1", f"model={tiny_model}", "sample=true") for part in ("--set", pair)
-    ]
-    script("lora", "--data-dir", sample_dir(), "--record", place, "--rank", 2, *few)
+    few = ("--epochs", "1", "--train-share", "1", "--model", tiny_model, "--sample")
+    script("experiments", "quarter-lora.s0", "--work", tmp_path, "--records", place.parent, "--", *few)
+    script("lora", "--like", "quarter-lora", "--record", tmp_path / "again", "--", *few)
+    assert (place / "outputs.json").read_bytes() == (tmp_path / "again/outputs.json").read_bytes()
+    assert "train_share = 1.0" in (place / "config.toml").read_text()
     record, outputs = read_json(place / "record.json"), read_outputs(place)
     assert {task: len(values) for task, values in outputs.items()} == {"sst": 60, "quora": 60, "sts": 60}
     counts = record["summary"]["parameters"]

@@ -43,6 +43,12 @@ def test_the_mean_is_of_primary_metrics_alone_and_counts_undefined_ones_as_zero(
     assert Best("mean").rate(PRIMARY, scores(0.4, math.nan)) == pytest.approx(0.2)
 
 
+def test_an_undefined_error_is_no_small_one() -> None:
+    found = {"a": {"mse": math.nan}, "b": {"mae": 0.5}}
+    assert Best("mean").rate({"a": "mse", "b": "mae"}, found) == -math.inf
+    assert Best("mean").rate({"b": "mae"}, found) == -0.5
+
+
 def test_one_metric_is_that_metric_and_undefined_is_worse_than_any() -> None:
     assert Best("sts.spearman").rate(PRIMARY, scores(0.4, 0.8, -0.3)) == -0.3
     assert Best("sts.spearman").rate(PRIMARY, scores(0.4, 0.8, math.nan)) == -math.inf
