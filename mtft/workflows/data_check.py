@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from mtft.config.schema import DataCheckConfig
@@ -104,24 +105,40 @@ def _findings(
 
 def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Sequence[Finding]) -> Fixed:
     """Write copies without the rows that findings drop, and a diff; files outside of the data directory stay."""
-    drops: Mapping[str, set[int]] = defaultdict(set)
-    for finding in findings:
-        for origin in finding.drop:
-            path, _, line = origin.rpartition(":")
-            drops[path].add(int(line) if line.isdecimal() else 0)
+    drops = _drops(splits, findings)
+    scans = {scan.path: scan for split in splits for scan in split.scans if scan.trouble is None}
     home, dropped, diff = data_dir.resolve(), {}, b""
     with replaced_directory(out) as fresh:
-        for scan in (scan for split in splits for scan in split.scans if scan.trouble is None):
-            place = scan.path.resolve()
+        for path, scan in scans.items():
+            place = path.resolve()
             if not place.is_relative_to(home):
                 continue
-            name, lines = place.relative_to(home), drops[str(scan.path)]
+            name, lines = place.relative_to(home), drops[str(path)]
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(fresh / name, without_rows(scan, lines))
             diff += deletion_diff(name.as_posix(), scan, lines)
             dropped[name.as_posix()] = _rows_at(scan, lines)
         write_bytes(fresh / DIFF, diff)
     return Fixed(out, dropped)
+
+
+def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str, set[int]]:
+    """Return the lines to leave out of each file: rows for which none of those that read them has a use, and leaks."""
+    readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for split in splits:
+        places = [row.origin for row in split.examples], [each.origin for each in split.problems]
+        for origin in chain(*places):
+            readers[origin].add(f"{split.source} {split.split}")
+    for finding in findings:
+        for origin in finding.drop:
+            leak = finding.check.startswith("leakage")
+            against[origin] |= readers[origin] if leak else {f"{finding.source} {finding.split}"}
+    found: Mapping[str, set[int]] = defaultdict(set)
+    for origin, voices in against.items():
+        path, _, line = origin.rpartition(":")
+        if voices >= readers[origin]:
+            found[path].add(int(line) if line.isdecimal() else 0)
+    return found
 
 
 def _rows_at(scan: Scan, lines: set[int]) -> int:

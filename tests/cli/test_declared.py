@@ -127,6 +127,25 @@ def test_rows_without_ids_stay_in_their_half_when_others_go(data: Path, tiny_mod
         assert scored == halves[gone:].count("report")
 
 
+def test_cleaned_copies_keep_what_another_task_trains_on(tmp_path: Path) -> None:
+    lines = ["text,mood,topic", "a,good,food", "b,bad,", "c,,food", "d,,", "e,good,rent", "e,good,food", "a,good,food"]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/t.csv").write_text("\n".join([*lines, "f,worse,rent", "g,bad,rent", "h,odd,odd"]) + "\n")
+    mood = {"kind": "binary", "text": "text", "label": "mood", "names": ["bad", "good"], "train": "t.csv", "dev": 0.3}
+    topic = {**mood, "label": "topic", "names": ["food", "rent"]}
+    (tmp_path / "c.toml").write_text(tomli_w.dumps({"tasks": {"mood": mood, "topic": topic}}))
+    given = ("data", "check", "--config", tmp_path / "c.toml", "--data-dir", tmp_path / "data")
+    cli(*given, "--fix", tmp_path / "clean")
+    kept = (tmp_path / "clean/t.csv").read_text().splitlines()
+    assert kept == [lines[0], *lines[1:4], *lines[5:7], "f,worse,rent", "g,bad,rent"]
+    diff = (tmp_path / "clean/changes.diff").read_text()
+    assert [line for line in diff.splitlines() if line[:1] == "-" != line[1:2]] == [
+        "-d,,",
+        "-a,good,food",
+        "-h,odd,odd",
+    ]
+
+
 def encoded(*args: object, stdin: str = "") -> tuple[Done, int]:
     """Run a command and count the sequences that went through the encoder."""
     seen = []
