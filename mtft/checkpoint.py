@@ -79,11 +79,12 @@ def save_model(
     plugins: Mapping[str, Mapping[str, str]],
     probe: Mapping[str, Tensor] | None = None,
     card: str = "",
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model directory in place of the one that is there, if any.
 
     `plugins` names the origin of each task and, unless it is built in, of the encoder ("encoder NAME"). `probe` are
-    tensors to keep beside the model, in a file of their own, and `card` is its text for people.
+    tensors to keep beside the model, in a file of their own with `facts` about them, and `card` is its text for people.
     """
     encoder = plugins.get(f"encoder {trained.model.encoder.family}")
     manifest = {
@@ -121,7 +122,7 @@ def save_model(
         write_tensors(fresh / "encoder.safetensors", {"values": trained.encoder.theta[trained.selection]})
         write_tensors(fresh / "heads.safetensors", heads)
         if probe is not None:
-            write_tensors(fresh / "probe.safetensors", probe)
+            write_tensors(fresh / "probe.safetensors", probe, facts)
         if card:
             write_bytes(fresh / "README.md", card.encode())
         write_json(fresh / "model.json", manifest)

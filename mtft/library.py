@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from mtft.config.groups import Options
 from mtft.config.load import Loaded, load
 from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
 from mtft.data.records import TEXTS, Record
+from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
 from mtft.workflows import evaluate as evaluating
 from mtft.workflows import refine as refining
@@ -73,22 +75,26 @@ class Model:
 
     def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, str]]) -> list[dict[str, Any]]:
         """Return what each task says of each input, in order: a text, a pair of texts, or texts by column name."""
-        records = (Record(number, _texts(given), number) for number, given in enumerate(inputs, 1))
+        keys = {key for each in (*TEXTS.values(), *chain.from_iterable(map(columns, self._tasks))) for key in each}
+        records = (Record(number, _texts(given, keys), number) for number, given in enumerate(inputs, 1))
         chunk = self._config.batch_size
         results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)
         with self._served.blaming():
             return list(answers(results, self._config.on_error, self._notify))
 
 
-def _texts(given: str | Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
-    """Return the texts of an input by column name; ValueError if it is none."""
+def _texts(given: str | Sequence[str] | Mapping[str, Any], keys: Set[str]) -> Mapping[str, str]:
+    """Return the texts of an input by column name, those of these `keys` alone; ValueError if it is none."""
     if isinstance(given, Mapping):
-        return given
+        found = {key: text for key, text in given.items() if key in keys}
+        if wrong := [key for key, text in found.items() if not isinstance(text, str)]:
+            raise ValueError(f"input has {found[wrong[0]]!r} under {wrong[0]!r}, which is not a text")
+        return found
     parts = (given,) if isinstance(given, str) else tuple(given)
-    keys = {len(names): names for names in TEXTS.values()}.get(len(parts))
-    if keys is None or not all(isinstance(part, str) for part in parts):
+    names = {len(each): each for each in TEXTS.values()}.get(len(parts))
+    if names is None or not all(isinstance(part, str) for part in parts):
         raise ValueError(f"input is {given!r}, allowed: a text, a pair of texts, or a mapping")
-    return dict(zip(keys, parts, strict=True))
+    return dict(zip(names, parts, strict=True))
 
 
 def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:

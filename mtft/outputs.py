@@ -104,8 +104,7 @@ class Binary:
     def read(self, raw: NDArray[Any]) -> Array:
         """Sigmoid: raw [B, 1] -> probabilities of both names [B, 2]."""
         logit = raw.astype(np.float64).reshape(-1)
-        yes = np.exp(-np.logaddexp(0.0, -logit))
-        probabilities: Array = np.stack([1.0 - yes, yes], axis=-1)
+        probabilities: Array = np.exp(-np.logaddexp(0.0, np.stack([logit, -logit], axis=-1)))
         return probabilities
 
     def present(self, value: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def torch_generator(*names: object) -> torch.Generator:
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Put the states of Python's, numpy's and torch's default generators back after the block."""
+    """Put the states of Python's, numpy's and torch's default generator (of the CPU) back after the block."""
     import torch
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -52,7 +52,7 @@ def untouched() -> Iterator[None]:
 
 @contextmanager
 def seeded(*names: object) -> Iterator[None]:
-    """Seed torch's default generator inside the block and put its state back after."""
+    """Seed torch's default generators inside the block and put back that of the CPU after."""
     import torch
 
     state = torch.get_rng_state()

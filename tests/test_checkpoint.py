@@ -103,6 +103,14 @@ def test_what_is_saved_is_checked(copy: Path, tiny_model: Path) -> None:
         check_saved(copy, REGISTRY, str(tiny_model))
 
 
+def test_what_another_machine_saved_may_differ_as_floating_point_does(copy: Path, tiny_model: Path) -> None:
+    change(copy / "heads.safetensors", lambda tensors: tensors["sts.projection.bias"].add_(1e-6))
+    check_saved(copy, REGISTRY, str(tiny_model), here=False)
+    change(copy / "heads.safetensors", lambda tensors: tensors["sts.projection.bias"].add_(1e-2))
+    with pytest.raises(CheckpointError, match="reloaded, the model gives other outputs for sts"):
+        check_saved(copy, REGISTRY, str(tiny_model), here=False)
+
+
 def test_equal_models_give_equal_files(saved: Path, trained: TrainedModel, tmp_path: Path) -> None:
     save_model(tmp_path / "again", load_model(saved, REGISTRY), PLUGINS)
     for name in FILES:

@@ -42,6 +42,10 @@ def test_answers_are_those_of_the_command(trained_run: Path) -> None:
     assert found == cli("predict", trained_run, stdin="A film.\nOne?\tTwo?\nOne?\tTwo?\n").lines
     assert [set(answer) - {"id"} for answer in found] == [{"sst"}, {"quora", "sts"}, {"quora", "sts"}]
     assert model.predict([]) == []
+    more = {"id": 7, "sentence": "A film.", "tags": ["a"]}
+    assert model.predict([more]) == model.predict(["A film."])
+    with pytest.raises(ValueError, match="input has 7 under 'sentence', which is not a text"):
+        model.predict([{"sentence": 7}])
 
 
 def test_an_input_that_cannot_be_answered_is_an_error_or_stays_in_place(trained_run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,11 @@ def test_no_or_yes_is_read_by_the_sigmoid(values: list[float]) -> None:
     assert found.shape == (len(values), 2)
     np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-np.array(values))), rtol=1e-12)
     np.testing.assert_allclose(found.sum(-1), 1.0)
+
+
+def test_an_unlikely_answer_keeps_its_small_probability() -> None:
+    found = np.log(Binary().read(np.array([[40.0], [-40.0], [0.0]])))
+    np.testing.assert_allclose(found, [[-40.0, 0.0], [0.0, -40.0], [-math.log(2)] * 2], rtol=1e-12, atol=1e-15)
 
 
 @some

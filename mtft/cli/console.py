@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mtft.cli.streams import tell
 from mtft.texts import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def say(text: str = "") -> None:
     if console := _console(sys.stderr):
         console.print(printable(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
     else:
-        print(printable(text), file=sys.stderr, flush=True)
+        tell(printable(text))
 
 
 def warn(text: str) -> None:
@@ -198,7 +199,7 @@ class _Lines:
         self._tenth, self._last = tenth, now
         left = f"{duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
         head = f"{unit} {step}/{total}"
-        print("  ".join(filter(None, [head, text, left])), file=sys.stderr, flush=True)
+        tell("  ".join(filter(None, [head, text, left])))
 
 
 def duration(seconds: float) -> str:

@@ -11,12 +11,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
 from mtft import processes
+from mtft.cli.streams import silence
 from mtft.errors import MtftError, unknown
 from mtft.texts import printable
 
@@ -120,7 +121,7 @@ def run(args: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
                 return code
         except BrokenPipeError:
-            _silence(sys.stdout, sys.stderr)
+            silence(sys.stdout, sys.stderr)
             return 0
         except BaseException as error:
             if threading.current_thread() is threading.main_thread():
@@ -230,16 +231,8 @@ def _fail(text: str, code: int, *, told: bool | None = False) -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
     with suppress(OSError):
         for line in printable(text).splitlines():
             print(f"mtft: {line}", file=sys.stderr)
     return code
-
-
-def _silence(*streams: TextIO) -> None:
-    """Send what is still to be flushed nowhere, so that Python's exit finds nothing to complain about."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in streams:
-            os.dup2(nowhere, stream.fileno())

@@ -169,7 +169,7 @@ class SelectionOptions(Options):
     )
     combine: Literal["joint", "normalised"] = Field(
         "joint",
-        description="add the tasks' gradients (for abs and fisher: scores), or their normalised scores",
+        description="add the tasks' gradients (abs: their absolutes, fisher: their squares), or normalised scores",
     )
     batches: int | None = Field(None, ge=1, description="batches that the score reads (default: all training data)")
     selection_dropout: bool = Field(False, description="keep dropout on while scoring")
@@ -219,13 +219,18 @@ class OptimizationOptions(Options):
     patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
 
 
-class MachineOptions(Options):
-    """What of the machine is used, and how."""
+class DeviceOptions(Options):
+    """What of the machine is used."""
 
     threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="where tensors live; auto is cuda if there is one, else cpu"
     )
+
+
+class MachineOptions(DeviceOptions):
+    """What of the machine is used, and how."""
+
     precision: Literal["fp32", "bf16", "tf32"] = Field(
         "fp32", description="number type of matrix products; tf32 needs cuda"
     )
@@ -241,7 +246,7 @@ class OutOptions(Options):
 class RunOptions(MachineOptions):
     """Where randomness comes from and results go."""
 
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; same seed, same bits")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; on a CPU: same seed, same bits")
     out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
     overwrite: bool = Field(False, description="replace a result that is already there")
     checkpoint_every: Period = Field(

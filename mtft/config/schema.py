@@ -15,6 +15,7 @@ from mtft.config.groups import (
     BatchOptions,
     BatchSize,
     DataOptions,
+    DeviceOptions,
     DevOptions,
     FileOptions,
     HalfOptions,
@@ -135,15 +136,15 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
     batch_size: int = Field(64, ge=1, description="records, or examples, that are read before the first is answered")
-    format: Literal["auto", "jsonl", "tsv", "lines"] = Field("auto", description="form of the input")
+    format: Literal["auto", "jsonl", "tsv", "csv", "lines"] = Field("auto", description="form of the input")
     output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
     on_error: Literal["fail", "skip", "null"] = Field(
         "fail", description="a record that cannot be answered: stop, leave it out and count, or an error in its place"
     )
 
 
-class VerifyConfig(BaseModelOptions, MachineOptions, TaskOptions):
-    """Settings of `mtft verify`; the precision is that of the run."""
+class VerifyConfig(BaseModelOptions, DeviceOptions, TaskOptions):
+    """Settings of `mtft verify`; the precision is that of the training."""
 
 
 class CountConfig(TaskOptions):

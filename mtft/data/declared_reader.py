@@ -49,13 +49,17 @@ class DeclaredReader:
         return [data_dir / name] if name and is_text(name) else []
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
+        own = self.part(split)
+        for row in self.rows(split, data_dir):
+            if example := own.of_row(*row):
+                yield example
+
+    def rows(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+        """Yield (origin, number, row) of a split."""
         name = self.name(split)
         if not name:
             raise DataError(f"no file is declared for split {split!r} (declared: {', '.join(dict(self.splits))})")
-        own = self.part(split)
-        for origin, number, row in named_rows(name, data_dir):
-            if example := own.of_row(origin, number, row):
-                yield example
+        yield from named_rows(name, data_dir)
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
         """Make an example of one row of a file, None if it belongs to another split."""

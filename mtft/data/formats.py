@@ -6,6 +6,7 @@ import importlib
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,29 @@ def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     dataset, _, configuration = dataset.partition("@")
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    offline = datasets.DownloadConfig(local_files_only=True)
     try:
-        found = datasets.load_dataset(dataset, configuration or None, split=split, download_config=offline)
+        with _offline():
+            found = datasets.load_dataset(dataset, configuration or None, split=split)
     except Exception as error:  # whatever the library raises, the user can mend the name or fetch the dataset
         reason = " ".join(str(error).split())
         raise DataError(f"{name}: not in the local cache, or not a dataset: {reason}; `hf download` fetches") from None
     features: Mapping[str, Any] = found.features
     for number, record in enumerate(found, 1):
         yield number, {column: _text(value, features[column]) for column, value in record.items()}
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep the hub's libraries from the network, as their own variable does that must be set before their import."""
+    modules: list[Any] = [importlib.import_module(name) for name in ("huggingface_hub.constants", "datasets.config")]
+    before = [module.HF_HUB_OFFLINE for module in modules]
+    try:
+        for module in modules:
+            module.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.HF_HUB_OFFLINE = value
 
 
 def _text(value: Any, feature: Any = None) -> str:

@@ -99,9 +99,20 @@ def json_object(line: str) -> dict[str, Any]:
     return record
 
 
+class Nested(str):
+    """The text of a list or an object of JSON, which is no text that anyone wrote."""
+
+
+def _cell(value: Any) -> str:
+    """Return a value of JSON as text, nothing for null."""
+    if isinstance(value, list | dict):
+        return Nested(json.dumps(value, ensure_ascii=False))
+    return "" if value is None else str(value)
+
+
 def json_record(line: str) -> dict[str, str]:
     """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
-    row = {key: "" if value is None else str(value) for key, value in json_object(line).items()}
+    row = {key: _cell(value) for key, value in json_object(line).items()}
     try:
         "".join(row.values()).encode()
     except UnicodeEncodeError as error:
@@ -160,6 +171,8 @@ def make_example(
     for name in (*texts, label):
         if name not in row:
             raise RowError("columns", origin, f"no column {name!r} (columns: {', '.join(row)})")
+        if isinstance(row[name], Nested):
+            raise RowError("nested", origin, f"column {name!r} is {row[name][:80]}, not a text")
     try:
         target = output.parse(row[label].strip()) if row[label].strip() else None
     except ValueError as error:

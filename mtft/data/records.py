@@ -1,4 +1,4 @@
-"""Records of a stream: JSON Lines, a table or plain lines; one that cannot be read says why, and stops nothing."""
+"""Records of a stream: JSON Lines, a table, or plain lines; one that cannot be read says why, and stops nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -15,6 +16,9 @@ from mtft.errors import DataError
 
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
 """Keys that a record needs for each kind of input."""
+
+DELIMITERS = {"tsv": "\t", "csv": ","}
+"""What parts the fields of each form of table."""
 
 MAX_LINE = 1_000_000
 """Characters in one line; far above what a model reads, far below what would fill the memory."""
@@ -52,10 +56,10 @@ def bounded_lines(stream: TextIO) -> Iterator[str]:
 def read_records(
     lines: Iterable[str], form: str = "auto", keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
 ) -> Iterator[Record]:
-    """Read JSON Lines, a TSV table with a header, or plain lines.
+    """Read JSON Lines, a table with a header, TSV or CSV, whose rows take a line each, or plain lines.
 
-    "auto" takes the first line that is not empty: an object means JSON Lines, a tab-separated header with
-    known names a table. A plain line is one text, or a pair around a tab. `keys` are the columns of all tasks.
+    "auto" takes the first line that is not empty: an object means JSON Lines, a header with known names, parted by tabs
+    or commas, a table. A plain line is one text, or a pair around a tab. `keys` are the columns of all tasks.
     A line that is no record gives one with an `error` that names it; a table's header must be right (DataError).
     """
     numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, 1))
@@ -66,9 +70,10 @@ def read_records(
         return
     form = _guess(first[1], keys) if form == "auto" else form
     header: list[str] = []
-    if form == "tsv":
+    delimiter = DELIMITERS.get(form, "")
+    if delimiter:
         try:
-            header = _fields(_readable(first[1]))
+            header = _fields(_readable(first[1]), delimiter)
             if twice := column_twice(header):
                 raise ValueError(twice)
         except ValueError as error:
@@ -80,8 +85,8 @@ def read_records(
             line = _readable(line)
             if form == "jsonl":
                 yield _from_json(number, line, keys)
-            elif form == "tsv":
-                yield _from_table(number, line, header, keys)
+            elif delimiter:
+                yield _from_table(number, line, delimiter, header, keys)
             else:
                 yield _from_line(number, line)
         except ValueError as error:
@@ -91,8 +96,12 @@ def read_records(
 def _guess(line: str, keys: Collection[tuple[str, ...]]) -> str:
     if line.lstrip().startswith("{"):
         return "jsonl"
-    names = set(line.split("\t"))
-    return "tsv" if any(names >= set(each) for each in keys) else "lines"
+    for form, delimiter in DELIMITERS.items():
+        with suppress(ValueError):
+            names = set(_fields(line[:MAX_LINE], delimiter))
+            if any(names >= set(each) for each in keys):
+                return form
+    return "lines"
 
 
 # ---- one line each; ValueError says what is wrong with it -------------------------------------------------------
@@ -126,16 +135,18 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _fields(line: str) -> list[str]:
+def _fields(line: str, delimiter: str) -> list[str]:
     csv.field_size_limit(MAX_FIELD)
+    if delimiter == "," and line.count('"') % 2:
+        raise ValueError("a quoted field that does not end on its line")
     try:
-        return next(csv.reader([line], delimiter="\t"))
+        return next(csv.reader([line], delimiter=delimiter))
     except csv.Error as error:
         raise ValueError(str(error)) from None
 
 
-def _from_table(number: int, line: str, header: list[str], keys: Collection[tuple[str, ...]]) -> Record:
-    fields = _fields(line)
+def _from_table(number: int, line: str, delimiter: str, header: list[str], keys: Collection[tuple[str, ...]]) -> Record:
+    fields = _fields(line, delimiter)
     if len(fields) != len(header):
         raise ValueError(f"{len(fields)} fields where the header has {len(header)}")
     row = dict(zip(header, fields, strict=True))

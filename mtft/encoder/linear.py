@@ -33,10 +33,11 @@ class Linear(nn.Linear):
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, rows: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.parameters, ctx.rows = (weight, bias), rows
-        return torch.addmm(bias.to(x.dtype), x, weight.to(x.dtype).t())
+        matrix = weight.to(x.dtype).t()
+        return x @ matrix if bias is None else torch.addmm(bias.to(x.dtype), x, matrix)
 
     @staticmethod
     @once_differentiable

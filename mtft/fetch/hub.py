@@ -40,8 +40,8 @@ def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: boo
         return Path(library().hf_hub_download(repository, path, repo_type=kind, revision=revision))
 
 
-def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], None]) -> tuple[Path, str]:
-    """Fetch what `--model` reads of a model; return its directory in the cache and the commit.
+def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], None]) -> tuple[list[Path], str]:
+    """Fetch what `--model` reads of a model; return its files, of one directory in the cache, and the commit.
 
     Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
     """
@@ -62,7 +62,7 @@ def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], No
             check(paths[-1], f"sha256:{sibling.lfs.sha256}", f"{name}: {file}")
         elif sibling.blob_id:
             check(paths[-1], f"git:{sibling.blob_id}", f"{name}: {file}")
-    return paths[-1].parent, found.sha
+    return paths, found.sha
 
 
 def wanted_weights(files: Iterable[str]) -> list[str]:

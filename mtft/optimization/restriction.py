@@ -33,5 +33,5 @@ def _selected_rows(parameter: Tensor, selection: Tensor | slice, start: int) -> 
         return None
     ends = selection.new_tensor([start, start + parameter.numel()])
     low, high = torch.searchsorted(selection, ends).tolist()
-    rows: Tensor = ((selection[low:high] - start) // (parameter.numel() // len(parameter))).unique_consecutive()
+    rows: Tensor = ((selection[low:high] - start) // parameter.shape[1:].numel()).unique_consecutive()
     return rows

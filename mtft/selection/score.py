@@ -49,8 +49,8 @@ def gradient_score(
 
     "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
     "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
-    "joint" adds the tasks' gradients (with "sum") or their scores (with "abs" and "fisher", whose batches are each
-    task's own), "normalised" divides each task's score by its sum first. Dropout is on
+    "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher"; with
+    these two each task has batches of its own), "normalised" divides each task's score by its sum first. Dropout is on
     only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
     The processes of a `group` read a share each and get the same score. After each micro-batch, in a group after each
     chunk, `keep` is given what returns the tensors and the position from which to `start` again, with the same result

@@ -21,8 +21,9 @@ class Reader(Protocol):
 
     A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
     left out instead of failing, and their form is checked. With ``example(path, line, row) -> Example | None`` too,
-    as `TableReader` has it, single bad rows can be told from the rest and left out. One that tells splits apart by
-    more than their files has ``part(split) -> Reader``.
+    as `TableReader` has it, single bad rows can be told from the rest and left out; so they can without text files by
+    ``rows(split, data_dir)``, which gives (origin, number, row), and ``of_row(origin, number, row)``. One that tells
+    splits apart by more than their files has ``part(split) -> Reader``.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...

@@ -73,18 +73,20 @@ Event = StepDone | StepSkipped | EpochDone
 def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 0) -> Iterator[Event]:
     """Train epoch after epoch over the stepper's sources, by default their shuffled union.
 
-    Goes on after `epochs_done` whole epochs and `steps_done` steps in all. What comes when is a pure function of
-    the plan, so a loop that goes on takes exactly the steps that are left of an unbroken one.
+    Goes on after `epochs_done` epochs and `steps_done` steps in all, first with the rest of an epoch that a smaller
+    `max_steps` cut short. What comes when is a pure function of the plan, so a loop that goes on takes exactly the
+    steps that are left of an unbroken one.
     """
     sizes = {name: len(source) for name, source in stepper.sources.items()}
     tasks = {name: source.task for name, source in stepper.sources.items()}
     per_epoch = -(-sum(sizes.values()) // plan.batch_size)
     total, step = plan.steps(sizes), steps_done
-    for epoch in range(epochs_done + 1, plan.epochs + 1):
-        if step == total and step <= per_epoch * (epoch - 1):
+    first = epochs_done if step >= total else min(epochs_done, step // per_epoch)
+    for epoch in range(first + 1, plan.epochs + 1):
+        if step >= total and step <= per_epoch * (epoch - 1):
             return
         for rows in plan.batches(sizes, tasks, epoch)[step - per_epoch * (epoch - 1) :]:
-            if step == total:
+            if step >= total:
                 break
             rate = plan.rate(step, total)
             step += 1

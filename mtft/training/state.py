@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
         return load_file(path), read_json(directory / "position.json")
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None
+
+
+def scores_of(found: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
+    """Return scores by task and metric as they were before they were saved: JSON has null for nan."""
+    return {
+        task: {name: math.nan if value is None else value for name, value in scores.items()}
+        for task, scores in found.items()
+    }
 
 
 def stage(directory: Path) -> str | None:

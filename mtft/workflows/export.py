@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from mtft.bundle import model_directory, write_bundle
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import ExportConfig
+from mtft.data.dataset import Dataset
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError
@@ -63,17 +64,18 @@ def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
         trained = load_model(directory, services.registry, config.model)
         path.parent.mkdir(parents=True, exist_ok=True)
         if config.format == "onnx":
-            return export_onnx(path, trained, config, services)
+            dev = dev_sets(run, trained, config, services) if config.int8 else {}
+            return export_onnx(path, trained, dev)
         try:
-            compare_probe(directory, trained, TOLERANCE)
+            compare_probe(directory, trained)
         except CheckpointError as error:
             raise CheckpointError(f"{run}: {error}") from None
         write_bundle(path, directory)
     return ExportResult(path, path.stat().st_size, files=(path,))
 
 
-def export_onnx(path: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> ExportResult:
-    """Write a graph, beside it what to know of it as JSON, and with int8 a smaller one."""
+def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> ExportResult:
+    """Write a graph, beside it what to know of it as JSON, and with `dev` rows to compare it on a smaller one."""
     family = trained.model.encoder.family
     if family != "bert":
         raise ConfigError(f"--format: onnx takes encoders of the family 'bert' alone, not {family!r}")
@@ -83,11 +85,11 @@ def export_onnx(path: Path, trained: TrainedModel, config: ExportConfig, service
         parity = check_parity(temporary, trained)
     files = [path]
     about["parity"] = parity
-    if config.int8:
+    if dev:
         small = path.with_name(f"{path.stem}.int8{path.suffix}")
         with _removed_on_error(small) as temporary:
             write_int8(temporary, path)
-            about["int8"] = {"bytes": temporary.stat().st_size, **measure(temporary, trained, config, services)}
+            about["int8"] = {"bytes": temporary.stat().st_size, **measure(temporary, trained, dev)}
         files.append(small)
     beside = path.with_name(f"{path.name}.json")
     write_json(beside, about)
@@ -153,15 +155,23 @@ def _random(trained: TrainedModel) -> TokenTable:
     return TokenTable(ids, generator.integers(0, config.segments, offsets[-1]).astype(np.uint8), offsets, 1)
 
 
-def measure(path: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Any]:
+def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Dataset]:
+    """Read the dev rows of each task."""
+    place = data_directory(config, run)
+    return {
+        task.name: load_source(
+            task.source, "dev", data_dir=place, tokenizer=trained.tokenizer, max_length=trained.max_length,
+            strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
+        )
+        for task in trained.tasks
+    }  # fmt: skip
+
+
+def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:
     """Score a graph on dev, and the model itself: per task the examples, both scores, and the largest difference."""
     session, found = open_session(path), {}
     for task in trained.tasks:
-        data = load_source(
-            task.source, "dev", data_dir=data_directory(config), tokenizer=trained.tokenizer,
-            max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-            notify=services.notify,
-        )  # fmt: skip
+        data = dev[task.name]
         raw = {
             "full": apply(trained.model, data.table, [task.name])[task.name],
             "int8": apply_session(session, data.table, [task.name])[task.name],

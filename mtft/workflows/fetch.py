@@ -118,11 +118,12 @@ class FetchedModel:
 def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quiet: bool) -> FetchedModel:
     """Bring a model into the hub's cache, where `--model NAME` finds it; it must be one that mtft can read."""
     refuse_offline()
-    path, revision = hub_model(name, config.revision, quiet=quiet, tell=services.notify)
+    fetched, revision = hub_model(name, config.revision, quiet=quiet, tell=services.notify)
+    path = fetched[0].parent
     encoder_family(path, services.registry).read_config(path)
     lock = Lock(path.parent.parent)
     files: dict[str, str] = {}
-    for file in sorted(path.iterdir()):
+    for file in sorted(fetched):
         origin = {"model": name, "revision": revision, "path": file.name}
         files[file.name] = digest(file, "sha256")
         lock.check(file.name, origin, files[file.name], overwrite=False)

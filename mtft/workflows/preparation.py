@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mtft import processes
-from mtft.config.groups import FileOptions, MachineOptions, Options
+from mtft.config.groups import DeviceOptions, FileOptions, MachineOptions, Options
 from mtft.config.open import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
@@ -193,12 +193,22 @@ def load_source(
         kept = tuple(example for example in examples if in_share(example.key, share))
         notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
         examples = kept
+    if all(example.target is None for example in examples):
+        raise DataError(_nothing(source, split, len(examples), data_dir))
     dataset = build_dataset(
         source.name, examples, tokenizer, apart=source.input == "apart", max_length=max_length, strict=strict
     )
     for note in (*notes, *dataset.notes):
         notify(note)
     return dataset
+
+
+def _nothing(source: Source, split: str, rows: int, data_dir: Path) -> str:
+    """Say that a split has no labelled row, where they would be, and what helps."""
+    files = ", ".join(map(str, source.files(split, data_dir)))
+    text = f"{source.name}: {split} has no labelled row (rows: {rows}{f' of {files}' if files else ''})"
+    share = getattr(source.reader, "held_out", 0) if split == "dev" else 0
+    return f"{text}; dev = {share:g} holds out too few: give a larger share, or a file" if share else text
 
 
 def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:
@@ -225,10 +235,14 @@ def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
     }  # fmt: skip
 
 
-def machine(config: MachineOptions) -> tuple[torch.device, torch.dtype | None]:
-    """Tell torch and the C library how to work; return where tensors live and the type of matrix products."""
+def machine(config: DeviceOptions, precision: str = "") -> tuple[torch.device, torch.dtype | None]:
+    """Tell torch and the C library how to work; return where tensors live and the type of matrix products.
+
+    The `precision` is that of the settings, if they have one, unless it is given.
+    """
+    precision = precision or (config.precision if isinstance(config, MachineOptions) else "fp32")
     keep_freed_memory()
     if threads := config.threads or processes.fair_threads():
         torch.set_num_threads(threads)
     device = find_device(config.device)
-    return device, product_type(config.precision, device)
+    return device, product_type(precision, device)

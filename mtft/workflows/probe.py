@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 
 from mtft.checkpoint import TrainedModel, load_model, read_tensors, save_model
 from mtft.errors import CheckpointError
 from mtft.evaluation import apply
 from mtft.tasks.registry import Registry
+
+Precision = Literal["fp32", "bf16", "tf32"]
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
+"""How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
 
 TEXTS = [
     ("A film that takes its time and earns every minute of it.",),
@@ -29,10 +35,27 @@ def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
 
 
 def save_with_probe(
-    directory: Path, trained: TrainedModel, plugins: Mapping[str, Mapping[str, str]], card: str = ""
+    directory: Path,
+    trained: TrainedModel,
+    plugins: Mapping[str, Mapping[str, str]],
+    card: str = "",
+    precision: Precision = "fp32",
 ) -> None:
-    """Save a model and, beside it, the probe's outputs and its card."""
-    save_model(directory, trained, plugins, probe(trained), card)
+    """Save a model and, beside it, its card and the probe's outputs at the precision that it trained with."""
+    save_model(directory, trained, plugins, probe(trained), card, {"precision": precision})
+
+
+def precision_of(directory: Path) -> Precision:
+    """Return the precision of the probe that was saved with a model."""
+    try:
+        with safe_open(directory / "probe.safetensors", "pt") as file:
+            found = (file.metadata() or {}).get("precision", "fp32")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{directory / 'probe.safetensors'}: not a readable safetensors file: {error}") from None
+    if found not in TOLERANCE:
+        allowed = ", ".join(TOLERANCE)
+        raise CheckpointError(f"{directory / 'probe.safetensors'}: precision is {found!r} (allowed: {allowed})")
+    return cast("Precision", found)
 
 
 def check_saved(
@@ -41,12 +64,20 @@ def check_saved(
     base: str,
     device: torch.device | str = "cpu",
     product_type: torch.dtype | None = None,
+    *,
+    here: bool = True,
 ) -> None:
-    """Load a model directory anew and compare its outputs with those kept at saving, bit for bit."""
+    """Load a model directory anew and compare its outputs with those kept at saving.
+
+    They are the same bit for bit if they were saved `here`, by this process, on a CPU: other machines add in another
+    order, and so do some sums on other devices each time.
+    """
+    exact = here and torch.device(device).type == "cpu"
+    tolerance = 0.0 if exact else TOLERANCE[precision_of(directory)]
     trained = load_model(directory, registry, base, device, product_type)
     found = probe(trained)
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(v.shape) for name, v in found.items()})
-    wrong = [name for name in found if not same(found[name], kept[name])]
+    wrong = [name for name in found if not same(found[name], kept[name], tolerance)]
     if wrong:
         raise CheckpointError(f"{directory}: reloaded, the model gives other outputs for {', '.join(wrong)}")
 

@@ -21,7 +21,7 @@ from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
 from mtft.training.loop import train as loop
-from mtft.training.state import load_state, save_state
+from mtft.training.state import load_state, save_state, scores_of
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.workflows.best import Best
@@ -168,7 +168,7 @@ class Refinement:
                 note,
             )
             origins = self.services.origins(self.trained.tasks, self.trained.model.encoder.family)
-            save_with_probe(self.out.model, self.trained, origins, card)
+            save_with_probe(self.out.model, self.trained, origins, card, self.config.precision)
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.place)
             self.features.clear()
             self.out.write_summary(self._summary(after, kept, calibration))
@@ -245,7 +245,7 @@ class Refinement:
         tensors, position = found
         check_position(self.out.path, position, self.config, self.digests)
         self.out.cut_logs(position["logs"])
-        self.before, self.done = position["before"], position["done"]
+        self.before, self.done = scores_of(position["before"]), position["done"]
         self.features.chosen |= position.get("features", {})
         for name in self.done:
             self.features.remove(f"{name}.train")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -143,7 +144,8 @@ class _Reader:
             examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
-        return {example.id: example.texts for example in examples if example.id in ids}
+        times = Counter(example.id for example in examples)  # whose texts are whose cannot be told by an id of several
+        return {example.id: example.texts for example in examples if example.id in ids and times[example.id] == 1}
 
     def _selected(self, manifest: Record) -> tuple[Part, ...]:
         path = self.run / "model" / "mask.safetensors"

@@ -158,7 +158,7 @@ def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
     """Return the sizes of the groups in the flat vector: tensors, or rows of matrices and entries of vectors."""
     if granularity == "tensor":
         return flat.sizes
-    return [shape[1:].numel() for shape in flat.shapes for _ in range(shape[0])]
+    return [shape[1:].numel() for shape in flat.shapes for _ in range(shape[0] if shape else 1)]
 
 
 def _scores(

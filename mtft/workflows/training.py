@@ -20,7 +20,7 @@ from mtft.parameters import ParameterCount
 from mtft.training.averaging import Averages
 from mtft.training.loop import EpochDone, StepDone, StepSkipped
 from mtft.training.loop import train as loop
-from mtft.training.state import load_state, save_state
+from mtft.training.state import load_state, save_state, scores_of
 from mtft.training.tally import Tally, pair_cosines
 from mtft.workflows.best import Best
 from mtft.workflows.calibrate import calibrate_all
@@ -68,7 +68,7 @@ class Training:
         self.best_scores: Scores = {}
         self.calibration: dict[str, Any] = {}
         self.epoch, self.overall = Tally(), Tally()
-        self.epochs, self.steps, self.bad = 0, 0, 0
+        self.epochs, self.steps, self.bad, self.saved = 0, 0, 0, False
         self.sources, self.data = prepared.sources, data_digest(prepared.sources)
         self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
@@ -92,7 +92,7 @@ class Training:
                     break
             self.keeper.after_step(self.steps, self._save_state, saved=isinstance(event, EpochDone))
         if self.run.writes:
-            check_saved(self.run.model, self.services.registry, self.trained.base, *self.trained.place)
+            check_saved(self.run.model, self.services.registry, self.trained.base, *self.trained.place, here=self.saved)
         return self._finish()
 
     def _after_step(self, event: StepDone) -> None:
@@ -181,7 +181,7 @@ class Training:
         self.epochs, self.steps, self.bad = position["epochs"], position["steps"], position["bad"]
         score, self.best.epoch, self.best.stale = position["best"].values()
         self.best.score = -math.inf if score is None else score
-        self.best_scores, self.calibration = position["best_scores"], position.get("calibration", {})
+        self.best_scores, self.calibration = scores_of(position["best_scores"]), position.get("calibration", {})
         self.epoch.restore(position["epoch"])
         self.overall.restore(position["overall"])
         self.services.notify(f"going on after step {self.steps} of {self.total}")
@@ -200,7 +200,8 @@ class Training:
             *notes,
         )  # fmt: skip
         origins = self.services.origins(self.tasks, self.trained.model.encoder.family)
-        save_with_probe(self.run.model, self.trained, origins, card)
+        save_with_probe(self.run.model, self.trained, origins, card, self.config.precision)
+        self.saved = True
         values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}
         self.run.write_predictions("dev", self.dev, values)
 

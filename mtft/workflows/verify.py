@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import is_zipfile
 
+import torch
 from torch import Tensor
 
 from mtft.bundle import model_directory
 from mtft.checkpoint import TrainedModel, load_model, read_tensors
-from mtft.config.load import load
 from mtft.config.schema import VerifyConfig
+from mtft.devices import find_device
 from mtft.errors import CheckpointError, MtftError
 from mtft.files import current_directory
 from mtft.selection.mask import load_mask
 from mtft.workflows.integrity import Integrity, Problem, check_files
 from mtft.workflows.preparation import machine
-from mtft.workflows.probe import probe, same
+from mtft.workflows.probe import TOLERANCE, precision_of, probe, same
 from mtft.workflows.services import Services
-
-TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
-"""How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> Verif
     """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
     with model_directory(path) as directory:
         files = len(list(directory.iterdir()))
-        trained = load_model(directory, services.registry, config.model, *machine(config))
-        said = compare_probe(directory, trained, TOLERANCE[config.precision])
+        trained = load_model(directory, services.registry, config.model, *_place(directory, config))
+        said = compare_probe(directory, trained)
     return VerifyResult(path, "bundle", True, files, path.stat().st_size, trained.base, said, (), ())
 
 
@@ -77,9 +75,7 @@ def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Inte
         found.notes.append("there is no sound model: the probe was not run")
         return None, "not run"
     try:
-        precision = load(VerifyConfig, file=path / "config.toml").config.precision
-        place = machine(config.model_copy(update={"precision": precision}))
-        trained = load_model(directory, services.registry, config.model, *place)
+        trained = load_model(directory, services.registry, config.model, *_place(directory, config))
     except CheckpointError as error:
         found.problems.append(Problem("model", str(error)))
         return None, "not run"
@@ -89,16 +85,23 @@ def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Inte
         found.notes.append(f"{error}; neither the base model's digest nor the probe was checked")
         return None, "not run"
     try:
-        said = compare_probe(directory, trained, TOLERANCE[precision])
+        said = compare_probe(directory, trained)
     except CheckpointError as error:
         found.problems.append(Problem("model/probe.safetensors", str(error)))
         return trained.base, "different"
     return trained.base, said
 
 
-def compare_probe(directory: Path, trained: TrainedModel, tolerance: float) -> str:
+def _place(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:
+    """Return where the probe runs, with products as at its training if the device can do that."""
+    precision = precision_of(directory)
+    possible = precision != "tf32" or find_device(config.device).type == "cuda"
+    return machine(config, precision if possible else "fp32")
+
+
+def compare_probe(directory: Path, trained: TrainedModel) -> str:
     """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others."""
-    now = probe(trained)
+    now, tolerance = probe(trained), TOLERANCE[precision_of(directory)]
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
     if all(same(now[name], kept[name]) for name in now):
         return "the same bits"

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import cli, digests
+from commands import FEW, cli, digests
+from safetensors.torch import load_file
 
 from mtft.bundle import REQUIRED, unpack
+from mtft.checkpoint import load_model
 from mtft.digests import check_digests
 from mtft.errors import CheckpointError
 from mtft.library import Model
+from mtft.workflows.probe import probe
+from mtft.workflows.services import services
 
 TEXTS = "A joy.\nNo, not that again.\n"
 
@@ -61,6 +65,26 @@ def test_its_size_is_that_of_values_mask_and_heads(bundle: Path, trained_run: Pa
     heads = 4 * sum(entry["parameters"] for entry in manifest["tasks"])
     assert mask < manifest["total"] / 8 + 2000
     assert 0 < bundle.stat().st_size - (values + mask + heads) < 32 * 1024
+
+
+def test_a_model_of_rounded_products_is_compared_as_such(tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--tasks", "sst", "--model", tiny_model, *FEW, "--augment", "none", "--lr", "0.02", "--keep", "1")
+    given = (*given, "--precision", "bf16", "--max-steps", "20")
+    assert cli("train", *given, "--out", tmp_path / "run").code == 0
+    found = cli("verify", tmp_path / "run", "--json").json
+    assert (found["probe"], found["problems"]) == ("the same bits", [])
+    off = apply_probe(tmp_path / "run/model")
+    assert off > 1e-4  # more than float32 may be off by
+    done = cli("export", tmp_path / "run", "--out", tmp_path / "m.mtft")
+    assert done.code == 0, done.err
+    assert cli("verify", tmp_path / "m.mtft", "--json").json["probe"] == "the same bits"
+    assert cli("verify", tmp_path / "run", "--precision", "bf16").code == 2  # a run knows its own
+
+
+def apply_probe(directory: Path) -> float:
+    """Return how far outputs at float32 are from those kept."""
+    now, kept = probe(load_model(directory, services().registry)), load_file(directory / "probe.safetensors")
+    return max(float((now[name] - kept[name]).abs().max()) for name in now)
 
 
 def test_verify_checks_digests_and_runs_the_probe(bundle: Path, tmp_path: Path) -> None:

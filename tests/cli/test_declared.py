@@ -146,6 +146,34 @@ def test_cleaned_copies_keep_what_another_task_trains_on(tmp_path: Path) -> None
     ]
 
 
+def test_bad_rows_of_a_parquet_file_can_be_left_out(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
+    for split in ("train", "dev"):
+        found = [{**row, "mood": "odd" if number == 5 else row["mood"]} for number, row in enumerate(rows(24, 0))]
+        parquet.write_table(arrow.Table.from_pylist(found), tmp_path / f"m-{split}.parquet")
+    files = {"train": "m-train.parquet", "dev": "m-dev.parquet"}
+    (tmp_path / "m.toml").write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": {**TABLES["mood"], **files}}}))
+    given = ("train", "--config", tmp_path / "m.toml", "--data-dir", tmp_path, "--model", tiny_model, "--max-steps", 1)
+    done = cli(*given, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert "m-train.parquet:6: column 'mood': label 'odd' is not one of" in done.err
+    done = cli(*given, "--out", tmp_path / "run", "--skip-bad-rows")
+    assert done.code == 0, done.err
+    assert "mood: 1 of 24 rows of train are bad" in done.err
+
+
+def test_a_share_that_holds_out_nothing_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    write(tmp_path, "few.csv", list(rows(4, 0)))
+    table = {**TABLES["mood"], "train": "few.csv", "dev": 0.001}
+    (tmp_path / "m.toml").write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": table}}))
+    done = cli("train", "--config", tmp_path / "m.toml", "--data-dir", tmp_path, "--model", tiny_model)
+    assert done.code == 2
+    assert (
+        f"mood: dev has no labelled row (rows: 0 of {tmp_path / 'few.csv'}); dev = 0.001 holds out too few" in done.err
+    )
+
+
 def encoded(*args: object, stdin: str = "") -> tuple[Done, int]:
     """Run a command and count the sequences that went through the encoder."""
     seen = []

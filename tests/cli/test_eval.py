@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import ROOT, cli, reseal, shell, summary
+from commands import FEW, ROOT, cli, reseal, shell, summary
 
 from mtft.testing.tiny import write_tiny_model
 
@@ -81,6 +81,16 @@ def test_a_gate_holds_without_a_reader(trained_run: Path) -> None:
     assert done.code == 3
     (line,) = done.err.splitlines()
     assert line.startswith("mtft: error: sst.accuracy is ")
+
+
+def test_work_goes_on_when_nobody_reads_its_messages(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Both streams go into a pipe that is closed before the first message."""
+    gate = f"mtft eval {trained_run} {' '.join(FAST)} --fail-under sst.accuracy=0.99"
+    train = f"mtft train --tasks sst --model {tiny_model} {' '.join(map(str, FEW))} --out {tmp_path / 'run'}"
+    done = shell(f"{{ sleep 0.2; {gate}; echo $? >{tmp_path}/gate; {train}; echo $? >{tmp_path}/train; }} 2>&1 | true")
+    assert (tmp_path / "gate").read_text() == "3\n", done.err
+    assert (tmp_path / "train").read_text() == "0\n"
+    assert (tmp_path / "run" / "summary.json").is_file()
 
 
 def test_a_gate_survives_a_pipe_that_breaks_while_printing(trained_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from commands import cli, summary
 
 from mtft.checkpoint import TrainedModel, load_model
+from mtft.data.dataset import sample_dir
 from mtft.data.padding import pad
 from mtft.errors import ModelError
 from mtft.evaluation import apply
+from mtft.files import read_json, write_json
 from mtft.testing.tiny import tiny_table
 from mtft.workflows.export import check_parity
 from mtft.workflows.services import services
@@ -95,6 +98,21 @@ def test_a_graph_that_is_off_is_refused(exported: tuple[Path, Any], trained_mode
 
 
 @pytest.mark.slow
+def test_dev_rows_are_found_where_the_run_found_them(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copy, data = shutil.copytree(trained_run, tmp_path / "run"), shutil.copytree(sample_dir(), tmp_path / "elsewhere")
+    facts = read_json(copy / "environment.json")
+    write_json(copy / "environment.json", {**facts, "data_dir": str(data)})
+    done = cli("export", "run", "--format", "onnx", "--int8", "--out", "m.onnx")
+    assert done.code == 0, done.err
+    shutil.rmtree(data)
+    done = cli("export", "run", "--format", "onnx", "--int8", "--out", "n.onnx")
+    assert done.code == 2
+    assert not list(tmp_path.glob("n.onnx*"))
+
+
 def test_what_fails_leaves_nothing_behind(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtft.workflows.export.TOLERANCE", -1.0)
     done = cli("export", trained_run, "--format", "onnx", "--out", tmp_path / "model.onnx")

@@ -169,8 +169,11 @@ def test_a_model_is_fetched_once_and_found_by_its_name(models: StandIn, tmp_path
     assert lock["files"]["model.safetensors"]["origin"]["revision"] == COMMIT
     asked = {path.rpartition("/")[2] for command, path, _ in models.asked if command == "GET"}
     assert asked.isdisjoint({"tf_model.h5", "pytorch_model.bin"})
+    (Path(done.json["path"]) / "1_Pooling").mkdir()  # of another library's
+    (Path(done.json["path"]) / "modules.json").write_text("[]")
     before = len([1 for command, path, _ in models.asked if command == "GET" and "resolve" in path])
-    assert process("models", "fetch", "someone/tiny", **environment).code == 0
+    again = process("models", "fetch", "someone/tiny", "--json", **environment)
+    assert again.json == done.json
     assert len([1 for command, path, _ in models.asked if command == "GET" and "resolve" in path]) == before
     offline = {**environment, "HF_HUB_OFFLINE": "1"}
     done = process("train", "--tasks", "sts", "--sample", "--model", "someone/tiny", "--max-steps", 1, "--batches", 1,

@@ -129,7 +129,7 @@ def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
         ("a\tb\tc\n", [], "input line 1: 3 tab-separated texts where one or two are needed"),
         ("sentence\tid\na\n", [], "input line 2: 1 fields where the header has 2"),
         ("a\n", ["--format", "jsonl"], "input line 1: not JSON: "),
-        ("a\n", ["--format", "json"], "flag --format: 'json' is not one of auto, jsonl, tsv, lines; did you mean"),
+        ("a\n", ["--format", "json"], "flag --format: 'json' is not one of auto, jsonl, tsv, csv, lines; did you mean"),
         ("a\n", ["--tasks", "ssst"], "unknown task of this run 'ssst'; did you mean 'sst'?"),
         ("a\n", ["--batch-size", "0"], "flag --batch-size: '0' is not a whole number >= 1"),
         (b"ok\n\xff\xfe\n", [], "input line 2: not UTF-8 text (byte 0xff)"),

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from commands import FEW, TASKS, Done, cli, digests, records, reseal, summary
 
+from mtft.data.dataset import sample_dir
+
 FAST = ("--resamples", "20")
 VOID = {"meta", "link", "br", "img"}
 HOSTILE = "<script>alert('x')</script><img src=http://evil.example/a.png>\x1b[31mred\u202e\""
@@ -297,6 +299,21 @@ def test_a_run_without_texts_shows_ids(run: Path, tmp_path: Path) -> None:
     assert records(run / "predictions" / "sts.dev.jsonl")[0]["id"][:4]
     ids = {each["id"] for task in TASKS for each in records(run / "predictions" / f"{task}.dev.jsonl")}
     assert len(ids & set(found.texts("code"))) == 15
+
+
+def test_an_id_of_several_rows_stands_for_no_text(run: Path, tmp_path: Path) -> None:
+    copy, data = shutil.copytree(run, tmp_path / "run"), shutil.copytree(sample_dir(), tmp_path / "data")
+    lines = (data / "ids-sst-dev.csv").read_text().splitlines()
+    fields = [line.split("\t") for line in lines]
+    found = copy / "predictions/sst.dev.jsonl"
+    found.write_text("".join(json.dumps({**each, "id": "same"}) + "\n" for each in records(found)))
+    reseal(found)
+    (data / "ids-sst-dev.csv").write_text(
+        "\n".join([lines[0], *("\t".join([row[0], "same", *row[2:]]) for row in fields[1:])]) + "\n"
+    )
+    shown, _ = report(copy, "--data-dir", data, "--out", tmp_path / "a.html")
+    assert len(shown.all("blockquote")) == 10 + 10  # of sts and quora
+    assert shown.texts("code").count("same") == 5
 
 
 def test_a_declared_task_is_shown_like_any_other(tiny_model: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtft.data.example import Example
-from mtft.data.readers import TableReader, read_rows
+from mtft.data.readers import RowError, TableReader, read_rows
 from mtft.errors import DataError
 from mtft.outputs import Binary, Bounded, Categorical, Output
 
@@ -191,6 +191,18 @@ def test_examples_hold_id_texts_target_and_origin(tmp_path: Path) -> None:
     origin = f"{tmp_path / 'some-train.csv'}:"
     own = Example("x7", (" one ",), 2.0, origin + "2")
     assert found == [own, Example("3", ("two",), 0.0, origin + "3", numbered=True)]
+
+
+@pytest.mark.parametrize("value", ['["good", "film"]', '{"a": 1}'])
+def test_a_list_or_an_object_is_no_text(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "d-train.jsonl"
+    path.write_text(f'{{"text": "one", "more": {value}, "label": 1}}\n{{"text": {value}, "label": 1}}\n')
+    reader = TableReader("d-{split}.jsonl", texts=("text",), label="label", output=Categorical(("0", "1")))
+    rows = reader("train", tmp_path)
+    assert next(rows).texts == ("one",)
+    with pytest.raises(RowError) as caught:
+        next(rows)
+    assert str(caught.value) == f"{path}:2: column 'text' is {value}, not a text"
 
 
 def test_pairs_keep_the_order_of_their_columns(tmp_path: Path) -> None:

@@ -65,7 +65,33 @@ def test_a_form_that_is_named_is_not_guessed() -> None:
     assert read(["sentence"], "lines") == [(1, {"sentence": "sentence"}, 1)]
 
 
-@pytest.mark.parametrize("form", ["auto", "jsonl", "tsv", "lines"])
+@pytest.mark.parametrize(
+    ("lines", "form"),
+    [
+        (["id,sentence,label\n", 'a,"one, ""two""",x\n'], "csv"),
+        (['"id"\t"sentence"\n', '"a"\t"one, ""two"""\n'], "tsv"),
+        (["id\tsentence\n", 'a\t"one, ""two"""\n'], "tsv"),
+    ],
+    ids=["commas", "quoted tabs", "tabs"],
+)
+def test_a_header_with_known_names_makes_a_table_whatever_parts_it(lines: list[str], form: str) -> None:
+    expected = [("a", {"sentence": 'one, "two"'}, 2, "")]
+    assert [(each.id, each.texts, each.line, each.error) for each in read_records(lines)] == expected
+    assert [(each.id, each.texts, each.line, each.error) for each in read_records(lines, form)] == expected
+
+
+def test_a_field_over_two_lines_is_an_error_and_no_text() -> None:
+    found = list(read_records(["sentence,id\n", '"one\n', 'two",a\n', "three,b\n"]))
+    assert [bool(each.error) for each in found] == [True, True, False]
+    assert found[0].error == "input line 2: a quoted field that does not end on its line"
+
+
+def test_commas_alone_make_no_table() -> None:
+    (found,) = read_records(["A film, a sentence, a label.\n"])
+    assert found.texts == {"sentence": "A film, a sentence, a label."}
+
+
+@pytest.mark.parametrize("form", ["auto", "jsonl", "tsv", "csv", "lines"])
 @pytest.mark.parametrize("lines", [[], [""], ["\ufeff\n", "  \r\n", "\n"]])
 def test_of_no_line_there_is_no_record(form: str, lines: list[str]) -> None:
     assert read(lines, form) == []

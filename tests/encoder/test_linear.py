@@ -41,6 +41,16 @@ def test_a_linear_layer_equals_torchs_over_two_passes(bound: bool) -> None:
         assert parameter.grad is view
 
 
+def test_a_layer_without_biases_equals_torchs() -> None:
+    ours, theirs = Linear(5, 7, bias=False), nn.Linear(5, 7, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(4, 5)
+    for layer in (ours, theirs):
+        layer(x).square().sum().backward()
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
+
+
 def test_its_gradients_equal_finite_differences() -> None:
     layer, _ = pair()
 

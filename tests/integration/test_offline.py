@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from commands import clean
 from planted import write
 
@@ -71,6 +72,15 @@ def test_everything_works_without_a_network(tiny_model: Path, tmp_path: Path) ->
     codes, asked = json.loads(done.stderr.splitlines()[-1])
     assert dict(zip(map(str, every), codes, strict=True)) == dict.fromkeys(map(str, every), 0), done.stderr
     assert asked == []
+
+
+@pytest.mark.parametrize("command", ["init hub:someone/reviews:train", "init hub:someone/reviews@en:train"])
+def test_a_dataset_that_is_not_here_is_an_error_and_no_download(command: str, tmp_path: Path) -> None:
+    pytest.importorskip("datasets", reason="needs the extra hub")
+    script = [sys.executable, "-c", SCRIPT, json.dumps([command.split()])]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, env=clean(), cwd=tmp_path)
+    assert "not in the local cache, or not a dataset" in done.stderr
+    assert json.loads(done.stderr.splitlines()[-1]) == [[2], []]
 
 
 def test_a_model_that_is_not_here_is_an_error_and_no_download(tmp_path: Path) -> None:

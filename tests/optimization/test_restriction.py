@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtft.encoder.linear import Linear
 from mtft.optimization.flat import FlatParameters
 from mtft.optimization.restriction import restrict
 from mtft.testing.tiny import tiny_batch, tiny_encoder
+from mtft.workflows.select import _group_sizes
 
 
 def gradient(selection: Tensor | slice) -> tuple[FlatParameters, Tensor]:
@@ -64,3 +65,13 @@ def test_a_later_restriction_forgets_the_former() -> None:
     output = encoder(tiny_batch(encoder, [3, 5, 5, 9]))
     (output.packed.square().sum() + output.pooled.sum()).backward()
     torch.testing.assert_close(flat.grad, FULL)
+
+
+def test_a_single_number_is_selected_or_not() -> None:
+    module = nn.Module()
+    module.scale, module.weight = nn.Parameter(torch.tensor(2.0)), nn.Parameter(torch.ones(2, 3))
+    flat = FlatParameters(module)
+    for selection, wanted in (([0, 4], [True, True]), ([2], [False, True]), ([0], [True, False])):
+        restrict(module, torch.tensor(selection))
+        assert [parameter.requires_grad for parameter in module.parameters()] == wanted
+    assert _group_sizes(flat, "row") == [1, 3, 3]

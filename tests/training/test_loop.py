@@ -130,6 +130,26 @@ def test_a_loop_goes_on_as_an_unbroken_one(most: int | None) -> None:
             assert later == events[place + 1 :]
 
 
+@pytest.mark.parametrize("cut", range(1, 12))
+@pytest.mark.parametrize("most", [None, 11])
+def test_a_loop_cut_short_goes_on_with_more_steps(cut: int, most: int | None) -> None:
+    given = {"epochs": 3, "batch_size": 6, "lr": 1e-2, "schedule": "constant", "warmup": 0.0}
+    before, events = run(Plan(**given, max_steps=cut))  # type: ignore[arg-type]
+    last = events[-1]
+    assert isinstance(last, EpochDone)
+    after, rest = run(Plan(**given, max_steps=most), last.epoch, cut)  # type: ignore[arg-type]
+    whole, _ = run(Plan(**given, max_steps=most))  # type: ignore[arg-type]
+    assert comparable(before) + comparable(after) == comparable(whole)
+    ends = [event for event in rest if isinstance(event, EpochDone)]
+    assert [event.epoch for event in ends] == list(range(last.epoch + (cut % 4 == 0), 4))[: len(ends)]
+
+
+@pytest.mark.parametrize(("epochs", "steps", "ends"), [(1, 7, [EpochDone(2, 7)]), (1, 4, []), (2, 8, [])])
+def test_a_loop_beyond_its_end_takes_no_step(epochs: int, steps: int, ends: list[EpochDone]) -> None:
+    recorder, events = run(Plan(3, 6, 1e-2, max_steps=3), epochs, steps)
+    assert (recorder.calls, events) == ([], ends)
+
+
 def test_a_step_that_breaks_is_skipped() -> None:
     class Breaking(Recorder):
         def step(self, rows: Rows, rate: float, number: int) -> StepResult:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 from toys import TASKS
 
 from mtft.errors import ConfigError
+from mtft.files import to_json
+from mtft.training.state import scores_of
 from mtft.workflows.best import Best
 
 PRIMARY = {"sst": "accuracy", "sts": "pearson"}
@@ -52,6 +55,13 @@ def test_an_undefined_error_is_no_small_one() -> None:
 def test_one_metric_is_that_metric_and_undefined_is_worse_than_any() -> None:
     assert Best("sts.spearman").rate(PRIMARY, scores(0.4, 0.8, -0.3)) == -0.3
     assert Best("sts.spearman").rate(PRIMARY, scores(0.4, 0.8, math.nan)) == -math.inf
+
+
+def test_scores_come_back_from_json_as_they_were() -> None:
+    before = scores(0.4, math.nan)
+    after = scores_of(json.loads(to_json(before)))
+    assert str(after) == str(before)
+    assert Best("mean").rate(PRIMARY, after) == pytest.approx(0.2)
 
 
 def follow(best: Best, values: list[float]) -> list[bool]:

@@ -33,8 +33,8 @@ class Problem:
 class Split:
     """What a source's files hold for one split.
 
-    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source, and
-    `by_label` whether its rows are chosen by their labels.
+    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source,
+    `by_label` whether its rows are chosen by their labels, and `by_row` whether the rows after a bad one were read.
     """
 
     source: str
@@ -45,6 +45,7 @@ class Split:
     output: Any = None
     evaluated: bool = False
     by_label: bool = False
+    by_row: bool = True
 
 
 def read_split(
@@ -71,7 +72,8 @@ def read_split(
     examples = [each for each in found if not isinstance(each, Problem)]
     problems = [each for each in found if isinstance(each, Problem)]
     output, by_label = getattr(reader, "output", None), getattr(reader, "above", None) is not None
-    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label)
+    by_row = not scans or parse is not None
+    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label, by_row)
 
 
 def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | Problem]:
@@ -98,9 +100,25 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
                 yield example
 
 
-def _given(reader: Reader, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | Problem]:
-    """Take what a reader gives; its error is told unless one of the files is known to be broken."""
+def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | Problem]:
+    """Take what a reader gives; its error is told unless one of the files is known to be broken.
+
+    A reader that gives rows that stand in no text (`rows`), and turns single ones into examples (`of_row`), loses only
+    those that are bad.
+    """
     try:
+        if hasattr(reader, "rows"):
+            for origin, number, row in reader.rows(split, data_dir):
+                try:
+                    example = reader.of_row(origin, number, row)
+                except RowError as error:
+                    if error.check == "columns":
+                        raise
+                    yield Problem(error.check, error.origin, brief(error.text, LONGEST))
+                else:
+                    if example:
+                        yield example
+            return
         yield from reader(split, data_dir)
     except DataError as error:
         if not broken:
@@ -121,10 +139,12 @@ def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example
     if not found.problems:
         return found.examples, ()
     first, count = found.problems[0], len(found.problems)
+    if skip_bad_rows and not found.by_row:
+        raise DataError(f"{_worded(first)}; the reader of {found.source!r} cannot leave out rows (--skip-bad-rows)")
     if not skip_bad_rows:
         more = f", and {count - 1} more bad rows" if count > 1 else ""
         raise DataError(f"{_worded(first)}{more}; --skip-bad-rows leaves such rows out")
-    rows = sum(len(scan.rows) for scan in found.scans)
+    rows = sum(len(scan.rows) for scan in found.scans) or len(found.examples) + count
     note = f"{found.source}: {count} of {rows} rows of {found.split} are bad (first: {_worded(first)}); left out"
     return found.examples, (note,)
 
