@@ -86,4 +86,4 @@ def test_sources_that_a_share_leaves_without_rows(tiny_model: Path, tmp_path: Pa
     done = cli("train", "--tasks", "sst", *tiny)
     assert done.code == 2
     assert "augmentation: none" in done.err.splitlines()
-    assert "sst: no labelled row" in done.err
+    assert "sst: train has no labelled row (rows: 0" in done.err
