@@ -14,8 +14,8 @@ from mtft.config.groups import Options
 from mtft.config.load import Loaded, load
 from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
 from mtft.data.records import TEXTS, Record
-from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
+from mtft.prediction import record_keys
 from mtft.workflows import evaluate as evaluating
 from mtft.workflows import refine as refining
 from mtft.workflows import train as training
@@ -75,7 +75,7 @@ class Model:
 
     def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, str]]) -> list[dict[str, Any]]:
         """Return what each task says of each input, in order: a text, a pair of texts, or texts by column name."""
-        keys = {key for each in (*TEXTS.values(), *chain.from_iterable(map(columns, self._tasks))) for key in each}
+        keys = set(chain.from_iterable(record_keys(self._tasks)))
         records = (Record(number, _texts(given, keys), number) for number, given in enumerate(inputs, 1))
         chunk = self._config.batch_size
         results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)

@@ -26,6 +26,11 @@ def columns(task: Task) -> tuple[tuple[str, ...], ...]:
     return (usual,) if own == usual else (own, usual)
 
 
+def record_keys(tasks: Iterable[Task]) -> tuple[tuple[str, ...], ...]:
+    """Return all keys under which records may hold the texts of tasks, those of plain lines too."""
+    return tuple(dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))]))
+
+
 def predict(
     trained: TrainedModel,
     records: Iterable[Record],

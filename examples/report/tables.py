@@ -38,8 +38,9 @@ Made by `python examples/report/tables.py` from the records under `runs/`. Score
 nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals
 over examples, and for a difference from the first row the paired interval. Times are processor time of all threads
 together, which waiting for other work on the machine changes little; of runs that learn from others, or take the
-selection of one, that time is counted too. Tokens are those on which encoder and heads train together. MiniLM is
-all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
+selection of one, that time is counted too, and is – where it was not recorded. Tokens are those on which encoder and
+heads train together. MiniLM is all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source
+of STS) and NLI pairs.
 """
 
 

@@ -129,6 +129,19 @@ def run(args: Sequence[str] | None = None) -> int:
             return _told(error)
 
 
+def start() -> NoReturn:
+    """Run the command line and end the process with its exit code.
+
+    One of several processes leaves with its files closed and its streams flushed, but without the interpreter's end, in
+    which a thread of torch's gloo aborts it now and then.
+    """
+    code = run()
+    if processes.size() > 1:
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _told(error: BaseException) -> int:
     """Tell what ended the command and return the exit code; what is none of ours to end is raised again."""
     if isinstance(error, KeyboardInterrupt | click.Abort):

@@ -219,6 +219,10 @@ class OptimizationOptions(Options):
     patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
 
 
+Precision = Literal["fp32", "bf16", "tf32"]
+"""Number types of matrix products."""
+
+
 class DeviceOptions(Options):
     """What of the machine is used."""
 
@@ -231,9 +235,7 @@ class DeviceOptions(Options):
 class MachineOptions(DeviceOptions):
     """What of the machine is used, and how."""
 
-    precision: Literal["fp32", "bf16", "tf32"] = Field(
-        "fp32", description="number type of matrix products; tf32 needs cuda"
-    )
+    precision: Precision = Field("fp32", description="number type of matrix products; tf32 needs cuda")
 
 
 class OutOptions(Options):

@@ -22,10 +22,9 @@ from mtft.files import replaced_file, write_json
 from mtft.onnx_file import apply_session, check_installed, open_session, write_int8, write_onnx
 from mtft.seeding import numpy_generator
 from mtft.workflows.preparation import data_directory, load_source
-from mtft.workflows.probe import TEXTS
+from mtft.workflows.probe import TEXTS, compare_probe
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
-from mtft.workflows.verify import compare_probe
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4

@@ -21,9 +21,9 @@ from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
 from mtft.workflows.preparation import Prepared, data_directory, missing_files, prepare, stepper
 from mtft.workflows.resources import (
-    Asked,
     Disk,
     Memory,
+    ModelSize,
     check_machine,
     count,
     disk_needed,
@@ -106,7 +106,7 @@ def _missing(config: TrainConfig, services: Services) -> list[str]:
             for path in missing_files(source, split, directory)]  # fmt: skip
 
 
-def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[Asked]) -> Work:
+def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:
     sizes = {source.name: len(source) for source in prepared.sources}
     lengths = {source.name: source.table.example_lengths for source in prepared.sources}
 
@@ -126,7 +126,7 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], t
     return Work(steps, found)
 
 
-def _to_answer(prepared: Prepared, teacher: Asked) -> int:
+def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
     """Return the tokens of the rows that a teacher is asked about."""
     names = [task.source.name for task in teacher.tasks]
     return sum(len(source.table.ids) for source in prepared.sources if source.name in names)
@@ -142,7 +142,7 @@ def _seconds(
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
-    teachers: Sequence[Asked],
+    teachers: Sequence[ModelSize],
 ) -> dict[str, float]:
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected

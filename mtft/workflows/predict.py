@@ -10,12 +10,12 @@ from typing import Any
 from mtft.bundle import model_directory
 from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import PredictConfig
-from mtft.data.records import TEXTS, read_records
+from mtft.data.records import read_records
 from mtft.distributed import Group
 from mtft.errors import ConfigError, DataError
 from mtft.evaluation import follow
-from mtft.prediction import columns
 from mtft.prediction import predict as predict_records
+from mtft.prediction import record_keys
 from mtft.workflows.calibrate import tell
 from mtft.workflows.evaluate import chosen_tasks
 from mtft.workflows.preparation import machine
@@ -44,8 +44,7 @@ def predict(
     if not group.first:
         return _share(trained, group)
     tell(tasks, services.notify)
-    keys = dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))])
-    records = read_records(lines, config.format, tuple(keys))
+    records = read_records(lines, config.format, record_keys(tasks))
     fail = config.on_error == "fail"
     results = predict_records(
         trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
 from mtft.checkpoint import TrainedModel, load_model, read_tensors, save_model
+from mtft.config.groups import Precision
 from mtft.errors import CheckpointError
 from mtft.evaluation import apply
 from mtft.tasks.registry import Registry
 
-Precision = Literal["fp32", "bf16", "tf32"]
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
 """How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
 
@@ -72,16 +72,33 @@ def check_saved(
     They are the same bit for bit if they were saved `here`, by this process, on a CPU: other machines add in another
     order, and so do some sums on other devices each time.
     """
-    exact = here and torch.device(device).type == "cpu"
-    tolerance = 0.0 if exact else TOLERANCE[precision_of(directory)]
     trained = load_model(directory, registry, base, device, product_type)
-    found = probe(trained)
-    kept = read_tensors(directory / "probe.safetensors", {name: tuple(v.shape) for name, v in found.items()})
-    wrong = [name for name in found if not same(found[name], kept[name], tolerance)]
+    try:
+        compare_probe(directory, trained, exact=here and torch.device(device).type == "cpu")
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory}: reloaded, {error}") from None
+
+
+def compare_probe(directory: Path, trained: TrainedModel, *, exact: bool = False) -> str:
+    """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others.
+
+    They may differ as the precision allows, unless they must be `exact`.
+    """
+    now, tolerance = probe(trained), 0.0 if exact else TOLERANCE[precision_of(directory)]
+    kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
+    if all(same(now[name], kept[name]) for name in now):
+        return "the same bits"
+    wrong = [name for name in now if not same(now[name], kept[name], tolerance)]
     if wrong:
-        raise CheckpointError(f"{directory}: reloaded, the model gives other outputs for {', '.join(wrong)}")
+        raise CheckpointError(f"the model gives other outputs for {', '.join(wrong)} (off by {_gap(now, kept):.2g})")
+    return f"the same within {_gap(now, kept):.2g}"
 
 
 def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 0.0) -> bool:
     """Tell whether outputs are equal, or off by no more than `tolerance` (and that share of them); nan equals nan."""
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _gap(now: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]) -> float:
+    """Return the largest difference of any output."""
+    return max(float((now[name] - kept[name]).abs().max()) for name in now)

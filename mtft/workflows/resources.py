@@ -33,8 +33,8 @@ SMALLEST = 64
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A teacher's size: numbers that it holds in memory, its encoder's kind, and the tasks that it is asked about."""
+class ModelSize:
+    """What a model is to the machine: the numbers that it holds, its encoder, and the tasks that it is used for."""
 
     numbers: int
     encoder: EncoderConfig
@@ -147,10 +147,10 @@ def memory(
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
     baseline: int,
-    teachers: Sequence[Asked] = (),
+    teachers: Sequence[ModelSize] = (),
 ) -> Memory:
     """Return the bytes that each phase needs."""
-    own = Asked(0, prepared.model.encoder.config, type(prepared.model.encoder), prepared.tasks)
+    own = ModelSize(0, prepared.model.encoder.config, type(prepared.model.encoder), prepared.tasks)
     tables = {
         task.name: {source.name: source.table for source in prepared.sources if source.task == task.name}
         for task in prepared.tasks
@@ -175,7 +175,7 @@ def memory(
     return Memory(found, tokens)
 
 
-def _asking(teacher: Asked, tables: Tables) -> int:
+def _asking(teacher: ModelSize, tables: Tables) -> int:
     """Return the bytes that a teacher takes while it answers for all texts that train its tasks."""
     sources = {task.name: {task.source.name: tables[task.name][task.source.name]} for task in teacher.tasks}
     rows = [{name: np.arange(len(table)) for each in sources.values() for name, table in each.items()}]
@@ -183,7 +183,9 @@ def _asking(teacher: Asked, tables: Tables) -> int:
     return FLOAT * teacher.numbers + round(HEAP["evaluate"] * activations)
 
 
-def _activations(model: Asked, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
+def _activations(
+    model: ModelSize, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
+) -> int:
     """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
     config, kind = model.encoder, model.kind
     worst: dict[object, tuple[int, list[int], str]] = {}
@@ -200,7 +202,7 @@ def fit(
     prepared: Prepared,
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
-    teachers: Sequence[Asked] = (),
+    teachers: Sequence[ModelSize] = (),
 ) -> tuple[TrainConfig, Memory]:
     """Return the settings with micro-batches that keep to `max_memory`, and what they need.
 

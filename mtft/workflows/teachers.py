@@ -27,7 +27,7 @@ from mtft.tasks.task import Task
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.once import Once
 from mtft.workflows.preparation import Prepared, data_directory, load_source, machine
-from mtft.workflows.resources import Asked
+from mtft.workflows.resources import ModelSize
 from mtft.workflows.run_directory import RunDirectory, is_finished
 from mtft.workflows.services import Services
 
@@ -38,7 +38,7 @@ Rows are those that train, in their order. The file grows with every task that i
 """
 
 
-def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> tuple[Asked, ...]:
+def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> tuple[ModelSize, ...]:
     """Load each teacher once, before anything is read or written, and return what it takes of the machine.
 
     ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or means other things
@@ -47,7 +47,7 @@ def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Service
     return tuple(_checked(name, config, tasks, services) for name in config.teachers)
 
 
-def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> Asked:
+def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> ModelSize:
     manifest = read_manifest(Path(name) / "model")
     if not is_finished(Path(name)):
         raise CheckpointError(f"--teachers: {name} has not finished; mtft train --resume {shlex.quote(name)} goes on")
@@ -60,7 +60,7 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Se
     for task in shared:
         _check_output(name, task, known[task.name])
     numbers = 2 * len(teacher.encoder) + sum(entry["parameters"] for entry in manifest["tasks"])  # with the gradient
-    return Asked(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
+    return ModelSize(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
 
 
 def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedModel:

@@ -23,7 +23,7 @@ from mtft.workflows.count import count_run
 from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
-from mtft.workflows.resources import Asked, check_machine, count, disk_needed, fit
+from mtft.workflows.resources import ModelSize, check_machine, count, disk_needed, fit
 from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.select import choose
@@ -55,7 +55,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         check_room(path)
     best = Best(config.best, config.patience)
     best.check(tuple(services.registry.task(name) for name in config.tasks))
-    teachers: tuple[Asked, ...] = ()
+    teachers: tuple[ModelSize, ...] = ()
     if not (going_on and group.any(group.first and have_spoken(path))):
         for name in config.teachers:
             keep_apart(path, Path(name), "the run that teaches")
@@ -103,7 +103,7 @@ def _open(
     prepared: Prepared,
     dev: dict[str, Dataset],
     counts: ParameterCount,
-    teachers: tuple[Asked, ...],
+    teachers: tuple[ModelSize, ...],
     *,
     going_on: bool,
 ) -> tuple[TrainConfig, RunDirectory]:

@@ -129,9 +129,8 @@ class Training:
         dev: Scores = {}
         raw: dict[str, Any] = {}
         for task in self.tasks:
-            self.keeper.stop_if_asked(
-                f"after step {self.steps}", self._save_state
-            )  # the epoch then ends after a resume
+            # the epoch then ends after a resume
+            self.keeper.stop_if_asked(f"after step {self.steps}", self._save_state)
             data, rows = self.dev[task.name], self.judged[task.name]
             raw |= apply(self.trained.model, data.table, [task.name], group=self.services.group)
             dev[task.name] = scores(task, read_outputs(task, raw[task.name][rows]), data.targets[rows])

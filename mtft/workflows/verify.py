@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import is_zipfile
 
 import torch
-from torch import Tensor
 
 from mtft.bundle import model_directory
-from mtft.checkpoint import TrainedModel, load_model, read_tensors
+from mtft.checkpoint import load_model
 from mtft.config.schema import VerifyConfig
 from mtft.devices import find_device
 from mtft.errors import CheckpointError, MtftError
@@ -19,7 +17,7 @@ from mtft.files import current_directory
 from mtft.selection.mask import load_mask
 from mtft.workflows.integrity import Integrity, Problem, check_files
 from mtft.workflows.preparation import machine
-from mtft.workflows.probe import TOLERANCE, precision_of, probe, same
+from mtft.workflows.probe import compare_probe, precision_of
 from mtft.workflows.services import Services
 
 
@@ -97,20 +95,3 @@ def _place(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.d
     precision = precision_of(directory)
     possible = precision != "tf32" or find_device(config.device).type == "cuda"
     return machine(config, precision if possible else "fp32")
-
-
-def compare_probe(directory: Path, trained: TrainedModel) -> str:
-    """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others."""
-    now, tolerance = probe(trained), TOLERANCE[precision_of(directory)]
-    kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
-    if all(same(now[name], kept[name]) for name in now):
-        return "the same bits"
-    wrong = [name for name in now if not same(now[name], kept[name], tolerance)]
-    if wrong:
-        raise CheckpointError(f"the model gives other outputs for {', '.join(wrong)} (off by {_gap(now, kept):.2g})")
-    return f"the same within {_gap(now, kept):.2g}"
-
-
-def _gap(now: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> float:
-    """Return the largest difference of any output."""
-    return max(float((now[name] - kept[name]).abs().max()) for name in now)

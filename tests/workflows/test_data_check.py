@@ -184,37 +184,31 @@ def test_the_error_of_such_a_reader_is_a_finding(tmp_path: Path) -> None:
     ] * 2
 
 
+class Wrapped:
+    """A reader that lists its files and turns no single row into an example."""
+
+    inner = REGISTRY.tasks["sst"].source.reader
+
+    def files(self, split: str, data_dir: Path) -> list[Path]:
+        return [data_dir / f"ids-sst-{split}.csv"]
+
+    def __call__(self, split: str, data_dir: Path) -> Iterable[Example]:
+        return self.inner(split, data_dir)
+
+
 def test_rows_of_a_reader_that_takes_files_as_a_whole_cannot_be_left_out(tmp_path: Path) -> None:
-    class Whole:
-        inner = REGISTRY.tasks["sst"].source.reader
-
-        def files(self, split: str, data_dir: Path) -> list[Path]:
-            return [data_dir / f"ids-sst-{split}.csv"]
-
-        def __call__(self, split: str, data_dir: Path) -> Iterable[Example]:
-            return self.inner(split, data_dir)
-
     good = sst(*FILMS)
     first = good.index("\n", len(SST)) + 1
     folder = write(tmp_path, sst_train=good[:first] + "1\t2\n" + good[first:])
-    found = read_split("own", "train", Whole(), folder, 1)
+    found = read_split("own", "train", Wrapped(), folder, 1)
     assert len(found.examples) == 1
     with pytest.raises(DataError, match="the reader of 'own' cannot leave out rows"):
         usable_examples(found, skip_bad_rows=True)
-    found = read_split("own", "train", Whole.inner, folder, 1)
+    found = read_split("own", "train", Wrapped.inner, folder, 1)
     assert len(usable_examples(found, skip_bad_rows=True)[0]) == len(FILMS)
 
 
 def test_files_that_a_reader_lists_are_scanned_even_if_only_it_can_parse_them(tmp_path: Path) -> None:
-    class Wrapped:
-        inner = REGISTRY.tasks["sst"].source.reader
-
-        def files(self, split: str, data_dir: Path) -> list[Path]:
-            return [data_dir / f"ids-sst-{split}.csv"]
-
-        def __call__(self, split: str, data_dir: Path) -> Iterable[Example]:
-            return self.inner(split, data_dir)
-
     folder = write(tmp_path, sst_train=sst(*FILMS) + "1\t2\n", sst_dev=sst(("movie", 7)))
     found = serious(check(folder, plugin(Wrapped()), tasks=("own",)))
     assert [(each.check, each.place) for each in found] == [

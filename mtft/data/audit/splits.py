@@ -88,16 +88,19 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
         if row.trouble:
             yield Problem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)
             continue
-        try:
-            example = parse(scan.path, row.line, row.fields) if parse else None
-        except RowError as error:
-            whole = error.check == "columns" and bool(scan.names)
-            yield Problem(error.check, error.origin, brief(error.text, LONGEST), whole)
-            if whole:
+        if parse and (found := _parsed(parse, scan.path, row.line, row.fields, table=bool(scan.names))):
+            yield found
+            if isinstance(found, Problem) and found.whole:
                 return
-        else:
-            if example:
-                yield example
+
+
+def _parsed(parse: Callable[..., Example | None], *row: Any, table: bool) -> Example | Problem | None:
+    """Turn one row into an example or what is wrong with it; a column that a `table` lacks is one problem for all."""
+    try:
+        return parse(*row)
+    except RowError as error:
+        whole = table and error.check == "columns"
+        return Problem(error.check, error.origin, brief(error.text, LONGEST), whole)
 
 
 def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | Problem]:
@@ -108,16 +111,11 @@ def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator
     """
     try:
         if hasattr(reader, "rows"):
-            for origin, number, row in reader.rows(split, data_dir):
-                try:
-                    example = reader.of_row(origin, number, row)
-                except RowError as error:
-                    if error.check == "columns":
-                        raise
-                    yield Problem(error.check, error.origin, brief(error.text, LONGEST))
-                else:
-                    if example:
-                        yield example
+            for row in reader.rows(split, data_dir):
+                if found := _parsed(reader.of_row, *row, table=True):
+                    yield found
+                    if isinstance(found, Problem) and found.whole:
+                        return
             return
         yield from reader(split, data_dir)
     except DataError as error:
