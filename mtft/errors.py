@@ -93,3 +93,8 @@ def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(found, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"
+
+
+def extra(name: str) -> str:
+    """Say how an extra of mtft is installed; on PyPI the name belongs to another project."""
+    return f"pip install '.[{name}]' where mtft's source is"

@@ -23,7 +23,7 @@ from mtft.checkpoint import TrainedModel
 from mtft.data.packing import micro_batches
 from mtft.data.padding import pad, padded_batch
 from mtft.data.tokenization import TokenTable
-from mtft.errors import ConfigError, ModelError
+from mtft.errors import ConfigError, ModelError, extra
 from mtft.evaluation import BUDGET
 from mtft.model import MultiTaskModel
 
@@ -44,7 +44,7 @@ def check_installed() -> None:
         import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ConfigError(f"--format onnx needs: pip install 'mtft[onnx]' ({error})") from None
+        raise ConfigError(f"--format onnx needs: {extra('onnx')} ({error})") from None
 
 
 class Graph(nn.Module):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.data.readers import read_rows
-from mtft.errors import DataError
+from mtft.errors import DataError, extra
 
 TEXT = (".csv", ".tsv", ".jsonl")
 """Suffixes of files that are read line by line."""
@@ -102,8 +102,8 @@ def _text(value: Any, feature: Any = None) -> str:
     return str(value)
 
 
-def _extra(module: str, extra: str, what: object) -> Any:
+def _extra(module: str, name: str, what: object) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise DataError(f"{what}: needs the extra {extra!r}: pip install 'mtft[{extra}]' ({error})") from None
+        raise DataError(f"{what}: needs: {extra(name)} ({error})") from None

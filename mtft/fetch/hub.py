@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import FetchError
+from mtft.errors import FetchError, extra
 from mtft.fetch.digests import check
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -24,7 +24,7 @@ def library() -> Any:
     try:
         import huggingface_hub
     except ImportError:
-        raise FetchError("the hub needs: pip install 'mtft[hub]'") from None
+        raise FetchError(f"the hub needs: {extra('hub')}") from None
     return huggingface_hub
 
 

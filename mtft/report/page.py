@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, extra
 from mtft.report.answers import answer_figures
 from mtft.report.conflicts import conflict_figures
 from mtft.report.curves import curve_figures, scores_figure
@@ -205,7 +205,7 @@ def render(page: Page) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError:
-        raise ConfigError("a report needs jinja2; run: pip install 'mtft[report]'") from None
+        raise ConfigError(f"a report needs jinja2; run: {extra('report')}") from None
 
     def harmless(value: object) -> object:
         return value if isinstance(value, Markup) else printable(str(value))

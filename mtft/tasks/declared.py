@@ -61,7 +61,7 @@ def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str,
     for key, check in checks.items():
         try:
             value = check(table.get(key), found)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             problems.append(f"{where}: {key}: {error}")
         else:
             if value is not None:

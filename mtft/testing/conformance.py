@@ -170,8 +170,7 @@ def _targets(output: Output | None, count: int) -> NDArray[np.float64]:
     """Make up targets [count] of an output kind; of an unknown one, zeros and ones."""
     if isinstance(output, Bounded):
         return np.linspace(output.low, output.high, count)
-    classes = output.width if output is not None and output.kind == "categorical" else 2
-    return (np.arange(count) % classes).astype(np.float64)
+    return (np.arange(count) % (_classes(output) or 2)).astype(np.float64)
 
 
 def reading_problems(source: Source, split: str, data_dir: Path | None, output: Output | None) -> Iterator[str]:
@@ -204,5 +203,11 @@ def _fault(example: Any, source: Source, output: Output | None) -> str:
 def _in_range(target: float, output: Output) -> bool:
     if isinstance(output, Bounded):
         return output.low <= target <= output.high
-    classes = {"categorical": output.width, "binary": 2}.get(output.kind)
+    classes = _classes(output)
     return classes is None or target in range(classes)
+
+
+def _classes(output: Output | None) -> int | None:
+    """Return how many classes an output's targets are of; None if it names none."""
+    names = output.describe().get("names") if output is not None else None
+    return len(names) if names else None

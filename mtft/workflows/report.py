@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtft.config.schema import ReportConfig
-from mtft.errors import ConfigError, DataError
+from mtft.errors import ConfigError, DataError, extra
 from mtft.files import write_bytes
 from mtft.report.page import Page, build_page, render
 from mtft.report.png import can_draw, to_png
@@ -64,7 +64,7 @@ def write_figures(page: Page, directory: Path, services: Services) -> tuple[Path
     directory.mkdir(parents=True, exist_ok=True)
     png = can_draw()
     if not png:
-        services.notify("pictures are written as SVG only; for PNG: pip install 'mtft[plots]'")
+        services.notify(f"pictures are written as SVG only; for PNG: {extra('plots')}")
     written = []
     for name, figure in page.figures().items():
         path = directory / f"{name}.svg"

@@ -55,6 +55,8 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
                           f"in at most {LONGEST} characters")  # fmt: skip
     if task in RESERVED:
         raise ConfigError(f"NAME: {task!r} is reserved (reserved: {', '.join(RESERVED)})")
+    if task in registry.owners.values():
+        raise ConfigError(f"NAME: {task!r} is the name of a plugin; choose another")
     if task in registry.owners:
         raise ConfigError(f"NAME: plugin {registry.owners[task]!r} has a task or source {task!r}; choose another name")
     major, minor, *_ = str(pkgutil.resolve_name("mtft:__version__")).split(".")

@@ -18,10 +18,10 @@ class MatchHead(nn.Module):
     def __init__(self, config: EncoderConfig, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Dropout(config.dropout),
+            nn.Dropout(config.head_dropout),
             nn.Linear(3 * config.hidden_size, config.hidden_size),
             nn.GELU(),
-            nn.Dropout(config.dropout),
+            nn.Dropout(config.head_dropout),
             nn.Linear(config.hidden_size, width),
         )
 
