@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from commands import FEW, TASKS, cli, digests, records, reseal, summary
 
 from mtft.calibration import HIGHEST, LOWEST
+from mtft.data.dataset import Dataset
+from mtft.tasks.sst import SST
+from mtft.workflows.calibrate import calibrate
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,20 @@ def calibrated(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def manifest(run: Path) -> dict[str, Any]:
     return {entry["name"]: entry for entry in json.loads((run / "model" / "model.json").read_text())["tasks"]}
+
+
+def test_the_rows_kept_apart_do_not_move_the_temperature() -> None:
+    random = np.random.default_rng(0)
+    raw, truth = random.normal(0, 3, (80, 5)).astype(np.float32), random.integers(0, 5, 80).astype(np.float32)
+    chosen = np.arange(80) < 40
+    other = np.where(chosen, truth, (truth + 1) % 5).astype(np.float32)
+    one, two = (
+        calibrate(SST, raw, cast("Dataset", SimpleNamespace(targets=targets)), chosen) for targets in (truth, other)
+    )
+    assert one is not None
+    assert two is not None
+    assert one.found["temperature"] == two.found["temperature"]
+    assert one.found["after"] != two.found["after"]
 
 
 def test_scores_and_weights_are_those_without_and_temperatures_are_kept(calibrated: Path, trained_run: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -105,6 +106,11 @@ def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -
     assert (done.code, done.err) == (
         2, "mtft: error: b and a were evaluated on different sts dev examples\n"
     )  # fmt: skip
+    lines = (trained_run / "predictions/sts.dev.jsonl").read_text().splitlines(keepends=True)
+    path.write_text("".join([json.dumps({**json.loads(lines[0]), "target": 4.9}) + "\n", *lines[1:]]))
+    reseal(path)
+    done = cli("compare", f"a={trained_run}", f"b={other}", *FAST)
+    assert (done.code, done.err) == (2, "mtft: error: b and a were evaluated on different sts dev examples\n")
     path.write_text('{"id": 1}\n')
     reseal(path)
     done = cli("compare", f"a={other}", *FAST)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import FEW, ROOT, cli, reseal, shell, summary
+from safetensors.torch import load_file, save_file
 
 from mtft.testing.tiny import write_tiny_model
 
@@ -81,6 +82,20 @@ def test_a_gate_holds_without_a_reader(trained_run: Path) -> None:
     assert done.code == 3
     (line,) = done.err.splitlines()
     assert line.startswith("mtft: error: sst.accuracy is ")
+
+
+def test_a_score_without_a_value_fails_the_gate(trained_run: Path, tmp_path: Path) -> None:
+    """A head whose scores are all clamped to zero has no correlation."""
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    path = run / "model" / "heads.safetensors"
+    heads = load_file(path)
+    last = max(name for name in heads if name.startswith("sts.") and name.endswith("bias") and heads[name].numel() == 1)
+    save_file(heads | {last: heads[last] * 0 - 2.5}, path)
+    reseal(path)
+    done = cli("eval", run, *FAST, "--fail-under", "sts.pearson=-1", "--json")
+    assert done.code == 3
+    assert json.loads(done.out)["tasks"]["sts"]["metrics"]["pearson"]["value"] is None
+    assert "sts.pearson is nan" in done.err
 
 
 def test_work_goes_on_when_nobody_reads_its_messages(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_pictures_as_files(run: Path, tmp_path: Path) -> None:
 def test_without_matplotlib_pictures_are_svg_alone(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = cli("report", run, "--out", tmp_path / "a.html", "--figures", tmp_path / "pictures", *FAST)
-    assert "for PNG: pip install 'mtft[plots]'" in done.err
+    assert "for PNG: pip install '.[plots]' where mtft's source is" in done.err
     assert {path.suffix for path in (tmp_path / "pictures").iterdir()} == {".svg"}
 
 
@@ -224,7 +224,7 @@ def test_without_jinja_the_extra_is_named(run: Path, tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = cli("report", run, "--out", tmp_path / "a.html", *FAST)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "mtft: error: a report needs jinja2; run: pip install 'mtft[report]'\n"
+    assert done.err == "mtft: error: a report needs jinja2; run: pip install '.[report]' where mtft's source is\n"
     assert not (tmp_path / "a.html").exists()
 
 

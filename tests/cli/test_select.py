@@ -23,7 +23,16 @@ def test_json_says_what_the_mask_holds(tiny_model: Path, tmp_path: Path) -> None
     assert len(mask.indices) == 1644
     assert list(result["layers"]) == ["embeddings", "layers.0", "layers.1", "pooler"]
     assert len(result["kinds"]) == 5 + 12 + 2
-    assert all(0 <= share <= 1 for share in (*result["layers"].values(), *result["kinds"].values()))
+    kept = torch.zeros(6576)
+    kept[mask.indices] = 1
+    parts = kept.split([parameter.numel() for parameter in tiny_encoder().parameters()])
+    names = [name for name, _ in tiny_encoder().named_parameters()]
+    for layer, share in result["layers"].items():
+        own = torch.cat([part for name, part in zip(names, parts, strict=True) if name.startswith(f"{layer}.")])
+        assert share == pytest.approx(float(own.mean()))
+    for kind, share in result["kinds"].items():
+        own = torch.cat([part for name, part in zip(names, parts, strict=True) if f".{name}".endswith(f".{kind}")])
+        assert share == pytest.approx(float(own.mean()))
     assert mask.method["tasks"] == "sst,quora,sts"
     assert mask.method["sources"] == "sst,quora,sts,cfimdb,quora-consistency,sts-consistency"
     assert "selecting 25% of 6,576 encoder weights by sum" in done.err

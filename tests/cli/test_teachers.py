@@ -22,6 +22,7 @@ from mtft.outputs import Binary
 from mtft.tasks.sst import SST
 from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model
+from mtft.training import step
 from mtft.workflows.keeper import Keeper, StoppedError
 from mtft.workflows.once import Once
 from mtft.workflows.preparation import Prepared, prepare
@@ -131,6 +132,34 @@ def test_what_teachers_say_changes_what_is_learned(teachers: Path, tiny_model: P
     assert all(mine != other for mine, other in zip(*found, strict=True))
     masks = [(tmp_path / name / "mask.safetensors").read_bytes() for name in ("taught", "alone")]
     assert masks[0] == masks[1]  # scores are of the labels
+
+
+def test_teachers_are_heard_over_the_whole_training(
+    teachers: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+
+    def accumulate(*args: Any, taught: float, **given: Any) -> float:
+        shares.append(taught)
+        return original(*args, taught=taught, **given)
+
+    original = step.accumulate
+    monkeypatch.setattr(step, "accumulate", accumulate)
+    given = ("--tasks", "sts", "--model", tiny_model, "--sample", "--batches", "1", "--max-steps", "4")
+    assert cli("train", *given, "--teachers", teachers / "two", "--out", tmp_path / "run").code == 0
+    assert list(dict.fromkeys(shares)) == [1, 0.75, 0.5, 0.25]
+
+
+def test_a_calibrated_teacher_speaks_at_its_temperature(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
+    warm = shutil.copytree(teachers / "one", tmp_path / "warm")
+    manifest = read_json(warm / "model/model.json")
+    manifest["tasks"][0]["temperature"] = 2.0
+    write_json(warm / "model/model.json", manifest)
+    reseal(warm / "model/model.json")
+    for name, teacher in (("plain", teachers / "one"), ("tempered", warm)):
+        assert cli(*pupil(tiny_model, tmp_path / name, teacher)).code == 0
+    plain, tempered = (load_file(tmp_path / name / TEACHERS)["0.sst"] for name in ("plain", "tempered"))
+    torch.testing.assert_close(tempered, plain / 2)
 
 
 def test_a_plan_counts_heads_and_teachers(teachers: Path, tiny_model: Path) -> None:

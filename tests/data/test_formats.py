@@ -38,7 +38,7 @@ def test_without_its_library_the_extra_is_named(
     name: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DataError, match=rf"{name}: needs the extra '{extra}': pip install 'mtft\[{extra}\]'"):
+    with pytest.raises(DataError, match=rf"{name}: needs: pip install '\.\[{extra}\]'"):
         list(named_rows(name, tmp_path))
 
 

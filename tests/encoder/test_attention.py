@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.attention import packed_attention
+from mtft.seeding import seeded
 from mtft.testing.tiny import tiny_batch, tiny_encoder
 
 ENCODER = tiny_encoder()
@@ -50,6 +51,18 @@ def test_lengths_of_one_and_single_groups_are_no_special_case(lengths: list[int]
     batch = batch_of(lengths)
     qkv = random(batch, 8)
     torch.testing.assert_close(packed_attention(qkv, batch, 2), naive(qkv, batch.lengths, 2))
+
+
+@pytest.mark.parametrize("lengths", [[2, 3, 3], [1, 4]])
+def test_gradients_with_dropout_are_those_of_a_fixed_mask(lengths: list[int]) -> None:
+    batch = batch_of(lengths)
+
+    def attend(qkv: Tensor) -> Tensor:
+        with seeded(0):
+            return packed_attention(qkv, batch, 2, 0.4)
+
+    assert not torch.equal(attend(random(batch, 8)), packed_attention(random(batch, 8), batch, 2))
+    assert torch.autograd.gradcheck(attend, random(batch, 8).requires_grad_())
 
 
 def test_one_token_attends_to_itself_alone() -> None:

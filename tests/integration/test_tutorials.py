@@ -34,14 +34,12 @@ def tutorial(script: str, place: Path, model: Path, **environment: str) -> Done:
 @pytest.mark.slow
 def test_own_data(tiny_model: Path, tmp_path: Path) -> None:
     source = ROOT / "examples" / "own-data"
-    place = tmp_path / "own"
-    shutil.copytree(source, place)
-    (place / "run.toml").unlink()
+    place = shutil.copytree(source, tmp_path / "examples" / "own-data")
     lines = LINES.findall((source / "README.md").read_text(encoding="utf-8"))
-    assert len(lines) == 5
-    done = tutorial("\n".join(lines), place, tiny_model)
+    assert len(lines) == 6
+    done = tutorial("\n".join(lines), tmp_path, tiny_model)
     assert done.code == 0, done.err
-    assert (place / "run.toml").read_text(encoding="utf-8") == (source / "run.toml").read_text(encoding="utf-8")
+    assert (place / "run.toml").read_text(encoding="utf-8") == (source / "expected.toml").read_text(encoding="utf-8")
     assert set(summary(place / "runs/own")["dev"]) == {"reviews-mood", "reviews-again", "questions"}
     assert '"reviews-mood": {"label": ' in done.out
 

@@ -270,6 +270,16 @@ def test_a_loss_that_is_not_finite_is_named_before_any_weight_changes(selection:
     assert all(optimizer.steps == 0 for optimizer in stepper.optimizers.values())
 
 
+@pytest.mark.parametrize("selection", ["all", "part"])
+def test_a_direction_that_is_not_finite_changes_nothing(selection: str) -> None:
+    model, _, stepper = build(selection, surgery=lambda K, _: torch.full((len(K),), 1e300, dtype=torch.float64))
+    before, state = frozen_bits(model.state_dict()), frozen_bits(stepper.state())
+    with pytest.raises(NotFiniteError, match="the direction of all tasks together is not finite"):
+        stepper.step({name: EVERY[name] for name in TASKS}, RATE, 0)
+    assert_same_bits(model.state_dict(), before)
+    assert_same_bits(stepper.state(), state)
+
+
 def test_the_layer_that_breaks_is_named() -> None:
     _, flat, stepper = build()
     flat.module.get_parameter("layers.1.output.weight").data[3, 3] = math.inf

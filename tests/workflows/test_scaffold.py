@@ -27,12 +27,12 @@ def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path):
     assert "mtft_film_reviews/__init__.py" in found
     for path in made.files:
         text = (made.path / path).read_text()
-        assert "$" not in text.replace("$ ", "").replace("${{ matrix", ""), path
+        assert "$" not in text.replace("$ ", "").replace("${{ matrix", "").replace("${{ vars", ""), path
     assert [path.name for path in made.path.parent.iterdir()] == ["er"]
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Reviews", "9lives", "a_b", "a--b", "a-", "../x", "mtft-", "ünder", "x" * 41, "all", "sst"]
+    "name", ["", "Reviews", "9lives", "a_b", "a--b", "a-", "../x", "mtft-", "ünder", "x" * 41, "all", "sst", "builtin"]
 )
 def test_names_that_are_refused(name, tmp_path):
     done = cli("plugins", "new", name, "--out", tmp_path / "new")
