@@ -181,7 +181,12 @@ def reading_problems(source: Source, split: str, data_dir: Path | None, output: 
         if data_dir is not None:
             yield f"{missing[0]}: no such file"
         return
-    examples, again = ([*source.reader(split, data_dir or NOWHERE)] for _ in range(2))
+    try:
+        examples, again = ([*source.reader(split, data_dir or NOWHERE)] for _ in range(2))
+    except FileNotFoundError:
+        if data_dir is None:
+            return
+        raise
     if examples != again:
         yield "reading it twice gives different examples"
     faults = [fault for example in examples if (fault := _fault(example, source, output))]

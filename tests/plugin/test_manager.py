@@ -314,3 +314,17 @@ def test_conformance_wants_the_files_of_a_data_directory_that_is_given(tmp_path)
     assert_task_conforms(STS)
     with pytest.raises(AssertionError, match=r"sts-train\.csv: no such file"):
         assert_task_conforms(STS, tmp_path)
+
+
+def opens(split, data_dir):
+    """Read as a function does that has no `files`."""
+    return [Example("1", tuple((data_dir / f"{split}.txt").read_text().split()), 1.0, "f:1")]
+
+
+def test_conformance_of_a_reader_that_is_a_plain_function(tmp_path):
+    assert_task_conforms(own(reader=opens))
+    with pytest.raises(AssertionError, match=r"train split: FileNotFoundError: .*train\.txt"):
+        assert_task_conforms(own(reader=opens), tmp_path)
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.txt").write_text("one two")
+    assert_task_conforms(own(reader=opens), tmp_path)
