@@ -11,7 +11,7 @@ import numpy as np
 from plans import Plans, Row, label
 from record import Truth, check_length, read_outputs, read_truth
 
-from mtft.data.shares import Half, in_half
+from mtft.data.shares import in_half
 from mtft.files import read_json
 from mtft.metrics import MetricFunction, metric
 from mtft.outputs import Array
@@ -26,22 +26,23 @@ COUNTS = ("stored", "tunable", "bytes", "base_bytes", "tokens", "processor_secon
 class Result:
     """A row of a table: its seeds, each task's score, and what all its runs together count, by name of `COUNTS`.
 
-    `scores` are means over seeds of the primary metrics; `apart` gives each seed's. Counts that differ between seeds
-    are means, nan where one is not known.
+    `scores` are means over seeds of the primary metrics on the half of dev that reports; `apart` gives each seed's, and
+    `choosing` the means on the half that chooses. Counts that differ between seeds are means, nan where one is unknown.
     """
 
     name: str
     seeds: tuple[int, ...]
     scores: Mapping[str, Score]
     apart: Mapping[str, tuple[float, ...]]
+    choosing: Mapping[str, float]
     counts: Mapping[str, float]
 
 
 class Book:
     """Reads records and the labels that belong to them."""
 
-    def __init__(self, plans: Plans, records: Path, registry: Registry, data_dir: Path, half: Half = "report") -> None:
-        self.plans, self.records, self.registry, self.data_dir, self.half = plans, records, registry, data_dir, half
+    def __init__(self, plans: Plans, records: Path, registry: Registry, data_dir: Path) -> None:
+        self.plans, self.records, self.registry, self.data_dir = plans, records, registry, data_dir
         self._truth: dict[str, Truth] = {}
 
     def results(self, rows: Sequence[Row], resamples: int, *, compared: bool = True) -> list[Result]:
@@ -64,18 +65,18 @@ class Book:
         return self._truth[task]
 
     def rows(self, task: str) -> Array:
-        """Tell which dev rows of a task are scored."""
-        return in_half(self.truth(task).ids, self.half, task)
+        """Tell which dev rows of a task report; the others choose."""
+        return in_half(self.truth(task).ids, "report", task)
 
     def _values(self, row: Row, seeds: Sequence[int]) -> dict[str, Array]:
-        """Return each task's outputs [n, seeds, ...] on the rows that are scored."""
+        """Return each task's outputs [n, seeds, ...] on dev."""
         found: dict[str, list[Array]] = {}
         for seed in seeds:
             for run in row.runs:
                 place = self.records / label(run, seed)
                 for task, outputs in read_outputs(place).items():
                     check_length(place, task, outputs, self.truth(task))
-                    found.setdefault(task, []).append(outputs[self.rows(task)])
+                    found.setdefault(task, []).append(outputs)
         return {task: np.stack(outputs, axis=1) for task, outputs in found.items()}
 
     def _result(
@@ -86,19 +87,21 @@ class Book:
         reference: Mapping[str, Array] | None,
         resamples: int,
     ) -> Result:
-        scores, apart = {}, {}
+        scores, apart, choosing = {}, {}, {}
         for task in self.plans.settings[row.runs[0]]["tasks"] if len(row.runs) == 1 else values:
-            mine, targets = values[task], self.truth(task).targets[self.rows(task)]
+            rows, everything = self.rows(task), self.truth(task).targets
+            mine, targets = values[task][rows], everything[rows]
             single = metric(self.registry.task(task).primary_metric).function
             mean = over_seeds(single)
             low, high = bootstrap_interval(mean, mine, targets, resamples=resamples)
             difference = None
             if reference is not None and reference is not values:
-                difference = paired_bootstrap(mean, mine, reference[task], targets, resamples=resamples)
+                difference = paired_bootstrap(mean, mine, reference[task][rows], targets, resamples=resamples)
             scores[task] = Score(mean(mine, targets), low, high, difference)
             apart[task] = tuple(single(mine[:, seed], targets) for seed in range(len(seeds)))
+            choosing[task] = mean(values[task][~rows], everything[~rows])
         counts = [self._counts(row, seed) for seed in seeds]
-        return Result(row.name, seeds, scores, apart, {
+        return Result(row.name, seeds, scores, apart, choosing, {
             name: float(np.mean([each[name] for each in counts])) for name in COUNTS
         })  # fmt: skip
 

@@ -11,7 +11,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ HERE = Path(__file__).parent
 HEAD = """# What came of the experiments
 
 Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
-nothing (`--half report`): {sizes}. Means over seeds; in brackets 95 % bootstrap intervals
-over examples, and for a difference from the first row the paired interval. Times are processor time of all threads
-together, which waiting for other work on the machine changes little; of runs that learn from others, or take the
-selection of one, that time is counted too, and is – where it was not recorded. Tokens are those on which encoder and
-heads train together. MiniLM is all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source
-of STS) and NLI pairs.
+nothing (`--half report`): {sizes}. Epochs and recipes are chosen on the other half. Scores are means
+over seeds; in brackets 95 % bootstrap intervals over examples, and for a difference from the first row the paired
+interval. Times are processor time of all threads together, which waiting for other work on the machine changes little;
+of runs that learn from others, or take the selection of one, that time is counted too, and is – where it was not
+recorded. Tokens are those on which encoder and heads train together. MiniLM is all-MiniLM-L6-v2, whose own training saw
+Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
 """
 
 
@@ -100,11 +100,16 @@ def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> 
         _difference(result, tasks) for result in results[1:] if any(score.change for score in result.scores.values())
     ]
     if differences:
-        text += [f"Differences from {results[0].name}:", "", "| | " + " | ".join(tasks) + " |",
-                 "|" + " --- |" * (len(tasks) + 1), *differences, ""]  # fmt: skip
+        text += [f"Differences from {results[0].name}:", "", *_rows(tasks, differences), ""]
+    if differences:
+        text += ["On the half that chooses:", "", *_rows(tasks, (_choosing(result, tasks) for result in results)), ""]
     if missing:
         text += [f"Not run yet: {'; '.join(missing)}.", ""]
     return "\n".join(text)
+
+
+def _rows(tasks: Sequence[str], rows: Iterable[str]) -> list[str]:
+    return ["| | " + " | ".join(tasks) + " |", "|" + " --- |" * (len(tasks) + 1), *rows]
 
 
 def overlap(found: Mapping[str, Any]) -> str:
@@ -139,6 +144,11 @@ def _score(result: Result, task: str) -> str:
 def _difference(result: Result, tasks: Sequence[str]) -> str:
     found = [result.scores.get(task) for task in tasks]
     cells = [f"{score.change}, {score.verdict}" if score and score.change else "–" for score in found]
+    return f"| {result.name} | {' | '.join(cells)} |"
+
+
+def _choosing(result: Result, tasks: Sequence[str]) -> str:
+    cells = [number(result.choosing[task]) if task in result.choosing else "–" for task in tasks]
     return f"| {result.name} | {' | '.join(cells)} |"
 
 

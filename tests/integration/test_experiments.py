@@ -26,6 +26,7 @@ from results import Book
 
 HERE = FILE.parent
 FEW = ("--sample", "--max-steps", "3", "--batches", "1", "--checkpoint-every", "1")
+PRIMARY = {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
 SINGLE = ("vanilla-sst.s0", "vanilla-quora.s0", "vanilla-sts.s0")
 
 
@@ -92,8 +93,10 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
     script("experiments", *SINGLE, "unified.s0", *where, "--", *FEW, "--model", tiny_model)
     script("experiments", "refined.s0", *where, "--", "--sample", "--epochs", "1")
     script("experiments", "taught.s0", *where, "--", *FEW, "--model", tiny_model)
-    half = ("--half", "report", "--resamples", "0", "--json")
-    found = cli("eval", work / "unified.s0", "--sample", *half).json["tasks"]
+    found, chosen = (
+        cli("eval", work / "unified.s0", "--sample", "--half", half, "--resamples", "0", "--json").json["tasks"]
+        for half in ("report", "choose")
+    )
     shutil.rmtree(work)
     assert script("experiments", *SINGLE, "refined.s0", *where) == ""  # all of them are recorded
     assert not list(work.iterdir())
@@ -103,8 +106,12 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ") for line in scores.splitlines() if line.startswith("| ")
     }
-    for place, (task, name) in enumerate({"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}.items()):
+    for place, (task, name) in enumerate(PRIMARY.items()):
         assert rows["unified, SAM 30 %"][2 + place].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
+    choosing = next(line for line in differences.split("half that chooses:")[1].splitlines() if "unified, SAM" in line)
+    assert [float(cell) for cell in choosing.strip("| ").split(" | ")[1:]] == pytest.approx(
+        [chosen[task]["metrics"][name]["value"] for task, name in PRIMARY.items()], abs=6e-5
+    )
     stored = [read_json(records / run / "record.json")["summary"]["parameters"]["stored"] for run in SINGLE]
     assert rows["individual, all weights"][5] == f"{sum(stored):,}"
     assert "Not run yet: individual, SAM 10 %." in differences
