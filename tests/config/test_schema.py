@@ -2,11 +2,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import tomli
+from commands import ROOT
 from pydantic import ValidationError
 
 from mtft.config.groups import Options
 from mtft.config.load import kind, load
-from mtft.config.schema import PRESETS, SCHEMAS, EvalConfig, RefineConfig, SelectConfig, TrainConfig
+from mtft.config.schema import SCHEMAS, EvalConfig, RefineConfig, SelectConfig, TrainConfig
 
 UNITS = ("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score")
 
@@ -124,12 +126,17 @@ def test_presets_hold_the_values_of_the_report() -> None:
         config = load(TrainConfig, preset=name, flags={"tasks": "sst"}).config
         return config.keep, config.lr, config.batch_size, config.epochs, config.schedule
 
-    assert list(PRESETS) == ["report", "report-vanilla", "report-sam"]
     assert values("report") == (Decimal("0.3"), 1e-4, 512, 30, "constant")
     assert values("report-vanilla") == (Decimal("1"), 1e-5, 16, 30, "constant")
     assert values("report-sam") == (Decimal("0.1"), 1e-4, 16, 30, "constant")
     refine = load(RefineConfig, preset="report", flags={"tasks": "sst"}).config
     assert (refine.batch_size, refine.lr, refine.task_lr, refine.epochs) == (16, 1e-5, {"sst": 5e-8}, 30)
+
+
+def test_the_best_preset_is_the_run_that_the_table_reports() -> None:
+    from_preset = load(TrainConfig, preset="best", flags={"tasks": "sst,quora,sts", "dev_split": "half"}).config
+    run = tomli.loads((ROOT / "examples/report/experiments.toml").read_text())["run"]["best"]
+    assert from_preset == load(TrainConfig, flags={**run, "dev_split": "half"}).config
 
 
 @pytest.mark.parametrize(
