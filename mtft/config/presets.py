@@ -12,6 +12,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "report-sam": {**_REPORT, "batch_size": 16, "lr": 1e-4, "keep": "0.1", "optimizer_rule": "torch"},
 }
 REFINE_PRESETS: dict[str, dict[str, Any]] = {
-    "best": {"batch_size": 32, "epochs": 5, "lr": 1e-4, "keep": "0.3", "augment": "none"},
     "report": {**_REPORT, "batch_size": 16, "lr": 1e-5, "task_lr": {"sst": 5e-8}}
 }
