@@ -88,5 +88,5 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert not can_draw()
-    with pytest.raises(ConfigError, match=r"pip install 'mtft\[plots\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
         to_png(drawing())
