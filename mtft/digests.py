@@ -7,7 +7,9 @@ directory's ``digests.json`` stands for all that it holds.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,13 +35,23 @@ Digests = dict[str, Digest]
 
 
 def check_tree(directory: Path) -> None:
-    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone."""
+    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone.
+
+    Another process may be writing there: what is gone by the time it is looked at is passed over.
+    """
     home = directory.resolve()
-    for place in directory.rglob("*"):
-        if place.is_symlink() and not place.resolve().is_relative_to(home):
-            raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
-        if not place.is_file() and not place.is_dir():
-            raise CheckpointError(f"{place}: neither a file nor a directory")
+    for folder, directories, files in os.walk(directory):
+        for place in (Path(folder, name) for name in directories + files):
+            if place.is_symlink() and not place.resolve().is_relative_to(home):
+                raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
+            try:
+                mode = place.stat().st_mode
+            except FileNotFoundError:
+                if not place.is_symlink():
+                    continue
+                mode = 0
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise CheckpointError(f"{place}: neither a file nor a directory")
 
 
 def digest(path: Path, size: int | None = None) -> Digest:

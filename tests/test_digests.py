@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soak import cases, counted
 
-from mtft.digests import NAME, Digest, _document, check_digests, digest, read_digests, write_digests
+from mtft.digests import NAME, Digest, _document, check_digests, check_tree, digest, read_digests, write_digests
 from mtft.errors import CheckpointError
 from mtft.files import write_json
 
@@ -38,6 +39,27 @@ def test_what_is_as_written_passes(folder: Path) -> None:
     before = (folder / NAME).read_bytes()
     write_digests(folder)
     assert (folder / NAME).read_bytes() == before
+
+
+def test_a_tree_that_another_process_is_writing_passes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between listing and looking, `save_state` puts a new state in the place of the former one."""
+    (folder / ".state.old").mkdir()
+    (folder / ".state.old" / "position.json").write_text("{}")
+    walk, gone = os.walk, []
+
+    def replaced(directory: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for found in walk(directory):
+            if (folder / ".state.old").exists():
+                gone.append(found)
+                shutil.rmtree(folder / ".state.old")
+            yield found
+
+    monkeypatch.setattr("mtft.digests.os.walk", replaced)
+    check_tree(folder)
+    assert ".state.old" in gone[0][1]
+    (folder / "state").symlink_to(folder / "nothing")
+    with pytest.raises(CheckpointError, match="state: neither a file nor a directory"):
+        check_tree(folder)
 
 
 def test_a_known_digest(folder: Path) -> None:

@@ -76,7 +76,7 @@ class _Reader:
         return RunRecord(
             self.label, str(self.run), self._tasks(summary, config, manifest, logs["metrics"], environment), summary,
             logs["metrics"], logs["steps"], logs["conflicts"], logs["times"], config, environment, manifest,
-            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._files(),
+            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._try(self._files, {}),
             _base_bytes(manifest) if manifest else None, tuple(self.notes),
         )  # fmt: skip
 
