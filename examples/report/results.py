@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,14 @@ class Book:
         self._truth: dict[str, Truth] = {}
 
     def results(self, rows: Sequence[Row], resamples: int, *, compared: bool = True) -> list[Result]:
-        """Score the rows of a table that are recorded with one seed at least; differences are from the first row."""
+        """Score the rows of a table that are recorded with one seed at least.
+
+        Differences are from the first row, over the seeds that both have.
+        """
         found = [(row, seeds) for row in rows if (seeds := self.seeds(row))]
         values = {row.name: self._values(row, seeds) for row, seeds in found}
-        reference = values[found[0][0].name] if compared and found and found[0][0] == rows[0] else None
-        return [self._result(row, seeds, values[row.name], reference, resamples) for row, seeds in found]
+        reference = found[0] if compared and found and found[0][0] == rows[0] else None
+        return [self._result(row, seeds, values, reference, resamples) for row, seeds in found]
 
     def seeds(self, row: Row) -> tuple[int, ...]:
         """Return the seeds with which all runs of a row are recorded."""
@@ -83,10 +86,11 @@ class Book:
         self,
         row: Row,
         seeds: tuple[int, ...],
-        values: Mapping[str, Array],
-        reference: Mapping[str, Array] | None,
+        outputs: Mapping[str, Mapping[str, Array]],
+        reference: tuple[Row, tuple[int, ...]] | None,
         resamples: int,
     ) -> Result:
+        values = outputs[row.name]
         scores, apart, choosing = {}, {}, {}
         for task in self.plans.settings[row.runs[0]]["tasks"] if len(row.runs) == 1 else values:
             rows, everything = self.rows(task), self.truth(task).targets
@@ -95,8 +99,10 @@ class Book:
             mean = over_seeds(single)
             low, high = bootstrap_interval(mean, mine, targets, resamples=resamples)
             difference = None
-            if reference is not None and reference is not values:
-                difference = paired_bootstrap(mean, mine, reference[task][rows], targets, resamples=resamples)
+            if reference and reference[0] != row and (common := set(seeds) & set(reference[1])):
+                ours = _of_seeds(mine, seeds, common)
+                theirs = _of_seeds(outputs[reference[0].name][task][rows], reference[1], common)
+                difference = paired_bootstrap(mean, ours, theirs, targets, resamples=resamples)
             scores[task] = Score(mean(mine, targets), low, high, difference)
             apart[task] = tuple(single(mine[:, seed], targets) for seed in range(len(seeds)))
             choosing[task] = mean(values[task][~rows], everything[~rows])
@@ -130,6 +136,11 @@ def over_seeds(single: MetricFunction) -> MetricFunction:
         return float(np.mean([single(values[:, seed], targets) for seed in range(values.shape[1])]))
 
     return mean
+
+
+def _of_seeds(values: Array, seeds: Sequence[int], wanted: Collection[int]) -> Array:
+    """Return the outputs [n, wanted, ...] of some of the seeds [n, seeds, ...]."""
+    return values[:, [seed in wanted for seed in seeds]]
 
 
 def _sum(seconds: Iterable[float | None]) -> float:

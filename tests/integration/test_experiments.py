@@ -17,6 +17,7 @@ from commands import ROOT, clean, cli
 from mtft.data.dataset import sample_dir
 from mtft.errors import ConfigError, DataError
 from mtft.files import read_json
+from mtft.resampling import PairedDifference
 from mtft.workflows.services import services
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
@@ -137,6 +138,23 @@ def test_records_hold_neither_texts_nor_labels_and_belong_to_their_data(trained_
 
 
 @pytest.mark.slow
+def test_rows_are_compared_over_the_seeds_that_both_have(trained_run: Path, tmp_path: Path) -> None:
+    rows = [Row("first", ("vanilla-sts",)), Row("other", ("sam-sts",))]
+    book = Book(read_plans(), tmp_path, services().registry, sample_dir())
+    keep(trained_run, tmp_path / "vanilla-sts.s0")
+    shutil.copytree(tmp_path / "vanilla-sts.s0", tmp_path / "sam-sts.s1")
+    first, other = book.results(rows, 20)
+    assert (first.seeds, other.seeds, other.scores["sts"].difference) == ((0,), (1,), None)
+
+    outputs = read_outputs(tmp_path / "sam-sts.s1")
+    shutil.copytree(tmp_path / "sam-sts.s1", tmp_path / "vanilla-sts.s1")
+    (tmp_path / "vanilla-sts.s0/outputs.json").write_text(json.dumps({"sts": list(outputs["sts"][::-1])}))
+    first, other = book.results(rows, 20)
+    assert (first.seeds, other.seeds) == ((0, 1), (1,))
+    assert other.scores["sts"].value == first.apart["sts"][1] != first.apart["sts"][0]
+    assert other.scores["sts"].difference == PairedDifference(0, 0, 0)  # the same outputs with the seed that both have
+
+
 def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path) -> None:
     where = ("--work", tmp_path, "--records", tmp_path / "r", "--data-dir", sample_dir())
     lines = script("overlap", *where, "--", "--batches", "1", "--model", tiny_model).splitlines()
