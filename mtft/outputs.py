@@ -46,21 +46,34 @@ class Output(Protocol):
         ...
 
 
-def _class_index(label: str, names: tuple[str, ...]) -> float:
-    """Find a label among class names, taking '3' and '3.0' for the same name."""
-    if label in names:
-        return float(names.index(label))
-    try:
-        number = float(label)
-    except ValueError:
-        number = math.nan
-    if number.is_integer() and str(int(number)) in names:
-        return float(names.index(str(int(number))))
-    raise ValueError(f"label {label!r} is not one of {', '.join(names)}")
+class _Classes:
+    """What outputs of named classes have in common."""
+
+    names: tuple[str, ...]
+    kind: str
+
+    def parse(self, label: str) -> float:
+        """Find a label among the names, taking '3' and '3.0' for the same name."""
+        if label in self.names:
+            return float(self.names.index(label))
+        try:
+            number = float(label)
+        except ValueError:
+            number = math.nan
+        if number.is_integer() and str(int(number)) in self.names:
+            return float(self.names.index(str(int(number))))
+        raise ValueError(f"label {label!r} is not one of {', '.join(self.names)}")
+
+    def present(self, value: Any) -> dict[str, Any]:
+        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
+        return {"label": self.names[int(np.argmax(value))], "probabilities": probabilities}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": list(self.names)}
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(_Classes):
     """One of C exclusive classes: C logits, read by softmax."""
 
     names: tuple[str, ...]
@@ -71,9 +84,6 @@ class Categorical:
     def width(self) -> int:
         return len(self.names)
 
-    def parse(self, label: str) -> float:
-        return _class_index(label, self.names)
-
     def read(self, raw: NDArray[Any]) -> Array:
         """Softmax: raw [B, C] -> probabilities [B, C]."""
         logits = raw.astype(np.float64)
@@ -81,16 +91,9 @@ class Categorical:
         probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
         return probabilities
 
-    def present(self, value: Any) -> dict[str, Any]:
-        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
-        return {"label": self.names[int(np.argmax(value))], "probabilities": probabilities}
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": list(self.names)}
-
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(_Classes):
     """No or yes: one logit, read by the sigmoid as the probability of the second name."""
 
     names: tuple[str, str] = ("0", "1")
@@ -98,21 +101,11 @@ class Binary:
     metrics: tuple[str, ...] = ("accuracy", "f1")
     width: int = 1
 
-    def parse(self, label: str) -> float:
-        return _class_index(label, self.names)
-
     def read(self, raw: NDArray[Any]) -> Array:
         """Sigmoid: raw [B, 1] -> probabilities of both names [B, 2]."""
         logit = raw.astype(np.float64).reshape(-1)
         probabilities: Array = np.exp(-np.logaddexp(0.0, np.stack([logit, -logit], axis=-1)))
         return probabilities
-
-    def present(self, value: Any) -> dict[str, Any]:
-        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
-        return {"label": self.names[int(np.argmax(value))], "probabilities": probabilities}
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": list(self.names)}
 
 
 def ordinal_starts(classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -128,7 +121,7 @@ def ordinal_starts(classes: int) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 
 @dataclass(frozen=True)
-class Ordinal:
+class Ordinal(_Classes):
     """One of C classes in a rank order, lowest first: C-1 numbers, read as a cumulative link model (McCullagh 1980).
 
     The logits of being above class 0, 1, ... fall by construction: the first number is the first logit, a softplus
@@ -144,9 +137,6 @@ class Ordinal:
     def width(self) -> int:
         return len(self.names) - 1
 
-    def parse(self, label: str) -> float:
-        return _class_index(label, self.names)
-
     def read(self, raw: NDArray[Any]) -> Array:
         """Differences of the cumulative probabilities: raw [B, C-1] -> probabilities [B, C]."""
         first, others = ordinal_starts(len(self.names))
@@ -161,12 +151,9 @@ class Ordinal:
 
     def present(self, value: Any) -> dict[str, Any]:
         """Give the most probable class, and the expected rank, from 0 for the lowest class to C-1."""
-        probabilities = {name: float(p) for name, p in zip(self.names, value, strict=True)}
+        found = super().present(value)
         rank = float(np.dot(value, np.arange(len(self.names))))
-        return {"label": self.names[int(np.argmax(value))], "rank": rank, "probabilities": probabilities}
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": list(self.names)}
+        return {"label": found["label"], "rank": rank, "probabilities": found["probabilities"]}
 
 
 @dataclass(frozen=True)
