@@ -19,17 +19,11 @@ from torch import Tensor
 from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.digests import check_digests, check_tree, write_digests
+from mtft.directories import current_directory, from_one_directory, replaced_directory
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, not_here
-from mtft.files import (
-    current_directory,
-    read_json,
-    replaced_directory,
-    replaced_file,
-    write_bytes,
-    write_json,
-)
+from mtft.files import read_json, replaced_file, write_bytes, write_json
 from mtft.model import MultiTaskModel, build_model, encoder_family, place
 from mtft.optimization.flat import FlatParameters
 from mtft.outputs import Tempered
@@ -129,6 +123,7 @@ def save_model(
         write_digests(fresh)
 
 
+@from_one_directory
 def load_model(
     directory: Path,
     registry: Registry,
@@ -136,8 +131,10 @@ def load_model(
     device: torch.device | str = "cpu",
     product_type: torch.dtype | None = None,
 ) -> TrainedModel:
-    """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits."""
-    directory = current_directory(directory)
+    """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits.
+
+    A run in progress may put a better model in its place meanwhile; then that one is loaded.
+    """
     manifest = read_manifest(directory)
     check_digests(directory, FILES)
     name = base or manifest["base"]["name"]

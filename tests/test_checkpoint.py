@@ -136,6 +136,25 @@ def test_saving_again_replaces_the_directory(copy: Path, tiny_model: Path) -> No
 # ---- Strict loading
 
 
+@pytest.mark.parametrize("name", ["encoder", "heads"])
+def test_a_model_replaced_while_it_is_read_is_read_whole(
+    name: str, copy: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process saves a better model just before one of the files is opened."""
+    better, read = toy_trained(tiny_model, seed=7), []
+
+    def late(path: Path, shapes: Any) -> Any:
+        if path.stem == name and name not in read:
+            save_model(copy, better, PLUGINS)
+        read.append(path.stem)
+        return read_tensors(path, shapes)
+
+    monkeypatch.setattr("mtft.checkpoint.read_tensors", late)
+    found = load_model(copy, REGISTRY)
+    assert read == ["encoder", "heads"] * 2
+    assert all(map(torch.equal, found.model.state_dict().values(), better.model.state_dict().values()))
+
+
 @pytest.mark.parametrize(
     ("file", "edit", "problem"),
     [

@@ -1,4 +1,4 @@
-"""Files and directories are complete or not there."""
+"""Files are complete or not there."""
 
 from __future__ import annotations
 
@@ -9,21 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtft.errors import CheckpointError
-from mtft.files import (
-    Lock,
-    append_json_line,
-    clear_lock,
-    current_directory,
-    lock_holder,
-    read_json,
-    read_json_lines,
-    recover_directory,
-    remove_directory,
-    replaced_directory,
-    write_bytes,
-    write_json,
-    write_json_lines,
-)
+from mtft.files import append_json_line, read_json, read_json_lines, write_bytes, write_json, write_json_lines
 
 
 @pytest.fixture
@@ -113,111 +99,6 @@ def test_missing_files_and_directories_are_named(tmp_path: Path) -> None:
         read_json_lines(tmp_path / "nothing")
     with pytest.raises(CheckpointError, match="not JSON"):
         read_json(tmp_path)
-
-
-# ---- Directories
-
-
-def fill(directory: Path, text: str) -> None:
-    (directory / text).write_text(text, encoding="utf-8")
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir())
-
-
-def test_a_directory_is_made_with_its_parents_and_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "model"
-    for text in ("first", "second"):
-        with replaced_directory(path) as fresh:
-            fill(fresh, text)
-            assert not (path / text).exists()
-        assert names(path) == [text]
-    assert names(path.parent) == ["model"]
-
-
-def test_an_error_keeps_the_former_directory(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    with replaced_directory(path) as fresh:
-        fill(fresh, "first")
-    with pytest.raises(FileNotFoundError), replaced_directory(path) as fresh:
-        (fresh / "second" / "third").write_text("no such directory", encoding="utf-8")
-    assert names(path) == ["first"]
-    with replaced_directory(path) as fresh:
-        assert names(fresh) == []
-        fill(fresh, "third")
-    assert names(path) == ["third"]
-    assert names(tmp_path) == ["model"]
-
-
-def test_the_former_directory_outlives_a_crash_between_the_two_renames(tmp_path: Path) -> None:
-    """Killed there, the former directory has its temporary name; an error at the next try must not lose it."""
-    path = tmp_path / "model"
-    (tmp_path / ".model.old").mkdir()
-    fill(tmp_path / ".model.old", "first")
-    with pytest.raises(RuntimeError, match="halfway"), replaced_directory(path):
-        raise RuntimeError("halfway")
-    assert names(path) == ["first"]
-
-
-def test_the_content_is_found_between_the_two_renames_and_nothing_is_changed(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    assert current_directory(path) == path
-    (tmp_path / ".model.old").mkdir()
-    (tmp_path / ".model.new").mkdir()
-    assert current_directory(path) == tmp_path / ".model.old"
-    assert names(tmp_path) == [".model.new", ".model.old"]
-    path.mkdir()
-    assert current_directory(path) == path
-
-
-def test_a_removed_directory_is_gone_and_what_a_crash_left_of_it_too(tmp_path: Path) -> None:
-    path = tmp_path / "mask.part"
-    for _ in range(2):
-        path.mkdir()
-        fill(path, "first")
-        remove_directory(path)
-        assert names(tmp_path) == []
-    (tmp_path / ".mask.part.gone").mkdir()
-    fill(tmp_path / ".mask.part.gone", "half")
-    recover_directory(path)
-    assert names(tmp_path) == []
-
-
-def test_a_lock_has_one_holder_and_another_after_it(tmp_path: Path) -> None:
-    assert lock_holder(tmp_path) is None
-    lock = Lock(tmp_path)
-    assert lock_holder(tmp_path) == str(os.getpid())
-    with pytest.raises(CheckpointError, match=rf"in use by another process \({os.getpid()}\)"):
-        Lock(tmp_path)
-    lock.release()
-    assert names(tmp_path) == []
-    (tmp_path / ".lock").write_text("1\n")  # of a process that was killed
-    assert lock_holder(tmp_path) is None
-    clear_lock(tmp_path)
-    assert names(tmp_path) == []
-    clear_lock(tmp_path)
-    lock = Lock(tmp_path)
-    with pytest.raises(CheckpointError, match="in use by another process"):
-        clear_lock(tmp_path)
-    lock.release()
-
-
-def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The holder lets go, file and all, after this process has opened it and before it has locked it."""
-    taken, tries = Lock._taken, []
-
-    def late(lock: Lock) -> bool:
-        tries.append(lock)
-        if len(tries) == 1:
-            (tmp_path / ".lock").unlink()
-        return taken(lock)
-
-    monkeypatch.setattr(Lock, "_taken", late)
-    lock = Lock(tmp_path)
-    assert len(tries) == 2
-    assert lock_holder(tmp_path) == str(os.getpid())
-    lock.release()
 
 
 @pytest.mark.parametrize("depth", [99, 100, 101, 900, 100_000])

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "seeding", "files", "storage", "digests", "texts", "processes", "distributed", "devices", "machine"),
+    ("errors", "seeding", "files", "directories", "storage", "digests", "texts"),
+    ("processes", "distributed", "devices", "machine"),
     ("config", "data.example", "outputs"),
     ("data", "fetch", "encoder", "heads", "losses", "distillation", "metrics", "calibration", "resampling"),
     ("tasks",),

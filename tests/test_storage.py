@@ -11,8 +11,9 @@ import torch
 from disks import disk, fill, remount_read_only
 
 from mtft.checkpoint import write_tensors
+from mtft.directories import replaced_directory
 from mtft.errors import ConfigError, MtftError
-from mtft.files import append_json_line, replaced_directory, write_bytes
+from mtft.files import append_json_line, write_bytes
 from mtft.storage import check_room, free_disk_bytes, named_when_full, stops_when_full
 
 FULL = Path("/dev/full")

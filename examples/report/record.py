@@ -18,10 +18,11 @@ import tomli_w
 
 from mtft.checkpoint import read_manifest
 from mtft.data.audit.splits import read_split, usable_examples
+from mtft.directories import replaced_directory
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import DataError
-from mtft.files import read_json, read_json_lines, replaced_directory, to_json, write_bytes, write_json
+from mtft.files import read_json, read_json_lines, to_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.report.tables import spent
 from mtft.tasks.registry import Registry

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from mtft.checkpoint import write_tensors
 from mtft.digests import check_digests, check_tree, write_digests
+from mtft.directories import recover_directory, replaced_directory
 from mtft.errors import CheckpointError
-from mtft.files import read_json, recover_directory, replaced_directory, write_json
+from mtft.files import read_json, write_json
 
 Tensors = dict[str, Tensor]
 FILES = ("tensors.safetensors", "position.json")

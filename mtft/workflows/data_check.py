@@ -15,9 +15,10 @@ from mtft.data.audit.scan import Scan
 from mtft.data.audit.splits import Split
 from mtft.data.audit.texts import length_findings
 from mtft.data.tokenization import load_tokenizer
+from mtft.directories import replaced_directory
 from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError
-from mtft.files import replaced_directory, write_bytes
+from mtft.files import write_bytes
 from mtft.model import encoder_family
 from mtft.tasks.task import Source
 from mtft.workflows.leakage import read_splits, split_findings

@@ -10,8 +10,9 @@ import numpy as np
 from mtft.data.dataset import Dataset
 from mtft.data.shares import Half, among, half_of
 from mtft.digests import check_digests, write_digests
+from mtft.directories import current_directory, replaced_directory
 from mtft.errors import CheckpointError
-from mtft.files import current_directory, read_json_lines, replaced_directory, write_json_lines
+from mtft.files import read_json_lines, write_json_lines
 from mtft.outputs import Array
 
 FOLDER = "predictions"

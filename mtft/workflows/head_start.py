@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from mtft.config.schema import TrainConfig
+from mtft.directories import remove_directory
 from mtft.errors import MtftError
-from mtft.files import remove_directory
 from mtft.training.loop import EpochDone, StepSkipped
 from mtft.training.loop import train as loop
 from mtft.training.state import load_state, save_state, stage

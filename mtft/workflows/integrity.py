@@ -11,8 +11,9 @@ from mtft.config.groups import Options
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS
 from mtft.digests import NAME, Digests, damages, read_digests
+from mtft.directories import current_directory, lock_holder
 from mtft.errors import CheckpointError, MtftError
-from mtft.files import current_directory, lock_holder, read_json
+from mtft.files import read_json
 from mtft.workflows.resume import settings_digest
 from mtft.workflows.run_directory import LASTING, PARTS, changed_logs
 

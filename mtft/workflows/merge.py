@@ -12,10 +12,11 @@ from mtft.bundle import model_directory
 from mtft.checkpoint import find_base, load_model
 from mtft.config.schema import MergeConfig
 from mtft.data.tokenization import load_tokenizer
+from mtft.directories import replaced_directory
 from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import load_encoder, weights_digest, write_model
 from mtft.errors import ConfigError, ModelError
-from mtft.files import replaced_directory, write_json
+from mtft.files import write_json
 from mtft.optimization.flat import FlatParameters
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services

@@ -14,9 +14,10 @@ from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
+from mtft.directories import clear_lock
 from mtft.errors import ConfigError, MtftError, unknown
 from mtft.evaluation import apply, read_outputs, scores
-from mtft.files import clear_lock, read_json
+from mtft.files import read_json
 from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped

@@ -15,10 +15,11 @@ from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
 from mtft.data.tokenization import TokenTable
 from mtft.digests import check_digests, check_tree
+from mtft.directories import one_at_a_time, recover_directory
 from mtft.distributed import Group
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, FinishedError
-from mtft.files import one_at_a_time, read_json, recover_directory, to_json
+from mtft.files import read_json, to_json
 from mtft.optimization.gradients import TrainingSource
 from mtft.selection.mask import load_mask
 from mtft.workflows.preparation import Prepared

@@ -29,18 +29,9 @@ from mtft.config.load import dump
 from mtft.data.dataset import Dataset
 from mtft.digests import NAME as DIGESTS
 from mtft.digests import Digest, digest, read_digests, write_digests
+from mtft.directories import Lock, one_at_a_time, recover_directory, replaced_directory
 from mtft.errors import CheckpointError, ConfigError
-from mtft.files import (
-    Lock,
-    append_json_line,
-    flush,
-    one_at_a_time,
-    read_json,
-    recover_directory,
-    replaced_directory,
-    write_bytes,
-    write_json,
-)
+from mtft.files import append_json_line, flush, read_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.workflows.dev_predictions import write_predictions
 

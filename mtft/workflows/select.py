@@ -14,8 +14,8 @@ from torch import Tensor
 from mtft import processes
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
+from mtft.directories import remove_directory
 from mtft.errors import ConfigError, MtftError
-from mtft.files import remove_directory
 from mtft.optimization.flat import FlatParameters
 from mtft.selection.budget import top_groups, top_k, top_k_per_tensor
 from mtft.selection.mask import Mask, save_mask

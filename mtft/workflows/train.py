@@ -11,9 +11,9 @@ from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
+from mtft.directories import clear_lock
 from mtft.distributed import Group
 from mtft.errors import CheckpointError, ConfigError, unknown
-from mtft.files import clear_lock
 from mtft.machine import release
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask

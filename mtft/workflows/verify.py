@@ -12,8 +12,8 @@ from mtft.bundle import model_directory
 from mtft.checkpoint import load_model
 from mtft.config.schema import VerifyConfig
 from mtft.devices import find_device
+from mtft.directories import current_directory
 from mtft.errors import CheckpointError, MtftError
-from mtft.files import current_directory
 from mtft.selection.mask import load_mask
 from mtft.workflows.integrity import Integrity, Problem, check_files
 from mtft.workflows.preparation import machine

@@ -22,9 +22,10 @@ from safetensors.torch import load_file, save_file
 from soak import SOAK, record
 
 from mtft.digests import check_tree
+from mtft.directories import Lock
 from mtft.encoder.pretrained import check_size, load_encoder
 from mtft.errors import CheckpointError, ModelError
-from mtft.files import MOST, Lock, append_json_line, read_json, read_text
+from mtft.files import MOST, append_json_line, read_json, read_text
 
 PROMISE = "hostile files: code, links, bombs, names"
 
