@@ -13,6 +13,9 @@ from mtft.errors import ConfigError
 from mtft.metrics import MetricFunction
 from mtft.outputs import Array
 
+DIGITS = 4
+"""Digits after the point in which scores are shown."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -21,6 +24,13 @@ class PairedDifference:
     difference: float
     low: float
     high: float
+
+    @property
+    def side(self) -> int:
+        """1 or -1 for an interval above or below zero, in the digits in which scores are shown; 0 for one around it."""
+        if not all(map(math.isfinite, (self.low, self.high))):
+            return 0
+        return (round(self.low, DIGITS) > 0) - (round(self.high, DIGITS) < 0)
 
 
 def _draws(examples: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:

@@ -97,7 +97,7 @@ def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> 
     lines = [headers, ["---"] * len(headers), *(_cells(result, tasks) for result in results)]
     text = [f"## {table.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines), ""]
     differences = [
-        _difference(result, tasks) for result in results[1:] if any(score.change for score in result.scores.values())
+        _difference(result, tasks) for result in results[1:] if any(score.verdict for score in result.scores.values())
     ]
     if differences:
         text += [f"Differences from {results[0].name}:", "", *_rows(tasks, differences), ""]
@@ -143,8 +143,8 @@ def _score(result: Result, task: str) -> str:
 
 def _difference(result: Result, tasks: Sequence[str]) -> str:
     found = [result.scores.get(task) for task in tasks]
-    cells = [f"{score.change}, {score.verdict}" if score and score.change else "–" for score in found]
-    return f"| {result.name} | {' | '.join(cells)} |"
+    cells = [", ".join(filter(None, (score.change, score.verdict))) if score else "" for score in found]
+    return f"| {result.name} | {' | '.join(cell or '–' for cell in cells)} |"
 
 
 def _choosing(result: Result, tasks: Sequence[str]) -> str:

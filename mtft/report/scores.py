@@ -47,9 +47,7 @@ class Score:
             return ""
         if found.low == found.high == 0:
             return "the same"
-        if found.low <= 0 <= found.high:
-            return "within noise"
-        return "higher" if found.low > 0 else "lower"
+        return {1: "higher", -1: "lower", 0: "within noise"}[found.side]
 
 
 @dataclass(frozen=True)

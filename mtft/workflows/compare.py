@@ -90,13 +90,12 @@ def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:
     """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
     if not all(map(math.isfinite, (found.difference, found.low, found.high))):
         return f"{task.name}: no difference can be told between {name} and {other}"
-    sign = 1 if metric(task.primary_metric).higher_is_better else -1
-    low, high = sorted((sign * found.low, sign * found.high))
-    better, worse = (name, other) if low > 0 else (other, name)
-    if low <= 0 <= high:
+    if not found.side:
         interval = f"({found.low:+.4f} to {found.high:+.4f})"
         return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
-    low, high = sorted((abs(low), abs(high)))
+    higher = metric(task.primary_metric).higher_is_better
+    better, worse = (name, other) if (found.side > 0) is higher else (other, name)
+    low, high = sorted((abs(found.low), abs(found.high)))
     return f"{task.name}: {better} is better than {worse} by {abs(found.difference):.4f} ({low:.4f} to {high:.4f})"
 
 
