@@ -1,4 +1,4 @@
-"""Rebuild the tables and the plot from the records, without training: `results.md` and `tunable.svg`.
+"""Rebuild the tables and the plots from the records, without training: `results.md` and `TABLE-TASK.svg`.
 
     python examples/report/tables.py --data-dir DATA
 
@@ -45,7 +45,7 @@ all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the document and the plot; return the exit code."""
+    """Write the document and the plots; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, help="directory of data files (default: $MTFT_DATA_DIR, then ./data)")
     parser.add_argument("--records", type=Path, default=HERE / "runs", help="where runs are recorded")
