@@ -81,9 +81,11 @@ def _metadata(trained: TrainedModel, story: Story) -> str:
 
 def _head(trained: TrainedModel, story: Story) -> str:
     names = ", ".join(task.name for task in trained.tasks)
+    family = trained.model.encoder.family
+    kind = "A BERT encoder" if family == "bert" else f"An encoder of the family {family}"
     text = (
         f"# One encoder, {len(trained.tasks)} task{'s' if len(trained.tasks) > 1 else ''}: {names}\n\n"
-        f"A BERT encoder shared by all tasks, with one head each, made by `mtft {story.command}`. Stored are the "
+        f"{kind} shared by all tasks, with one head each, made by `mtft {story.command}`. Stored are the "
         "encoder's weights that were tuned, which weights those are, and the heads; all else is the base model's.\n"
     )
     return text + "".join(f"\n{note}\n" for note in story.notes)
@@ -146,10 +148,11 @@ def _base(trained: TrainedModel) -> str:
 def _use(trained: TrainedModel) -> str:
     task = trained.tasks[0]
     text = "a text\\n" if task.source.input == "single" else "one text\\tanother\\n"
+    bert = trained.model.encoder.family == "bert"
+    merged = "$ mtft merge RUN --out encoder        # the encoder for transformers\n" if bert else ""
     return (
         "## How to use\n\nWith the run that this directory is part of as RUN:\n\n```console\n"
-        f"$ printf '{text}' | mtft predict RUN --tasks {task.name}\n$ mtft eval RUN\n"
-        "$ mtft merge RUN --out encoder        # the encoder for transformers\n"
+        f"$ printf '{text}' | mtft predict RUN --tasks {task.name}\n$ mtft eval RUN\n{merged}"
         f"```\n\nTexts are cut to {trained.max_length} tokens.\n"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,11 +14,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 from mtft.errors import CheckpointError, MtftError
 from mtft.files import APPEND
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -25,7 +21,7 @@ P = ParamSpec("P")
 class Lock:
     """Keeps other processes out of a directory until it is released, at the latest when this process ends.
 
-    CheckpointError if another process has it. Without ``fcntl`` (on Windows) nobody is kept out.
+    CheckpointError if another process has it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,11 +41,10 @@ class Lock:
         self._file.flush()
 
     def _taken(self) -> bool:
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
         return False
 
     def release(self) -> None:
@@ -70,8 +65,6 @@ def lock_holder(directory: Path) -> str | None:
     """Return the number of the process that has a directory for itself, None if none has."""
     try:
         with (directory / ".lock").open(encoding="utf-8") as file:
-            if fcntl is None:
-                return None
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return (directory / ".lock").read_text(encoding="utf-8").strip() or "unknown"
@@ -91,9 +84,6 @@ def _is(descriptor: int, path: Path) -> bool:
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
     """Let only one process at a time make something in a directory, where the file system can tell."""
-    if fcntl is None:
-        yield
-        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         with suppress(OSError):
@@ -108,8 +98,9 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     """Give a fresh directory to fill; when the block ends without error it takes the place of `path`.
 
     The directory that was there stays until the new one is complete, and `recover_directory` brings it back if a crash
-    fell between the two renames.
+    fell between the two renames. Where `path` is a link, what it leads to is replaced.
     """
+    path = path.resolve()
     recover_directory(path)
     fresh, former = _names(path)
     try:
@@ -169,6 +160,7 @@ def _version(directory: Path) -> tuple[int, int] | None:
 
 def remove_directory(path: Path) -> None:
     """Remove a directory with all that is in it, so that a crash leaves it whole or under a name that nobody reads."""
+    path = path.resolve()
     gone = _gone(path)
     shutil.rmtree(gone, ignore_errors=True)
     path.rename(gone)
@@ -177,6 +169,7 @@ def remove_directory(path: Path) -> None:
 
 def recover_directory(path: Path) -> None:
     """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
+    path = path.resolve()
     fresh, former = _names(path)
     if former.exists() and not path.exists():
         former.rename(path)
@@ -186,18 +179,18 @@ def recover_directory(path: Path) -> None:
 
 def _names(path: Path) -> tuple[Path, Path]:
     """Return the names that a new directory has until it is complete, and the former one while they change places."""
-    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    path = path.resolve()
+    return path.parent / f".{path.name}.new", path.parent / f".{path.name}.old"
 
 
 def _gone(path: Path) -> Path:
-    return path.with_name(f".{path.name}.gone")
+    return path.parent / f".{path.name}.gone"
 
 
 def _flush_directory(path: Path) -> None:
-    """Have the names in a directory on the disk, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Have the names in a directory on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

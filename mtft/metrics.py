@@ -125,7 +125,7 @@ def _pearson(values: Array, targets: Array) -> float:
     """Linear correlation; nan where either side is constant."""
     if values.min() == values.max() or targets.min() == targets.max():
         return math.nan
-    return min(1.0, max(-1.0, float(_direction(values) @ _direction(targets))))
+    return float(np.clip(_direction(values) @ _direction(targets), -1.0, 1.0))
 
 
 def _ranks(numbers: Array) -> Array:

@@ -53,7 +53,7 @@ class _Classes:
     kind: str
 
     def parse(self, label: str) -> float:
-        """Find a label among the names, taking '3' and '3.0' for the same name."""
+        """Find a label among the names; a label '3.0' means the name '3'."""
         if label in self.names:
             return float(self.names.index(label))
         try:

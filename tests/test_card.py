@@ -52,6 +52,17 @@ def test_it_says_what_is_stored_trained_on_and_uncertain(tiny_model: Path) -> No
     assert "mtft does not know them" in card
 
 
+def test_only_a_bert_is_said_to_be_one_that_can_be_merged(tiny_model: Path) -> None:
+    trained = toy_trained(tiny_model)
+    card = model_card(trained, STORY)
+    assert "A BERT encoder shared by all tasks" in card
+    assert "mtft merge" in card
+    trained.model.encoder.family = "roberta"
+    card = model_card(trained, STORY)
+    assert "An encoder of the family roberta shared by all tasks" in card
+    assert "mtft merge" not in card
+
+
 def test_a_known_base_model_brings_its_licence_and_warning(tiny_model: Path) -> None:
     (digest,) = BASES
     trained = toy_trained(tiny_model)

@@ -39,6 +39,21 @@ def test_a_directory_is_made_with_its_parents_and_replaced(tmp_path: Path) -> No
     assert names(path.parent) == ["model"]
 
 
+def test_what_a_link_leads_to_is_replaced_and_removed(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "model")
+    for text in ("first", "second"):
+        with replaced_directory(link) as fresh:
+            fill(fresh, text)
+        assert names(tmp_path) == ["link", "model"]
+        assert names(link) == [text]
+    (tmp_path / "model").rename(tmp_path / ".model.old")  # a crash
+    recover_directory(link)
+    assert names(link) == ["second"]
+    remove_directory(link)
+    assert names(tmp_path) == ["link"]
+
+
 def test_an_error_keeps_the_former_directory(tmp_path: Path) -> None:
     path = tmp_path / "model"
     with replaced_directory(path) as fresh:

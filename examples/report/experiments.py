@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plans import Plans, label, read_plans, split
 from record import keep
 
-from mtft.errors import ConfigError, MtftError
+from mtft.errors import MtftError
 from mtft.training.state import load_state
 
 RECORDS = Path(__file__).with_name("runs")
@@ -89,34 +89,42 @@ def state(out: Path, records: Path) -> str:
     return f"cut off at step {found[1].get('steps', 0)}" if found else "cut off"
 
 
+def due(plans: Plans, chosen: Sequence[tuple[str, int]], work: Path, records: Path) -> list[tuple[str, int]]:
+    """Return the runs without a record, and those that one of them begins with and whose weights are not here."""
+    found: list[tuple[str, int]] = []
+    needed: set[tuple[str, int]] = set()
+    for run, seed in reversed(chosen):
+        name = label(run, seed)
+        weights, recorded = (work / name / "summary.json").is_file(), (records / name / "record.json").is_file()
+        if not recorded or ((run, seed) in needed and not weights):
+            found.append((run, seed))
+            needed |= {(other, seed) for other in plans.needed(run)}
+    return found[::-1]
+
+
 def run_all(
     plans: Plans, chosen: Sequence[tuple[str, int]], work: Path, records: Path, options: Sequence[str] = ()
 ) -> int:
-    """Run what is not recorded yet, each with a log of its own; stop at the first that does not end well."""
+    """Run what is due, each with a log of its own; stop at the first that does not end well. Records stay."""
     stop = Stop()
     work.mkdir(parents=True, exist_ok=True)
-    for run, seed in chosen:
+    for run, seed in due(plans, chosen, work, records):
         out = work / label(run, seed)
-        found = state(out, records)
-        if found == "recorded":
-            continue
-        if found != "finished":
+        recorded = (records / out.name / "record.json").is_file()
+        if not (out / "summary.json").is_file():
             code = _run(plans, run, seed, out, records, options, stop)
             if code or stop.signal:
                 after = "begins it anew" if run in plans.peers else "goes on"
                 print(f"{out.name}: stopped with exit code {code}; the same command {after}", flush=True)
                 return code or 128 + stop.signal
-        if run not in plans.peers:  # these write their records themselves
+        if not recorded and run not in plans.peers:  # these write their records themselves
             keep(out, records / out.name)
-        print(f"{out.name}: recorded", flush=True)
+        print(f"{out.name}: {'its weights are here again' if recorded else 'recorded'}", flush=True)
     return 0
 
 
 def _run(plans: Plans, run: str, seed: int, out: Path, records: Path, options: Sequence[str], stop: Stop) -> int:
     """Begin or go on with one run; return its exit code."""
-    for other in (label(name, seed) for name in plans.needed(run)):
-        if not (out.with_name(other) / "summary.json").is_file():
-            raise ConfigError(f"{out.name}: needs {other}, whose weights are not in {out.parent}")
     if peer := plans.peers.get(run):
         script = str(Path(__file__).with_name(f"{peer}.py"))
         command = [script, "--like", run, "--seed", str(seed), "--record", str(records / out.name), "--", *options]

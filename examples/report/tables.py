@@ -38,7 +38,8 @@ Made by `python examples/report/tables.py` from the records under `runs/`. Score
 nothing (`--half report`): {sizes}. Epochs and recipes are chosen on the other half. Scores are means
 over seeds; in brackets 95 % bootstrap intervals over examples, and for a difference from the first row, over the seeds
 that both rows have, the paired interval. Times are processor time of all threads together, which waiting for other work
-on the machine changes little; of runs that learn from others, or take the selection of one, that time is counted too,
+on the machine changes little, though machines differ: runs begun from 28 November on took 0.6 to 0.9 of the time of
+earlier ones; of runs that learn from others, or take the selection of one, that time is counted too,
 and is – where it was not recorded. Tokens are those on which encoder and heads train together. MiniLM is
 all-MiniLM-L6-v2, whose own training saw Quora duplicates, Flickr30k captions (a source of STS) and NLI pairs.
 """

@@ -99,7 +99,7 @@ def _print(loaded: Loaded[Any], *, as_json: bool, as_toml: bool) -> None:
 
 def _print_toml(values: dict[str, Any], origins: dict[str, str], declared: dict[str, dict[str, Any]]) -> None:
     """Print settings as a file that gives the same ones; what has no value is a comment."""
-    tables = task_tables(values["tasks"], declared) if declared else {}
+    tables = task_tables(values.get("tasks", tuple(declared)), declared) if declared else {}
     for key, value in values.items():
         if value is None:
             click.echo(f"# {key}: {origins[key]}, no value")

@@ -11,7 +11,7 @@ from mtft.cli.options import json_option, offer, options_for, quiet_option
 from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import DataCheckConfig, DataFetchConfig
-from mtft.errors import DataError
+from mtft.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from mtft.data.audit.findings import Finding
@@ -45,10 +45,13 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
       mtft data check --tasks sst,quora,sts --data-dir data
       mtft data check --tasks sts --data-dir data --model minilm --fix data-clean
     """  # noqa: D301 - click reads the backspace
+    config = loaded.config
+    if config.max_length and not config.model and not loaded.origins["max_length"].startswith("file "):
+        raise ConfigError("--max-length counts the tokens of a model; give --model too")
     from mtft.workflows.data_check import check_data
 
     with open_services(loaded, quiet=quiet) as services:
-        result = check_data(loaded.config, services)
+        result = check_data(config, services)
     try:
         if as_json:
             print_json(_document(result))

@@ -45,7 +45,7 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
     with open_services(quiet=quiet) as services:
         result = init([*first, *more], None if str(out) == "-" else out, services)
     if as_json:
-        print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}})
+        print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}, "text": result.text})
     elif result.path is None:
         click.echo(result.text, nl=False)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pkgutil
 import signal
@@ -114,6 +115,7 @@ def run(args: Sequence[str] | None = None) -> int:
     and what ends them all is told once on each machine.
     """
     _open_closed()
+    _encode()
     with _terminable():
         try:
             with _first_prints():
@@ -168,6 +170,15 @@ def _open_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _encode() -> None:
+    """Print UTF-8 into files and pipes whatever the locale; a terminal that has no such character gets its number."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
 
 
 @contextmanager

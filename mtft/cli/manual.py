@@ -15,14 +15,14 @@ EXITS = {
 }
 """Exit codes of all commands."""
 
-NEEDS = {3: "fail_under", 4: "max_time"}
+NEEDS = {3: "fail_under", 4: "resume"}
 """Exit codes that only commands with such an option have."""
 
 VARIABLES = {
-    "MTFT_DATA_DIR": ("where data files are, unless --data-dir says", ("data_dir",)),
-    "HF_HOME": ("where models and datasets of the hub are kept", ("model", "first", "names", "name")),
-    "HF_HUB_OFFLINE": ("1: fetch nothing", ("names", "name")),
-    "HF_ENDPOINT": ("another hub, for instance a mirror", ("names", "name")),
+    "MTFT_DATA_DIR": ("where data files are, unless --data-dir says", ("sample",)),
+    "HF_HOME": ("where models and datasets of the hub are kept", ("model", "first", "names", "hub_id")),
+    "HF_HUB_OFFLINE": ("1: fetch nothing", ("names", "hub_id")),
+    "HF_ENDPOINT": ("another hub, for instance a mirror", ("names", "hub_id")),
     "MTFT_COURSE_URL": ("where a copy of the course's files is", ("names",)),
     "MTFT_DISABLE_PLUGINS": ("plugins to leave out (NAME,..., or 1 for all)", ()),
     "MTFT_STRICT_PLUGINS": ("1: a broken plugin is an error", ()),

@@ -19,11 +19,11 @@ def command() -> None:
 
 
 @command.command("fetch")
-@click.argument("name")
+@click.argument("hub_id", metavar="NAME")
 @options_for(ModelFetchConfig)
 @json_option
 @quiet_option
-def fetch(name: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: bool) -> None:
+def fetch(hub_id: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: bool) -> None:
     """Fetch the encoder NAME from the Hugging Face hub into its local cache, where --model NAME finds it.
 
     Weights, configuration and tokenizer alone, each with the digest that the hub gives; broken downloads are gone on
@@ -37,10 +37,10 @@ def fetch(name: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: boo
     from mtft.workflows.fetch import fetch_model
 
     with open_services(loaded, quiet=quiet) as services:
-        result = fetch_model(name, loaded.config, services, quiet=quiet)
+        result = fetch_model(hub_id, loaded.config, services, quiet=quiet)
     if as_json:
         print_json(result)
         return
     if not quiet:
-        say(f"{len(result.files)} files, commit {result.revision}; use it with --model {shlex.quote(name)}")
+        say(f"{len(result.files)} files, commit {result.revision}; use it with --model {shlex.quote(hub_id)}")
     click.echo(result.path)

@@ -54,7 +54,7 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
         def wrapped(*args: Any, **given: Any) -> Any:
             flags, layers = take_layers(schema, given)
             if given.get("resume"):
-                layers["file"] = _resumed(given["resume"], layers["file"] or layers["preset"])
+                layers["file"] = _resumed(given["resume"], flags, layers)
                 flags["out"] = str(given["resume"])
             known = None if given.get("resume") else _find_part  # a run says itself which plugins it needs
             return command(*args, loaded=load(schema, flags=flags, known=known, **layers), **given)
@@ -79,11 +79,13 @@ def take_layers(schema: type[Options], given: dict[str, Any]) -> tuple[dict[str,
     return flags, {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
 
 
-def _resumed(path: Path, others: object) -> Path:
+def _resumed(path: Path, flags: dict[str, Any], layers: dict[str, Any]) -> Path:
     """Return the file with the settings of what is resumed."""
-    if others:
-        raise click.UsageError(f"--resume: {path} has its own settings; leave --config and --preset out",
-                               click.get_current_context())  # fmt: skip
+    context = click.get_current_context()
+    if layers["file"] or layers["preset"]:
+        raise click.UsageError(f"--resume: {path} has its own settings; leave --config and --preset out", context)
+    if flags["out"] or any(each.partition("=")[0].strip() == "out" for each in layers["sets"] or ()):
+        raise click.UsageError(f"--resume: {path} stays where it is; leave --out out", context)
     from mtft.workflows.resume import settings_file
 
     return settings_file(path)

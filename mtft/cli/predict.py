@@ -29,8 +29,9 @@ from mtft.texts import printable
 def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -> None:
     """Predict the texts in FILE (default: standard input) with RUN, line by line, in order.
 
-    Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2`, and an optional `id`; a TSV
-    table with such a header; or plain lines, a pair being two texts around a tab.
+    Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2` (or those that the table of the
+    task names), and an optional `id`; a TSV or CSV table with such a header; or plain lines, a pair being two
+    texts around a tab.
 
     Output is one record a line: the id (without one, the line's number), what each task says of it, and
     "truncated": true if the model's length limit cut its text; as TSV one column per value.

@@ -31,7 +31,7 @@ def command(runs: tuple[Path, ...], loaded: Loaded[ReportConfig], as_json: bool,
     """  # noqa: D301 - click reads the backspace
     from mtft.workflows.report import report
 
-    with open_services(quiet=quiet) as services:
+    with open_services(loaded, quiet=quiet) as services:
         result = report(runs, loaded.config, services)
     if as_json:
         print_json(result)

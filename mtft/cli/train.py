@@ -33,6 +33,8 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
       mtft train --tasks sts --preset report-vanilla
       mtft train --resume runs/first
     """  # noqa: D301 - click reads the backspace
+    if dry_run and resume:
+        raise click.UsageError("--dry-run plans a new run; leave --resume out", click.get_current_context())
     if dry_run:
         show_plan(loaded, as_json=as_json, quiet=quiet)
         return

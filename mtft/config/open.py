@@ -34,7 +34,7 @@ def open_problems(field: FieldInfo, value: Any, known: Known) -> Iterable[str]:
         return
     names = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
     for name in (name.strip() for name in names if isinstance(name, str)):
-        if name and name not in (*mark.names, "none"):
+        if name and name not in mark.names:
             try:
                 known(mark.kind, name)
             except ConfigError as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtft.data.readers import read_rows
+from mtft.data.readers import Nested, read_rows
 from mtft.errors import DataError, extra
 
 TEXT = (".csv", ".tsv", ".jsonl")
@@ -94,12 +94,12 @@ def _offline() -> Iterator[None]:
 
 
 def _text(value: Any, feature: Any = None) -> str:
-    """Write a cell as text: nothing for null, nan and the -1 that stands for no class."""
+    """Write a cell as text: nothing for null, nan and the -1 that stands for no class; lists and bytes are no text."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if hasattr(feature, "int2str"):
         return str(feature.int2str(value)) if value >= 0 else ""
-    return str(value)
+    return Nested(value) if isinstance(value, list | dict | bytes) else str(value)
 
 
 def _extra(module: str, name: str, what: object) -> Any:

@@ -104,17 +104,17 @@ class Nested(str):
 
 
 def _cell(value: Any) -> str:
-    """Return a value of JSON as text, nothing for null."""
+    """Return a value of JSON as text, nothing for null and NaN."""
     if isinstance(value, list | dict):
         return Nested(json.dumps(value, ensure_ascii=False))
-    return "" if value is None else str(value)
+    return "" if value is None or value != value else str(value)
 
 
 def json_record(line: str) -> dict[str, str]:
     """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
     row = {key: _cell(value) for key, value in json_object(line).items()}
     try:
-        "".join(row.values()).encode()
+        "".join([*row, *row.values()]).encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"half a surrogate pair: {error}") from None
     return row

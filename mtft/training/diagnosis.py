@@ -66,10 +66,16 @@ def not_finite_outputs(
 
 def not_finite_entries(flat: FlatParameters, selection: Tensor | slice | None, gradient: Tensor) -> list[str]:
     """Name the first parameter with an entry in `gradient` [k] of its selected weights that is not `usable`."""
-    wrong = (~gradient.square().isfinite()).nonzero()
-    if not len(wrong):
+    return first_entry(flat, selection, gradient, ~gradient.square().isfinite(), "gradient")
+
+
+def first_entry(
+    flat: FlatParameters, selection: Tensor | slice | None, numbers: Tensor, wrong: Tensor, what: str
+) -> list[str]:
+    """Name the parameter that has the first of the `numbers` [k] of selected weights that is `wrong` [k], if one is."""
+    if not bool(wrong.any()):
         return []
-    at = int(wrong[0])
+    at = int(wrong.nonzero()[0])
     place = at if selection is None or isinstance(selection, slice) else int(selection[at])
     owner = int(np.searchsorted(np.cumsum(flat.sizes), place, side="right"))
-    return [f"gradient of {flat.names[owner]}: {float(gradient[at]):.3g}"]
+    return [f"{what} of {flat.names[owner]}: {float(numbers[at]):.3g}"]

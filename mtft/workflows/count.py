@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
     return ParameterCount(manifest["total"], manifest["selected"], {name: heads[name] for name in tasks or heads})
 
 
-def count_plan(config: CountConfig, services: Services) -> ParameterCount:
-    """Count the parameters that a training would have; builds shapes only, no weights."""
+def count_plan(config: CountConfig, services: Services, score: str = "sum") -> ParameterCount:
+    """Count the parameters that a training would have, selected by `score`; builds shapes only, no weights."""
     if not config.tasks:
         raise ConfigError("--tasks: name the tasks to count, or give a run")
     tasks = [services.registry.task(name) for name in config.tasks]
@@ -43,9 +43,16 @@ def count_plan(config: CountConfig, services: Services) -> ParameterCount:
         family = encoder_family(directory, services.registry)
         sizes = family.read_config(directory)
     with torch.device("meta"):
-        encoder = sum(parameter.numel() for parameter in family.build(sizes).parameters())
+        encoder = {name: parameter.numel() for name, parameter in family.build(sizes).named_parameters()}
         heads = {task.name: sum(p.numel() for p in build_head(task, sizes).parameters()) for task in tasks}
-    return ParameterCount(encoder, count_selected(config.keep, encoder), heads)
+    return ParameterCount(sum(encoder.values()), selected_by(score, config.keep, encoder), heads)
+
+
+def selected_by(score: str, keep: Decimal, sizes: Mapping[str, int]) -> int:
+    """Return how many weights of tensors of these sizes a score selects: biases, or a share (ConfigError if none)."""
+    if score == "bitfit":
+        return sum(size for name, size in sizes.items() if name.endswith(".bias"))
+    return count_selected(keep, sum(sizes.values()))
 
 
 def count_selected(keep: Decimal, total: int) -> int:

@@ -23,7 +23,7 @@ from mtft.onnx_file import apply_session, check_installed, open_session, write_i
 from mtft.seeding import numpy_generator
 from mtft.workflows.preparation import data_directory, load_source
 from mtft.workflows.probe import TEXTS, compare_probe
-from mtft.workflows.run_directory import free_path
+from mtft.workflows.run_directory import free_path, keep_apart
 from mtft.workflows.services import Services
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
@@ -52,9 +52,10 @@ class ExportResult:
 
 def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
     """Write the file that was asked for."""
-    path = free_path(config.out, f"{run}.{SUFFIXES[config.format]}", overwrite=config.overwrite)
+    path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
         raise ConfigError(f"--out: {path} is a directory; name a file")
+    keep_apart(path, run, "the run that is exported")
     if config.int8 and config.format != "onnx":
         raise ConfigError(f"--int8: is for --format onnx, not {config.format}")
     if config.format == "onnx":

@@ -46,7 +46,12 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
     if out:
         try:
             with out.open("x", encoding="utf-8") as file:
-                file.write(text)
+                try:
+                    file.write(text)
+                    file.flush()
+                except OSError:
+                    out.unlink()
+                    raise
         except OSError as error:
             raise ConfigError(f"--out: {out} cannot be written: {(error.strerror or str(error)).lower()}") from None
     return InitResult(out, text, tasks)

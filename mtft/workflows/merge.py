@@ -18,7 +18,7 @@ from mtft.encoder.pretrained import load_encoder, weights_digest, write_model
 from mtft.errors import ConfigError, ModelError
 from mtft.files import write_json
 from mtft.optimization.flat import FlatParameters
-from mtft.workflows.run_directory import free_path
+from mtft.workflows.run_directory import free_path, keep_apart
 from mtft.workflows.services import Services
 
 ORIGIN = "mtft.json"
@@ -40,6 +40,7 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
     """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
     path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
     refuse_foreign(path)
+    keep_apart(path, run, "the run that is merged")
     with model_directory(run) as directory:
         trained = load_model(directory, services.registry, config.model)
         base = find_base(directory, trained.base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.machine import available_bytes
 from mtft.parameters import ParameterCount
+from mtft.selection.mask import load_mask
 from mtft.storage import free_disk_bytes
 from mtft.training.step import Stepper
 from mtft.workflows.count import count_plan
@@ -36,7 +37,7 @@ from mtft.workflows.resources import (
 from mtft.workflows.run_directory import free_path
 from mtft.workflows.services import Services
 from mtft.workflows.teachers import check_teachers
-from mtft.workflows.train import dev_sets, given_mask
+from mtft.workflows.train import checked_best, dev_sets, given_mask
 
 PROBE_TOKENS = 2048
 """Tokens of the step whose time is taken."""
@@ -82,9 +83,13 @@ class PlanResult:
 def plan(config: TrainConfig, services: Services) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    checked_best(config, services)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, services):
-        counts = count_plan(CountConfig(model=config.model, tasks=config.tasks, keep=config.keep), services)
+        given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
+        counts = count_plan(given, services, config.score)
+        if config.mask:
+            counts = replace(counts, selected=len(load_mask(config.mask, total=counts.encoder).indices))
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
     teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     prepared = prepare(config, services)

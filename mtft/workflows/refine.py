@@ -33,7 +33,7 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_faults
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
-from mtft.workflows.resume import check_plugins, check_position, check_settings, data_digest, settings_digest
+from mtft.workflows.resume import check_origin, check_position, check_settings, material, model_digest, settings_digest
 from mtft.workflows.run_card import run_card
 from mtft.workflows.run_directory import (
     RunDirectory,
@@ -65,7 +65,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     Goes on with the refinement at `resume` as if it had never stopped.
     """
     if resume:
-        check_plugins(resume, services)
+        check_origin(resume, "refine", services)
         changed = check_settings(resume, config, services.notify)
         origin = read_json(resume / "environment.json").get("refines")
         run = run or Path(str(origin))
@@ -75,7 +75,8 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
             clear_lock(resume)
             services.notify(f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
-            return RefineResult(resume, summary["before"], summary["dev"], tuple(summary["kept"]))
+            before, after = scores_of(summary["before"]), scores_of(summary["dev"])
+            return RefineResult(resume, before, after, tuple(summary["kept"]))
     if run is None:
         raise ConfigError("RUN: name the run to refine, or --resume a refinement")
     path = resume or free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
@@ -131,7 +132,7 @@ class Refinement:
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
         )
         self.features = FeatureCache(trained, config.feature_cache, path / "features", services, self.keeper)
-        self.digests = data_digest(list(self.sources.values()))
+        self.material = material(self.sources.values(), model_digest(trained), "the weights of the run that is refined")
         self.before: Scores = {}
         self.done: dict[str, bool] = {}
         self.current: CurrentHead | None = None
@@ -164,7 +165,6 @@ class Refinement:
                 self.dev,
                 after,
                 self.sources.values(),
-                self.digests,
                 calibration,
                 note,
             )
@@ -229,7 +229,7 @@ class Refinement:
         }  # fmt: skip
         position: dict[str, Any] = {
             "stage": "refine", "done": self.done, "before": self.before, "logs": self.out.logged(),
-            "data": self.digests, "settings": settings_digest(self.config), "features": self.features.chosen,
+            "material": self.material, "settings": settings_digest(self.config), "features": self.features.chosen,
         }  # fmt: skip
         if at := self.current:
             tensors |= {"kept": at.kept, **at.stepper.state()}
@@ -244,7 +244,7 @@ class Refinement:
             self.out.cut_logs({})
             return
         tensors, position = found
-        check_position(self.out.path, position, self.config, self.digests)
+        check_position(self.out.path, position, self.config, self.material)
         self.out.cut_logs(position["logs"])
         self.before, self.done = scores_of(position["before"]), position["done"]
         self.features.chosen |= position.get("features", {})

@@ -25,7 +25,7 @@ from mtft.selection.mask import Mask
 from mtft.storage import check_room
 from mtft.tasks.task import Task
 from mtft.training.loop import Plan
-from mtft.workflows.count import count_selected
+from mtft.workflows.count import selected_by
 from mtft.workflows.preparation import Prepared
 
 SMALLEST = 64
@@ -130,13 +130,8 @@ def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
 def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> ParameterCount:
     """Count what is stored and what will train."""
     total = len(prepared.encoder)
-    if mask:
-        chosen = len(mask.indices)
-    elif config.score == "bitfit":
-        names = zip(prepared.encoder.names, prepared.encoder.sizes, strict=True)
-        chosen = sum(size for name, size in names if name.endswith(".bias"))
-    else:
-        chosen = count_selected(config.keep, total)
+    sizes = dict(zip(prepared.encoder.names, prepared.encoder.sizes, strict=True))
+    chosen = len(mask.indices) if mask else selected_by(config.score, config.keep, sizes)
     heads = {name: sum(p.numel() for p in head.parameters()) for name, head in prepared.model.heads.items()}
     return ParameterCount(total, chosen, heads)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +41,6 @@ MAY_CHANGE = frozenset(
         "device",
         "data_dir",
         "model",
-        "max_memory",
         "feature_cache",
     }
 )
@@ -52,7 +52,7 @@ PLACE = frozenset({"out", "overwrite"})
 
 def part_directory(mask: Path) -> Path:
     """Return where a selection keeps what it needs to go on until its mask is written."""
-    return mask.with_name(f"{mask.name}.part")
+    return Path(f"{mask}.part")
 
 
 def settings_file(path: Path) -> Path:
@@ -90,14 +90,19 @@ def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> dict
     return changed
 
 
-def check_plugins(path: Path, services: Services) -> None:
-    """Raise CheckpointError, saying what to install, unless the plugins that a run needs are here."""
-    services.demand(path, read_json(settings_file(path).with_name("environment.json")).get("plugins", {}))
+def check_origin(path: Path, command: str, services: Services) -> None:
+    """Raise CheckpointError unless `command` made a run and the plugins that it needs are here, saying what to do."""
+    found = read_json(settings_file(path).with_name("environment.json"))
+    if (made := found.get("command")) != command:
+        right = f"mtft {made} --resume {shlex.quote(str(path))}"
+        raise CheckpointError(f"--resume: {path} was made by mtft {made}, not mtft {command}; go on with {right}")
+    services.demand(path, found.get("plugins", {}))
 
 
-def data_digest(sources: Sequence[TrainingSource]) -> dict[str, str]:
-    """Return a digest of each source's tokens and targets."""
-    return {source.name: table_digest(source.table, source.targets.numpy()) for source in sources}
+def material(sources: Iterable[TrainingSource], weights: str, what: str = "the pretrained weights") -> dict[str, str]:
+    """Return the digests of all that a run is made of: of the `weights` that it begins with, and of each source."""
+    data = {f"the data of {source.name}": table_digest(source.table, source.targets.numpy()) for source in sources}
+    return {what: weights, **data}
 
 
 def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
@@ -111,16 +116,20 @@ def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
 def agree(config: Options, prepared: Prepared, group: Group) -> None:
     """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
     if group.size > 1:
-        data = to_json(data_digest(prepared.sources))
-        agree_on(config, group, {"data": data, "pretrained weights": prepared.digest})
+        data = to_json(material(prepared.sources, prepared.digest))
+        agree_on(config, group, {"pretrained weights": prepared.digest, "data": data})
 
 
 def agree_on_model(config: Options, trained: TrainedModel, group: Group, facts: Mapping[str, str]) -> None:
     """Raise MtftError unless all processes have the same settings, model and `facts`."""
     if group.size > 1:
-        heads = [parameter.reshape(-1) for head in trained.model.heads.values() for parameter in head.parameters()]
-        weights = weights_digest(torch.cat([trained.encoder.theta, *heads]))
-        agree_on(config, group, {**facts, "model": weights})
+        agree_on(config, group, {**facts, "model": model_digest(trained)})
+
+
+def model_digest(trained: TrainedModel) -> str:
+    """Return a digest of all weights of a model."""
+    heads = [parameter.reshape(-1) for head in trained.model.heads.values() for parameter in head.parameters()]
+    return weights_digest(torch.cat([trained.encoder.theta, *heads]))
 
 
 def agree_on(config: Options, group: Group, facts: Mapping[str, str]) -> None:
@@ -136,14 +145,14 @@ def settings_digest(config: Options) -> str:
 
 
 def check_position(path: Path, position: Mapping[str, Any], config: Options, now: dict[str, str]) -> None:
-    """Raise CheckpointError if a state is of other settings, or of other data than `now`, naming the sources."""
+    """Raise CheckpointError if a state is of other settings, or of other `material` than now, naming it."""
     if position.get("settings") != settings_digest(config):
         raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
-    check_data(path, position.get("data") or {}, now)
+    check_material(path, position.get("material") or {}, now)
 
 
-def check_data(path: Path, former: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raise CheckpointError if sources have other digests than those a run began with, naming them."""
+def check_material(path: Path, former: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise CheckpointError if digests are others than those a run began with, naming what they are of."""
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
-        raise CheckpointError(f"--resume: {path}: the data of {', '.join(changed)} are not those that it began with")
+        raise CheckpointError(f"--resume: {path}: {', '.join(changed)} are not those that it began with")

@@ -11,6 +11,7 @@ from mtft.config.groups import DevOptions
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
 from mtft.optimization.gradients import TrainingSource
+from mtft.workflows.resume import table_digest
 
 
 def run_card(
@@ -20,11 +21,10 @@ def run_card(
     dev: Mapping[str, Dataset],
     scores: Mapping[str, Mapping[str, float]],
     sources: Iterable[TrainingSource],
-    digests: Mapping[str, str],
     calibration: Mapping[str, Mapping[str, Any]],
     *notes: str,
 ) -> str:
-    """Return the card of a model with these dev scores, trained on sources with these digests."""
+    """Return the card of a model with these dev scores, trained on these sources."""
     counts = {name: int(in_half(data.keys, config.choosing, name).sum()) for name, data in dev.items()}
-    sizes = {source.name: (len(source), digests[source.name]) for source in sources}
-    return model_card(trained, Story(command, scores, counts, sizes, calibration, notes))
+    data = {source.name: (len(source), table_digest(source.table, source.targets.numpy())) for source in sources}
+    return model_card(trained, Story(command, scores, counts, data, calibration, notes))

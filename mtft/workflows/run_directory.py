@@ -41,17 +41,19 @@ PARTS = ("model", "state", "predictions")
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 
 
-def free_path(given: Path | None, default: str, *, overwrite: bool) -> Path:
-    """Return where to write: the path given, or the default with the first number that is free.
+def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
+    """Return where to write: the path given, or the default, with the first number that is free, and its suffix.
 
-    A path that is taken is a ConfigError unless `overwrite`.
+    A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
     """
     if given is None:
-        first = Path(default)
-        numbered = (first.with_stem(f"{first.stem}-{number}") for number in range(2, 10_000))
+        first = Path(f"{default}{suffix}")
+        numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
         return first if overwrite or not first.exists() else next(path for path in numbered if not path.exists())
     if given.exists() and not overwrite:
         raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
+    if given.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise ConfigError(f"--out: {given} is or holds the working directory; it is not replaced")
     return given
 
 

@@ -22,7 +22,7 @@ from mtft.selection.mask import Mask, save_mask
 from mtft.selection.score import Save
 from mtft.selection.scores import Scoring, checked
 from mtft.storage import check_room
-from mtft.training.diagnosis import not_finite_entries, not_finite_outputs
+from mtft.training.diagnosis import first_entry, not_finite_outputs
 from mtft.training.state import load_state, save_state
 from mtft.workflows.count import count_selected
 from mtft.workflows.keeper import Keeper
@@ -30,10 +30,10 @@ from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, p
 from mtft.workflows.resources import scores_held
 from mtft.workflows.resume import (
     agree,
-    check_plugins,
+    check_origin,
     check_position,
     check_settings,
-    data_digest,
+    material,
     part_directory,
     settings_digest,
 )
@@ -57,11 +57,11 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     group = services.group
     path = resume or group.path(lambda: _new_path(config))
     if path.is_dir():
-        raise ConfigError(f"--out: {path} is a directory; a mask is a file")
+        raise ConfigError(f"{'--resume' if resume else '--out'}: {path} is a directory; a mask is a file")
     part = part_directory(path)
     going_on = resume is not None or (processes.restarts() > 0 and group.any(group.first and part.is_dir()))
     if going_on and group.first:
-        check_plugins(part, services)
+        check_origin(part, "select", services)
         check_settings(part, config, services.notify)
     if group.first:
         check_room(path)
@@ -94,9 +94,12 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
 
 
 def _new_path(config: SelectConfig) -> Path:
-    """Return where the mask goes."""
-    default = f"masks/{'-'.join(config.tasks)}.safetensors"
-    return free_path(config.out, default, overwrite=config.overwrite)
+    """Return where the mask goes; ConfigError if its selection is begun already."""
+    path = free_path(config.out, f"masks/{'-'.join(config.tasks)}", ".safetensors", overwrite=config.overwrite)
+    if part_directory(path).is_dir() and not (config.overwrite or processes.restarts()):
+        right = f"mtft select --resume {shlex.quote(str(path))}"
+        raise ConfigError(f"--out: {path} is begun; go on with {right}, or give --overwrite")
+    return path
 
 
 def choose(
@@ -139,7 +142,7 @@ def _culprit(prepared: Prepared, config: SelectConfig | TrainConfig, scores: Ten
             found = not_finite_outputs(prepared.model, present, rows, config.micro_batch_tokens)
             if found[0].startswith("examples"):
                 return f"task {task.name!r}: {'; '.join(found)}"
-    return "; ".join(not_finite_entries(prepared.encoder, None, scores))
+    return "; ".join(first_entry(prepared.encoder, None, scores, ~scores.isfinite(), "score"))
 
 
 def _top(scores: Tensor, flat: FlatParameters, config: SelectConfig | TrainConfig, count: int) -> Tensor:
@@ -168,11 +171,11 @@ def _scores(
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
     group = services.group
-    total, cuts, data = -(-total // group.size), 0, data_digest(prepared.sources)
+    total, cuts, made_of = -(-total // group.size), 0, material(prepared.sources, prepared.digest)
     former = load_state(run.state) if run.writes else None
     if group.any(former is not None):
         former = group.of_first(*(former or ({}, None)))
-        check_position(run.path, former[1], config, data)
+        check_position(run.path, former[1], config, made_of)
         done, seen = former[1]["examples"], former[1]["tokens"]
 
     def keep(save: Save) -> None:
@@ -181,8 +184,8 @@ def _scores(
 
         def write() -> None:
             tensors, position = save()
-            found = {"stage": "select", "position": position, "examples": done, "tokens": seen, "data": data,
-                     "settings": settings_digest(config)}  # fmt: skip
+            found = {"stage": "select", "position": position, "examples": done, "tokens": seen,
+                     "material": made_of, "settings": settings_digest(config)}  # fmt: skip
             if run.writes:
                 save_state(run.state, tensors, found)
             run.log_time(scored=done)

@@ -18,13 +18,14 @@ from mtft.machine import release
 from mtft.parameters import ParameterCount
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.storage import check_room
+from mtft.training.state import scores_of
 from mtft.workflows.best import Best
 from mtft.workflows.count import count_run
 from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
 from mtft.workflows.resources import ModelSize, check_machine, count, disk_needed, fit
-from mtft.workflows.resume import agree, check_plugins, check_settings, settings_file
+from mtft.workflows.resume import agree, check_origin, check_settings, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
@@ -44,7 +45,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     )
     if going_on:
         if group.first:
-            check_plugins(path, services)
+            check_origin(path, "train", services)
             check_settings(path, config, services.notify)
         if group.any(group.first and _is_finished(path, config)):
             if group.first:
@@ -53,16 +54,12 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
             return finished(path)
     if group.first:
         check_room(path)
-    best = Best(config.best, config.patience)
-    best.check(tuple(services.registry.task(name) for name in config.tasks))
+    best = checked_best(config, services)
     teachers: tuple[ModelSize, ...] = ()
     if not (going_on and group.any(group.first and have_spoken(path))):
         for name in config.teachers:
             keep_apart(path, Path(name), "the run that teaches")
         teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
-    for name in config.task_weights:
-        if name not in config.tasks:
-            raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
     prepared = prepare(config, services)
     dev = dev_sets(config, prepared, services)
     own = group.any(group.first and (path / MASK).is_file()) and going_on
@@ -94,6 +91,16 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
             config.model,
         )  # fmt: skip
         return Training(config, services, run, trained, prepared, dev, best, keeper).run_to_end()
+
+
+def checked_best(config: TrainConfig, services: Services) -> Best:
+    """Return what chooses the epoch; ConfigError if that or a weight is of a task or metric that this run lacks."""
+    best = Best(config.best, config.patience)
+    best.check(tuple(services.registry.task(name) for name in config.tasks))
+    for name in config.task_weights:
+        if name not in config.tasks:
+            raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
+    return best
 
 
 def _open(
@@ -159,7 +166,7 @@ def finished(path: Path) -> TrainResult:
     """Return what a finished run came to."""
     summary = read_summary(path)
     return TrainResult(
-        path, summary["epochs"], summary["best_epoch"], summary["dev"], count_run(path), summary["conflicts"]
+        path, summary["epochs"], summary["best_epoch"], scores_of(summary["dev"]), count_run(path), summary["conflicts"]
     )
 
 

@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 import torch
 
 from mtft.bundle import model_directory
-from mtft.checkpoint import load_model
+from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import VerifyConfig
 from mtft.devices import find_device
 from mtft.directories import current_directory
@@ -59,11 +59,12 @@ def verify_mask(path: Path) -> VerifyResult:
 
 def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
     """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
+    notes: list[str] = []
     with model_directory(path) as directory:
         files = len(list(directory.iterdir()))
-        trained = load_model(directory, services.registry, config.model, *_place(directory, config))
-        said = compare_probe(directory, trained)
-    return VerifyResult(path, "bundle", True, files, path.stat().st_size, trained.base, said, (), ())
+        trained = _load(directory, config, services, notes)
+        base, said = (trained.base, compare_probe(directory, trained)) if trained else (None, "not run")
+    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, said, (), tuple(notes))
 
 
 def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
@@ -73,14 +74,11 @@ def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Inte
         found.notes.append("there is no sound model: the probe was not run")
         return None, "not run"
     try:
-        trained = load_model(directory, services.registry, config.model, *_place(directory, config))
+        trained = _load(directory, config, services, found.notes)
     except CheckpointError as error:
         found.problems.append(Problem("model", str(error)))
         return None, "not run"
-    except MtftError as error:
-        if config.model:
-            raise
-        found.notes.append(f"{error}; neither the base model's digest nor the probe was checked")
+    if trained is None:
         return None, "not run"
     try:
         said = compare_probe(directory, trained)
@@ -88,6 +86,19 @@ def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Inte
         found.problems.append(Problem("model/probe.safetensors", str(error)))
         return trained.base, "different"
     return trained.base, said
+
+
+def _load(directory: Path, config: VerifyConfig, services: Services, notes: list[str]) -> TrainedModel | None:
+    """Load a model; None, with a note, where the base model that it names is not to be had."""
+    try:
+        return load_model(directory, services.registry, config.model, *_place(directory, config))
+    except CheckpointError:
+        raise
+    except MtftError as error:
+        if config.model:
+            raise
+        notes.append(f"{error}; neither the base model's digest nor the probe was checked")
+        return None
 
 
 def _place(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:

@@ -104,6 +104,7 @@ def test_a_bundle_without_its_base_model_says_so(bundle: Path, tmp_path: Path) -
     done = cli("predict", bundle, "--model", tmp_path / "gone", stdin=TEXTS)
     assert done.code == 2
     assert f"{bundle}: its base model was not found" in done.err
+    assert cli("verify", bundle, "--model", tmp_path / "gone").code == 2
 
 
 Edit = Callable[[Path, Path], object]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import cli
+from commands import cli, process
 
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
@@ -53,6 +53,13 @@ def test_toml_holds_declared_tasks(tmp_path: Path) -> None:
     )
     shown.write_text(cli("config", "show", "--config", path, "--toml").out, encoding="utf-8")
     assert load(TrainConfig, file=shown).config == load(TrainConfig, file=path).config
+    for command in ("verify", "eval"):  # one has no tasks to choose from, and none are chosen
+        assert '[tasks."mood"]' in cli("config", "show", command, "--config", path, "--toml").out
+
+
+def test_json_is_utf_8_whatever_the_locale() -> None:
+    done = process("config", "show", "--data-dir", "Ä", "--json", PYTHONIOENCODING="ascii")
+    assert done.json["data_dir"]["value"] == "Ä"
 
 
 def test_settings_are_checked_as_the_command_does() -> None:

@@ -27,6 +27,22 @@ def test_clean_files_exit_with_0_and_warnings_do_not_change_that(tmp_path: Path)
     assert re.search(r"^1  warning +leakage +sst +dev +1  1 of 10 rows", done.out, re.MULTILINE)
 
 
+def test_a_length_without_a_model_is_for_other_commands_unless_a_flag(tmp_path: Path) -> None:
+    folder, shared = write(tmp_path / "data"), tmp_path / "run.toml"
+    shared.write_text("max_length = 32\n", encoding="utf-8")
+    assert cli(*CHECK, folder, "--config", shared).code == 0
+    done = cli(*CHECK, folder, "--max-length", "32")
+    assert done.code == 2
+    assert "--max-length counts the tokens of a model; give --model too" in done.err
+
+
+def test_copies_do_not_go_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, here = write(tmp_path / "data"), tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert "--fix: . is there already" in cli(*CHECK, folder, "--fix", ".").err
+
+
 def test_errors_exit_with_2_after_everything_is_printed(tmp_path: Path) -> None:
     done = cli(*CHECK, write(tmp_path, sst_train=sst(*FILMS, ("x", 7), ("", 1))))
     assert done.code == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tomli
 from commands import cli, summary
+from disks import limited, restricted
 
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
@@ -82,6 +83,16 @@ def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -
     assert out.read_text(encoding="utf-8") == "mine"
     done = cli("init", "--from", files / "nli.jsonl", "--out", "-")
     assert tomli.loads(done.out)["tasks"]["nli"]["names"] == ["x", "y", "z"]
+    document = cli("init", "--from", files / "nli.jsonl", "--out", "-", "--json").json
+    assert (document["path"], document["text"]) == (None, done.out)
+
+
+def test_settings_that_cannot_be_written_leave_no_half_file(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.toml"
+    done = restricted(limited(64), "init", "--from", files / "nli.jsonl", "--out", out)
+    assert done.code == 2
+    assert f"--out: {out} cannot be written: file too large" in done.err
+    assert not out.exists()
 
 
 def test_files_are_named_from_their_common_directory(

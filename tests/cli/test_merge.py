@@ -123,6 +123,9 @@ def test_no_run_and_no_place(trained_run: Path, tmp_path: Path) -> None:
     assert done.code == 2
     assert "holds no trained model" in done.err
     assert not (tmp_path / "out").exists()
+    done = cli("merge", trained_run, "--out", trained_run / "encoder")
+    assert done.code == 2
+    assert "is, holds or is in the run that is merged" in done.err
     (tmp_path / "file").write_text("")
     done = cli("merge", trained_run, "--out", tmp_path / "file" / "out")
     assert done.code == 2

@@ -62,9 +62,21 @@ def test_without_data_there_is_what_needs_none(tmp_path: Path) -> None:
     assert found["checkpoint_bytes"]["state"] == 12 * 61_201_543
     assert (found["memory_bytes"], found["steps"], found["seconds"]) == (None, None, None)
     assert found["missing"][0] == str(tmp_path / "ids-sst-train.csv")
+    biases = cli(*options, "--score", "bitfit", "--json").json["parameters"]["tunable"]
+    assert biases == 137_839_111 - 109_482_240 + 102_912
     done = cli(*options)
     assert "ids-sst-train.csv: no such file; memory, steps, tokens and time need the data" in done.err
     assert "peak memory" not in done.out
+
+
+def test_a_plan_refuses_what_training_would(tmp_path: Path) -> None:
+    for options, said in (
+        (("--best", "sst.nonsense"), "nonsense"),
+        (("--task-weights", "sst=1,foo=2"), "--task-weights: unknown task of this run 'foo'"),
+    ):
+        done = cli("plan", "--tasks", "sst", "--data-dir", tmp_path, *options)
+        assert done.code == 2
+        assert said in done.err
 
 
 def test_memory_is_told_before_training_and_kept_to(tiny_model: Path, tmp_path: Path) -> None:

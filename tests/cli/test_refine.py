@@ -50,7 +50,7 @@ def test_a_table_for_people_and_silence_when_asked(
 
 
 def test_the_new_run_lies_beside_the_old_one(trained_run: Path, tmp_path: Path) -> None:
-    run = shutil.copytree(trained_run, tmp_path / "run")
+    run = shutil.copytree(trained_run, tmp_path / "v1.2")
     options = ("refine", run, "--tasks", "sts", *SAMPLE, "--json")
     assert [cli(*options).json["path"] for _ in range(2)] == [f"{run}-refined", f"{run}-refined-2"]
     assert cli(*options, "--overwrite").json["path"] == f"{run}-refined"

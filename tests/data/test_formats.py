@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtft.data.formats import can_read, is_text, named_rows
+from mtft.data.readers import Nested
 from mtft.errors import DataError
 
 
@@ -51,6 +52,10 @@ def test_parquet_gives_the_rows_of_the_table(tmp_path: Path) -> None:
     assert [row for _, _, row in named_rows("a.parquet", tmp_path)] == [
         {"t": "a", "l": "1", "x": "0.5"}, {"t": "", "l": "0", "x": ""}, {"t": "c", "l": "", "x": "2.0"},
     ]  # fmt: skip
+    table = arrow.table({"t": [["a", "b"]], "l": [b"caf\xc3\xa9"], "x": [{"k": 1}]})
+    parquet.write_table(table, tmp_path / "nested.parquet")
+    ((_, _, row),) = named_rows("nested.parquet", tmp_path)
+    assert all(isinstance(value, Nested) for value in row.values())  # no text that anyone wrote
     assert [(place, number) for place, number, _ in named_rows("a.parquet", tmp_path)][2] == (
         f"{tmp_path}/a.parquet:3", 3
     )  # fmt: skip

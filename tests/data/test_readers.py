@@ -150,11 +150,14 @@ def test_any_bytes_are_read_or_refused(data: bytes, name: str) -> None:
 
 
 def test_json_lines_are_read_with_nulls_and_numbers_as_text(tmp_path: Path) -> None:
-    content = '\ufeff{"text": "a", "label": 1}\r\n\n{"text": null, "label": 0.5}\n{"text": "\\ud83d\\ude00"}'
+    content = (
+        '\ufeff{"text": "a", "label": 1}\r\n\n{"text": null, "label": 0.5}\n{"text": "\\ud83d\\ude00"}\n{"text": NaN}'
+    )
     assert rows_of(tmp_path / "x.jsonl", content) == [
         (1, {"text": "a", "label": "1"}),
         (3, {"text": "", "label": "0.5"}),
         (4, {"text": "\U0001f600"}),
+        (5, {"text": ""}),
     ]
 
 
@@ -167,6 +170,7 @@ def test_json_lines_are_read_with_nulls_and_numbers_as_text(tmp_path: Path) -> N
         ("[" * 100_000, "1: not JSON: "),
         ('{"a": ' + "9" * 5000 + "}", "1: not JSON: "),
         ('{"a": "b"}\n{"a": "\\ud800"}', "2: half a surrogate pair"),
+        ('{"a": "b"}\n{"\\ud800": "a"}', "2: half a surrogate pair"),
         (b'{"a": "b"}\n{"a": "\xff"}', "2: not UTF-8 text"),
     ],
 )

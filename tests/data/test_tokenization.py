@@ -259,6 +259,22 @@ def test_lower_case_is_a_setting_of_the_directory(tiny_model: Path, tmp_path: Pa
     assert load_tokenizer(tmp_path).encode(["a A"]) == [[5, 5]]
 
 
+@pytest.mark.parametrize("accents", [True, False, None])
+@pytest.mark.parametrize("characters", [True, False])
+@pytest.mark.parametrize("lower", [True, False])
+def test_what_is_done_to_texts_first_equals_transformers(
+    accents: bool | None, characters: bool, lower: bool, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ä", "a", "Ä", "A", "中", "中文", "##文"]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
+    rules = {"do_lower_case": lower, "strip_accents": accents, "tokenize_chinese_chars": characters}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(rules), encoding="utf-8")
+    theirs = transformers.BertTokenizerFast(vocab=str(tmp_path / "vocab.txt"), **rules)
+    texts = ["ä a Ä A", "中文 a"]
+    assert load_tokenizer(tmp_path).encode(texts) == [theirs.encode(text, add_special_tokens=False) for text in texts]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -102,6 +102,9 @@ def test_files_and_paths_that_lead_nowhere_are_no_hub_ids(tmp_path: Path) -> Non
     for name in (str(tmp_path / "file"), str(tmp_path / "gone"), "./gone", "~/gone-model"):
         with pytest.raises(ModelError, match=r"not a directory with config\.json, weights and a tokenizer"):
             find_model(name)
+    for name in ("x" * 5000, "~nosuchuser/model"):
+        with pytest.raises(ModelError, match=f"^{name}: "):
+            find_model(name)
 
 
 def test_an_unknown_name_is_looked_up_in_the_local_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

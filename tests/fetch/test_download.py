@@ -91,6 +91,14 @@ def test_what_the_server_refuses_is_said_and_asked_again_only_if_it_may_help(
     assert len(server.asked) == tries
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_no_broken_connection(server: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "f.csv.part").symlink_to("/dev/full")
+    with pytest.raises(FetchError, match=r"f\.csv\.part: No space left on device; what came is kept"):
+        fetch(server, tmp_path / "f.csv")
+    assert len(server.asked) == 1
+
+
 def test_no_server_at_all(tmp_path: Path) -> None:
     with serving({}) as gone:
         pass

@@ -21,6 +21,7 @@ from mtft.resampling import PairedDifference
 from mtft.workflows.services import services
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
+from experiments import due
 from plans import FILE, Row, label, read_plans
 from record import Truth, check_length, keep, read_outputs
 from results import Book
@@ -101,6 +102,16 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
     shutil.rmtree(work)
     assert script("experiments", *SINGLE, "refined.s0", *where) == ""  # all of them are recorded
     assert not list(work.iterdir())
+    plans, record = read_plans(), records / "taught.s0/record.json"
+    shutil.move(record, tmp_path)
+    needed = [("vanilla-sst", 0), ("vanilla-quora", 0), ("vanilla-sts", 0), ("unified", 0)]
+    assert due(plans, plans.chosen(["taught.s0", "refined.s0"]), work, records) == [*needed, ("taught", 0)]
+    before = (records / "vanilla-sts.s0/record.json").read_bytes()
+    said = script("experiments", "taught.s0", *where, "--", *FEW, "--model", tiny_model)
+    assert "vanilla-sts.s0: its weights are here again" in said
+    assert "taught.s0: recorded" in said
+    assert (records / "vanilla-sts.s0/record.json").read_bytes() == before
+    assert due(plans, plans.chosen(["all"]), work, records)[0] == ("vanilla-long-sst", 0)
 
     script("tables", "--records", records, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
     scores, differences = (out / "results.md").read_text().split("Differences from individual, all weights:")

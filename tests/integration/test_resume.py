@@ -10,6 +10,8 @@ import pytest
 from commands import FEW, Done, cli, contents, reseal
 from killing import TRAIN, forked
 
+from mtft.testing.tiny import write_tiny_model
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -78,7 +80,7 @@ def test_what_cannot_change_is_refused_by_name(stopped: Path) -> None:
 
 def test_other_data_are_refused_by_name(stopped: Path) -> None:
     position = json.loads((stopped / "state" / "position.json").read_text())
-    position["data"]["sts"] = "0" * 64
+    position["material"]["the data of sts"] = "0" * 64
     (stopped / "state" / "position.json").write_text(json.dumps(position))
     reseal(stopped / "state" / "position.json")
     done = cli("train", "--resume", stopped)
@@ -158,3 +160,89 @@ def test_steps_that_break_are_skipped_named_and_counted(
     assert done.code == 1
     assert "--max-bad-steps allows 1 such steps; go on with mtft train --resume other" in done.err
     assert cli("eval", "other", "--sample").code == 0
+
+
+REFINE = ("--tasks", "sts", "--sample", "--epochs", "2", "--lr", "1e-3", "--feature-cache", "off")
+
+
+def test_only_the_command_that_made_a_run_goes_on_with_it(stopped: Path, trained_run: Path, here: Path) -> None:
+    refined = here / "refined"
+    assert cli("refine", trained_run, *REFINE, "--out", refined, "--max-time", "0.001s").code == 4
+    before = contents(refined), contents(stopped)
+    for command, run, right in (("train", refined, "refine"), ("refine", stopped, "train")):
+        done = cli(command, "--resume", run)
+        assert done.code == 2
+        assert f"{run} was made by mtft {right}, not mtft {command}; go on with mtft {right} --resume" in done.err
+    assert (contents(refined), contents(stopped)) == before
+    assert cli("refine", "--resume", refined, "--max-time", "1h").code == 0
+    assert "was made by mtft refine" in cli("train", "--resume", refined).err
+    assert "was made by mtft train" in cli("refine", "--resume", trained_run).err
+
+
+def test_a_refinement_of_a_run_that_was_trained_anew_is_refused(tiny_model: Path, here: Path) -> None:
+    train = ("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", "run")
+    assert cli(*train).code == 0
+    assert cli("refine", "run", *REFINE, "--out", "refined", "--max-time", "0.001s").code == 4
+    assert cli(*train, "--seed", "1", "--overwrite").code == 0
+    done = cli("refine", "--resume", "refined")
+    assert done.code == 2
+    assert "the weights of the run that is refined are not those that it began with" in done.err
+    assert cli(*train, "--overwrite").code == 0  # the same run again
+    assert cli("refine", "--resume", "refined", "--max-time", "1h").code == 0
+
+
+@pytest.mark.parametrize("command", [("select",), ("train", "--head-epochs", "1")], ids=lambda command: command[0])
+def test_other_pretrained_weights_are_refused(command: tuple[str, ...], tiny_model: Path, here: Path) -> None:
+    other = write_tiny_model(here / "other", seed=1)
+    given = (*command, "--tasks", "sts", "--sample", "--batches", "4", "--batch-size", "16", "--model", tiny_model)
+    assert cli(*given, "--out", "it", "--max-time", "0.001s").code == 4
+    done = cli(command[0], "--resume", "it", "--model", other)
+    assert done.code == 2
+    assert "the pretrained weights are not those that it began with" in done.err
+    assert cli(command[0], "--resume", "it", "--model", tiny_model, "--max-time", "1h").code == 0
+
+
+def test_a_selection_that_was_stopped_is_not_thrown_away(tiny_model: Path, here: Path) -> None:
+    given = ("select", "--tasks", "sts", "--sample", "--batches", "4", "--batch-size", "16", "--model", tiny_model)
+    assert cli(*given, "--out", "mask", "--max-time", "0.001s").code == 4
+    before = contents(here / "mask.part")
+    done = cli(*given, "--out", "mask")
+    assert done.code == 2
+    assert "--out: mask is begun; go on with mtft select --resume mask, or give --overwrite" in done.err
+    assert contents(here / "mask.part") == before
+    assert cli(*given, "--out", "mask", "--overwrite").code == 0
+    assert not (here / "mask.part").exists()
+
+
+def test_what_says_nothing_to_a_run_that_goes_on_is_refused(stopped: Path) -> None:
+    before = contents(stopped)
+    for options, said in (
+        (("--out", "elsewhere"), "stays where it is; leave --out out"),
+        (("--set", "out=elsewhere"), "stays where it is; leave --out out"),
+        (("--dry-run",), "--dry-run plans a new run; leave --resume out"),
+        (("--max-memory", "1G"), "--max-memory: null -> 1073741824: cannot change"),
+    ):
+        done = cli("train", "--resume", stopped, *options)
+        assert done.code == 2
+        assert said in done.err
+    assert contents(stopped) == before
+
+
+def test_a_run_goes_on_from_within(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stopped)
+    assert cli("train", "--resume", ".").code == 0
+    done = cli(*TRAIN, "--out", ".", "--overwrite")
+    assert done.code == 2
+    assert "--out: . is or holds the working directory; it is not replaced" in done.err
+    assert cli("train", "--resume", "/").code == 2
+
+
+def test_a_run_behind_a_link_is_replaced_there(tiny_model: Path, here: Path) -> None:
+    (here / "disk").mkdir()
+    (here / "link").symlink_to(here / "disk" / "run")
+    for _ in range(3):
+        done = cli("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", "link", "--overwrite")
+        assert done.code == 0, done.err
+    assert (here / "link").is_symlink()
+    assert [path.name for path in (here / "disk").iterdir()] == ["run"]
+    assert sorted(path.name for path in here.iterdir()) == ["disk", "link"]

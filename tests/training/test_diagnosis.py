@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mtft.optimization.flat import FlatParameters
 from mtft.testing.tiny import tiny_encoder
-from mtft.training.diagnosis import not_finite_entries, usable
+from mtft.training.diagnosis import first_entry, not_finite_entries, usable
 
 
 @given(st.lists(st.floats(-(2.0**59), 2.0**59, width=32) | st.sampled_from([float("nan"), float("inf")]), max_size=40))
@@ -32,3 +32,5 @@ def test_of_a_selection_the_weight_itself_is_named() -> None:
     for gradient, name, shown in (([1.0, float("inf")], last, "inf"), ([float("nan"), 1.0], first, "nan")):
         assert not_finite_entries(flat, selection, torch.tensor(gradient)) == [f"gradient of {name}: {shown}"]
     assert not_finite_entries(flat, selection, torch.ones(2)) == []
+    scores = torch.tensor([1e20, float("nan")])  # large, but a score all the same
+    assert first_entry(flat, selection, scores, ~scores.isfinite(), "score") == [f"score of {last}: nan"]

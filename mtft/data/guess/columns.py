@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mtft.data.readers import Nested
+
 MOST_VALUES = 2000
 """Distinct values of a column that are kept; a column with more of them holds no classes."""
 
@@ -17,7 +19,7 @@ MOST_CLASSES = 200
 MOST_LEVELS = 20
 """Distinct whole numbers that still are classes rather than amounts."""
 
-Role = Literal["text", "classes", "number", "row name", "constant", "empty", "other"]
+Role = Literal["text", "classes", "number", "row name", "constant", "empty", "nested", "other"]
 
 _ROW_NAMES = re.compile(r"(|unnamed: \d+|id|idx|index|uid|uuid|guid|key|row|rowid|no|nr|#|.*[a-z0-9][_-]id|.*[a-z]Id)")
 _TEXT_NAMES = re.compile(
@@ -46,6 +48,7 @@ class Column:
     longest: int = 0
     values: dict[str, int] = field(default_factory=dict)
     many: bool = False
+    nested: bool = False
     numeric: bool = True
     whole: bool = True
     low: float = math.inf
@@ -53,6 +56,7 @@ class Column:
 
     def add(self, value: str) -> None:
         """Take in one cell; white space around it does not count."""
+        self.nested = self.nested or isinstance(value, Nested)
         value = value.strip()
         self.rows += 1
         if not value:
@@ -101,6 +105,8 @@ class Column:
         """Say what the column is, by its values first and its name second."""
         if not self.filled:
             return "empty"
+        if self.nested:
+            return "nested"
         if _ROW_NAMES.fullmatch(self.name) or _ROW_NAMES.fullmatch(self.name.casefold()):
             return "row name"
         return self._number_role() if self.numeric else self._word_role()
@@ -136,7 +142,7 @@ class Column:
             self.name, self.rows + other.rows, self.filled + other.filled, self.taken + other.taken,
             self.characters + other.characters, self.letters + other.letters, self.words + other.words,
             max(self.longest, other.longest), values, self.many or other.many or len(values) > MOST_VALUES,
-            numeric, self.whole and other.whole,
+            self.nested or other.nested, numeric, self.whole and other.whole,
             min(self.low, other.low) if numeric else math.inf, max(self.high, other.high) if numeric else -math.inf,
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ HELD_OUT = 0.1
 
 PAIRS = (
     ("premise", "hypothesis"), ("question", "answer"), ("query", "passage"), ("query", "document"),
-    ("question", "sentence"), ("question", "passage"), ("question", "context"), ("context", "question"),
+    ("question", "sentence"), ("question", "passage"), ("question", "context"),
     ("claim", "evidence"), ("source", "target"), ("post", "reply"), ("text", "aspect"), ("anchor", "positive"),
 )  # fmt: skip
 """Names of two columns that belong together, the first text first."""
@@ -215,7 +215,7 @@ def _proposal(
         comments["dev"] = "share of the rows that is held out, chosen by their texts; or a file"
     own = []
     if "test" in group.splits:
-        if trouble := _test_trouble(splits["test"], texts, label):
+        if trouble := _test_trouble(splits["test"], texts, label, guess):
             own.append(f"{group.splits['test']} is not declared: {trouble}")
         else:
             table["test"] = group.splits["test"]
@@ -242,7 +242,7 @@ def _comments(label: Column, guess: Guess) -> dict[str, str]:
     return found
 
 
-def _test_trouble(columns: Mapping[str, Column], texts: Sequence[str], label: Column) -> str:
+def _test_trouble(columns: Mapping[str, Column], texts: Sequence[str], label: Column, guess: Guess) -> str:
     """Say why a test split cannot be scored, if it cannot."""
     for name in (*texts, label.name):
         if name not in columns:
@@ -250,9 +250,14 @@ def _test_trouble(columns: Mapping[str, Column], texts: Sequence[str], label: Co
     found = columns[label.name]
     if not found.filled:
         return f"its column {label.name!r} is empty"
-    if label.numeric:
-        return "" if found.numeric and label.low <= found.low and found.high <= label.high else "it has other labels"
-    return "" if set(found.values) <= set(label.values) else "it has other labels"
+    if guess.range:
+        low, high = guess.range
+        fits = found.numeric and low <= found.low and found.high <= high
+    elif label.numeric:
+        fits = {to_number(value) for value in found.values} <= {to_number(value) for value in label.values}
+    else:
+        fits = set(found.values) <= set(label.values)
+    return "" if fits else "it has other labels"
 
 
 def _unused(columns: Mapping[str, Column], roles: Mapping[str, Role], used: set[str]) -> list[str]:
@@ -261,7 +266,8 @@ def _unused(columns: Mapping[str, Column], roles: Mapping[str, Role], used: set[
 
 
 OTHER_ROLES: dict[Role, str] = {
-    "text": "texts", "row name": "names of rows", "constant": "one value", "empty": "empty, or not in every row"
+    "text": "texts", "row name": "names of rows", "constant": "one value", "empty": "empty, or not in every row",
+    "nested": "lists or objects",
 }  # fmt: skip
 
 

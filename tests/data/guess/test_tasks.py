@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mtft.data.guess.files import Group
 from mtft.data.guess.tasks import Proposal, propose
+from mtft.data.readers import Nested
 from mtft.errors import DataError
 
 Row = dict[str, str]
@@ -53,6 +54,8 @@ def test_without_a_dev_file_a_share_is_held_out() -> None:
         (("text_a", "text_b"), ["text_a", "text_b"]),
         (("question1", "question2", "comment"), ["question1", "question2"]),
         (("left", "right"), ["left", "right"]),
+        (("question", "context"), ["question", "context"]),
+        (("context", "question"), ["question", "context"]),
     ],
 )
 def test_texts_that_belong_together_are_a_pair(names: tuple[str, ...], texts: list[str]) -> None:
@@ -114,6 +117,29 @@ def test_a_test_split_with_hidden_labels_is_not_declared(labels: Iterable[str], 
     (found,) = proposals(rows(label="01"), test=rows(8, label=labels))
     assert ("test" in found.table) == (not trouble)
     assert found.notes == ([f"test.jsonl is not declared: {trouble}"] if trouble else [])
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "declared"),
+    [
+        (("0", "4"), ("0", "2", "4"), False),
+        (("0", "4"), ("0.0", "4"), True),
+        (("0.3", "4.6", "2.5"), ("0.0", "5.0"), True),  # the range is 0 to 5
+        (("0.3", "4.6", "2.5"), ("0.0", "5.1"), False),
+    ],
+)
+def test_labels_of_a_test_split_fit_what_is_declared(
+    train: tuple[str, ...], test: tuple[str, ...], declared: bool
+) -> None:
+    (found,) = proposals(rows(label=train), test=rows(8, label=test))
+    assert ("test" in found.table) == declared
+
+
+def test_a_list_is_no_text_to_train_on() -> None:
+    table = [{"tokens": Nested('["the", "film"]'), **row} for row in rows(label="ab")]
+    (found,) = proposals(table)
+    assert found.table["text"] == "text"
+    assert "columns not used: 'tokens' (lists or objects)" in found.notes
 
 
 def test_a_test_split_without_labels_is_not_declared() -> None:
