@@ -81,6 +81,11 @@ def _is(descriptor: int, path: Path) -> bool:
         return False
 
 
+def real_path(path: Path) -> Path:
+    """Return the path that links and dots lead to, be anything there or not."""
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
     """Let only one process at a time make something in a directory, where the file system can tell."""
@@ -100,7 +105,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     The directory that was there stays until the new one is complete, and `recover_directory` brings it back if a crash
     fell between the two renames. Where `path` is a link, what it leads to is replaced.
     """
-    path = path.resolve()
+    path = real_path(path)
     recover_directory(path)
     fresh, former = _names(path)
     try:
@@ -160,7 +165,7 @@ def _version(directory: Path) -> tuple[int, int] | None:
 
 def remove_directory(path: Path) -> None:
     """Remove a directory with all that is in it, so that a crash leaves it whole or under a name that nobody reads."""
-    path = path.resolve()
+    path = real_path(path)
     gone = _gone(path)
     shutil.rmtree(gone, ignore_errors=True)
     path.rename(gone)
@@ -169,7 +174,7 @@ def remove_directory(path: Path) -> None:
 
 def recover_directory(path: Path) -> None:
     """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
-    path = path.resolve()
+    path = real_path(path)
     fresh, former = _names(path)
     if former.exists() and not path.exists():
         former.rename(path)
@@ -179,7 +184,7 @@ def recover_directory(path: Path) -> None:
 
 def _names(path: Path) -> tuple[Path, Path]:
     """Return the names that a new directory has until it is complete, and the former one while they change places."""
-    path = path.resolve()
+    path = real_path(path)
     return path.parent / f".{path.name}.new", path.parent / f".{path.name}.old"
 
 

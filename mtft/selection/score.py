@@ -87,7 +87,7 @@ def gradient_score(
         chunks_done = 0
         if combination == "normalised":
             _square(score, statistic)
-            whole = float(score.sum(dtype=torch.float64).clamp_min(torch.finfo(score.dtype).tiny))
+            whole = float(score.cpu().sum(dtype=torch.float64).clamp_min(torch.finfo(score.dtype).tiny))
             total += score / whole
             score.zero_()
     return _square(total, statistic) if combination == "joint" else total

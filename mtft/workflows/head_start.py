@@ -19,7 +19,7 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.once import Once
 from mtft.workflows.preparation import Prepared, stepper
 from mtft.workflows.resources import heads_alone, make_plan
-from mtft.workflows.resume import check_position, material, settings_digest
+from mtft.workflows.resume import check_position, settings_digest
 from mtft.workflows.run_directory import RunDirectory
 from mtft.workflows.services import Progress, Services
 
@@ -28,7 +28,7 @@ FILE, STAGE = "heads.safetensors", "heads"
 
 def start_heads(prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper) -> None:
     """Train the heads alone for `head_epochs`, without the encoder's dropout, or take them from the run's file."""
-    kept = Once(run, services.group, FILE, prepared)
+    kept = Once(run, services.group, FILE)
     found = kept.read()
     if not found:
         found = _trained(prepared, config, services, run, keeper)
@@ -46,17 +46,16 @@ def _trained(
     training = stepper(prepared, config, services, None)
     plan = make_plan(heads_alone(config))
     total = plan.steps({source.name: len(source) for source in prepared.sources})
-    made_of = material(prepared.sources, prepared.digest)
     epochs, steps, bad, tally = 0, 0, 0, Tally()
     former = load_state(run.state) if run.writes else None
     if services.group.any(former is not None):
         tensors, position = services.group.of_first(*(former or ({}, None)))
-        check_position(run.path, position, config, made_of)
+        check_position(run.path, position, config)
         training.restore(tensors)
         epochs, steps, bad = position["epochs"], position["steps"], position["bad"]
 
     def save() -> None:
-        position = {"stage": STAGE, "epochs": epochs, "steps": steps, "bad": bad, "material": made_of}
+        position = {"stage": STAGE, "epochs": epochs, "steps": steps, "bad": bad}
         if run.writes:
             save_state(run.state, training.state(), {**position, "settings": settings_digest(config)})
 

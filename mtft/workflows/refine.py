@@ -33,16 +33,16 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.leakage import warn_of_faults
 from mtft.workflows.preparation import chosen_parts, data_directory, load_source, machine, training_source
 from mtft.workflows.probe import check_saved, save_with_probe
-from mtft.workflows.resume import check_origin, check_position, check_settings, material, model_digest, settings_digest
-from mtft.workflows.run_card import run_card
-from mtft.workflows.run_directory import (
-    RunDirectory,
-    free_path,
-    is_finished,
-    keep_apart,
-    read_summary,
-    refuse_foreign,
+from mtft.workflows.resume import (
+    check_material,
+    check_position,
+    check_settings,
+    material,
+    model_digest,
+    settings_digest,
 )
+from mtft.workflows.run_card import run_card
+from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.services import Progress, Services
 from mtft.workflows.tracking import follow
 
@@ -65,8 +65,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     Goes on with the refinement at `resume` as if it had never stopped.
     """
     if resume:
-        check_origin(resume, "refine", services)
-        changed = check_settings(resume, config, services.notify)
+        changed = check_settings(resume, "refine", config, services)
         origin = read_json(resume / "environment.json").get("refines")
         run = run or Path(str(origin))
         if is_finished(resume):
@@ -122,17 +121,19 @@ class Refinement:
         heads = 4 * sum(trained.parameters().heads.values())
         model = 4 * len(trained.mask.indices) + heads
         check_room(path, [model, *[4 * heads] * (1 if going_on else 2)])
+        made_of = material(self.sources.values(), model_digest(trained), "the weights of the run that is refined")
         if going_on:
+            check_material(path, made_of)
             self.out = RunDirectory.reopen(path, config)
         else:
-            facts = {"refines": str(origin.resolve()), "plugins": services.needs(chosen_parts(config))}
+            needs = services.needs(chosen_parts(config))
+            facts = {"refines": str(origin.resolve()), "plugins": needs, "material": made_of}
             self.out = RunDirectory.create(path, config, "refine", self.data_dir, facts, overwrite=config.overwrite)
         self.out.followers.append(follow(config.trackers, services, path, "refine", config, resumed=going_on))
         self.keeper = Keeper(
             config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
         )
         self.features = FeatureCache(trained, config.feature_cache, path / "features", services, self.keeper)
-        self.material = material(self.sources.values(), model_digest(trained), "the weights of the run that is refined")
         self.before: Scores = {}
         self.done: dict[str, bool] = {}
         self.current: CurrentHead | None = None
@@ -229,7 +230,7 @@ class Refinement:
         }  # fmt: skip
         position: dict[str, Any] = {
             "stage": "refine", "done": self.done, "before": self.before, "logs": self.out.logged(),
-            "material": self.material, "settings": settings_digest(self.config), "features": self.features.chosen,
+            "settings": settings_digest(self.config), "features": self.features.chosen,
         }  # fmt: skip
         if at := self.current:
             tensors |= {"kept": at.kept, **at.stepper.state()}
@@ -244,7 +245,7 @@ class Refinement:
             self.out.cut_logs({})
             return
         tensors, position = found
-        check_position(self.out.path, position, self.config, self.material)
+        check_position(self.out.path, position, self.config)
         self.out.cut_logs(position["logs"])
         self.before, self.done = scores_of(position["before"]), position["done"]
         self.features.chosen |= position.get("features", {})

@@ -1,10 +1,10 @@
-"""Going on with a run that was stopped: its settings, which of them may change, and whether its data are the same."""
+"""Going on with a run that was stopped: its settings, which of them may change, and what must be the same."""
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
 from mtft.data.tokenization import TokenTable
 from mtft.digests import check_digests, check_tree
-from mtft.directories import one_at_a_time, recover_directory
+from mtft.directories import one_at_a_time, real_path, recover_directory
 from mtft.distributed import Group
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, FinishedError
@@ -61,8 +61,8 @@ def settings_file(path: Path) -> Path:
     A mask that is complete is a FinishedError.
     """
     for directory in (path, part_directory(path)):
-        if directory.parent.is_dir():
-            with one_at_a_time(directory.parent):  # it may be in the making
+        if real_path(directory).parent.is_dir():
+            with one_at_a_time(real_path(directory).parent):  # it may be in the making
                 recover_directory(directory)
         if (file := directory / "config.toml").is_file():
             check_tree(directory)
@@ -74,8 +74,12 @@ def settings_file(path: Path) -> Path:
     raise CheckpointError(f"--resume: {path} is no run of mtft (no config.toml)")
 
 
-def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> dict[str, str]:
-    """Tell and return which settings are others than before, in words; ConfigError names those that may not be."""
+def check_settings(path: Path, command: str, config: S, services: Services) -> dict[str, str]:
+    """Tell and return which settings are others than before, in words; ConfigError names those that may not be.
+
+    CheckpointError unless `command` made the run and the plugins that it needs are here.
+    """
+    _check_origin(path, command, services)
     before = load(type(config), file=settings_file(path)).config
     changed = {
         name: f"{flag(name)}: {show(old)} -> {show(new)}"
@@ -86,12 +90,11 @@ def check_settings(path: Path, config: S, notify: Callable[[str], None]) -> dict
         allowed = ", ".join(flag(name) for name in type(config).settings() if name in MAY_CHANGE)
         raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
     for text in changed.values():
-        notify(f"resuming with {text}")
+        services.notify(f"resuming with {text}")
     return changed
 
 
-def check_origin(path: Path, command: str, services: Services) -> None:
-    """Raise CheckpointError unless `command` made a run and the plugins that it needs are here, saying what to do."""
+def _check_origin(path: Path, command: str, services: Services) -> None:
     found = read_json(settings_file(path).with_name("environment.json"))
     if (made := found.get("command")) != command:
         right = f"mtft {made} --resume {shlex.quote(str(path))}"
@@ -116,7 +119,7 @@ def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
 def agree(config: Options, prepared: Prepared, group: Group) -> None:
     """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
     if group.size > 1:
-        data = to_json(material(prepared.sources, prepared.digest))
+        data = to_json(material(prepared.sources, ""))
         agree_on(config, group, {"pretrained weights": prepared.digest, "data": data})
 
 
@@ -144,15 +147,15 @@ def settings_digest(config: Options) -> str:
     return hashlib.sha256(kept.encode()).hexdigest()
 
 
-def check_position(path: Path, position: Mapping[str, Any], config: Options, now: dict[str, str]) -> None:
-    """Raise CheckpointError if a state is of other settings, or of other `material` than now, naming it."""
+def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:
+    """Raise CheckpointError if a state is of other settings."""
     if position.get("settings") != settings_digest(config):
         raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
-    check_material(path, position.get("material") or {}, now)
 
 
-def check_material(path: Path, former: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raise CheckpointError if digests are others than those a run began with, naming what they are of."""
+def check_material(path: Path, now: Mapping[str, str]) -> None:
+    """Raise CheckpointError if a run began with other `material` than now, naming what is another."""
+    former = read_json(settings_file(path).with_name("environment.json")).get("material") or {}
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
         raise CheckpointError(f"--resume: {path}: {', '.join(changed)} are not those that it began with")

@@ -29,7 +29,7 @@ from mtft.config.load import dump
 from mtft.data.dataset import Dataset
 from mtft.digests import NAME as DIGESTS
 from mtft.digests import Digest, digest, read_digests, write_digests
-from mtft.directories import Lock, one_at_a_time, recover_directory, replaced_directory
+from mtft.directories import Lock, one_at_a_time, real_path, recover_directory, replaced_directory
 from mtft.errors import CheckpointError, ConfigError
 from mtft.files import append_json_line, flush, read_json, write_bytes, write_json
 from mtft.outputs import Array
@@ -46,15 +46,15 @@ def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: 
 
     A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
     """
-    if given is None:
-        first = Path(f"{default}{suffix}")
+    path = given or Path(f"{default}{suffix}")
+    if path.exists() and not overwrite:
+        if given:
+            raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
         numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
-        return first if overwrite or not first.exists() else next(path for path in numbered if not path.exists())
-    if given.exists() and not overwrite:
-        raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
-    if given.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise ConfigError(f"--out: {given} is or holds the working directory; it is not replaced")
-    return given
+        path = next(path for path in numbered if not path.exists())
+    if real_path(path) in (Path.cwd(), *Path.cwd().parents):
+        raise ConfigError(f"--out: {path} is or holds the working directory; it is not replaced")
+    return path
 
 
 def refuse_foreign(path: Path) -> None:
@@ -112,8 +112,8 @@ class RunDirectory:
         if not writes:
             return cls(path, writes=False)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with one_at_a_time(path.parent):
+            real_path(path).parent.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(real_path(path).parent):
                 refuse_foreign(path)
                 if path.exists() and not overwrite:
                     raise ConfigError(f"--out: {path} exists; choose another or give --overwrite")

@@ -30,7 +30,7 @@ from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, p
 from mtft.workflows.resources import scores_held
 from mtft.workflows.resume import (
     agree,
-    check_origin,
+    check_material,
     check_position,
     check_settings,
     material,
@@ -61,8 +61,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     part = part_directory(path)
     going_on = resume is not None or (processes.restarts() > 0 and group.any(group.first and part.is_dir()))
     if going_on and group.first:
-        check_origin(part, "select", services)
-        check_settings(part, config, services.notify)
+        check_settings(part, "select", config, services)
     if group.first:
         check_room(path)
     prepared = prepare(config, services)
@@ -70,10 +69,14 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     if group.first:
         scores = 4 * len(prepared.encoder) * scores_held(config)
         check_room(path, [count_selected(config.keep, len(prepared.encoder)), *[scores] * (1 if resume else 2)])
+    made_of = material(prepared.sources, prepared.digest)
     if going_on:
+        if group.first:
+            check_material(part, made_of)
         run = RunDirectory.reopen(part, config, writes=group.first)
     else:
-        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
+        needs = services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+        facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             part, config, "select", data_directory(config), facts, overwrite=True, writes=group.first
         )
@@ -171,11 +174,11 @@ def _scores(
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
     group = services.group
-    total, cuts, made_of = -(-total // group.size), 0, material(prepared.sources, prepared.digest)
+    total, cuts = -(-total // group.size), 0
     former = load_state(run.state) if run.writes else None
     if group.any(former is not None):
         former = group.of_first(*(former or ({}, None)))
-        check_position(run.path, former[1], config, made_of)
+        check_position(run.path, former[1], config)
         done, seen = former[1]["examples"], former[1]["tokens"]
 
     def keep(save: Save) -> None:
@@ -185,7 +188,7 @@ def _scores(
         def write() -> None:
             tensors, position = save()
             found = {"stage": "select", "position": position, "examples": done, "tokens": seen,
-                     "material": made_of, "settings": settings_digest(config)}  # fmt: skip
+                     "settings": settings_digest(config)}  # fmt: skip
             if run.writes:
                 save_state(run.state, tensors, found)
             run.log_time(scored=done)

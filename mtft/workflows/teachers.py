@@ -108,7 +108,7 @@ def _asked(
     prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, keeper: Keeper
 ) -> dict[str, Tensor]:
     """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
-    kept = Once(run, services.group, FILE, prepared)
+    kept = Once(run, services.group, FILE)
     found = kept.read()
     if services.group.any(run.writes and have_spoken(run.path)):
         return found

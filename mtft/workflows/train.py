@@ -25,7 +25,7 @@ from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
 from mtft.workflows.resources import ModelSize, check_machine, count, disk_needed, fit
-from mtft.workflows.resume import agree, check_origin, check_settings, settings_file
+from mtft.workflows.resume import agree, check_material, check_settings, material, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
@@ -43,10 +43,11 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     going_on = resume is not None or (
         processes.restarts() > 0 and group.any(group.first and (path / "config.toml").is_file())
     )
+    if going_on and resume is None and config.max_memory:
+        config = _fitted(config, path, group)
     if going_on:
         if group.first:
-            check_origin(path, "train", services)
-            check_settings(path, config, services.notify)
+            check_settings(path, "train", config, services)
         if group.any(group.first and _is_finished(path, config)):
             if group.first:
                 clear_lock(path)
@@ -116,9 +117,10 @@ def _open(
 ) -> tuple[TrainConfig, RunDirectory]:
     """Make the run's directory, or open it again, if disk and memory suffice; return settings that fit them, and it."""
     group = services.group
-    needed = disk_needed(config, counts)
+    needed, made_of = disk_needed(config, counts), material(prepared.sources, prepared.digest)
     if going_on:
         if group.first:
+            check_material(path, made_of)
             check_room(path, needed.files(going_on=True))
         run = RunDirectory.reopen(path, config, writes=group.first)
     else:
@@ -127,7 +129,8 @@ def _open(
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:
             check_machine(path, needed, memory, services.notify)
-        facts = {"plugins": services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])}
+        needs = services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+        facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
         )
@@ -145,13 +148,17 @@ def _new_path(config: TrainConfig) -> Path:
     return path
 
 
+def _fitted(config: TrainConfig, path: Path, group: Group) -> TrainConfig:
+    """Return the settings with the micro-batches that --max-memory led to before the processes were started anew."""
+    found = load(TrainConfig, file=settings_file(path)).config.micro_batch_tokens if group.first else 0
+    return config.model_copy(update={"micro_batch_tokens": int(group.texts(str(found))[0])})
+
+
 def _own_mask(prepared: Prepared, group: Group, run: RunDirectory) -> Mask:
     """Return the mask that the run has, in all processes."""
     found = load_mask(run.path / MASK, total=len(prepared.encoder)) if run.writes else None
     facts = [found.total, found.base_digest, dict(found.method)] if found else None
     tensors, (total, digest, method) = group.of_first({"indices": found.indices} if found else {}, facts)
-    if digest != prepared.digest:
-        raise CheckpointError(f"{run.path}: the pretrained weights are not those that the run began with")
     return Mask(tensors["indices"], total, digest, method)
 
 

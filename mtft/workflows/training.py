@@ -28,7 +28,7 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, stepper
 from mtft.workflows.probe import check_saved, save_with_probe
 from mtft.workflows.resources import make_plan
-from mtft.workflows.resume import check_position, material, settings_digest
+from mtft.workflows.resume import check_position, settings_digest
 from mtft.workflows.run_card import run_card
 from mtft.workflows.run_directory import RunDirectory
 from mtft.workflows.services import Progress, Services
@@ -69,7 +69,7 @@ class Training:
         self.calibration: dict[str, Any] = {}
         self.epoch, self.overall = Tally(), Tally()
         self.epochs, self.steps, self.bad, self.saved = 0, 0, 0, False
-        self.sources, self.material = prepared.sources, material(prepared.sources, prepared.digest)
+        self.sources = prepared.sources
         self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
         self.stepper = stepper(prepared, config, services, trained.selection, self.total)
@@ -158,7 +158,7 @@ class Training:
             "best": {"score": self.best.score, "epoch": self.best.epoch, "stale": self.best.stale},
             "best_scores": self.best_scores, "epoch": self.epoch.state(), "overall": self.overall.state(),
             "calibration": self.calibration,
-            "logs": self.run.logged(), "material": self.material, "settings": settings_digest(self.config),
+            "logs": self.run.logged(), "settings": settings_digest(self.config),
         }  # fmt: skip
         with self.averages.applied(False) if self.averages else nullcontext():
             averages = self.averages.state() if self.averages else {}
@@ -172,7 +172,7 @@ class Training:
             self.run.cut_logs({})
             return
         tensors, position = self.services.group.of_first(*(found or ({}, None)))
-        check_position(self.run.path, position, self.config, self.material)
+        check_position(self.run.path, position, self.config)
         self.stepper.restore(tensors)
         if self.averages:
             self.averages.restore(tensors)

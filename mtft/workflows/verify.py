@@ -13,7 +13,7 @@ from mtft.checkpoint import TrainedModel, load_model
 from mtft.config.schema import VerifyConfig
 from mtft.devices import find_device
 from mtft.directories import current_directory
-from mtft.errors import CheckpointError, MtftError
+from mtft.errors import CheckpointError, ModelError
 from mtft.selection.mask import load_mask
 from mtft.workflows.integrity import Integrity, Problem, check_files
 from mtft.workflows.preparation import machine
@@ -64,7 +64,8 @@ def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> Verif
         files = len(list(directory.iterdir()))
         trained = _load(directory, config, services, notes)
         base, said = (trained.base, compare_probe(directory, trained)) if trained else (None, "not run")
-    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, said, (), tuple(notes))
+        told = tuple(note.replace(str(directory), str(path)) for note in notes)
+    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, said, (), told)
 
 
 def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
@@ -92,9 +93,7 @@ def _load(directory: Path, config: VerifyConfig, services: Services, notes: list
     """Load a model; None, with a note, where the base model that it names is not to be had."""
     try:
         return load_model(directory, services.registry, config.model, *_place(directory, config))
-    except CheckpointError:
-        raise
-    except MtftError as error:
+    except ModelError as error:
         if config.model:
             raise
         notes.append(f"{error}; neither the base model's digest nor the probe was checked")

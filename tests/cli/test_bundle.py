@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from commands import FEW, cli, digests
 from safetensors.torch import load_file
 
@@ -105,6 +106,19 @@ def test_a_bundle_without_its_base_model_says_so(bundle: Path, tmp_path: Path) -
     assert done.code == 2
     assert f"{bundle}: its base model was not found" in done.err
     assert cli("verify", bundle, "--model", tmp_path / "gone").code == 2
+
+
+def test_verify_of_a_bundle_whose_base_model_has_gone_checks_the_rest(tiny_model: Path, tmp_path: Path) -> None:
+    base, out = shutil.copytree(tiny_model, tmp_path / "base"), tmp_path / "model.mtft"
+    assert cli("train", "--tasks", "sts", *FEW, "--model", base, "--out", tmp_path / "run").code == 0
+    assert cli("export", tmp_path / "run", "--format", "bundle", "--out", out).code == 0
+    shutil.rmtree(base)
+    found = cli("verify", out, "--json").json
+    assert (found["ok"], found["base"], found["probe"]) == (True, None, "not run")
+    (note,) = found["notes"]
+    assert note.startswith(f"{out}: its base model was not found")
+    if not torch.cuda.is_available():
+        assert cli("verify", out, "--device", "cuda").code == 2
 
 
 Edit = Callable[[Path, Path], object]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tomli
-from commands import cli, summary
+from commands import cli, shell, summary
 from disks import limited, restricted
 
 from mtft.config.load import load
@@ -85,6 +85,16 @@ def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -
     assert tomli.loads(done.out)["tasks"]["nli"]["names"] == ["x", "y", "z"]
     document = cli("init", "--from", files / "nli.jsonl", "--out", "-", "--json").json
     assert (document["path"], document["text"]) == (None, done.out)
+
+
+def test_names_that_are_no_text_are_printed_as_they_are(tmp_path: Path) -> None:
+    place = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(place)
+    Path(os.fsdecode(place), "x.csv").write_text("text,label\n" + "so so,a\nbut then,b\n" * 9, encoding="utf-8")
+    done = shell(
+        f"cd {tmp_path}; mtft init --from $'caf\\xe9/x.csv' --out - | LC_ALL=C grep -ac data_dir", LC_ALL="C.UTF-8"
+    )
+    assert (done.out, done.err) == ("1\n", "")
 
 
 def test_settings_that_cannot_be_written_leave_no_half_file(files: Path, tmp_path: Path) -> None:

@@ -28,6 +28,15 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tup
 LEAVES = dict(leaves(main))
 
 
+def test_only_what_a_command_heeds_is_told() -> None:
+    assert "--resume goes on" in cli("train", "--help").out
+    assert "--resume goes on" not in cli("plan", "--help").out
+    assert "MTFT_DATA_DIR" in cli("eval", "--help").out
+    assert "MTFT_DATA_DIR" not in cli("report", "--help").out
+    assert "HF_ENDPOINT" in cli("models", "fetch", "--help").out
+    assert "HF_ENDPOINT" not in cli("plugins", "test", "--help").out
+
+
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_help_has_every_section_and_fits_80_columns(path: tuple[str, ...]) -> None:
     text = CliRunner().invoke(main, [*path, "--help"], terminal_width=80).stdout

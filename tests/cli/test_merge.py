@@ -118,11 +118,14 @@ def test_what_was_written_is_read_back(part: str, merged: Path, tmp_path: Path) 
         check_written(copy, origin["weights"], origin["tokenizer"])
 
 
-def test_no_run_and_no_place(trained_run: Path, tmp_path: Path) -> None:
+def test_no_run_and_no_place(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = cli("merge", tmp_path / "gone", "--out", tmp_path / "out")
     assert done.code == 2
     assert "holds no trained model" in done.err
     assert not (tmp_path / "out").exists()
+    monkeypatch.chdir(tmp_path)
+    done = cli("merge", trained_run, "--out", ".", "--overwrite")
+    assert "--out: . is or holds the working directory; it is not replaced" in done.err
     done = cli("merge", trained_run, "--out", trained_run / "encoder")
     assert done.code == 2
     assert "is, holds or is in the run that is merged" in done.err

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import FEW, Done, cli, contents, reseal
+import tomli
+from commands import FEW, Done, cli, contents
 from killing import TRAIN, forked
 
+from mtft.data.dataset import sample_dir
 from mtft.testing.tiny import write_tiny_model
 
 
@@ -78,14 +80,25 @@ def test_what_cannot_change_is_refused_by_name(stopped: Path) -> None:
     assert contents(stopped) == before
 
 
-def test_other_data_are_refused_by_name(stopped: Path) -> None:
-    position = json.loads((stopped / "state" / "position.json").read_text())
-    position["material"]["the data of sts"] = "0" * 64
-    (stopped / "state" / "position.json").write_text(json.dumps(position))
-    reseal(stopped / "state" / "position.json")
-    done = cli("train", "--resume", stopped)
+@pytest.mark.parametrize("saved", [True, False])
+def test_other_data_are_refused_by_name(saved: bool, tiny_model: Path, here: Path) -> None:
+    """Also after the selection, before training has saved anything."""
+    shutil.copytree(sample_dir(), here / "data")
+    options = [option for option in TRAIN if option != "--sample"]
+    given = (*options, "--data-dir", "data", "--model", tiny_model, "--out", "run")
+    assert cli(*given, "--max-time", "0.001s").code == 4
+    if not saved:
+        shutil.rmtree(here / "run" / "state")
+    before = contents(here / "run")
+    rows = (here / "data" / "sts-train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (here / "data" / "sts-train.csv").write_text("".join(rows[:-1]), encoding="utf-8")
+    done = cli("train", "--resume", "run", "--max-time", "1h")
     assert done.code == 2
-    assert "the data of sts are not those that it began with" in done.err
+    assert "--resume: run: the data of sts" in done.err
+    assert "are not those that it began with" in done.err
+    assert contents(here / "run") == before
+    (here / "data" / "sts-train.csv").write_text("".join(rows), encoding="utf-8")
+    assert cli("train", "--resume", "run", "--max-time", "1h").code == 0
 
 
 @pytest.mark.parametrize(
@@ -246,3 +259,22 @@ def test_a_run_behind_a_link_is_replaced_there(tiny_model: Path, here: Path) -> 
     assert (here / "link").is_symlink()
     assert [path.name for path in (here / "disk").iterdir()] == ["run"]
     assert sorted(path.name for path in here.iterdir()) == ["disk", "link"]
+
+
+def test_a_loop_of_links_is_no_place(tiny_model: Path, here: Path) -> None:
+    (here / "loop").symlink_to(here / "loop")
+    done = cli("train", "--tasks", "sts", *FEW, "--model", tiny_model, "--out", "loop")
+    assert done.code == 2
+    assert "--out: loop cannot be" in done.err
+
+
+def test_processes_started_anew_keep_the_micro_batches_that_fit(tiny_model: Path, here: Path) -> None:
+    large = ("--batches", 1, "--batch-size", 2048, "--micro-batch-tokens", 65536)
+    given = ("--tasks", "sst,quora,sts", "--sample", *large, "--checkpoint-every", 1, "--model", tiny_model)
+    memory = cli("plan", *given, "--json").json["memory_bytes"]
+    given = ("train", *given, "--max-memory", memory["train"] - (memory["train"] - memory["load"]) // 2, "--out", "run")
+    assert cli(*given, "--max-time", "0.001s").code == 4
+    before = tomli.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"]
+    assert before < 65536
+    assert cli(*given, "--max-time", "1h", TORCHELASTIC_RESTART_COUNT="1").code == 0
+    assert tomli.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"] == before
