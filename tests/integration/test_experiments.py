@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
@@ -22,6 +23,7 @@ from mtft.workflows.services import services
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
 from experiments import due
+from neighbours import by_standards, by_votes, cosines
 from plans import FILE, Row, label, read_plans
 from record import Truth, check_length, keep, read_outputs
 from results import Book
@@ -203,3 +205,18 @@ def test_a_peer_leaves_a_record_like_any_other(tiny_model: Path, tmp_path: Path)
     out = tmp_path / "out"
     script("tables", "--records", place.parent, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
     assert "| LoRA of rank 8 (peft) | 1 |" in (out / "results.md").read_text()
+
+
+def test_neighbours_say_what_similarity_knows_of_sentiment(trained_run: Path) -> None:
+    lines = script("neighbours", trained_run, "--data-dir", sample_dir(), "--resamples", "20").splitlines()
+    found = cli("eval", trained_run, "--sample", "--tasks", "sst", "--half", "report", "--json").json
+    alone = found["tasks"]["sst"]["metrics"]["accuracy"]["value"]
+    assert lines[0].startswith("trained: the head alone: ")
+    assert lines[0].endswith(f", {alone:.4f}")
+    assert [line.split(": ")[1].split(",")[0] for line in lines[1:]] == ["standard sentences", "training sentences"]
+    similar = cosines(np.eye(3)[:1], np.array([[3.0, 0, 0], [1, 1, 0], [0, 0, 1], [2, 1, 0]]))
+    votes = by_votes(similar, np.array([4.0, 1, 0, 1]), 3)
+    np.testing.assert_allclose(votes, [[0, 2 / 3, 0, 0, 1 / 3]])
+    nearness = np.zeros((1, 5, 2))
+    nearness[0, 3] = 1.0, 2.0
+    np.testing.assert_allclose(by_standards(nearness, 0.5)[0, 3], np.exp(3) / (np.exp(3) + 4))
