@@ -121,7 +121,8 @@ class Refinement:
         heads = 4 * sum(trained.parameters().heads.values())
         model = 4 * len(trained.mask.indices) + heads
         check_room(path, [model, *[4 * heads] * (1 if going_on else 2)])
-        made_of = material(self.sources.values(), model_digest(trained), "the weights of the run that is refined")
+        weights = {"the weights of the run that is refined": model_digest(trained)}
+        made_of = material(weights, self.sources.values(), self.dev)
         if going_on:
             check_material(path, made_of)
             self.out = RunDirectory.reopen(path, config)

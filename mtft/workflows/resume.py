@@ -6,6 +6,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from mtft.checkpoint import TrainedModel
 from mtft.config.groups import Options
 from mtft.config.load import dump, flag, load, show
+from mtft.data.dataset import Dataset
 from mtft.data.tokenization import TokenTable
 from mtft.digests import check_digests, check_tree
 from mtft.directories import one_at_a_time, real_path, recover_directory
@@ -27,6 +29,8 @@ from mtft.workflows.preparation import Prepared
 from mtft.workflows.services import Services
 
 S = TypeVar("S", bound=Options)
+
+PRETRAINED = "the pretrained weights"
 
 MAY_CHANGE = frozenset(
     {
@@ -102,10 +106,13 @@ def _check_origin(path: Path, command: str, services: Services) -> None:
     services.demand(path, found.get("plugins", {}))
 
 
-def material(sources: Iterable[TrainingSource], weights: str, what: str = "the pretrained weights") -> dict[str, str]:
-    """Return the digests of all that a run is made of: of the `weights` that it begins with, and of each source."""
-    data = {f"the data of {source.name}": table_digest(source.table, source.targets.numpy()) for source in sources}
-    return {what: weights, **data}
+def material(
+    weights: Mapping[str, str], sources: Iterable[TrainingSource], dev: Mapping[str, Dataset] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return digests of all that a run is made of: of `weights` that it begins with, training and dev data."""
+    trains = {f"the data of {source.name}": table_digest(source.table, source.targets.numpy()) for source in sources}
+    judges = {f"the dev data of {name}": table_digest(data.table, data.targets) for name, data in dev.items()}
+    return {**weights, **trains, **judges}
 
 
 def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
@@ -116,10 +123,10 @@ def table_digest(table: TokenTable, targets: NDArray[Any]) -> str:
     return found.hexdigest()
 
 
-def agree(config: Options, prepared: Prepared, group: Group) -> None:
+def agree(config: Options, prepared: Prepared, group: Group, dev: Mapping[str, Dataset] = MappingProxyType({})) -> None:
     """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
     if group.size > 1:
-        data = to_json(material(prepared.sources, ""))
+        data = to_json(material({}, prepared.sources, dev))
         agree_on(config, group, {"pretrained weights": prepared.digest, "data": data})
 
 

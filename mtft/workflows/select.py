@@ -29,6 +29,7 @@ from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, prepare
 from mtft.workflows.resources import scores_held
 from mtft.workflows.resume import (
+    PRETRAINED,
     agree,
     check_material,
     check_position,
@@ -69,7 +70,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     if group.first:
         scores = 4 * len(prepared.encoder) * scores_held(config)
         check_room(path, [count_selected(config.keep, len(prepared.encoder)), *[scores] * (1 if resume else 2)])
-    made_of = material(prepared.sources, prepared.digest)
+    made_of = material({PRETRAINED: prepared.digest}, prepared.sources)
     if going_on:
         if group.first:
             check_material(part, made_of)

@@ -25,7 +25,7 @@ from mtft.workflows.head_start import start_heads
 from mtft.workflows.keeper import Keeper
 from mtft.workflows.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
 from mtft.workflows.resources import ModelSize, check_machine, count, disk_needed, fit
-from mtft.workflows.resume import agree, check_material, check_settings, material, settings_file
+from mtft.workflows.resume import PRETRAINED, agree, check_material, check_settings, material, settings_file
 from mtft.workflows.run_directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.workflows.select import choose
 from mtft.workflows.services import Services
@@ -66,7 +66,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     own = group.any(group.first and (path / MASK).is_file()) and going_on
     given = given_mask(config.mask, prepared, services) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
-    agree(config, prepared, group)
+    agree(config, prepared, group, dev)
     config, run = _open(path, config, services, prepared, dev, counts, teachers, going_on=going_on)
     if run.writes:
         run.followers.append(follow(config.trackers, services, path, "train", config, resumed=going_on))
@@ -117,7 +117,7 @@ def _open(
 ) -> tuple[TrainConfig, RunDirectory]:
     """Make the run's directory, or open it again, if disk and memory suffice; return settings that fit them, and it."""
     group = services.group
-    needed, made_of = disk_needed(config, counts), material(prepared.sources, prepared.digest)
+    needed, made_of = disk_needed(config, counts), material({PRETRAINED: prepared.digest}, prepared.sources, dev)
     if going_on:
         if group.first:
             check_material(path, made_of)

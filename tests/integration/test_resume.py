@@ -81,7 +81,10 @@ def test_what_cannot_change_is_refused_by_name(stopped: Path) -> None:
 
 
 @pytest.mark.parametrize("saved", [True, False])
-def test_other_data_are_refused_by_name(saved: bool, tiny_model: Path, here: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "what"), [("sts-train.csv", "the data of sts"), ("sts-dev.csv", "the dev data of sts")]
+)
+def test_other_data_are_refused_by_name(file: str, what: str, saved: bool, tiny_model: Path, here: Path) -> None:
     """Also after the selection, before training has saved anything."""
     shutil.copytree(sample_dir(), here / "data")
     options = [option for option in TRAIN if option != "--sample"]
@@ -90,14 +93,14 @@ def test_other_data_are_refused_by_name(saved: bool, tiny_model: Path, here: Pat
     if not saved:
         shutil.rmtree(here / "run" / "state")
     before = contents(here / "run")
-    rows = (here / "data" / "sts-train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (here / "data" / "sts-train.csv").write_text("".join(rows[:-1]), encoding="utf-8")
+    rows = (here / "data" / file).read_text(encoding="utf-8").splitlines(keepends=True)
+    (here / "data" / file).write_text("".join(rows[:-1]), encoding="utf-8")
     done = cli("train", "--resume", "run", "--max-time", "1h")
     assert done.code == 2
-    assert "--resume: run: the data of sts" in done.err
+    assert f"--resume: run: {what}" in done.err
     assert "are not those that it began with" in done.err
     assert contents(here / "run") == before
-    (here / "data" / "sts-train.csv").write_text("".join(rows), encoding="utf-8")
+    (here / "data" / file).write_text("".join(rows), encoding="utf-8")
     assert cli("train", "--resume", "run", "--max-time", "1h").code == 0
 
 
