@@ -22,12 +22,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plans import read_plans, split
+from plans import read_plans, settings, split
 from record import write_record
 
-from mtft.cli.options import take_layers
-from mtft.cli.train import command
-from mtft.config.load import dump, load
+from mtft.config.load import dump
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows
@@ -151,13 +149,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     write_record(asked.record, dump(config), {**record, "peer": own}, outputs)
     return 0
-
-
-def settings(options: Sequence[str]) -> TrainConfig:
-    """Read settings as `mtft train` reads its options."""
-    with command.make_context("train", list(options)) as context:
-        flags, layers = take_layers(TrainConfig, context.params)
-        return load(TrainConfig, flags=flags, **layers).config
 
 
 if __name__ == "__main__":

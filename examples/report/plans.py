@@ -9,6 +9,10 @@ from typing import Any
 
 import tomli
 
+from mtft.cli.options import take_layers
+from mtft.cli.train import command
+from mtft.config.load import load
+from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError, unknown
 from mtft.workflows.train import MASK
 
@@ -148,3 +152,10 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Part a command's arguments at ``--``."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:at], arguments[at + 1 :]
+
+
+def settings(options: Sequence[str]) -> TrainConfig:
+    """Read settings as `mtft train` reads its options."""
+    with command.make_context("train", list(options)) as context:
+        flags, layers = take_layers(TrainConfig, context.params)
+        return load(TrainConfig, flags=flags, **layers).config

@@ -15,18 +15,22 @@ import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
+from mtft.checkpoint import load_model
 from mtft.data.dataset import sample_dir
+from mtft.data.shares import in_share
 from mtft.errors import ConfigError, DataError
 from mtft.files import read_json
+from mtft.library import Model
 from mtft.resampling import PairedDifference
 from mtft.workflows.services import services
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
 from experiments import due
 from neighbours import by_standards, by_votes, cosines
-from plans import FILE, Row, label, read_plans
+from plans import FILE, Row, label, read_plans, settings
 from record import Truth, check_length, keep, read_outputs
 from results import Book
+from silver import silver
 
 HERE = FILE.parent
 FEW = ("--sample", "--max-steps", "3", "--batches", "1", "--checkpoint-every", "1")
@@ -220,3 +224,23 @@ def test_neighbours_say_what_similarity_knows_of_sentiment(trained_run: Path) ->
     nearness = np.zeros((1, 5, 2))
     nearness[0, 3] = 1.0, 2.0
     np.testing.assert_allclose(by_standards(nearness, 0.5)[0, 3], np.exp(3) / (np.exp(3) + 4))
+
+
+def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, tmp_path: Path) -> None:
+    options = ("--sample", "--train-share", "0.5", "--max-steps", "4", "--best", "last")
+    said = script("silver", trained_run, "--out", tmp_path / "out", "--", *options)
+    assert "augmentation: silver-sts, silver-quora" in said
+    run, registry = load_model(trained_run / "model", services().registry), services().registry
+    config = settings(["--config", str(trained_run / "config.toml"), *options, "--out", str(tmp_path / "x")])
+    sources = {source.name: source for source in silver(run, registry, config)}
+    for task, other in (("sts", "quora"), ("quora", "sts")):
+        source, gold = sources[f"silver-{task}"], registry.task(other).source.reader("train", sample_dir())
+        rows = {row.id: row.texts for row in gold if in_share(row.key, 0.5)}
+        found = source.reader("train", sample_dir())
+        assert {row.id: row.texts for row in found} == rows
+        assert not source.reader("dev", sample_dir())
+        answers = Model(trained_run, tasks=[task]).predict([{"sentence1": a, "sentence2": b} for a, b in rows.values()])
+        told = [said[task]["score"] if task == "sts" else said[task]["probabilities"]["1"] for said in answers]
+        np.testing.assert_allclose([row.target for row in found], told, atol=1e-4)
+    again = script("silver", trained_run, "--out", tmp_path / "out", "--", *options)
+    assert "has finished: nothing is left to do" in again
