@@ -1,7 +1,7 @@
 """Silver labels: two tasks of pairs label each other's training pairs, and a run is trained again with these besides.
 
     python examples/report/silver.py RUN --out OUT -- --data-dir DATA --epochs 3
-    mtft compare RUN OUT --half report --data-dir DATA
+    mtft compare gold=RUN silver=OUT --half report
 
 RUN is a finished run of quora and sts. Its similarity head rates the Quora training pairs and its paraphrase head the
 STS ones; no other row is looked at. OUT begins anew with the settings and the selection of RUN, but for what follows
