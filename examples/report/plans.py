@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import tomli
 
 from mtft.cli.options import take_layers
@@ -155,7 +156,10 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def settings(options: Sequence[str]) -> TrainConfig:
-    """Read settings as `mtft train` reads its options."""
-    with command.make_context("train", list(options)) as context:
-        flags, layers = take_layers(TrainConfig, context.params)
-        return load(TrainConfig, flags=flags, **layers).config
+    """Read settings as `mtft train` reads its options; ConfigError names what is wrong."""
+    try:
+        with command.make_context("train", list(options)) as context:
+            flags, layers = take_layers(TrainConfig, context.params)
+            return load(TrainConfig, flags=flags, **layers).config
+    except click.UsageError as error:
+        raise ConfigError(error.format_message()) from error

@@ -26,7 +26,7 @@ from mtft.config.schema import TrainConfig
 from mtft.data.audit.splits import read_split, usable_examples
 from mtft.data.example import Example
 from mtft.data.shares import in_share
-from mtft.errors import MtftError
+from mtft.errors import ConfigError, MtftError
 from mtft.evaluation import apply, read_outputs
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source
@@ -38,6 +38,7 @@ PAIRS = {"sts": "quora", "quora": "sts"}
 """Each task, and the one whose pairs it labels."""
 
 WEIGHT = 1 / 3
+"""Weight of a silver row beside a gold one, that of the report's augmentation of sentiment."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--config", str(asked.run / "config.toml"), "--mask", str(asked.run / MASK),
             "--augment", ",".join(map(name, PAIRS)), *options, "--out", str(asked.out),
         ])  # fmt: skip
+        if missing := PAIRS.keys() - config.tasks:
+            raise ConfigError(f"{asked.run}: has no task {min(missing)}; {' and '.join(PAIRS)} label each other")
         trained = load_model(asked.run / "model", served.registry, config.model)
         sources = {source.name: source for source in silver(trained, served.registry, config)}
         registry = replace(served.registry, sources=sources)

@@ -244,3 +244,10 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
         np.testing.assert_allclose([row.target for row in found], told, atol=1e-4)
     again = script("silver", trained_run, "--out", tmp_path / "out", "--", *options)
     assert "has finished: nothing is left to do" in again
+    for wrong, told in ((("--tasks", "sst,sts"), "has no task quora"), (("--epoch", "3"), "no such option '--epoch'")):
+        done = subprocess.run(
+            command("silver", trained_run, "--out", tmp_path / "no", "--", "--sample", *wrong),
+            env=clean(), text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, told in done.stderr.lower()) == (2, True), done.stderr
+    assert not (tmp_path / "no").exists()
