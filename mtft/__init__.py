@@ -15,17 +15,17 @@ _PUBLIC = {
     "Bounded": "mtft.outputs",
     "Categorical": "mtft.outputs",
     "Example": "mtft.data.example",
-    "Model": "mtft.library",
+    "Model": "mtft.api",
     "MtftError": "mtft.errors",
     "Ordinal": "mtft.outputs",
     "Part": "mtft.tasks.part",
     "Source": "mtft.tasks.task",
     "TableReader": "mtft.data.readers",
     "Task": "mtft.tasks.task",
-    "evaluate": "mtft.library",
+    "evaluate": "mtft.api",
     "hookimpl": "mtft.plugin.hookspecs",
-    "refine": "mtft.library",
-    "train": "mtft.library",
+    "refine": "mtft.api",
+    "train": "mtft.api",
 }
 _MODULES = ("heads", "losses", "metrics")
 

@@ -12,7 +12,7 @@ class MtftError(Exception):
 
     exit_code = 1
 
-    told: bool | None = None
+    reported: bool | None = None
     """Whether another process of the run says the same; None before this one has joined the others."""
 
 
@@ -70,7 +70,7 @@ class FinishedError(MtftError):
 
 
 @contextmanager
-def strangers(what: str, part: str) -> Iterator[None]:
+def plugin_guard(what: str, part: str) -> Iterator[None]:
     """Run a plugin's code: whatever it raises, SystemExit too, is a PluginError that says what failed."""
     try:
         yield
@@ -81,7 +81,7 @@ def strangers(what: str, part: str) -> Iterator[None]:
         raise PluginError(f"{what} failed: {reason}", part) from error
 
 
-def not_here(distribution: object, version: object) -> str:
+def missing_distribution(distribution: object, version: object) -> str:
     """Name a distribution that something needs and that gives nothing here, and say how to get it."""
     found = f"{distribution} {version}, which is not installed or does not load"
     return found if distribution in (None, "mtft") else f"{found}; run: pip install {distribution}=={version}"
@@ -95,6 +95,6 @@ def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
     return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"
 
 
-def extra(name: str) -> str:
+def install_hint(name: str) -> str:
     """Say how an extra of mtft is installed; on PyPI the name belongs to another project."""
     return f"pip install '.[{name}]' where mtft's source is"

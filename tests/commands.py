@@ -18,7 +18,7 @@ import tomli
 from safetensors.torch import load_file, save_file
 
 from mtft.cli.main import run
-from mtft.digests import read_digests, write_digests
+from mtft.io.digests import read_digests, write_digests
 
 ROOT = Path(__file__).parent.parent
 MTFT = [sys.executable, "-W", "error", "-m", "mtft"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import FEW, TASKS, Done, cli
-from strangers import GOOD
+from plugin_sources import GOOD
 
 from mtft.testing.tiny import device_of_tests, write_tiny_model
 

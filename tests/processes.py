@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from factories import toy_model, toy_sources
 from safetensors.torch import save_file
-from toys import toy_model, toy_sources
 
 from mtft.data.sampling import epoch_batches
-from mtft.distributed import Group, joined
-from mtft.evaluation import apply
-from mtft.model import MultiTaskModel
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.model.inference import apply
+from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource
-from mtft.selection.score import Save, gradient_score
+from mtft.runtime.distributed import Group, joined
+from mtft.selection.gradient_score import Save, gradient_score
 from mtft.training.step import Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 2, "cfimdb": 4, "quora-consistency": 5}

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mtft.encoder.bert import Encoder, EncoderConfig, EncoderOutput
 from mtft.heads import ReportHead, linear_head, report_head
-from mtft.seeding import seeded
+from mtft.runtime.seeding import seeded
 from mtft.testing.tiny import TINY, tiny_batch, tiny_encoder
 
 LENGTHS = [4, 1, 9, 4, 1]

@@ -25,7 +25,7 @@ from plans import Plans, label, read_plans, split
 from record import keep
 
 from mtft.errors import MtftError
-from mtft.training.state import load_state
+from mtft.runs.state import load_state
 
 RECORDS = Path(__file__).with_name("runs")
 PATIENCE = 60.0

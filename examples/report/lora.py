@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plans import read_plans, settings, split
 from record import write_record
 
+from mtft.commands.train import dev_sets
 from mtft.config.load import dump
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
@@ -33,16 +34,15 @@ from mtft.data.shares import in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import MtftError
-from mtft.evaluation import apply, read_outputs, scores
+from mtft.model.inference import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate
 from mtft.outputs import Array
-from mtft.seeding import seeded
-from mtft.workflows.best import Best
-from mtft.workflows.preparation import Prepared, prepare
-from mtft.workflows.resources import make_plan
-from mtft.workflows.run_directory import environment
-from mtft.workflows.services import services
-from mtft.workflows.train import dev_sets
+from mtft.plugin.context import services
+from mtft.runs.directory import environment
+from mtft.runtime.seeding import seeded
+from mtft.training.early_stopping import Best
+from mtft.training.preparation import Prepared, prepare
+from mtft.training.resources import make_plan
 
 LAYERS = ["qkv", "attention_output", "intermediate", "output"]
 

@@ -19,18 +19,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtft.checkpoint import TrainedModel, load_model
 from mtft.data.dataset import find_data_dir
 from mtft.data.example import Example
 from mtft.data.packing import micro_batches, pack
 from mtft.data.shares import in_half
 from mtft.data.tokenization import TokenTable
 from mtft.errors import MtftError
-from mtft.evaluation import BUDGET, apply, read_outputs
 from mtft.metrics import metric
+from mtft.model.inference import BUDGET, apply, read_outputs
 from mtft.outputs import Array
-from mtft.resampling import paired_bootstrap
-from mtft.workflows.services import Services, services
+from mtft.plugin.context import Services, services
+from mtft.report.bootstrap import paired_bootstrap
+from mtft.runs.checkpoint import TrainedModel, load_model
 
 STANDARDS = (
     ("A terrible movie.", "One of the worst films of the year.", "I hated every minute of it."),
@@ -141,7 +141,7 @@ def cosines(queries: Array, keys: Array) -> Array:
 
 
 def by_votes(similar: Array, labels: Array, count: int) -> Array:
-    """Return probabilities [n, C]: the shares of the classes among the `count` nearest of m labelled neighbours."""
+    """Return probabilities [n, C]: the shares of the classes half_mask the `count` nearest of m labelled neighbours."""
     nearest = np.argsort(-similar, axis=-1, kind="stable")[:, :count]
     return np.stack([(labels[nearest] == each).mean(axis=-1) for each in range(len(STANDARDS))], axis=-1)
 

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plans import split
 
 from mtft.data.dataset import find_data_dir
-from mtft.files import write_bytes, write_json
+from mtft.io.files import write_bytes, write_json
+from mtft.plugin.context import services
 from mtft.selection.mask import jaccard, load_mask
-from mtft.workflows.services import services
 
 TASKS = ("sst", "quora", "sts")
 KEEP, SHARE = "0.3", "0.25"

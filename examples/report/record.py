@@ -16,18 +16,18 @@ import numpy as np
 import tomli
 import tomli_w
 
-from mtft.checkpoint import read_manifest
-from mtft.data.audit.splits import read_split, usable_examples
-from mtft.directories import replaced_directory
+from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import DataError
-from mtft.files import read_json, read_json_lines, to_json, write_bytes, write_json
+from mtft.io.directories import replaced_directory
+from mtft.io.files import read_json, read_json_lines, to_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.report.tables import spent
+from mtft.runs.checkpoint import read_manifest
+from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.directory import read_summary
 from mtft.tasks.registry import Registry
-from mtft.workflows.dev_predictions import read_predictions
-from mtft.workflows.run_directory import read_summary
 
 PATHS = ("out", "data_dir", "mask", "overwrite")
 """Settings that say where things were."""

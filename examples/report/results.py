@@ -12,11 +12,11 @@ from plans import Plans, Row, label
 from record import Truth, check_length, read_outputs, read_truth
 
 from mtft.data.shares import in_half
-from mtft.files import read_json
+from mtft.io.files import read_json
 from mtft.metrics import MetricFunction, metric
 from mtft.outputs import Array
+from mtft.report.bootstrap import bootstrap_interval, paired_bootstrap
 from mtft.report.scores import Score
-from mtft.resampling import bootstrap_interval, paired_bootstrap
 from mtft.tasks.registry import Registry
 
 COUNTS = ("stored", "tunable", "bytes", "base_bytes", "tokens", "processor_seconds")

@@ -21,18 +21,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from plans import settings, split
 
-from mtft.checkpoint import TrainedModel, load_model
+from mtft.commands.train import MASK, train
 from mtft.config.schema import TrainConfig
-from mtft.data.audit.splits import read_split, usable_examples
+from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.example import Example
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, MtftError
-from mtft.evaluation import apply, read_outputs
+from mtft.model.inference import apply, read_outputs
+from mtft.plugin.context import services
+from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source
-from mtft.workflows.preparation import data_directory
-from mtft.workflows.services import services
-from mtft.workflows.train import MASK, train
+from mtft.training.preparation import data_directory
 
 PAIRS = {"sts": "quora", "quora": "sts"}
 """Each task, and the one whose pairs it labels."""

@@ -23,13 +23,13 @@ from results import Book, Result
 
 from mtft.data.dataset import find_data_dir
 from mtft.errors import MtftError
-from mtft.files import read_json, write_bytes
+from mtft.io.files import read_json, write_bytes
+from mtft.plugin.context import services
 from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import Drawing
 from mtft.report.figure import number
 from mtft.report.svg import to_svg
 from mtft.report.tables import duration
-from mtft.workflows.services import services
 
 HERE = Path(__file__).parent
 HEAD = """# What came of the experiments

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import CompareConfig
 from mtft.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mtft.workflows.compare import Column, Comparison
+    from mtft.commands.compare import Column, Comparison
 
 
 @click.command("compare")
@@ -33,7 +33,7 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     Example:
       mtft compare alone=runs/sst,runs/quora,runs/sts unified=runs/all
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.compare import compare
+    from mtft.commands.compare import compare
 
     with open_services(loaded, quiet=quiet) as services:
         result = compare(_parse(groups), services, resamples=loaded.config.resamples, half=loaded.config.half)

@@ -13,7 +13,7 @@ from mtft.cli.manual import with_manual
 from mtft.cli.options import json_option, take_layers
 from mtft.config.groups import Options
 from mtft.config.load import Loaded, load
-from mtft.config.tables import task_tables
+from mtft.config.task_tables import task_tables
 from mtft.config.toml import toml_line, toml_value
 
 NOT_SET = "not set"

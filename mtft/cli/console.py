@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mtft.cli.streams import tell
-from mtft.texts import printable
+from mtft.io.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,10 +82,10 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-class Progress:
+class ProgressBar:
     """Progress of a run on stderr: a live bar on a terminal, elsewhere a line at each tenth and every `every` seconds.
 
-    ``with Progress(quiet=...) as progress: progress.update(step, total, losses, tokens_per_second)``
+    ``with ProgressBar(quiet=...) as progress: progress.update(step, total, losses, tokens_per_second)``
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Progress:
         self._quiet, self._every, self._clock = quiet, every, clock
         self._display: _Bar | _Lines | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if not self._quiet:
             console = _console(sys.stderr)
             self._display = _Bar(console) if console else _Lines(self._every, self._clock)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded, flag
 from mtft.config.schema import CountConfig
 
@@ -29,7 +29,7 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool, quiet:
       mtft count-params runs/unified
       mtft count-params --model bert-base-uncased --tasks sst,quora,sts --keep 0.3
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.count import count_plan, count_run
+    from mtft.training.count import count_plan, count_run
 
     given = [flag(key) for key, origin in loaded.origins.items() if origin.startswith(("flag ", "--set"))]
     if run and (foreign := set(given) - {"--tasks"}):

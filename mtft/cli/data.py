@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, offer, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import DataCheckConfig, DataFetchConfig
 from mtft.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from mtft.commands.data_check import DataCheckResult
     from mtft.data.audit.findings import Finding
-    from mtft.workflows.data_check import DataCheckResult
 
 DATASETS = ("sst", "quora", "sts", "cfimdb")
 """Names that completion offers; the catalogue has the same, as a test knows."""
@@ -48,7 +48,7 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
     config = loaded.config
     if config.max_length and not config.model and not loaded.origins["max_length"].startswith("file "):
         raise ConfigError("--max-length counts the tokens of a model; give --model too")
-    from mtft.workflows.data_check import check_data
+    from mtft.commands.data_check import check_data
 
     with open_services(loaded, quiet=quiet) as services:
         result = check_data(config, services)
@@ -82,8 +82,8 @@ def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool
       mtft data fetch sst quora sts cfimdb --out data
       mtft data fetch sst --origin hub --out data-hub
     """  # noqa: D301 - click reads the backspace
-    from mtft.fetch.digests import LOCK
-    from mtft.workflows.fetch import fetch_data
+    from mtft.commands.fetch import fetch_data
+    from mtft.fetch.lock_file import LOCK
 
     with open_services(loaded, quiet=quiet) as services:
         result = fetch_data(names, loaded.config, services, quiet=quiet)

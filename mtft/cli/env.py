@@ -20,7 +20,7 @@ def command(as_json: bool) -> None:
       mtft env
       mtft env --json | jq .plugins
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.env import environment
+    from mtft.commands.env import environment
 
     found = environment()
     if as_json:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import EvalConfig
 from mtft.errors import GateError
 
 if TYPE_CHECKING:
-    from mtft.workflows.evaluate import EvalResult
+    from mtft.commands.evaluate import EvalResult
 
 
 @click.command("eval")
@@ -34,7 +34,7 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
       mtft eval runs/unified --split test --json > test.json
       mtft eval runs/unified --fail-under sts.pearson=0.8,sst.accuracy=0.45
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.evaluate import evaluate
+    from mtft.commands.evaluate import evaluate
 
     with open_services(loaded, quiet=quiet, shared=True) as services:
         result = evaluate(run, loaded.config, services)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import ExportConfig
 
@@ -32,7 +32,7 @@ def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool)
       mtft export runs/unified --format bundle --out model.mtft
       mtft export runs/unified --format onnx --out model.onnx
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.export import export
+    from mtft.commands.export import export
 
     with open_services(loaded, quiet=quiet) as services:
         result = export(run, loaded.config, services)

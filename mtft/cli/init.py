@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, quiet_option
-from mtft.cli.services import open_services
 
 
 @click.command("init")
@@ -40,7 +40,7 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
     """  # noqa: D301 - click reads the backspace
     if not (first or more):
         raise click.UsageError("give the files to look at, as in --from a.csv b.tsv", click.get_current_context())
-    from mtft.workflows.init import described, init
+    from mtft.commands.init import described, init
 
     with open_services(quiet=quiet) as services:
         result = init([*first, *more], None if str(out) == "-" else out, services)

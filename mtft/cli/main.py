@@ -17,10 +17,10 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
-from mtft import processes
 from mtft.cli.streams import silence
 from mtft.errors import MtftError, unknown
-from mtft.texts import printable
+from mtft.io.text import printable
+from mtft.runtime import processes
 
 VERBOSE = "mtft.verbose"
 """Key under which the contexts of a command line, which share their `meta`, know of --verbose."""
@@ -112,7 +112,7 @@ def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     `mtft.cli.manual.EXITS` says what each means. Of several processes that ``torchrun`` started the first one prints,
-    and what ends them all is told once on each machine.
+    and what ends them all is reported once on each machine.
     """
     _open_closed()
     _encode()
@@ -127,7 +127,7 @@ def run(args: Sequence[str] | None = None) -> int:
             return 0
         except BaseException as error:
             if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends this process is told
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends this process is reported
             return _told(error)
 
 
@@ -147,14 +147,14 @@ def start() -> NoReturn:
 def _told(error: BaseException) -> int:
     """Tell what ended the command and return the exit code; what is none of ours to end is raised again."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return _fail("interrupted", 130, told=None)
+        return _fail("interrupted", 130, reported=None)
     if isinstance(error, _TerminatedError):
-        return _fail("terminated", 143, told=None)
+        return _fail("terminated", 143, reported=None)
     if isinstance(error, MtftError):
         text = f"error: {error}" if error.exit_code else str(error)
-        return _fail(text, error.exit_code, told=error.told)
+        return _fail(text, error.exit_code, reported=error.reported)
     if isinstance(error, click.ClickException):
-        return _fail(f"error: {_usage(error)}", error.exit_code, told=None)
+        return _fail(f"error: {_usage(error)}", error.exit_code, reported=None)
     if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename else ""
         return _fail(f"error: {(error.strerror or str(error)).lower()}{place}", 1)
@@ -245,12 +245,12 @@ def _usage(error: click.ClickException) -> str:
     return text[:1].lower() + text[1:] + hint
 
 
-def _fail(text: str, code: int, *, told: bool | None = False) -> int:
+def _fail(text: str, code: int, *, reported: bool | None = False) -> int:
     """Print an error, each of its lines marked, and return the exit code, whatever becomes of the streams.
 
-    What another process has `told` is not printed again; None leaves it to the first on each machine.
+    What another process has `reported` is not printed again; None leaves it to the first on each machine.
     """
-    if told if told is not None else processes.local_rank() > 0:
+    if reported if reported is not None else processes.local_rank() > 0:
         return code
     try:
         sys.stdout.flush()

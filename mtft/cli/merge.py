@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import MergeConfig
 
@@ -27,7 +27,7 @@ def command(run: Path, loaded: Loaded[MergeConfig], as_json: bool, quiet: bool) 
     Example:
       mtft merge runs/unified --out encoder
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.merge import merge
+    from mtft.commands.merge import merge
 
     with open_services(loaded, quiet=quiet) as services:
         result = merge(run, loaded.config, services)

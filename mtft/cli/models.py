@@ -6,9 +6,9 @@ import shlex
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import ModelFetchConfig
 
@@ -34,7 +34,7 @@ def fetch(hub_id: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: b
       mtft models fetch bert-base-uncased
       mtft train --model bert-base-uncased --tasks sst,quora,sts
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.fetch import fetch_model
+    from mtft.commands.fetch import fetch_model
 
     with open_services(loaded, quiet=quiet) as services:
         result = fetch_model(hub_id, loaded.config, services, quiet=quiet)

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from mtft.cli.main import VERBOSE
 from mtft.config.groups import Options
 from mtft.config.load import choices, flag, kind, load
-from mtft.config.open import open_kind
+from mtft.config.plugin_choice import open_kind
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -86,7 +86,7 @@ def _resumed(path: Path, flags: dict[str, Any], layers: dict[str, Any]) -> Path:
         raise click.UsageError(f"--resume: {path} has its own settings; leave --config and --preset out", context)
     if flags["out"] or any(each.partition("=")[0].strip() == "out" for each in layers["sets"] or ()):
         raise click.UsageError(f"--resume: {path} stays where it is; leave --out out", context)
-    from mtft.workflows.resume import settings_file
+    from mtft.runs.resume import settings_file
 
     return settings_file(path)
 

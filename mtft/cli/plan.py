@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import duration, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import TrainConfig
 from mtft.config.values import size_text
 
 if TYPE_CHECKING:
-    from mtft.workflows.plan import PlanResult
+    from mtft.commands.plan import PlanResult
 
 
 @click.command("plan")
@@ -37,7 +37,7 @@ def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
 
 def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> None:
     """Plan and print."""
-    from mtft.workflows.plan import plan
+    from mtft.commands.plan import plan
 
     with open_services(loaded, quiet=quiet) as services:
         result = plan(loaded.config, services)

@@ -67,7 +67,7 @@ def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
       mtft plugins new reviews
       pip install -e 'mtft-reviews[test]' && pytest mtft-reviews
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.scaffold import scaffold
+    from mtft.commands.scaffold import scaffold
 
     made = scaffold(name, out, _load()[1])
     if as_json:

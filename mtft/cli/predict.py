@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import plain, print_json
 from mtft.cli.options import options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import PredictConfig
 from mtft.errors import DataError
-from mtft.texts import printable
+from mtft.io.text import printable
 
 
 @click.command("predict")
@@ -46,7 +46,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
       mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
       mtft predict runs/first --on-error null < records.jsonl > answers.jsonl
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.predict import predict
+    from mtft.commands.predict import predict
 
     with (
         open_services(loaded, quiet=quiet, shared=True, serving=True) as services,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from mtft import processes
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import RefineConfig
 from mtft.errors import ConfigError
+from mtft.runtime import processes
 
 
 @click.command("refine")
@@ -33,7 +33,7 @@ def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None,
     """  # noqa: D301 - click reads the backspace
     if processes.size() > 1:
         raise ConfigError("mtft refine trains one small head at a time, in one process: start it without torchrun")
-    from mtft.workflows.refine import refine
+    from mtft.commands.refine import refine
 
     with open_services(loaded, quiet=quiet) as services:
         result = refine(run, loaded.config, services, resume)

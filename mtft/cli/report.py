@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, warn
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import ReportConfig
 
@@ -29,7 +29,7 @@ def command(runs: tuple[Path, ...], loaded: Loaded[ReportConfig], as_json: bool,
       mtft report runs/unified
       mtft report runs/unified runs/refined --out report.html --figures figures
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.report import report
+    from mtft.commands.report import report
 
     with open_services(loaded, quiet=quiet) as services:
         result = report(runs, loaded.config, services)

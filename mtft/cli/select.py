@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import SelectConfig
 
@@ -27,7 +27,7 @@ def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, qu
       mtft select --tasks sst,sts --keep 0.1 --out mask.safetensors
       mtft train --tasks sst,sts --mask mask.safetensors
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.select import select
+    from mtft.commands.select import select
 
     with open_services(loaded, quiet=quiet, shared=True) as services:
         result = select(loaded.config, services, resume)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.plan import show_plan
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import TrainConfig
 
@@ -38,7 +38,7 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
     if dry_run:
         show_plan(loaded, as_json=as_json, quiet=quiet)
         return
-    from mtft.workflows.train import train
+    from mtft.commands.train import train
 
     with open_services(loaded, quiet=quiet, shared=True) as services:
         result = train(loaded.config, services, resume)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.cli.services import open_services
 from mtft.config.load import Loaded
 from mtft.config.schema import VerifyConfig
 from mtft.config.values import size_text
@@ -31,7 +31,7 @@ def command(path: Path, loaded: Loaded[VerifyConfig], as_json: bool, quiet: bool
     Example:
       mtft verify runs/unified
     """  # noqa: D301 - click reads the backspace
-    from mtft.workflows.verify import verify
+    from mtft.commands.verify import verify
 
     with open_services(loaded, quiet=quiet) as services:
         result = verify(path, loaded.config, services)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from mtft.config.open import Open
+from mtft.config.plugin_choice import PluginChoice
 from mtft.config.values import Duration, Names, NamesOrNone, Period, Weights
 
 # Options whose default depends on the command.
@@ -160,7 +160,7 @@ class SelectionOptions(Options):
     """Which of the encoder's parameters train."""
 
     keep: Keep = Decimal("0.3")
-    score: Annotated[str, Open("score", ("sum", "abs", "fisher", "random", "magnitude", "bitfit"))] = Field(
+    score: Annotated[str, PluginChoice("score", ("sum", "abs", "fisher", "random", "magnitude", "bitfit"))] = Field(
         "sum", description="what parameters are ranked by, or the NAME of a plugin's score"
     )
     scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
@@ -262,6 +262,6 @@ class RunOptions(MachineOptions):
 class TrackingOptions(Options):
     """Who else is told how training goes."""
 
-    trackers: Annotated[Names, Open("tracker")] = Field(
+    trackers: Annotated[Names, PluginChoice("tracker")] = Field(
         (), description="plugins' trackers that are told what the run logs (`mtft plugins` lists them)"
     )

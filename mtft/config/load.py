@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mtft.config.groups import Options
-from mtft.config.open import Known, open_kind, open_problems
+from mtft.config.plugin_choice import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
-from mtft.config.tables import take_tables, task_tables
+from mtft.config.task_tables import take_tables, task_tables
 from mtft.errors import ConfigError, unknown
 
 SIZE_LIMIT = 1_000_000

@@ -37,7 +37,7 @@ from mtft.config.groups import (
     TrackingOptions,
     Warmup,
 )
-from mtft.config.open import Open
+from mtft.config.plugin_choice import PluginChoice
 from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Averaging, CacheSize, Limits, Names, Rates, Rule, Size
 
@@ -73,7 +73,7 @@ class TrainConfig(
     teachers: Names = Field(
         (), description="finished runs to learn from, as in runs/sst,runs/sts: less and less as training goes on"
     )
-    surgery: Annotated[str, Open("surgery", ("pcgrad", "sum", "expected-pcgrad", "upgrad"))] = Field(
+    surgery: Annotated[str, PluginChoice("surgery", ("pcgrad", "sum", "expected-pcgrad", "upgrad"))] = Field(
         "pcgrad", description="how the tasks' gradients become one step, or the NAME of a plugin's method"
     )
     optimizer_rule: Literal["torch", "cs224n"] = Field(

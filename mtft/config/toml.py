@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from mtft.texts import printable
+from mtft.io.text import printable
 
 COLUMN = 44
 """Where comments begin, if the value leaves room."""

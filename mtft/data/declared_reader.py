@@ -9,7 +9,7 @@ from pathlib import Path
 from mtft.data.example import Example, text_key
 from mtft.data.formats import is_text, named_rows
 from mtft.data.readers import make_example
-from mtft.data.shares import place
+from mtft.data.shares import hash_fraction
 from mtft.errors import DataError
 from mtft.outputs import Output
 
@@ -77,4 +77,4 @@ class DeclaredReader:
 
 def position(texts: Sequence[str]) -> float:
     """Place texts in [0, 1), evenly, without regard to case, white space and order."""
-    return place(text_key(texts))
+    return hash_fraction(text_key(texts))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.data.readers import Nested, read_rows
-from mtft.errors import DataError, extra
+from mtft.errors import DataError, install_hint
 
 TEXT = (".csv", ".tsv", ".jsonl")
 """Suffixes of files that are read line by line."""
@@ -106,4 +106,4 @@ def _extra(module: str, name: str, what: object) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise DataError(f"{what}: needs: {extra(name)} ({error})") from None
+        raise DataError(f"{what}: needs: {install_hint(name)} ({error})") from None

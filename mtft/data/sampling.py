@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtft.seeding import numpy_generator
+from mtft.runtime.seeding import numpy_generator
 
 Ints = NDArray[np.int64]
 Rows = Mapping[str, Ints]

@@ -14,7 +14,7 @@ from tokenizers import BertWordPieceTokenizer
 from tokenizers import Tokenizer as FastTokenizer
 
 from mtft.errors import ModelError
-from mtft.files import read_text
+from mtft.io.files import read_text
 
 Ints = NDArray[np.int64]
 LARGEST = 100_000_000

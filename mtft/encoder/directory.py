@@ -8,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtft.errors import ModelError, extra
-from mtft.files import read_text
+from mtft.errors import ModelError, install_hint
+from mtft.io.files import read_text
 
 if TYPE_CHECKING:
     from mtft.encoder.bert import EncoderConfig
@@ -81,7 +81,7 @@ def _downloaded(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise ModelError(f"{hint}; hub ids need: {extra('hub')}") from None
+        raise ModelError(f"{hint}; hub ids need: {install_hint('hub')}") from None
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except Exception as error:  # the hub library's errors share no base class

@@ -1,7 +1,7 @@
 """Dropout whose mask comes from 16 random bits per number: several times faster on a CPU than one float each.
 
 Probabilities are rounded to 1/65536; what is kept is scaled by exactly the share that is. Off the CPU torch's own is
-used. Either draws from torch's default generator, which `mtft.seeding.seeded` seeds.
+used. Either draws from torch's default generator, which `mtft.runtime.seeding.seeded` seeds.
 """
 
 from __future__ import annotations

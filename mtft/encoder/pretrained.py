@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mtft.encoder.bert import Encoder, EncoderConfig
 from mtft.encoder.directory import LARGEST, read_config
 from mtft.errors import ModelError
-from mtft.files import read_text, replaced_file, write_bytes, write_json
+from mtft.io.files import read_text, replaced_file, write_bytes, write_json
 
 IGNORED = {
     "embeddings.position_ids",

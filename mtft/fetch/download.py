@@ -10,18 +10,20 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from mtft.errors import FetchError
-from mtft.fetch.digests import BLOCK, check
-from mtft.storage import CLOSED, FULL
+from mtft.fetch.lock_file import BLOCK, check
+from mtft.io.disk import CLOSED, FULL
 
 TRIES = 4
 PATIENCE = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with the bytes there are, and those there will be (0: unknown)."""
 
 
-def download(url: str, path: Path, expected: str, *, told: Told, wait: Callable[[float], None] = time.sleep) -> None:
+def download(
+    url: str, path: Path, expected: str, *, progress: ProgressCallback, wait: Callable[[float], None] = time.sleep
+) -> None:
     """Fetch `url` into `path`, whose digest must be `expected`.
 
     What is there already lies in ``path.part``, which survives any break and is gone on with, now or at the next call.
@@ -30,7 +32,7 @@ def download(url: str, path: Path, expected: str, *, told: Told, wait: Callable[
     part = path.with_name(f"{path.name}.part")
     for attempt in range(1, TRIES + 1):
         try:
-            _continue(url, part, told)
+            _continue(url, part, progress)
             break
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing is missing, or what is there is no part of this file
@@ -52,7 +54,7 @@ def download(url: str, path: Path, expected: str, *, told: Told, wait: Callable[
     part.replace(path)
 
 
-def _continue(url: str, part: Path, told: Told) -> None:
+def _continue(url: str, part: Path, progress: ProgressCallback) -> None:
     """Ask for what is missing and add it; OSError or HTTPException if the connection breaks."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "mtft", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -61,15 +63,15 @@ def _continue(url: str, part: Path, told: Told) -> None:
         if response.status != 206:
             have = 0
         total = have + int(response.headers.get("Content-Length") or 0)
-        _append(response, part, have, total, told)
+        _append(response, part, have, total, progress)
 
 
-def _append(response: HTTPResponse, part: Path, have: int, total: int, told: Told) -> None:
+def _append(response: HTTPResponse, part: Path, have: int, total: int, progress: ProgressCallback) -> None:
     with part.open("ab" if have else "wb") as file:
-        told(have, total)
+        progress(have, total)
         while block := response.read(BLOCK):
             file.write(block)
             have += len(block)
-            told(have, total)
+            progress(have, total)
     if have < total:
         raise ConnectionError(f"the connection broke after {have:,} of {total:,} bytes")

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import FetchError, extra
-from mtft.fetch.digests import check
+from mtft.errors import FetchError, install_hint
+from mtft.fetch.lock_file import check
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of weights, the better one first; each may be cut into parts, listed in ``NAME.index.json``."""
@@ -24,7 +24,7 @@ def library() -> Any:
     try:
         import huggingface_hub
     except ImportError:
-        raise FetchError(f"the hub needs: {extra('hub')}") from None
+        raise FetchError(f"the hub needs: {install_hint('hub')}") from None
     return huggingface_hub
 
 

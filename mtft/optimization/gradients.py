@@ -12,11 +12,11 @@ from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack, send
 from mtft.data.tokenization import TokenTable
-from mtft.distillation import Distance
-from mtft.distributed import ALONE, Group
-from mtft.errors import PluginError, strangers
-from mtft.model import MultiTaskModel, shown
-from mtft.seeding import seeded
+from mtft.errors import PluginError, plugin_guard
+from mtft.model.multitask import MultiTaskModel, shown
+from mtft.optimization.distillation import Distance
+from mtft.runtime.distributed import ALONE, Group
+from mtft.runtime.seeding import seeded
 
 Ints = NDArray[np.int64]
 
@@ -104,7 +104,7 @@ def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints, taught: 
     shaped = outputs if width == 1 else outputs.unflatten(0, (-1, width)).transpose(0, 1)
     targets = send(source.targets.numpy()[rows], outputs.device)
     what = f"source {source.name!r}: its loss"
-    with strangers(what, source.name):
+    with plugin_guard(what, source.name):
         losses = source.loss(shaped, targets)
     if not isinstance(losses, Tensor) or not losses.is_floating_point() or losses.shape != targets.shape:
         wanted = f"one loss per example, floats {list(targets.shape)}"

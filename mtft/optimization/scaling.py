@@ -27,5 +27,5 @@ class Scaling:
         return scale * self.weights.get(task, 1.0)
 
 
-AS_THEY_ARE = Scaling()
+NO_SCALING = Scaling()
 """Every task counts as its loss does."""

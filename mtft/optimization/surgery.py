@@ -16,7 +16,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from mtft.errors import PluginError, strangers
+from mtft.errors import PluginError, plugin_guard
 
 Surgery = Callable[[Tensor, torch.Generator], Tensor]
 Rows = list[list[float]]
@@ -181,7 +181,7 @@ def checked(name: str, method: Surgery) -> Surgery:
     part = f"surgery {name}"
 
     def weights(K: Tensor, generator: torch.Generator) -> Tensor:
-        with strangers(f"surgery {name!r}", part):
+        with plugin_guard(f"surgery {name!r}", part):
             w = method(K.clone(), generator)
         if not isinstance(w, Tensor) or w.shape != K.shape[:1]:
             found = f"{list(w.shape)}" if isinstance(w, Tensor) else type(w).__name__

@@ -25,7 +25,7 @@ from mtft.tasks.part import HOOKS
 from mtft.tasks.registry import Contribution, Registry, assemble
 
 GROUP = "mtft"
-BUILTIN = EntryPoint("builtin", "mtft.tasks.builtin", GROUP)
+BUILTIN = EntryPoint("builtin", "mtft.plugin.builtin", GROUP)
 EVERY = ("1", "all")
 """Values of ``MTFT_DISABLE_PLUGINS`` that mean every plugin but the built-in one."""
 

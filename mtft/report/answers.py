@@ -13,7 +13,7 @@ from mtft.metrics import Calibration, calibration, confusion
 from mtft.report.charts import Series, line_chart, reliability_chart
 from mtft.report.figure import Figure, Table, number
 from mtft.report.heatmaps import Cell, Heatmap
-from mtft.report.records import Predictions, TaskRecord
+from mtft.report.run_record import Predictions, TaskRecord
 
 MOST_CLASSES = 30
 """More are drawn small, and only what is most often confused is told in numbers."""

@@ -9,7 +9,7 @@ from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import SERIES
 from mtft.report.figure import Figure, Table, inner, percent, real, signed
 from mtft.report.heatmaps import Cell, Heatmap
-from mtft.report.records import RunRecord
+from mtft.report.run_record import RunRecord
 
 Stretch = tuple[str, dict[str, tuple[float, float]]]
 """The last of some neighbouring steps, and per pair the share in conflict and the mean cosine."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtft.report.charts import Series, Whisker, interval_chart, line_chart
 from mtft.report.figure import Figure, Table, inner, number, real
-from mtft.report.records import Record, RunRecord
+from mtft.report.run_record import Record, RunRecord
 from mtft.report.scores import Line
 
 MOST_POINTS = 60

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtft.outputs import Array
-from mtft.report.records import Predictions, TaskRecord
+from mtft.report.run_record import Predictions, TaskRecord
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from mtft.errors import ConfigError, extra
+from mtft.errors import ConfigError, install_hint
+from mtft.io.text import printable
 from mtft.report.answers import answer_figures
 from mtft.report.conflicts import conflict_figures
 from mtft.report.curves import curve_figures, scores_figure
 from mtft.report.figure import Figure, Table
 from mtft.report.hardest import HardExample, hardest
-from mtft.report.records import Predictions, RunRecord, TaskRecord
+from mtft.report.run_record import Predictions, RunRecord, TaskRecord
 from mtft.report.scores import Line, score_lines
-from mtft.report.selection import Part, selection_figures
+from mtft.report.selected_weights import SelectedShare, selection_figures
 from mtft.report.svg import FONT, colors_css, to_svg
 from mtft.report.tables import facts, parameters, settings
-from mtft.texts import printable
 
 
 @dataclass(frozen=True)
-class Group:
+class FigureGroup:
     """Things that belong together under a heading, which may be empty; tables may be folded away."""
 
     heading: str
@@ -43,7 +43,7 @@ class Section:
     anchor: str
     title: str
     lead: str
-    groups: tuple[Group, ...]
+    groups: tuple[FigureGroup, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: in
 
 
 def _curves(runs: Sequence[RunRecord], tasks: Iterable[str]) -> Section:
-    groups = (Group(task, tuple(curve_figures(runs, task))) for task in tasks)
+    groups = (FigureGroup(task, tuple(curve_figures(runs, task))) for task in tasks)
     return Section("curves", "Learning curves", "How training went, task by task.", _shown(groups))
 
 
@@ -97,24 +97,24 @@ def _conflicts(runs: Sequence[RunRecord]) -> Section:
         if figures := conflict_figures(run):
             changed = run.summary.get("conflicts", {}).get("changed") if _maps(run.summary, "conflicts") else None
             note = f"On average surgery moved the step by {changed:.1%} of its length." if _finite(changed) else ""
-            groups.append(Group(_heading(run, runs), tuple(figures), note=note))
+            groups.append(FigureGroup(_heading(run, runs), tuple(figures), note=note))
     return Section("conflicts", "Conflicts between tasks", "Which tasks pull the encoder apart.", tuple(groups))
 
 
 def _selection(runs: Sequence[RunRecord]) -> Section:
-    owners: dict[tuple[Part, ...], list[str]] = {}
+    owners: dict[tuple[SelectedShare, ...], list[str]] = {}
     for run in runs:
         if run.selected:
             owners.setdefault(run.selected, []).append(run.label)
     groups = [
-        Group(", ".join(names) if len(runs) > 1 else "", tuple(selection_figures(parts)))
+        FigureGroup(", ".join(names) if len(runs) > 1 else "", tuple(selection_figures(parts)))
         for parts, names in owners.items()
     ]
     return Section("selection", "What was selected", "Which of the encoder's weights training may move.", tuple(groups))
 
 
 def _answers(runs: Sequence[RunRecord]) -> Section:
-    groups = (Group(heading, tuple(answer_figures(task))) for heading, task in _distinct(runs))
+    groups = (FigureGroup(heading, tuple(answer_figures(task))) for heading, task in _distinct(runs))
     lead = "How the answers on dev compare with the truth, and whether the model knows how sure it can be."
     return Section("answers", "Answers", lead, _shown(groups))
 
@@ -125,7 +125,7 @@ def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
         if found := hardest(task, count):
             at_hand = any(example.texts for example in found)
             note = "" if at_hand else "The texts are not at hand, ids stand for them."
-            groups.append(Group(heading, examples=tuple(found), note=note))
+            groups.append(FigureGroup(heading, examples=tuple(found), note=note))
     lead = "The dev examples that the model was most wrong about, with the probabilities of classes: what it lacks, or "
     lead += "labels to doubt."
     return Section("hardest", "Hardest examples", lead, tuple(groups))
@@ -157,7 +157,7 @@ def _alike(found: Predictions, other: TaskRecord) -> bool:
 def _parameters(runs: Sequence[RunRecord]) -> Section:
     table = parameters(runs)
     return Section("parameters", "Parameters and bytes", "What is stored, and how much of it was tuned.",
-                   (Group("", tables=(table,)),))  # fmt: skip
+                   (FigureGroup("", tables=(table,)),))  # fmt: skip
 
 
 def _settings(runs: Sequence[RunRecord]) -> Section:
@@ -167,12 +167,14 @@ def _settings(runs: Sequence[RunRecord]) -> Section:
         keys = tuple(dict.fromkeys(key for record in run.times for key in record))
         times = tuple(tuple(str(record.get(key, "–")) for key in keys) for record in run.times)
         tables.append(Table("Times", keys, times, texts=0))
-        groups.append(Group(_heading(run, runs), tables=tuple(table for table in tables if table.rows), folded=True))
+        groups.append(
+            FigureGroup(_heading(run, runs), tables=tuple(table for table in tables if table.rows), folded=True)
+        )
     return Section("settings", "Settings and environment", "All that it takes to do it again.",
                    tuple(group for group in groups if group.tables))  # fmt: skip
 
 
-def _shown(groups: Iterable[Group]) -> tuple[Group, ...]:
+def _shown(groups: Iterable[FigureGroup]) -> tuple[FigureGroup, ...]:
     return tuple(group for group in groups if group.figures)
 
 
@@ -205,7 +207,7 @@ def render(page: Page) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError:
-        raise ConfigError(f"a report needs jinja2; run: {extra('report')}") from None
+        raise ConfigError(f"a report needs jinja2; run: {install_hint('report')}") from None
 
     def harmless(value: object) -> object:
         return value if isinstance(value, Markup) else printable(str(value))

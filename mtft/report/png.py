@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from mtft.errors import ConfigError, extra
+from mtft.errors import ConfigError, install_hint
+from mtft.io.text import printable
 from mtft.report.drawing import PALETTE, Box, Dot, Drawing, Label, Path, Shape
-from mtft.texts import printable
 
 DPI = 72
 """Pixels per inch when one unit of a drawing is one pixel; a point of text is then a unit too."""
@@ -28,7 +28,7 @@ def to_png(drawing: Drawing, scale: float = 2.0) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError(f"pictures as PNG need matplotlib; run: {extra('plots')}") from None
+        raise ConfigError(f"pictures as PNG need matplotlib; run: {install_hint('plots')}") from None
     figure = Figure(figsize=(drawing.width / DPI, drawing.height / DPI), dpi=DPI * scale)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0))

@@ -10,9 +10,9 @@ import numpy as np
 
 from mtft.errors import ConfigError
 from mtft.metrics import METRICS
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
 from mtft.report.figure import number
-from mtft.report.records import Predictions, RunRecord, TaskRecord
-from mtft.resampling import PairedDifference, bootstrap_interval, paired_bootstrap
+from mtft.report.run_record import Predictions, RunRecord, TaskRecord
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from mtft.io.text import printable
 from mtft.report.drawing import PALETTE, Box, Dot, Drawing, Label, Path, Shape
-from mtft.texts import printable
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 

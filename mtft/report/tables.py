@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtft.report.figure import Table, inner, real
-from mtft.report.records import RunRecord
+from mtft.report.run_record import RunRecord
 
 
 def parameters(runs: Sequence[RunRecord]) -> Table:

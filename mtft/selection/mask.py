@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mtft.errors import CheckpointError
-from mtft.files import write_bytes
+from mtft.io.files import write_bytes
 
 FORMAT, VERSION = "mtft-mask", "1"
 MAX_TOTAL = 1 << 31  # weights: far above any BERT, and a gap fits in 5 bytes

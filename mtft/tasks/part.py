@@ -24,9 +24,9 @@ class Part:
 
     - head: (encoder config, output width) -> module from an EncoderOutput to raw outputs [B, width];
     - surgery: (Gram matrix K [T, T] float64, generator) -> weights w [T] of the tasks' gradients (a sum is all ones);
-    - score: (`mtft.selection.scores.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
+    - score: (`mtft.selection.scorers.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
     - encoder, named as the ``model_type`` of ``config.json``: not a function but a `mtft.encoder.family.Family`;
-    - tracker: (`mtft.workflows.tracking.Tracked`) -> an object with ``log(kind, record)`` and ``close()``.
+    - tracker: (`mtft.runs.tracking.Tracked`) -> an object with ``log(kind, record)`` and ``close()``.
     """
 
     name: str

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
 
-from mtft.errors import ConfigError, PluginError, strangers, unknown
+from mtft.errors import ConfigError, PluginError, plugin_guard, unknown
+from mtft.io.text import RESERVED
 from mtft.metrics import METRICS
 from mtft.outputs import Output
 from mtft.tasks.part import HOOKS, Part
 from mtft.tasks.task import InputKind, Source, Task, resolve
-from mtft.texts import RESERVED
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -67,7 +67,7 @@ class Registry:
     def load(self, kind: str, name: str) -> Any:
         """Import what a part stands for; PluginError names its plugin if that fails."""
         part = self.part(kind, name)
-        with strangers(f"importing {kind} {name!r}", f"{kind} {name}"):
+        with plugin_guard(f"importing {kind} {name!r}", f"{kind} {name}"):
             return resolve(part.make)
 
     def owner(self, name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mtft.data.example import Example
-from mtft.errors import strangers
+from mtft.errors import plugin_guard
 from mtft.outputs import Output
 
 InputKind = Literal["single", "pair", "apart"]
@@ -62,12 +62,12 @@ class Source:
     def files(self, split: str, data_dir: Path) -> list[Path]:
         """Return the files that the reader reads, none if it does not tell."""
         listing = getattr(self.reader, "files", None)
-        with strangers(f"source {self.name!r}: its reader", self.name):
+        with plugin_guard(f"source {self.name!r}: its reader", self.name):
             return [Path(path) for path in listing(split, data_dir)] if listing else []
 
     def build_loss(self) -> Callable[..., Any]:
         """Import the loss."""
-        with strangers(f"source {self.name!r}: importing its loss", self.name):
+        with plugin_guard(f"source {self.name!r}: importing its loss", self.name):
             return resolve(self.loss)
 
 

@@ -22,10 +22,10 @@ from mtft.data.example import fault
 from mtft.data.packing import pack
 from mtft.errors import PluginError
 from mtft.metrics import METRICS
-from mtft.model import build_head, build_model
+from mtft.model.multitask import build_head, build_model
 from mtft.outputs import Bounded, Output
 from mtft.plugin.manager import Plugin, build_registry, load_plugins
-from mtft.seeding import torch_generator
+from mtft.runtime.seeding import torch_generator
 from mtft.tasks.registry import check_source, check_task
 from mtft.tasks.task import Source, Task, resolve
 from mtft.testing.parts import owned_parts, part_problems

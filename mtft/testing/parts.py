@@ -11,20 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from mtft.data.packing import pack
-from mtft.model import build_model
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import build_model
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.surgery import Surgery, gram
 from mtft.optimization.surgery import checked as checked_surgery
-from mtft.seeding import torch_generator
-from mtft.selection.scores import Score, Scoring
-from mtft.selection.scores import checked as checked_score
+from mtft.runs.tracking import Tracked
+from mtft.runtime.seeding import torch_generator
+from mtft.selection.scorers import Score, Scoring
+from mtft.selection.scorers import checked as checked_score
 from mtft.tasks.part import Part
 from mtft.tasks.registry import Registry
 from mtft.tasks.sts import STS
 from mtft.tasks.task import resolve
 from mtft.testing.tiny import tiny_encoder, tiny_table
-from mtft.workflows.tracking import Tracked
 
 LENGTHS = (5, 3, 8, 3)
 DRAWS = "it draws from torch's default generator"

@@ -15,7 +15,7 @@ from mtft.data.tokenization import TokenTable
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
 from mtft.encoder.directory import KEYS
 from mtft.encoder.pretrained import hub_tensors
-from mtft.seeding import numpy_generator, torch_generator
+from mtft.runtime.seeding import numpy_generator, torch_generator
 
 TINY = EncoderConfig(vocabulary=64, hidden_size=16, layers=2, heads=2, intermediate_size=32, positions=48, dropout=0.1)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtft.data.packing import micro_batches, pack
-from mtft.model import MultiTaskModel
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource, example_losses
 
 SHOWN = 5

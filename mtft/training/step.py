@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtft.distillation import teacher_share
-from mtft.distributed import ALONE, Group
 from mtft.errors import MtftError
-from mtft.model import MultiTaskModel
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.adamw import PackedAdamW, Rule
-from mtft.optimization.flat import FlatParameters
+from mtft.optimization.distillation import teacher_share
 from mtft.optimization.gradients import TrainingSource, accumulate
-from mtft.optimization.restriction import restrict
-from mtft.optimization.scaling import AS_THEY_ARE, Scaling
+from mtft.optimization.scaling import NO_SCALING, Scaling
+from mtft.optimization.skip_unselected import skip_unselected_gradients
 from mtft.optimization.surgery import SURGERY, Surgery, changed, cosines, gram
-from mtft.seeding import torch_generator
+from mtft.runtime.distributed import ALONE, Group
+from mtft.runtime.seeding import torch_generator
 from mtft.training.diagnosis import not_finite_entries, not_finite_outputs, usable
 
 Rows = Mapping[str, NDArray[np.int64]]
@@ -65,7 +65,7 @@ class Stepper:
         surgery: str | Surgery = "pcgrad",
         weight_decay: float = 0.01,
         rule: Rule = "torch",
-        scaling: Scaling = AS_THEY_ARE,
+        scaling: Scaling = NO_SCALING,
         micro_batch_tokens: int = 2048,
         teaching_steps: int = 1,
         seed: int = 0,
@@ -90,7 +90,7 @@ class Stepper:
         elif any(source.table.features is not None for source in sources):
             raise ValueError("features are of a frozen encoder; this one trains")
         else:
-            restrict(encoder.module, selection)
+            skip_unselected_gradients(encoder.module, selection)
             self.optimizers["encoder"] = PackedAdamW(encoder.theta, selection, weight_decay=weight_decay, rule=rule)
             count = len(encoder) if isinstance(selection, slice) else len(selection)
             self.gradients = encoder.theta.new_empty(len(self.tasks), count)

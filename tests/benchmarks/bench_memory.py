@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from mtft.encoder.directory import KEYS
 from mtft.encoder.pretrained import hub_tensors
-from mtft.files import write_json
+from mtft.io.files import write_json
 from tests.benchmarks.bench_step import OURS, PLAIN, TORCHJD, gib
 from tests.benchmarks.session import ROOT, Candidate, CandidateError, Figure, Goal, Session
 from tests.benchmarks.workload import TASKS, Workload, encoder, tasks

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.checkpoint import TrainedModel
 from mtft.data.records import TEXTS, Record
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.pretrained import weights_digest
-from mtft.evaluation import apply
+from mtft.model.inference import apply
 from mtft.plugin.manager import build_registry, load_plugins
-from mtft.prediction import predict
+from mtft.runs.checkpoint import TrainedModel
+from mtft.runs.prediction import predict
 from mtft.selection.mask import Mask
 from mtft.tasks.task import Source
 from tests.benchmarks.peers import PaddedModel

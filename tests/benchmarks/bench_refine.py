@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mtft.data.tokenization import TokenTable
-from mtft.devices import keep_freed_memory
-from mtft.evaluation import apply
-from mtft.features import with_features
+from mtft.model.features import with_features
+from mtft.model.inference import apply
 from mtft.optimization.gradients import TrainingSource
+from mtft.runtime.devices import keep_freed_memory
 from mtft.training.loop import Plan
 from mtft.training.loop import train as loop
 from mtft.training.step import Stepper

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from mtft.machine import resident_bytes
 from mtft.optimization.gradients import accumulate
+from mtft.runtime.memory import resident_bytes
 from mtft.selection.budget import top_k
-from mtft.selection.score import gradient_score
+from mtft.selection.gradient_score import gradient_score
 from tests.benchmarks.session import Candidate, CandidateError, Figure, Goal, Session, summary
 from tests.benchmarks.worker import peak_bytes, timed
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources

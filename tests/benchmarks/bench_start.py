@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from mtft.checkpoint import save_model
-from mtft.files import write_json
+from mtft.io.files import write_json
+from mtft.runs.checkpoint import save_model
 from tests.benchmarks.bench_predict import trained
 from tests.benchmarks.session import ROOT, Figure, Goal, Session
 from tests.benchmarks.workload import Workload

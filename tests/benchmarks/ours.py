@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtft.devices import keep_freed_memory
 from mtft.optimization.surgery import SURGERY, Surgery
+from mtft.runtime.devices import keep_freed_memory
 from mtft.training.step import Stepper
 from tests.benchmarks.worker import timed
 from tests.benchmarks.workload import Workload, batches, model, selection, sources, tokens_in

@@ -19,7 +19,7 @@ from torch.nn import functional
 from mtft.data.sampling import Rows
 from mtft.encoder.pretrained import hub_names, hub_tensors
 from mtft.heads import ReportHead
-from mtft.model import MultiTaskModel
+from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource
 from tests.benchmarks.worker import timed
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from mtft.files import write_json
+from mtft.io.files import write_json
 
 ROOT = Path(__file__).parents[2]
 GIB = 1 << 30

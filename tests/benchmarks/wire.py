@@ -17,7 +17,7 @@ from torch import distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
 
-from mtft.distributed import Group, joined
+from mtft.runtime.distributed import Group, joined
 from tests.benchmarks.ours import Training
 from tests.benchmarks.peers import Part, Plain
 from tests.benchmarks.workload import batches

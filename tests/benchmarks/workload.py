@@ -19,11 +19,11 @@ from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
 from mtft.encoder.directory import find_model, known_config, read_config
 from mtft.encoder.pretrained import load_encoder
-from mtft.model import MultiTaskModel, build_model
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import MultiTaskModel, build_model
 from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.plugin.manager import build_registry, load_plugins
-from mtft.seeding import torch_generator
+from mtft.runtime.seeding import torch_generator
 from mtft.selection import budget
 from mtft.tasks.task import Source, Task, resolve
 

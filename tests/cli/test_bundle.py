@@ -14,13 +14,13 @@ import torch
 from commands import FEW, cli, digests
 from safetensors.torch import load_file
 
-from mtft.bundle import REQUIRED, unpack
-from mtft.checkpoint import load_model
-from mtft.digests import check_digests
+from mtft.api import Model
 from mtft.errors import CheckpointError
-from mtft.library import Model
-from mtft.workflows.probe import probe
-from mtft.workflows.services import services
+from mtft.io.digests import check_digests
+from mtft.plugin.context import services
+from mtft.runs.bundle import REQUIRED, unpack
+from mtft.runs.checkpoint import load_model
+from mtft.runs.probe import probe
 
 TEXTS = "A joy.\nNo, not that again.\n"
 

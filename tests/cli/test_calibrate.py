@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from commands import FEW, TASKS, cli, digests, records, reseal, summary
 
-from mtft.calibration import HIGHEST, LOWEST
 from mtft.data.dataset import Dataset
+from mtft.model.calibration import HIGHEST, LOWEST
 from mtft.tasks.sst import SST
-from mtft.workflows.calibrate import calibrate
+from mtft.training.temperatures import calibrate
 
 
 @pytest.fixture(scope="module")

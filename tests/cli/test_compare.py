@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from commands import FEW, TASKS, cli, records, reseal, summary
 
+from mtft.commands.compare import verdict
 from mtft.outputs import Categorical
-from mtft.resampling import PairedDifference
+from mtft.report.bootstrap import PairedDifference
 from mtft.tasks.task import Task
-from mtft.workflows.compare import verdict
 
 FAST = ("--resamples", "50")
 

@@ -17,7 +17,7 @@ from commands import MTFT, clean, cli
 
 from mtft.cli.main import COMMANDS
 
-HEAVY = ("torch", "pluggy", "mtft.plugin", "mtft.workflows", "tokenizers")
+HEAVY = ("torch", "pluggy", "mtft.plugin", "mtft.commands", "tokenizers")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.cli.console import Progress, plain, print_json, say, table, warn
+from mtft.cli.console import ProgressBar, plain, print_json, say, table, warn
 from mtft.config.schema import EvalConfig
-from mtft.texts import printable
+from mtft.io.text import printable
 
 
 class Terminal(io.StringIO):
@@ -135,7 +135,7 @@ def test_escaped_json_reads_back_and_steers_no_terminal(text: str) -> None:
 
 def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter(range(0, 1000, 2))
-    with Progress(clock=lambda: next(now)) as progress:
+    with ProgressBar(clock=lambda: next(now)) as progress:
         for step in range(1, 41):
             progress.update(step, 40, {"sst": 1.5, "sts": 1 / step}, 12345.6)
     out, lines = capsys.readouterr()
@@ -148,7 +148,7 @@ def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_speaks_now_and_then_when_steps_are_slow(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter(range(0, 10000, 20))
-    with Progress(every=30, clock=lambda: next(now)) as progress:
+    with ProgressBar(every=30, clock=lambda: next(now)) as progress:
         for step in range(1, 9):
             progress.update(step, 1000)
     assert capsys.readouterr().err.count("\n") == 4
@@ -156,7 +156,7 @@ def test_progress_speaks_now_and_then_when_steps_are_slow(capsys: pytest.Capture
 
 def test_progress_on_a_terminal_shares_it_with_messages(terminal: Callable[[str], Terminal]) -> None:
     screen = terminal("stderr")
-    with Progress() as progress:
+    with ProgressBar() as progress:
         progress.update(1, 4, {"[red]": 0.25}, 100.0)
         say("saved")
         progress.update(4, 4, {"[red]": 0.125}, 100.0)
@@ -166,7 +166,7 @@ def test_progress_on_a_terminal_shares_it_with_messages(terminal: Callable[[str]
 
 
 def test_quiet_progress_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=True) as progress:
+    with ProgressBar(quiet=True) as progress:
         progress.update(1, 1)
     assert capsys.readouterr() == ("", "")
 
@@ -174,7 +174,7 @@ def test_quiet_progress_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 def test_plain_output_imports_no_rich() -> None:
     probe = (
         "import sys; from mtft.cli.console import *; say('a'); table(['a'], [[1]]); print_json(1)\n"
-        "with Progress() as progress: progress.update(1, 2)\n"
+        "with ProgressBar() as progress: progress.update(1, 2)\n"
         "print('rich' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

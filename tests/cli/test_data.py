@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from commands import Done, cli
-from planted import CLEAN, sst, write
+from faulty_data import CLEAN, sst, write
 
 FILMS = [(f"film {i}", i % 5) for i in range(20)]
 CHECK = ("data", "check", "--tasks", "sst,sts", "--data-dir")

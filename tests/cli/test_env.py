@@ -8,7 +8,7 @@ import pytest
 import torch
 from commands import cli
 
-from mtft.workflows.env import NAMES
+from mtft.commands.env import NAMES
 
 
 def test_sections_say_what_is_there() -> None:

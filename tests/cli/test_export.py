@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from commands import cli, summary
 
-from mtft.checkpoint import TrainedModel, load_model
+from mtft.commands.export import check_parity
 from mtft.data.dataset import sample_dir
 from mtft.data.padding import pad
 from mtft.errors import ModelError
-from mtft.evaluation import apply
-from mtft.files import read_json, write_json
+from mtft.io.files import read_json, write_json
+from mtft.model.inference import apply
+from mtft.plugin.context import services
+from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.testing.tiny import tiny_table
-from mtft.workflows.export import check_parity
-from mtft.workflows.services import services
 
 pytest.importorskip("onnxscript")
-onnx_file = pytest.importorskip("mtft.onnx_file")
+onnx_file = pytest.importorskip("mtft.runs.onnx")
 NAMES = ["sst", "quora", "sts"]
 
 
@@ -114,7 +114,7 @@ def test_dev_rows_are_found_where_the_run_found_them(
 
 
 def test_what_fails_leaves_nothing_behind(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtft.workflows.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("mtft.commands.export.TOLERANCE", -1.0)
     done = cli("export", trained_run, "--format", "onnx", "--out", tmp_path / "model.onnx")
     assert (done.code, done.out) == (2, "")
     assert "the export is not written" in done.err

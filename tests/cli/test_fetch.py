@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import cli, process
-from stand_in import COMMIT, StandIn, blob_id, serving
+from fake_hub import COMMIT, StandIn, blob_id, serving
 
 from mtft.cli.data import DATASETS
 from mtft.data.dataset import sample_dir

@@ -10,7 +10,7 @@ from commands import FEW, TASKS, cli, records, summary
 from mtft.data.dataset import sample_dir
 from mtft.data.shares import in_half, in_share
 from mtft.metrics import metric
-from mtft.workflows.dev_predictions import read_predictions
+from mtft.runs.dev_predictions import read_predictions
 
 ALL = ("train", "--tasks", ",".join(TASKS), "--quiet")
 METRICS = {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}

@@ -12,12 +12,12 @@ import torch
 from commands import FEW, cli, digests
 from safetensors.torch import load_file, save_file
 
-from mtft.checkpoint import TrainedModel, load_model
+from mtft.commands.merge import check_written
 from mtft.data.packing import pack
 from mtft.encoder.pretrained import hub_tensors
 from mtft.errors import ModelError
-from mtft.workflows.merge import check_written
-from mtft.workflows.services import services
+from mtft.plugin.context import services
+from mtft.runs.checkpoint import TrainedModel, load_model
 
 TEXTS = ["A joy.", "It's long, dull, and it never ends - or so it seems."]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from commands import FEW, clamp, cli, digests, records, summary
 
-from mtft import features
+from mtft.commands.refine import Refinement
 from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import Encoder, EncoderOutput
-from mtft.workflows.refine import Refinement
+from mtft.model import features
 
 SAMPLE = ("--sample", "--epochs", "1")
 
@@ -209,7 +209,7 @@ def test_features_of_a_stopped_refinement_are_used_if_they_are_whole(
         "quora.dev.features", "sst.dev.features", "sts.dev.features", "sts.train.features",
     ]  # fmt: skip
     (kept / "sts.train.features").write_bytes(b"damaged")
-    monkeypatch.setattr("mtft.workflows.feature_cache.free_disk_bytes", lambda path: 0)
+    monkeypatch.setattr("mtft.training.feature_cache.free_disk_bytes", lambda path: 0)
     done = cli("refine", "--resume", tmp_path / "stopped")
     assert done.code == 0
     assert "every epoch goes through the encoder" not in done.err

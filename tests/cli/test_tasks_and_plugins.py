@@ -13,7 +13,7 @@ from commands import clean, cli
 
 from mtft.cli.main import COMMANDS, main
 
-HEAVY = ("torch", "numpy", "pluggy", "tokenizers", "safetensors", "rich", "mtft.plugin", "mtft.tasks", "mtft.workflows")
+HEAVY = ("torch", "numpy", "pluggy", "tokenizers", "safetensors", "rich", "mtft.plugin", "mtft.tasks", "mtft.commands")
 
 
 def leaves(name: str) -> list[str]:
@@ -42,7 +42,7 @@ def test_tasks() -> None:
 def test_plugins() -> None:
     done = cli("plugins", "--json", MTFT_DISABLE_PLUGINS="1")
     builtin = done.json["plugins"][0]
-    assert (builtin["name"], builtin["module"], builtin["status"]) == ("builtin", "mtft.tasks.builtin", "ok")
+    assert (builtin["name"], builtin["module"], builtin["status"]) == ("builtin", "mtft.plugin.builtin", "ok")
     header, first, *_ = cli("plugins").out.splitlines()
     assert header.split() == ["name", "distribution", "version", "status", "hooks"]
     assert first.split()[:2] == ["builtin", "mtft"]

@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 import torch
 from commands import FEW, cli, contents, reseal, summary
-from killing import TRAIN, forked
+from crashes import TRAIN, forked
 from safetensors.torch import load_file
 
-from mtft.checkpoint import load_model
 from mtft.config.schema import TrainConfig
-from mtft.digests import digest, write_digests
 from mtft.errors import CheckpointError, ConfigError
-from mtft.files import read_json, write_json
+from mtft.io.digests import digest, write_digests
+from mtft.io.files import read_json, write_json
 from mtft.outputs import Binary
+from mtft.plugin.context import Services, services
+from mtft.runs.artifact import RunArtifact
+from mtft.runs.checkpoint import load_model
 from mtft.tasks.sst import SST
 from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model
 from mtft.training import step
-from mtft.workflows.keeper import Keeper, StoppedError
-from mtft.workflows.once import Once
-from mtft.workflows.preparation import Prepared, prepare
-from mtft.workflows.services import Services, services
-from mtft.workflows.teachers import add_teachers, check_teachers, have_spoken
+from mtft.training.autosave import Autosaver, StoppedError
+from mtft.training.preparation import Prepared, prepare
+from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete
 
 TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
 
@@ -90,18 +90,18 @@ class Run:
 
 def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(asking: Any, teachers: Path) -> None:
     prepared, config, served, run = asking
-    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Keeper("1", None, ""))}
+    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Autosaver("1", None, ""))}
     found = load_file(run.path / TEACHERS)
-    assert have_spoken(run.path)
+    assert teacher_outputs_complete(run.path)
     torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"]) / 2)
     torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
 
-    kept = Once(run, served.group, TEACHERS)
+    kept = RunArtifact(run, served.group, TEACHERS)
     write_digests(run.path, {})
     kept.write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
     said: list[str] = []
     served = replace(served, notify=said.append)
-    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Keeper("1", None, ""))}
+    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Autosaver("1", None, ""))}
     torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
     torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
     assert said == [f"teacher {teachers / 'two'}: sst, sts"]
@@ -110,9 +110,9 @@ def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(asking: 
 def test_a_stop_keeps_what_was_said(asking: Any, teachers: Path) -> None:
     prepared, config, served, run = asking
     with pytest.raises(StoppedError, match=f"by --max-time with what {teachers / 'one'} says of sst; go on"):
-        add_teachers(prepared, config, served, run, Keeper("1", "0.0001s", "go on"))
+        add_teachers(prepared, config, served, run, Autosaver("1", "0.0001s", "go on"))
     assert load_file(run.path / TEACHERS).keys() == {"0.sst"}
-    assert not have_spoken(run.path)
+    assert not teacher_outputs_complete(run.path)
 
 
 def test_what_teachers_say_changes_what_is_learned(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_what_is_made_before_training_survives_a_kill(
     code, operations = forked((*start, "--out", "whole"))
     assert code == 0
     assert forked((*start, "--out", "killed"), die_at=round(die * operations))[0] is None
-    if have_spoken(tmp_path / "killed"):  # they are needed no more
+    if teacher_outputs_complete(tmp_path / "killed"):  # they are needed no more
         shutil.rmtree(own)
     assert cli("train", "--resume", "killed").code == 0
     found, expected = contents(tmp_path / "killed"), contents(tmp_path / "whole")

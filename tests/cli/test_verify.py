@@ -174,8 +174,8 @@ def test_a_mask_file_is_checked_too(trained_run: Path, tmp_path: Path) -> None:
 
 def test_a_run_in_use_is_not_judged(run: Path) -> None:
     holder = (
-        "import sys; from pathlib import Path; from mtft.directories import Lock\n"
-        "lock = Lock(Path(sys.argv[1])); print(1, flush=True); input(); lock.release()"
+        "import sys; from pathlib import Path; from mtft.io.directories import DirectoryLock\n"
+        "lock = DirectoryLock(Path(sys.argv[1])); print(1, flush=True); input(); lock.release()"
     )
     with subprocess.Popen([sys.executable, "-c", holder, str(run)], env=clean(), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:  # fmt: skip

@@ -13,8 +13,9 @@ from commands import cli, contents, records, summary
 from safetensors.torch import load_file
 
 from mtft.selection.mask import load_mask
+from mtft.training import preparation
+from mtft.training import trainer as training
 from mtft.training.loop import Plan
-from mtft.workflows import preparation, training
 
 TRAIN = ("train", "--tasks", "sst,quora,sts", "--sample", "--max-steps", "3", "--lr", "0.01", "--quiet")
 SELECT = ("select", "--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--quiet")
@@ -80,8 +81,8 @@ def test_the_seed_moves_batches_dropout_and_surgery(
         return before(self, *given)
 
     steppers: list[Any] = []
-    build, before = preparation.stepper, Plan.batches
-    monkeypatch.setattr(training, "stepper", lambda *given: steppers.append(build(*given)) or steppers[-1])
+    build, before = preparation.build_stepper, Plan.batches
+    monkeypatch.setattr(training, "build_stepper", lambda *given: steppers.append(build(*given)) or steppers[-1])
     monkeypatch.setattr(Plan, "batches", batches)
     given = ("--model", tiny_model, "--mask", mask, "--seed", "7", "--out", tmp_path / "run")
     assert cli(*TRAIN, *given).code == 0
@@ -120,7 +121,7 @@ def test_selection(option: str, value: str | None, mask: Path, tiny_model: Path,
 def test_refinement(option: str, value: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each epoch is better than the one before, so that the last one's head is kept."""
     better = count(1)
-    monkeypatch.setattr("mtft.workflows.best.Best.rate", lambda *_: float(next(better)))
+    monkeypatch.setattr("mtft.training.early_stopping.Best.rate", lambda *_: float(next(better)))
     given = ("refine", plain, "--tasks", "sts", "--sample", "--epochs", "1", "--lr", "0.01", "--quiet")
     for name, options in (("plain", ()), ("other", (option, value))):
         done = cli(*given, *options, "--out", tmp_path / name)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.data.audit.splits import read_split
+from mtft.data.audit.split_reader import read_split
 from mtft.data.declared_reader import DeclaredReader, position
 from mtft.errors import DataError
 from mtft.outputs import Binary

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from factories import LONGEST, TASKS, toy_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from toys import LONGEST, TASKS, toy_model
 
 from mtft.data.packing import TokenBatch, pack
 from mtft.data.padding import PaddedBatch, padded_batch

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtft.data.example import Example, text_key
-from mtft.data.shares import in_half, in_share, place
+from mtft.data.shares import in_half, in_share, hash_fraction
 from mtft.errors import DataError
 
 IDS = [str(number) for number in range(4000)]
@@ -18,14 +18,14 @@ IDS = [str(number) for number in range(4000)]
 
 def test_places_are_pinned() -> None:
     """What these give decides which rows old runs were chosen by; it must never change."""
-    assert place("dev", "876d0172eef5db7776e39c5de") == 0.553043052769258
+    assert hash_fraction("dev", "876d0172eef5db7776e39c5de") == 0.553043052769258
     assert in_half(["1", "2", "3", "4", "5", "6"], "choose", "x").tolist() == [True, False, False, True, True, False]
     assert [in_share(row, 0.25) for row in "123456"] == [False, False, False, True, False, False]
 
 
 @given(st.text(), st.floats(0, 1), st.floats(0, 1))
 def test_a_share_holds_all_smaller_ones(row: str, a: float, b: float) -> None:
-    assert 0 <= place(row) < 1
+    assert 0 <= hash_fraction(row) < 1
     assert in_share(row, 1.0)
     assert not in_share(row, 0.0)
     assert in_share(row, max(a, b)) >= in_share(row, min(a, b))
@@ -41,7 +41,7 @@ def test_halves_part_the_rows_whatever_their_order(ids: list[str]) -> None:
             halves[half] = np.zeros(len(ids), bool)
     assert (halves["choose"] ^ halves["report"]).all()
     back = dict(zip(ids, halves["choose"], strict=True))
-    assert [back[row] for row in sorted(ids)] == [place("dev", row) < 0.5 for row in sorted(ids)]
+    assert [back[row] for row in sorted(ids)] == [hash_fraction("dev", row) < 0.5 for row in sorted(ids)]
     assert in_half(ids, "all", "x").all()
 
 

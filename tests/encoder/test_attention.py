@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.attention import packed_attention
-from mtft.seeding import seeded
+from mtft.runtime.seeding import seeded
 from mtft.testing.tiny import tiny_batch, tiny_encoder
 
 ENCODER = tiny_encoder()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories import packed
 from torch import Tensor, nn
-from toys import packed
 
 from mtft.data.dataset import sample_dir
 from mtft.data.packing import micro_batches
@@ -19,7 +19,7 @@ from mtft.data.readers import read_rows
 from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
 from mtft.encoder.pretrained import hub_names, hub_tensors, load_encoder
-from mtft.seeding import seeded
+from mtft.runtime.seeding import seeded
 from mtft.testing.tiny import TINY, device_of_tests, tiny_batch, tiny_encoder, tiny_table
 
 transformers = pytest.importorskip("transformers")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtft.encoder.dropout import LEVELS, dropout
-from mtft.seeding import seeded
+from mtft.runtime.seeding import seeded
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtft.errors import FetchError
 from mtft.fetch.catalogue import CATALOGUE, HubFile
 from mtft.fetch.conversion import course_table
-from mtft.tasks.builtin import mtft_tasks
+from mtft.plugin.builtin import mtft_tasks
 
 TASKS = {task.name: task for task in mtft_tasks()}
 LABELS = {"sst": st.integers(0, 4), "quora": st.integers(0, 1), "sts": st.floats(0, 5).map(lambda x: round(x, 3))}
@@ -54,7 +54,7 @@ def test_a_dataset_that_is_not_what_it_was_is_refused(row: dict[str, str]) -> No
 
 @pytest.mark.real_data
 def test_the_courses_digests_are_those_of_the_real_files(real_data: Path) -> None:
-    from mtft.fetch.digests import digest
+    from mtft.fetch.lock_file import digest
 
     checked = 0
     for name, data in CATALOGUE.items():

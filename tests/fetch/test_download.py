@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stand_in import StandIn, blob_id, serving
+from fake_hub import StandIn, blob_id, serving
 
 from mtft.errors import FetchError
-from mtft.fetch.digests import digest
 from mtft.fetch.download import TRIES, download
+from mtft.fetch.lock_file import digest
 
 DATA = bytes(range(256)) * 4096
 SHA256 = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
@@ -24,17 +24,17 @@ def server() -> Iterator[StandIn]:
 
 
 def fetch(server: StandIn, path: Path, expected: str = SHA256, name: str = "f.csv") -> list[tuple[int, int]]:
-    told: list[tuple[int, int]] = []
-    download(f"{server.url}/{name}", path, expected, told=lambda *at: told.append(at), wait=lambda _: None)
-    return told
+    progress: list[tuple[int, int]] = []
+    download(f"{server.url}/{name}", path, expected, progress=lambda *at: progress.append(at), wait=lambda _: None)
+    return progress
 
 
 @pytest.mark.parametrize("expected", [SHA256, f"git:{blob_id(DATA)}"])
 def test_a_file_comes_whole_and_progress_is_told(server: StandIn, tmp_path: Path, expected: str) -> None:
-    told = fetch(server, tmp_path / "f.csv", expected)
+    progress = fetch(server, tmp_path / "f.csv", expected)
     assert (tmp_path / "f.csv").read_bytes() == DATA
-    assert told[0] == (0, len(DATA))
-    assert told[-1] == (len(DATA), len(DATA))
+    assert progress[0] == (0, len(DATA))
+    assert progress[-1] == (len(DATA), len(DATA))
     assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
     assert digest(tmp_path / "f.csv", "git") == f"git:{blob_id(DATA)}"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from commands import MTFT, clean, cli, contents
-from disks import disk, fill, limited, remount_read_only, restricted, without_override
-from killing import TRAIN
+from crashes import TRAIN
+from small_disks import disk, fill, limited, remount_read_only, restricted, without_override
 from soak import counted
 
 pytestmark = pytest.mark.soak

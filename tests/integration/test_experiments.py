@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
-from mtft.checkpoint import load_model
+from mtft.api import Model
 from mtft.data.dataset import sample_dir
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, DataError
-from mtft.files import read_json
-from mtft.library import Model
-from mtft.resampling import PairedDifference
-from mtft.workflows.services import services
+from mtft.io.files import read_json
+from mtft.plugin.context import services
+from mtft.report.bootstrap import PairedDifference
+from mtft.runs.checkpoint import load_model
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
 from experiments import due

@@ -12,24 +12,24 @@ from typing import Any
 
 import pytest
 import torch
+from factories import PLUGINS, REGISTRY, toy_trained
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soak import cases, counted
-from toys import PLUGINS, REGISTRY, toy_trained
 
-from mtft.bundle import unpack, write_bundle
-from mtft.checkpoint import load_model, read_tensors, save_model, write_tensors
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
-from mtft.data.audit.splits import read_split, usable_examples
+from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.tokenization import load_tokenizer
-from mtft.digests import write_digests
 from mtft.encoder.directory import read_config
 from mtft.encoder.pretrained import load_encoder
 from mtft.errors import MtftError
+from mtft.io.digests import write_digests
+from mtft.runs.bundle import unpack, write_bundle
+from mtft.runs.checkpoint import load_model, read_tensors, save_model, write_tensors
+from mtft.runs.state import load_state, save_state
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.sst import SST
-from mtft.training.state import load_state, save_state
 
 PIECES = (
     b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b'"', b"'", b"{", b"}", b"[", b"]", b":", b",", b"=",

@@ -17,15 +17,15 @@ import pytest
 import tomli_w
 import torch
 from commands import ROOT, clean, cli, digests
-from planted import sst, write
+from faulty_data import sst, write
 from safetensors.torch import load_file, save_file
 from soak import SOAK, record
 
-from mtft.digests import check_tree
-from mtft.directories import Lock
 from mtft.encoder.pretrained import check_size, load_encoder
 from mtft.errors import CheckpointError, ModelError
-from mtft.files import MOST, append_json_line, read_json, read_text
+from mtft.io.digests import check_tree
+from mtft.io.directories import DirectoryLock
+from mtft.io.files import MOST, append_json_line, read_json, read_text
 
 PROMISE = "hostile files: code, links, bombs, names"
 
@@ -203,7 +203,7 @@ def test_logs_and_locks_are_not_written_through_links(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"):
         append_json_line(tmp_path / "steps.jsonl", {"step": 1})
     with pytest.raises(OSError, match="symbolic link"):
-        Lock(tmp_path)
+        DirectoryLock(tmp_path)
     assert outside.read_text() == "kept"
 
 

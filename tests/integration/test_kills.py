@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from commands import contents
-from killing import TRAIN, forked, half_written
+from crashes import TRAIN, forked, half_written
 from soak import PART, counted, kills
 
-from mtft.workflows.integrity import check_files
+from mtft.runs.integrity import check_files
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -7,7 +7,7 @@ import math
 import shutil
 from pathlib import Path
 
-import planted
+import faulty_data
 import pytest
 import torch
 from commands import cli, contents, records
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.soak
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Films, of which one alone holds an exclamation mark."""
     films = [(f"film {'!' if i == 7 else i}", i % 5) for i in range(20)]
-    return planted.write(tmp_path_factory.mktemp("numbers") / "data", sst_train=planted.sst(*films))
+    return faulty_data.write(tmp_path_factory.mktemp("numbers") / "data", sst_train=faulty_data.sst(*films))
 
 
 def broken(tiny_model: Path, place: Path, value: float) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import clean
-from planted import write
+from faulty_data import write
 
 from mtft.cli.main import COMMANDS
 

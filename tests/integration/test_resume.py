@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tomli
 from commands import FEW, Done, cli, contents
-from killing import TRAIN, forked
+from crashes import TRAIN, forked
 
 from mtft.data.dataset import sample_dir
 from mtft.testing.tiny import write_tiny_model
@@ -154,7 +154,7 @@ def test_steps_that_break_are_skipped_named_and_counted(
     """A loss that is infinite for one row of the data breaks one step of each epoch."""
     import torch
 
-    from mtft.workflows import preparation
+    from mtft.training import preparation
 
     whole = preparation.training_source
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from commands import MTFT, clean, cli, contents
-from killing import TRAIN
+from crashes import TRAIN
 from soak import counted
 
-from mtft.workflows import training
+from mtft.training import trainer as training
 
 pytestmark = pytest.mark.soak
 SAVES = "SIGINT and SIGTERM save and exit 130 and 143 within one step"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cluster import SECONDS, finished, free_port, started, torchrun, wait_until, worker
 from commands import ROOT, Done, cli, contents, records, shell
-from torchruns import SECONDS, finished, free_port, started, torchrun, wait_until, worker
 
 from mtft.data.dataset import sample_dir
 from mtft.selection.mask import load_mask
@@ -91,7 +91,7 @@ class Ran:
         self.size, self.here = size, here
         plan = steps(model, here, size)
         (here / "plan.json").write_text(json.dumps(list(plan.values())))
-        done = torchrun(ROOT / "tests" / "several.py", here / "plan.json", here, size=size, cwd=here)
+        done = torchrun(ROOT / "tests" / "command_sequence.py", here / "plan.json", here, size=size, cwd=here)
         assert done.code == 0, done.err
         self.by_rank: list[dict[str, Done]] = []
         for rank in range(size):

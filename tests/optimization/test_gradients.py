@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from factories import Part, mean_parts, naive_gradient, toy_model, toy_source, toy_sources
 from torch import Tensor
-from toys import Part, mean_parts, naive_gradient, toy_model, toy_source, toy_sources
 
-from mtft.distillation import DISTANCES
 from mtft.errors import PluginError
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.optimization.distillation import DISTANCES
 from mtft.optimization.gradients import Teacher, TrainingSource, accumulate
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 5, "quora-consistency": 6, "sts-consistency": 3}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from commands import cli
+from plugin_sources import BROKEN, PARTS
 from soak import record
-from strangers import BROKEN, PARTS
 
 import mtft
-from mtft.errors import DataError, PluginError, strangers
+from mtft.errors import DataError, PluginError, plugin_guard
 
 TOLD = {
     "loss-mean": "its loss gave torch.float32 [], not one loss per example, floats [12]",
@@ -136,7 +136,7 @@ def test_the_head_of_a_declared_task_is_named_with_its_plugin(install, tiny_mode
 
 @pytest.mark.parametrize("error", [KeyError("x\ny"), SystemExit(3), AttributeError()])
 def test_whatever_a_stranger_raises_is_a_plugin_error(error):
-    with pytest.raises(PluginError) as caught, strangers("source 'x': its loss", "x"):
+    with pytest.raises(PluginError) as caught, plugin_guard("source 'x': its loss", "x"):
         raise error
     assert str(caught.value).startswith("source 'x': its loss failed: ")
     assert "\n" not in str(caught.value)
@@ -146,6 +146,6 @@ def test_whatever_a_stranger_raises_is_a_plugin_error(error):
 
 @pytest.mark.parametrize("error", [DataError("row"), MemoryError(), KeyboardInterrupt()])
 def test_what_is_not_the_strangers_fault_passes(error):
-    with pytest.raises(type(error)) as caught, strangers("a", "b"):
+    with pytest.raises(type(error)) as caught, plugin_guard("a", "b"):
         raise error
     assert caught.value is error

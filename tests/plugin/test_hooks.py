@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from commands import FEW, cli, digests, records
-from strangers import GOOD, PARTS
+from plugin_sources import GOOD, PARTS
 
-from mtft.checkpoint import load_model
 from mtft.encoder.pretrained import load_encoder
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
 from mtft.plugin import hookspecs
 from mtft.plugin.manager import build_registry
+from mtft.runs.checkpoint import load_model
 from mtft.tasks.part import HOOKS as KINDS
 from mtft.testing.conformance import assert_task_conforms, check_plugin
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from strangers import GOOD
+from plugin_sources import GOOD
 
 from mtft.data.example import Example
 from mtft.errors import ConfigError, PluginError
@@ -40,12 +40,12 @@ def error_of(name):
 
 def test_the_built_in_plugin_is_there_without_any_distribution():
     assert found(("name", "module", "distribution", "status", "hooks")) == [
-        ("builtin", "mtft.tasks.builtin", "mtft", "ok", HOOKS)
+        ("builtin", "mtft.plugin.builtin", "mtft", "ok", HOOKS)
     ]
 
 
 def test_the_built_in_plugin_comes_from_its_entry_point_if_there_is_one(install):
-    install("x", distribution="mtft", version="7", entry_points="[mtft]\nbuiltin = mtft.tasks.builtin\n")
+    install("x", distribution="mtft", version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
     assert found(("name", "version", "status")) == [("builtin", "7", "ok")]
 
 
@@ -199,9 +199,9 @@ def test_of_two_distributions_with_one_plugin_name_the_first_wins(install):
 
 
 def test_a_stranger_cannot_take_the_place_of_the_built_in(install):
-    install("x", distribution="aaa", entry_points="[mtft]\nbuiltin = plugin_x\nalias = mtft.tasks.builtin\n")
+    install("x", distribution="aaa", entry_points="[mtft]\nbuiltin = plugin_x\nalias = mtft.plugin.builtin\n")
     (first, *others) = found(("name", "module", "distribution", "status"))
-    assert first == ("builtin", "mtft.tasks.builtin", "mtft", "ok")
+    assert first == ("builtin", "mtft.plugin.builtin", "mtft", "ok")
     assert [status for *_, status in others] == ["broken", "broken"]
 
 

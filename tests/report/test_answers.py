@@ -11,7 +11,7 @@ from mtft.outputs import Array
 from mtft.report.answers import MOST_CLASSES, answer_figures
 from mtft.report.figure import Figure
 from mtft.report.hardest import hardest
-from mtft.report.records import Predictions, TaskRecord
+from mtft.report.run_record import Predictions, TaskRecord
 from mtft.report.svg import to_svg
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from commands import cli
-from strangers import GOOD, PARTS
+from plugin_sources import GOOD, PARTS
 
 from mtft.errors import PluginError
 from mtft.testing.suite import checks

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from factories import toy_model, toy_sources
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from toys import toy_model, toy_sources
 
 from mtft.data.sampling import epoch_batches
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
 from mtft.training.averaging import Average, Averages, weight
 from mtft.training.step import Stepper
 

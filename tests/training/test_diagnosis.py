@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
 from mtft.testing.tiny import tiny_encoder
 from mtft.training.diagnosis import first_entry, not_finite_entries, usable
 

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from factories import rowless, toy_model, toy_sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from toys import rowless, toy_model, toy_sources
 
 from mtft.optimization.schedule import learning_rate
 from mtft.training.loop import EpochDone, Event, Plan, StepDone, StepSkipped, train

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories import mean_parts, naive_gradient, toy_model, toy_sources
 from reference import pcgrad_direction
 from soak import counted
 from torch import Tensor
-from toys import mean_parts, naive_gradient, toy_model, toy_sources
 
 from mtft.data.sampling import epoch_batches
-from mtft.distillation import DISTANCES
 from mtft.encoder.bert import EncoderOutput
-from mtft.model import MultiTaskModel
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import MultiTaskModel
+from mtft.optimization.distillation import DISTANCES
 from mtft.optimization.gradients import Teacher, TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import SURGERY, random_orders
-from mtft.seeding import torch_generator
+from mtft.runtime.seeding import torch_generator
 from mtft.training.step import NotFiniteError, Rows, Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 4, "quora-consistency": 5}

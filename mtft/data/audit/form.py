@@ -7,7 +7,7 @@ from itertools import groupby
 
 from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
 from mtft.data.audit.scan import Row, Scan
-from mtft.data.audit.splits import Problem, Split
+from mtft.data.audit.split_reader import RowProblem, Split
 
 ADVICE = {
     "file": "give another --data-dir, or make the file readable",
@@ -43,7 +43,7 @@ def form_findings(found: Split) -> Iterator[Finding]:
         yield Finding("file", "error", found.source, found.split, place, 1, "no labelled row", advice="add rows")
 
 
-def _problem(found: Split, check: str, problems: Sequence[Problem]) -> Finding:
+def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Finding:
     first = problems[0]
     return Finding(
         check, "error", found.source, found.split, first.origin, len(problems), first.text,
@@ -51,7 +51,7 @@ def _problem(found: Split, check: str, problems: Sequence[Problem]) -> Finding:
     )  # fmt: skip
 
 
-def _line(found: Split, problem: Problem) -> str:
+def _line(found: Split, problem: RowProblem) -> str:
     """Show the beginning of a row's bytes."""
     for scan in found.scans:
         for row in scan.rows:
@@ -75,7 +75,7 @@ def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
     )  # fmt: skip
     yield Finding(
         "lines", "warning" if swallowing else "note", found.source, found.split, f"{scan.path}:{first.line}",
-        len(swallowing or rows), message, _line(found, Problem("lines", f"{scan.path}:{first.line}", "")),
+        len(swallowing or rows), message, _line(found, RowProblem("lines", f"{scan.path}:{first.line}", "")),
         "look for a quote that opens in this row and is closed in a later one" if swallowing else "",
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtft.data.audit.findings import Finding
-from mtft.data.audit.splits import Split
+from mtft.data.audit.split_reader import Split
 
 Floats = NDArray[np.float64]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from mtft.data.audit.contents import Key
 from mtft.data.audit.findings import Finding, example_of
-from mtft.data.audit.splits import Split
-from mtft.data.audit.texts import Key
+from mtft.data.audit.split_reader import Split
 from mtft.data.example import Example
 
 Keyed = Sequence[tuple[Key, Example]]
-"""Examples with their normalised texts, as `mtft.data.audit.texts.keys` gives them."""
+"""Examples with their normalised texts, as `mtft.data.audit.contents.keys` gives them."""
 
 Places = dict[Key, list[str]]
 """Texts -> the places of the rows that hold them."""

@@ -14,13 +14,13 @@ from tokenizers import Tokenizer as Fast
 from tokenizers import decoders, models, pre_tokenizers, processors
 from transformers import AutoModel
 
-from mtft.checkpoint import load_model
 from mtft.cli.main import run
 from mtft.data.packing import pack
 from mtft.data.tokenization import load_tokenizer
 from mtft.errors import ModelError
-from mtft.optimization.flat import FlatParameters
+from mtft.model.flat import FlatParameters
 from mtft.plugin.manager import build_registry
+from mtft.runs.checkpoint import load_model
 from mtft.testing.parts import part_problems
 from mtft.testing.tiny import tiny_table
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtft.data.audit.labels import CHANCE, kolmogorov_smirnov, label_findings, total_variation
-from mtft.data.audit.splits import read_split
+from mtft.data.audit.split_reader import read_split
 from mtft.data.readers import TableReader
 from mtft.outputs import Binary
-from mtft.seeding import numpy_generator
+from mtft.runtime.seeding import numpy_generator
 
 some = settings(max_examples=60, deadline=None)
 numbers = st.lists(st.integers(0, 20).map(lambda n: n / 4), min_size=1, max_size=30).map(np.array)

@@ -1,0 +1,71 @@
+"""Services for commands: the plugins, and messages and progress to stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mtft.cli.console import ProgressBar, say
+from mtft.cli.main import VERBOSE
+from mtft.config.toml import toml_value
+from mtft.runtime import processes
+
+if TYPE_CHECKING:
+    from mtft.config.load import Loaded
+    from mtft.plugin.context import Progress, Services
+
+
+IDLE = timedelta(days=7)
+"""How long processes that serve wait for something to do."""
+
+
+@contextmanager
+def open_services(
+    loaded: Loaded[Any] | None = None, *, quiet: bool, shared: bool = False, serving: bool = False
+) -> Iterator[Services]:
+    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing.
+
+    Several processes that ``torchrun`` started share the work of a command that is `shared`; `serving` ones wait for
+    it. Any other command is left to the first one, which alone speaks, and alone goes on to what follows.
+    """
+    if not shared and processes.rank():
+        raise click.exceptions.Exit(0)
+    from mtft.plugin.context import services
+    from mtft.runtime.distributed import ALONE, PATIENCE, joined
+
+    start, last = (0.0, 0), 0
+    joining = joined(IDLE if serving else PATIENCE) if shared else nullcontext(ALONE)
+    with joining as group, ProgressBar(quiet=quiet or not group.first) as display:
+
+        def progress(at: Progress) -> None:
+            nonlocal start, last
+            now = time.monotonic()
+            if not last or at.step <= last:  # a new count begins
+                start = now, at.tokens
+            last = at.step
+            rate = (at.tokens - start[1]) / (now - start[0]) if at.tokens and now > start[0] else None
+            display.update(at.step, at.total, at.losses, rate, at.unit)
+
+        if loaded and group.first and click.get_current_context().meta.get(VERBOSE):
+            _say_origins(loaded)
+        declared, place = {}, ""
+        if loaded and "declared" in loaded.origins:
+            declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
+        silent = quiet or not group.first
+        found = services((lambda text: None) if silent else say, progress, declared, place, group)
+        with found.attribute_plugin_errors():
+            yield found
+    if not group.first:
+        raise click.exceptions.Exit(0)
+
+
+def _say_origins(loaded: Loaded[Any]) -> None:
+    """Say which settings are no defaults, and where they come from."""
+    for key, origin in loaded.origins.items():
+        if origin != "default" and key != "declared":
+            say(f"{key} = {toml_value(getattr(loaded.config, key))}  ({origin})")

@@ -1,0 +1,147 @@
+"""``mtft compare``: the report's Table 1 from finished runs, with intervals of the differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtft.data.shares import Half
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weight_files
+from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.metrics import metric
+from mtft.outputs import Array
+from mtft.plugin.context import Services
+from mtft.report.bootstrap import PairedDifference, paired_bootstrap
+from mtft.runs.checkpoint import read_manifest, run_tasks
+from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.directory import read_summary
+from mtft.tasks.task import Task
+from mtft.training.count import count_run
+
+
+@dataclass(frozen=True)
+class Column:
+    """One way to cover the tasks: one run, or several that each cover some.
+
+    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base
+    models) add up the runs; `base_bytes` are those of their base models, each once, None where one is not at hand;
+    `differences` are against the first column.
+    """
+
+    name: str
+    runs: tuple[Path, ...]
+    scores: dict[str, float]
+    differences: dict[str, PairedDifference]
+    stored: int
+    tunable: int
+    bytes: int
+    base_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table: columns in the order given, each task's primary metric and number of examples.
+
+    `verdicts` say in a sentence per column and task what the difference from the first column is worth.
+    """
+
+    metrics: dict[str, str]
+    examples: dict[str, int]
+    columns: tuple[Column, ...]
+    verdicts: tuple[str, ...]
+
+
+Predictions = tuple[list[str], Array, Array]
+
+
+def compare(
+    groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000, half: Half = "all"
+) -> Comparison:
+    """Put groups of runs side by side; every group must cover the same tasks on the same dev examples.
+
+    They are scored on a `half` of these, or on all.
+    """
+    if not groups:
+        raise ConfigError("nothing to compare: give NAME=RUN[,RUN...] at least once")
+    owners = {name: _owners(name, runs) for name, runs in groups.items()}
+    first, *others = owners
+    for name in others:
+        if owners[name].keys() != owners[first].keys():
+            raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
+    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", services.registry, name)]
+    kept = {name: _predictions(runs, tasks, half) for name, runs in owners.items()}
+    columns = tuple(
+        _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
+        for name in groups
+    )
+    examples = {task.name: len(kept[first][task.name][0]) for task in tasks}
+    verdicts = tuple(
+        verdict(task, column.name, first, column.differences[task.name]) for column in columns[1:] for task in tasks
+    )
+    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, verdicts)
+
+
+def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:
+    """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
+    if not all(map(math.isfinite, (found.difference, found.low, found.high))):
+        return f"{task.name}: no difference can be told between {name} and {other}"
+    if not found.side:
+        interval = f"({found.low:+.4f} to {found.high:+.4f})"
+        return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
+    higher = metric(task.primary_metric).higher_is_better
+    better, worse = (name, other) if (found.side > 0) is higher else (other, name)
+    low, high = sorted((abs(found.low), abs(found.high)))
+    return f"{task.name}: {better} is better than {worse} by {abs(found.difference):.4f} ({low:.4f} to {high:.4f})"
+
+
+def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
+    """Say which run of a group answers for which task."""
+    owners: dict[str, Path] = {}
+    for run in runs:
+        for task in read_summary(run).get("tasks", {}):
+            if task in owners:
+                raise ConfigError(f"{name}: both {owners[task]} and {run} cover task {task!r}")
+            owners[task] = run
+    return owners
+
+
+def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
+    return {task.name: read_predictions(runs[task.name], task.name, "dev", half) for task in tasks}
+
+
+def _column(
+    name: str,
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    kept: Mapping[str, Predictions],
+    reference: tuple[str, Mapping[str, Predictions]] | None,
+    resamples: int,
+) -> Column:
+    scores, differences = {}, {}
+    for task in tasks:
+        function = metric(task.primary_metric).function
+        ids, targets, values = kept[task.name]
+        scores[task.name] = function(values, targets)
+        if reference:
+            other, others = reference[0], reference[1][task.name]
+            if others[0] != ids or not np.array_equal(others[1], targets):
+                raise CheckpointError(f"{name} and {other} were evaluated on different {task.name} dev examples")
+            differences[task.name] = paired_bootstrap(function, values, others[2], targets, resamples=resamples)
+    counts = [count_run(run) for run in runs]
+    size = sum(file.stat().st_size for run in runs for file in (run / "model").iterdir())
+    stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
+    return Column(name, tuple(runs), scores, differences, stored, tunable, size, _base_bytes(runs))
+
+
+def _base_bytes(runs: Sequence[Path]) -> int | None:
+    """Return the size of the base models' weights, each counted once, None where one is not at hand."""
+    names = {read_manifest(run / "model")["base"]["name"] for run in runs}
+    try:
+        return sum(path.stat().st_size for name in names for path in weight_files(find_model(name)))
+    except ModelError:
+        return None

@@ -1,0 +1,145 @@
+"""``mtft data check``: all findings about the files of some tasks, and cleaned copies of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from mtft.config.schema import DataCheckConfig
+from mtft.data.audit.contents import length_findings
+from mtft.data.audit.findings import SEVERITIES, Finding
+from mtft.data.audit.repair import deletion_diff, without_rows
+from mtft.data.audit.scan import Scan
+from mtft.data.audit.split_reader import Split
+from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.directory import find_model
+from mtft.errors import ConfigError
+from mtft.io.directories import replaced_directory
+from mtft.io.files import write_bytes
+from mtft.model.multitask import encoder_family
+from mtft.plugin.context import Services
+from mtft.tasks.task import Source
+from mtft.training.data_warnings import read_splits, split_findings
+from mtft.training.preparation import choose_sources, data_directory
+
+DIFF = "changes.diff"
+"""Name of the diff beside cleaned files."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """One file read: how many rows it has in how many lines."""
+
+    path: Path
+    source: str
+    split: str
+    rows: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Cleaned copies: where they are, and the rows left out of each file, by name."""
+
+    path: Path
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class DataCheckResult:
+    """The files read and the findings, the most serious ones first; `fixed` with cleaned copies."""
+
+    files: tuple[CheckedFile, ...]
+    findings: tuple[Finding, ...]
+    fixed: Fixed | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of findings by severity."""
+        found = Counter(finding.severity for finding in self.findings)
+        return {severity: found[severity] for severity in SEVERITIES}
+
+
+def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
+    """Check the train, dev and test files of tasks and of the sources that train with them."""
+    fix = config.fix
+    if fix and fix.exists() and (not fix.is_dir() or any(fix.iterdir()) or fix.resolve() == Path.cwd()):
+        raise ConfigError(f"--fix: {config.fix} is there already; cleaned copies go to a new directory")
+    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    data_dir = data_directory(config)
+    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
+    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, services)]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    files = tuple(
+        CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
+        for each in splits
+        for scan in each.scans
+    )
+    fixed = write_fixed(config.fix, data_dir, splits, findings) if config.fix else None
+    return DataCheckResult(files, tuple(findings), fixed)
+
+
+def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
+    """Take a finding as seriously as `train` would with the same settings."""
+    if finding.check == "label-missing" and config.strict:
+        return finding.but("error")
+    of_rows = finding.severity == "error" and finding.drop
+    return finding.but("warning") if of_rows and config.skip_bad_rows else finding
+
+
+def _findings(
+    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, services: Services
+) -> Iterator[Finding]:
+    yield from split_findings(splits)
+    if config.model:
+        apart = {source.name: source.input == "apart" for source, _ in sources}
+        directory = find_model(config.model)
+        tokenizer = load_tokenizer(directory)
+        max_length = config.max_length or encoder_family(directory, services.registry).read_config(directory).positions
+        for split in splits:
+            yield from length_findings(split, tokenizer, apart=apart[split.source], max_length=max_length)
+
+
+def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Sequence[Finding]) -> Fixed:
+    """Write copies without the rows that findings drop, and a diff; files outside of the data directory stay."""
+    drops = _drops(splits, findings)
+    scans = {scan.path: scan for split in splits for scan in split.scans if scan.trouble is None}
+    home, dropped, diff = data_dir.resolve(), {}, b""
+    with replaced_directory(out) as fresh:
+        for path, scan in scans.items():
+            place = path.resolve()
+            if not place.is_relative_to(home):
+                continue
+            name, lines = place.relative_to(home), drops[str(path)]
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(fresh / name, without_rows(scan, lines))
+            diff += deletion_diff(name.as_posix(), scan, lines)
+            dropped[name.as_posix()] = _rows_at(scan, lines)
+        write_bytes(fresh / DIFF, diff)
+    return Fixed(out, dropped)
+
+
+def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str, set[int]]:
+    """Return the lines to leave out of each file: rows for which none of those that read them has a use, and leaks."""
+    readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for split in splits:
+        places = [row.origin for row in split.examples], [each.origin for each in split.problems]
+        for origin in chain(*places):
+            readers[origin].add(f"{split.source} {split.split}")
+    for finding in findings:
+        for origin in finding.drop:
+            leak = finding.check.startswith("leakage")
+            against[origin] |= readers[origin] if leak else {f"{finding.source} {finding.split}"}
+    found: Mapping[str, set[int]] = defaultdict(set)
+    for origin, voices in against.items():
+        path, _, line = origin.rpartition(":")
+        if voices >= readers[origin]:
+            found[path].add(int(line) if line.isdecimal() else 0)
+    return found
+
+
+def _rows_at(scan: Scan, lines: set[int]) -> int:
+    return sum(row.line in lines for row in scan.rows)

@@ -1,0 +1,188 @@
+"""``mtft export``: a run as one file, which is read back and compared before it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtft.config.schema import ExportConfig
+from mtft.data.dataset import Dataset
+from mtft.data.tokenization import TokenTable
+from mtft.encoder.pretrained import weights_digest
+from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.io.files import replaced_file, write_json
+from mtft.model.inference import apply, read_outputs, scores
+from mtft.plugin.context import Services
+from mtft.runs.bundle import model_directory, write_bundle
+from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.directory import free_path, keep_apart
+from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
+from mtft.runs.probe import TEXTS, compare_probe
+from mtft.runtime.seeding import numpy_generator
+from mtft.training.preparation import data_directory, load_source
+
+SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
+TOLERANCE = 1e-4
+"""Largest difference of an output, relative where it is above 1, that floating point may make."""
+
+READS = {
+    "categorical": "probabilities of the names: softmax(output / temperature)",
+    "binary": "probability of the second name: sigmoid(output / temperature)",
+    "bounded": "score: output clipped to low ... high",
+    "ordinal": "probabilities of the names: those of mtft.outputs.Ordinal",
+}
+"""How each kind of output is read."""
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The files written, and for ONNX the largest difference of an output from mtft's and int8 scores against full."""
+
+    path: Path
+    bytes: int
+    difference: float | None = None
+    int8: dict[str, Any] | None = None
+    files: tuple[Path, ...] = field(default=())
+
+
+def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
+    """Write the file that was asked for."""
+    path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
+    if path.is_dir():
+        raise ConfigError(f"--out: {path} is a directory; name a file")
+    keep_apart(path, run, "the run that is exported")
+    if config.int8 and config.format != "onnx":
+        raise ConfigError(f"--int8: is for --format onnx, not {config.format}")
+    if config.format == "onnx":
+        check_installed()
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if config.format == "onnx":
+            dev = dev_sets(run, trained, config, services) if config.int8 else {}
+            return export_onnx(path, trained, dev)
+        try:
+            compare_probe(directory, trained)
+        except CheckpointError as error:
+            raise CheckpointError(f"{run}: {error}") from None
+        write_bundle(path, directory)
+    return ExportResult(path, path.stat().st_size, files=(path,))
+
+
+def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> ExportResult:
+    """Write a graph, beside it what to know of it as JSON, and with `dev` rows to compare it on a smaller one."""
+    family = trained.model.encoder.family
+    if family != "bert":
+        raise ConfigError(f"--format: onnx takes encoders of the family 'bert' alone, not {family!r}")
+    about = describe(trained)
+    with _removed_on_error(path) as temporary:
+        write_onnx(temporary, trained, about)
+        parity = check_parity(temporary, trained)
+    files = [path]
+    about["parity"] = parity
+    if dev:
+        small = path.with_name(f"{path.stem}.int8{path.suffix}")
+        with _removed_on_error(small) as temporary:
+            write_int8(temporary, path)
+            about["int8"] = {"bytes": temporary.stat().st_size, **measure(temporary, trained, dev)}
+        files.append(small)
+    beside = path.with_name(f"{path.name}.json")
+    write_json(beside, about)
+    return ExportResult(path, path.stat().st_size, parity["difference"], about.get("int8"), (*files, beside))
+
+
+@contextmanager
+def _removed_on_error(path: Path) -> Iterator[Path]:
+    """Give a file to fill that takes the place of `path`, and leave nothing behind if that fails."""
+    try:
+        with replaced_file(path) as temporary:
+            yield temporary
+    finally:
+        path.with_name(f".{path.name}.tmp").unlink(missing_ok=True)
+
+
+def describe(trained: TrainedModel) -> dict[str, Any]:
+    """Return what whoever uses a graph must know of it."""
+    return {
+        "format": "mtft-onnx",
+        "version": 1,
+        "inputs": "input_ids, token_type_ids, attention_mask: int64 [batch, length], as Hugging Face tokenizers return",
+        "outputs": "one per task: float32 [batch, width], raw; `reads` says what they mean",
+        "max_length": trained.max_length,
+        "base": {"name": trained.base, "weights": trained.mask.base_digest},
+        "weights": weights_digest(trained.encoder.theta),
+        "tokenizer": trained.tokenizer.digest(),
+        "tasks": {
+            task.name: {
+                "input": task.source.input,
+                "output": task.output.describe(),
+                "temperature": getattr(task.output, "temperature", 1.0),
+                "reads": READS.get(task.output.kind, "as the plugin's kind of output reads it"),
+            }
+            for task in trained.tasks
+        },
+    }
+
+
+def check_parity(path: Path, trained: TrainedModel) -> dict[str, Any]:
+    """Compare a graph with the model at two shapes; ModelError if they differ by more than floating point does."""
+    session = open_session(path)
+    names = [task.name for task in trained.tasks]
+    worst, shapes = 0.0, []
+    for table in (trained.tokenizer.table(TEXTS, apart=False, max_length=trained.max_length)[0], _random(trained)):
+        ours, theirs = apply(trained.model, table, names), apply_session(session, table, names)
+        shapes.append([len(table), int(table.lengths.max())])
+        for name in names:
+            off = np.abs(ours[name] - theirs[name])
+            worst = max(worst, float(np.where(np.isfinite(off), off, np.inf).max()))
+            if not (off <= TOLERANCE * np.maximum(1.0, np.abs(ours[name]))).all():
+                raise ModelError(f"{path}: outputs of {name!r} differ from mtft's by up to {off.max():.3g}: "
+                                 f"the export is not written")  # fmt: skip
+    return {"shapes": shapes, "difference": worst}
+
+
+def _random(trained: TrainedModel) -> TokenTable:
+    """Draw three sequences of random tokens, of different lengths."""
+    config, generator = trained.model.encoder.config, numpy_generator(0, "parity")
+    longest = min(trained.max_length, 64)
+    offsets = np.cumsum([0, longest, longest // 2, 1])
+    ids = generator.integers(0, config.vocabulary, offsets[-1]).astype(np.int32)
+    return TokenTable(ids, generator.integers(0, config.segments, offsets[-1]).astype(np.uint8), offsets, 1)
+
+
+def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Dataset]:
+    """Read the dev rows of each task."""
+    place = data_directory(config, run)
+    return {
+        task.name: load_source(
+            task.source, "dev", data_dir=place, tokenizer=trained.tokenizer, max_length=trained.max_length,
+            strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
+        )
+        for task in trained.tasks
+    }  # fmt: skip
+
+
+def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Score a graph on dev, and the model itself: per task the examples, both scores, and the largest difference."""
+    session, found = open_session(path), {}
+    for task in trained.tasks:
+        data = dev[task.name]
+        raw = {
+            "full": apply(trained.model, data.table, [task.name])[task.name],
+            "int8": apply_session(session, data.table, [task.name])[task.name],
+        }
+        found[task.name] = {
+            "n": len(data),
+            "metric": task.primary_metric,
+            **{
+                kind: scores(task, read_outputs(task, of), data.targets)[task.primary_metric]
+                for kind, of in raw.items()
+            },
+            "difference": float(np.abs(raw["full"] - raw["int8"]).max()),
+        }
+    return {"dev": found}

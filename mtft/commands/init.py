@@ -1,0 +1,141 @@
+"""``mtft init``: settings that train on files of the user's own, guessed from the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from mtft.config.schema import TrainConfig
+from mtft.config.toml import one_line, toml_line
+from mtft.data.formats import HUB, named_rows
+from mtft.data.guess.datasets import Proposal, propose
+from mtft.data.guess.splits import free_name, group_files
+from mtft.errors import ConfigError, DataError
+from mtft.io.text import printable
+from mtft.plugin.context import Services
+from mtft.tasks.declared import declare, metrics_of
+from mtft.tasks.task import Task
+
+OFFERED = ("model", "epochs", "batch_size", "keep", "seed")
+"""Settings that the file shows with their defaults, commented out."""
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """What was guessed, the settings file as text, and where it was written (None: nowhere)."""
+
+    path: Path | None
+    text: str
+    tasks: tuple[Proposal, ...]
+
+
+def init(files: Sequence[str], out: Path | None, services: Services) -> InitResult:
+    """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them."""
+    if out and out.exists():
+        raise ConfigError(f"--out: {out} exists; choose another")
+    tasks = _proposals(files, services)
+    data_dir = _common(files)
+    for task in tasks:
+        task.table = {key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
+                      for key, value in task.table.items()}  # fmt: skip
+    declared = [declare(task.name, task.table, "what was found") for task in tasks]
+    text = _text(tasks, declared, data_dir, out)
+    if out:
+        try:
+            with out.open("x", encoding="utf-8") as file:
+                try:
+                    file.write(text)
+                    file.flush()
+                except OSError:
+                    out.unlink()
+                    raise
+        except OSError as error:
+            raise ConfigError(f"--out: {out} cannot be written: {(error.strerror or str(error)).lower()}") from None
+    return InitResult(out, text, tasks)
+
+
+def _proposals(files: Sequence[str], services: Services) -> tuple[Proposal, ...]:
+    """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
+    tasks: list[Proposal] = []
+    problems: list[str] = []
+    for group in group_files(files):
+        try:
+            tasks += propose(group, _rows)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    taken = set(services.registry.owners)
+    for task in tasks:
+        task.name = free_name(task.name, taken)
+        taken.add(task.name)
+    return tuple(tasks)
+
+
+def _rows(file: str) -> Iterator[dict[str, str]]:
+    return (row for _, _, row in named_rows(file, Path()))
+
+
+def _common(files: Sequence[str]) -> str:
+    """Return the directory that holds all files, "" if none is on disk."""
+    parents = [str(Path(file).parent) for file in files if not file.startswith(HUB)]
+    absolute = {Path(parent).is_absolute() for parent in parents}
+    parents = [os.path.abspath(parent) for parent in parents] if len(absolute) > 1 else parents
+    return PurePath(os.path.commonpath(parents) or ".").as_posix() if parents else ""
+
+
+def _inside(name: Any, data_dir: str) -> Any:
+    """Name a file from the data directory on; shares and datasets stay."""
+    if not isinstance(name, str) or name.startswith(HUB):
+        return name
+    return PurePath(os.path.relpath(name, data_dir)).as_posix()
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+
+
+def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, out: Path | None) -> str:
+    """Write settings with comments: what was guessed, what else it could be, and what else may be set."""
+    lines = [
+        "# Written by `mtft init`: guessed from the files. Look at it, above all where a comment says guess; then",
+        f"#     mtft train --config {printable(str(out or 'run.toml'))}",
+        "# The keys of a task are in examples/guide.md (Tables of your own data); all settings: mtft train --help",
+        "",
+    ]  # fmt: skip
+    if data_dir:
+        lines += [toml_line("data_dir", data_dir, "seen from where mtft is run"), ""]
+    lines.append("# Defaults:")
+    for key in OFFERED:
+        field = TrainConfig.settings()[key]
+        lines.append(f"# {toml_line(key, field.default, field.description or '')}")
+    for task, made in zip(tasks, declared, strict=True):
+        mark = "" if task.likely else "# "
+        lines += ["", *(mark + line for line in _table(task, made))]
+    return "\n".join(lines) + "\n"
+
+
+def _table(task: Proposal, made: Task) -> Iterator[str]:
+    """Write one task's table; head and metrics are shown as they are without being set."""
+    counts = [f"{count:,} labelled rows in {split}" for split, count in task.labelled.items()]
+    if not task.likely:
+        yield f"{one_line(repr(task.table['label']))} may be a label too; take the first # off these lines:"
+    yield f"[tasks.{task.name}]"
+    yield f"# {', '.join(counts)}"
+    for note in task.notes:
+        yield f"# {one_line(note)}"
+    for key, value in task.table.items():
+        yield toml_line(key, value, task.comments.get(key, ""))
+    yield f"# {toml_line('head', 'report', 'one more transformer layer; linear is smaller')}"
+    others = [name for name in metrics_of(task.table["kind"]) if name not in made.metric_names]
+    yield f"# {toml_line('metrics', made.metric_names, 'the first one chooses; also ' + ', '.join(others))}"
+
+
+def described(table: Mapping[str, Any]) -> str:
+    """Say in a few words what the labels of a declaration are."""
+    if "range" in table:
+        return "{:g} to {:g}".format(*table["range"])
+    names = ", ".join(table["names"])
+    return names if len(names) <= 60 else f"{len(table['names'])} classes"

@@ -1,0 +1,90 @@
+"""``mtft merge``: a run's encoder as a plain model directory in Hugging Face form, without mask, base or heads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mtft.config.schema import MergeConfig
+from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.bert import Encoder
+from mtft.encoder.pretrained import load_encoder, weights_digest, write_model
+from mtft.errors import ConfigError, ModelError
+from mtft.io.directories import replaced_directory
+from mtft.io.files import write_json
+from mtft.model.flat import FlatParameters
+from mtft.plugin.context import Services
+from mtft.runs.bundle import model_directory
+from mtft.runs.checkpoint import find_base, load_model
+from mtft.runs.directory import free_path, keep_apart
+
+ORIGIN = "mtft.json"
+"""Says what a merged directory came from, and that it is one, which may be replaced."""
+FORMAT, VERSION = "mtft-merged", 1
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """Where the merged encoder is, the digest of its weights, and how many of them differ from the base's."""
+
+    path: Path
+    weights: str
+    parameters: int
+    changed: int
+
+
+def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
+    """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
+    path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
+    refuse_foreign(path)
+    keep_apart(path, run, "the run that is merged")
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model)
+        base = find_base(directory, trained.base)
+    encoder = trained.model.encoder
+    if not isinstance(encoder, Encoder):
+        raise ConfigError(f"{run}: its encoder is of the family {encoder.family!r}; merge writes 'bert' alone")
+    before = FlatParameters(load_encoder(base)).theta
+    digest = weights_digest(trained.encoder.theta)
+    origin = {
+        "format": FORMAT,
+        "version": VERSION,
+        "base": {"name": trained.base, "weights": trained.mask.base_digest},
+        "tasks": [task.name for task in trained.tasks],
+        "weights": digest,
+        "tokenizer": trained.tokenizer.digest(),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_directory(path) as fresh:
+            write_model(fresh, encoder, base)
+            write_json(fresh / ORIGIN, origin)
+            check_written(fresh, digest, trained.tokenizer.digest())
+    except OSError as error:
+        raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+    changed = int(torch.count_nonzero(before != trained.encoder.theta))
+    return MergeResult(path, digest, len(before), changed)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigError if something other than a merged model is at `path`: nothing else is ever replaced."""
+    if path.exists() and not _is_merged(path):
+        raise ConfigError(f"--out: {path} exists and was not written by mtft merge; it is not overwritten")
+
+
+def _is_merged(path: Path) -> bool:
+    try:
+        origin = json.loads((path / ORIGIN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(origin, dict) and origin.get("format") == FORMAT
+
+
+def check_written(directory: Path, weights: str, tokenizer: str) -> None:
+    """Load a model directory anew; ModelError unless weights and tokenizer have these digests."""
+    found = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
+    if found != (weights, tokenizer):
+        raise ModelError(f"{directory}: read back, the merged model is not the one that was written")

@@ -1,0 +1,210 @@
+"""``mtft plan``: what a training would count, store, take and last, found without training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtft.commands.train import checked_best, dev_sets, given_mask
+from mtft.config.schema import CountConfig, TrainConfig
+from mtft.data.dataset import Dataset
+from mtft.data.packing import pack
+from mtft.data.sampling import Rows
+from mtft.io.disk import free_disk_bytes
+from mtft.model.parameters import ParameterCount
+from mtft.plugin.context import Services
+from mtft.runs.directory import free_path
+from mtft.runtime.memory import available_bytes
+from mtft.selection.mask import load_mask
+from mtft.training.count import count_plan
+from mtft.training.preparation import Prepared, build_stepper, data_directory, missing_files, prepare
+from mtft.training.resources import (
+    Disk,
+    Memory,
+    ModelSize,
+    check_machine,
+    count,
+    disk_needed,
+    fit,
+    heads_alone,
+    make_plan,
+    schedule,
+    scored,
+)
+from mtft.training.step import Stepper
+from mtft.training.teachers import check_teachers
+
+PROBE_TOKENS = 2048
+"""Tokens of the step whose time is taken."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Optimizer steps, and the tokens of each phase."""
+
+    steps: int
+    tokens: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What a training would take; what depends on data is None where files are missing, which `missing` names."""
+
+    parameters: ParameterCount
+    disk: Disk
+    memory: Memory | None = None
+    work: Work | None = None
+    seconds: Mapping[str, float] | None = None
+    missing: tuple[str, ...] = ()
+    free: Mapping[str, int | None] = field(default_factory=dict)
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as one mapping."""
+        memory, work, counts = self.memory, self.work, self.parameters
+        return {
+            "parameters": counts.report(),
+            "optimizer": {"entries": counts.tunable, "moments": 2},
+            "checkpoint_bytes": {"model": self.disk.model, "state": self.disk.state, "disk": self.disk.needed},
+            "memory_bytes": memory and {**memory.phases, "peak": memory.peak},
+            "micro_batch_tokens": memory and memory.micro_batch_tokens,
+            "steps": work and work.steps,
+            "tokens": work and dict(work.tokens),
+            "seconds": self.seconds and {**self.seconds, "total": sum(self.seconds.values())},
+            "available_bytes": dict(self.free),
+            "missing": list(self.missing),
+        }
+
+
+def plan(config: TrainConfig, services: Services) -> PlanResult:
+    """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
+    path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    checked_best(config, services)
+    free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
+    if missing := _missing(config, services):
+        given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
+        counts = count_plan(given, services, config.score)
+        if config.mask:
+            counts = replace(counts, selected=len(load_mask(config.mask, total=counts.encoder).indices))
+        return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
+    teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
+    prepared = prepare(config, services)
+    dev = dev_sets(config, prepared, services)
+    mask = given_mask(config.mask, prepared, services) if config.mask else None
+    counts = count(config, prepared, mask)
+    config, memory = fit(config, prepared, dev, counts, teachers)
+    check_machine(path, disk_needed(config, counts), memory, services.notify)
+    work = _work(config, prepared, dev, teachers)
+    seconds = _seconds(config, prepared, services, dev, counts, work, teachers)
+    return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
+
+
+def _missing(config: TrainConfig, services: Services) -> list[str]:
+    """Name the files of the tasks' own sources that are not there."""
+    directory = data_directory(config)
+    sources = [services.registry.task(name).source for name in config.tasks]
+    return [str(path) for source in sources for split in ("train", "dev")
+            for path in missing_files(source, split, directory)]  # fmt: skip
+
+
+def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:
+    sizes = {source.name: len(source) for source in prepared.sources}
+    lengths = {source.name: source.table.example_lengths for source in prepared.sources}
+
+    def tokens(batches: Iterable[Rows]) -> int:
+        return sum(int(lengths[name][chosen].sum()) for rows in batches for name, chosen in rows.items())
+
+    steps = make_plan(config).steps(sizes)
+    epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
+    found = {}
+    if config.head_epochs:
+        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+    found["select"] = tokens(scored(config, sizes))
+    if teachers:
+        found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
+    found["train"] = tokens(schedule(config, prepared.sources))
+    found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
+    return Work(steps, found)
+
+
+def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
+    """Return the tokens of the rows that a teacher is asked about."""
+    names = [task.source.name for task in teacher.tasks]
+    return sum(len(source.table.ids) for source in prepared.sources if source.name in names)
+
+
+# ---- time -----------------------------------------------------------------------------------------------------
+
+
+def _seconds(
+    config: TrainConfig,
+    prepared: Prepared,
+    services: Services,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    work: Work,
+    teachers: Sequence[ModelSize],
+) -> dict[str, float]:
+    """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
+    every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
+    selection = slice(None) if counts.selected == counts.encoder else every
+    per_step, per_token = _step_time(config, prepared, services, selection)
+    to_read = _read_time(prepared, dev)
+    seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
+    seconds["train"] += per_step * work.steps
+    seconds["evaluate"] = to_read * work.tokens["evaluate"]
+    if teachers:
+        own = prepared.model.encoder.config
+        asked = sum(_to_answer(prepared, teacher) * teacher.work(own) for teacher in teachers)
+        seconds["ask teachers"] = to_read * asked
+    if config.head_epochs:
+        per_step, per_token = _step_time(config, prepared, services, None)
+        sizes = {source.name: len(source) for source in prepared.sources}
+        steps = make_plan(heads_alone(config)).steps(sizes)
+        seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
+    return seconds
+
+
+def _step_time(
+    config: TrainConfig, prepared: Prepared, services: Services, selection: torch.Tensor | slice | None
+) -> tuple[float, float]:
+    """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
+    timed = build_stepper(prepared, config, services, selection)
+    batch = next(iter(schedule(config, prepared.sources)))
+    whole = _tokens(timed, batch)
+    share = min(1.0, PROBE_TOKENS / whole)
+    few = {name: rows[:1] for name, rows in batch.items()}
+    many = {name: rows[: max(1, round(share * len(rows)))] for name, rows in batch.items()}
+    timed.step(few, 0.0, 0)  # torch sets itself up
+    short, long = _timed(lambda: timed.step(few, 0.0, 0)), _timed(lambda: timed.step(many, 0.0, 0))
+    more = _tokens(timed, many) - _tokens(timed, few)
+    per_token = (long - short) / more if more and long > short else long / _tokens(timed, many)
+    return max(0.0, short - per_token * _tokens(timed, few)), per_token
+
+
+@torch.no_grad()
+def _read_time(prepared: Prepared, dev: Mapping[str, Dataset]) -> float:
+    """Return the seconds that each token takes without a gradient, from texts spread over one task's dev split."""
+    task, data = next(iter(dev.items()))
+    rows = np.arange(0, len(data), -(-len(data.table.ids) // PROBE_TOKENS))
+    batch = pack((data.table, rows))
+    prepared.model.eval()
+    return _timed(lambda: prepared.model(batch, [task])) / batch.tokens
+
+
+def _tokens(timed: Stepper, rows: Rows) -> int:
+    return sum(int(timed.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
+
+
+def _timed(function: Callable[[], object]) -> float:
+    """Return the seconds of the faster of two calls."""
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)

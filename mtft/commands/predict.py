@@ -1,0 +1,77 @@
+"""``mtft predict``: a run's answers to a stream of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from mtft.commands.evaluate import chosen_tasks
+from mtft.config.schema import PredictConfig
+from mtft.data.records import read_records
+from mtft.errors import ConfigError, DataError
+from mtft.model.inference import run_worker
+from mtft.plugin.context import Services
+from mtft.runs.bundle import model_directory
+from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.prediction import predict as predict_records
+from mtft.runs.prediction import record_keys
+from mtft.runtime.distributed import Group
+from mtft.training.agreement import check_same_model
+from mtft.training.preparation import resolve_device
+from mtft.training.temperatures import tell
+
+
+def predict(
+    run: Path, lines: Iterable[str], config: PredictConfig, services: Services
+) -> Generator[dict[str, Any], None, None]:
+    """Yield one mapping per input record, in order, reading `lines` as they come.
+
+    A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
+    yielded with its "error". Of several processes the first one reads and yields, the others compute their share.
+    """
+    group = services.group
+    if config.on_error == "null" and config.output_format == "tsv":
+        raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
+                          "use --output-format jsonl, or --on-error skip")  # fmt: skip
+    place = resolve_device(config)
+    with model_directory(run) as directory:
+        trained = load_model(directory, services.registry, config.model, *place)
+    every = config.tasks == ("all",)
+    tasks = chosen_tasks(run, trained, () if every else config.tasks)
+    check_same_model(config, trained, group, {})
+    if not group.first:
+        return _share(trained, group)
+    tell(tasks, services.notify)
+    records = read_records(lines, config.format, record_keys(tasks))
+    fail = config.on_error == "fail"
+    results = predict_records(
+        trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group
+    )  # fmt: skip
+    return answers(results, config.on_error, services.notify)
+
+
+def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:
+    """Compute what is left to this process, and yield nothing."""
+    run_worker(trained.model, group)
+    yield from ()
+
+
+def answers(
+    results: Generator[dict[str, Any], None, None], on_error: str, notify: Callable[[str], None]
+) -> Generator[dict[str, Any], None, None]:
+    """Do with errors among the results what was asked for, and tell how many there were."""
+    bad, first = 0, ""
+    with closing(results):
+        for result in results:
+            error = result.get("error")
+            if error and on_error == "fail":
+                raise DataError(f"{error}\nall before it is answered; --on-error skip or null goes on after it")
+            if error:
+                bad, first = bad + 1, first or error
+            if not error or on_error == "null":
+                yield result
+    if bad:
+        what = "left out" if on_error == "skip" else "answered with an error"
+        notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")

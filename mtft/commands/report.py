@@ -1,0 +1,76 @@
+"""``mtft report``: what runs came to, as one HTML file and, if wanted, its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtft.config.schema import ReportConfig
+from mtft.errors import ConfigError, DataError, install_hint
+from mtft.io.files import write_bytes
+from mtft.plugin.context import Services
+from mtft.report.page import Page, build_page, render
+from mtft.report.png import can_draw, to_png
+from mtft.report.run_reader import read_run
+from mtft.report.svg import to_svg
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """The page, the pictures, and what was missing, by run."""
+
+    path: Path
+    figures: tuple[Path, ...]
+    missing: dict[str, tuple[str, ...]]
+
+
+def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> ReportResult:
+    """Write the page, and the pictures if they were asked for."""
+    if not runs:
+        raise ConfigError("nothing to report: give a run directory")
+    path = config.out or runs[0] / "report.html"
+    for flag, place in (("--out", config.out), ("--figures", config.figures)):
+        if place is not None and place.exists() and not config.overwrite:
+            raise ConfigError(f"{flag}: {place} exists; choose another or give --overwrite")
+    if config.data_dir is not None and not config.data_dir.is_dir():
+        raise DataError(f"--data-dir: {config.data_dir} is not a directory")
+    records = [
+        read_run(run, label, services, config.data_dir, texts=config.examples > 0, half=config.half)
+        for run, label in zip(runs, labels(runs), strict=True)
+    ]
+    page = build_page(records, resamples=config.resamples, examples=config.examples)
+    html = render(page)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, html.encode())
+    figures = write_figures(page, config.figures, services) if config.figures else ()
+    return ReportResult(path, figures, {record.label: record.notes for record in records})
+
+
+def labels(runs: Sequence[Path]) -> list[str]:
+    """Name each run by its directory, or by as much of its path as tells it from the others."""
+    paths = [run.resolve() for run in runs]
+    if len(set(paths)) < len(paths):
+        twice = next(run for run, path in zip(runs, paths, strict=True) if paths.count(path) > 1)
+        raise ConfigError(f"{twice} is given twice")
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
+
+
+def write_figures(page: Page, directory: Path, services: Services) -> tuple[Path, ...]:
+    """Write every picture as SVG, and as PNG where matplotlib is installed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    png = can_draw()
+    if not png:
+        services.notify(f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
+    written = []
+    for name, figure in page.figures().items():
+        path = directory / f"{name}.svg"
+        write_bytes(path, to_svg(figure.drawing, name, alone=True).encode())
+        written.append(path)
+        if png:
+            write_bytes(path.with_suffix(".png"), to_png(figure.drawing))
+            written.append(path.with_suffix(".png"))
+    return tuple(written)

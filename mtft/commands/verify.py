@@ -1,0 +1,107 @@
+"""``mtft verify``: whether every file of a run is what was written, and its model answers as it did when saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import is_zipfile
+
+import torch
+
+from mtft.config.schema import VerifyConfig
+from mtft.errors import CheckpointError, ModelError
+from mtft.io.directories import current_directory
+from mtft.plugin.context import Services
+from mtft.runs.bundle import model_directory
+from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.integrity import Damage, Integrity, check_files
+from mtft.runs.probe import compare_probe, precision_of
+from mtft.runtime.devices import find_device
+from mtft.selection.mask import load_mask
+from mtft.training.preparation import resolve_device
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found: `kind` is "run", "bundle" or "mask", `base` where the base model is whose digest fits, if found.
+
+    `probe` says how the outputs on the fixed texts compare with those at saving: "the same bits", "the same within X",
+    "different" or "not run".
+    """
+
+    path: Path
+    kind: str
+    finished: bool
+    files: int
+    bytes: int
+    base: str | None
+    probe: str
+    problems: tuple[Damage, ...]
+    notes: tuple[str, ...]
+
+
+def verify(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+    """Check a run, a bundle or a mask; problems are in the result, CheckpointError says that nothing can be checked."""
+    if path.is_file():
+        return verify_bundle(path, config, services) if is_zipfile(path) else verify_mask(path)
+    found = check_files(path)
+    base, said = _probe_run(path, config, services, found)
+    return VerifyResult(
+        path, "run", found.finished, found.files, found.bytes, base, said, tuple(found.problems), tuple(found.notes)
+    )
+
+
+def verify_mask(path: Path) -> VerifyResult:
+    """Check a mask, whose checksum covers all of it."""
+    load_mask(path)
+    return VerifyResult(path, "mask", True, 1, path.stat().st_size, None, "not run", (), ())
+
+
+def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+    """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
+    notes: list[str] = []
+    with model_directory(path) as directory:
+        files = len(list(directory.iterdir()))
+        trained = _load(directory, config, services, notes)
+        base, said = (trained.base, compare_probe(directory, trained)) if trained else (None, "not run")
+        told = tuple(note.replace(str(directory), str(path)) for note in notes)
+    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, said, (), told)
+
+
+def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
+    """Load the model, whose base must have the digest that it had, and run the probe; return base and result."""
+    directory = current_directory(path / "model")
+    if not directory.is_dir() or not found.sound("model"):
+        found.notes.append("there is no sound model: the probe was not run")
+        return None, "not run"
+    try:
+        trained = _load(directory, config, services, found.notes)
+    except CheckpointError as error:
+        found.problems.append(Damage("model", str(error)))
+        return None, "not run"
+    if trained is None:
+        return None, "not run"
+    try:
+        said = compare_probe(directory, trained)
+    except CheckpointError as error:
+        found.problems.append(Damage("model/probe.safetensors", str(error)))
+        return trained.base, "different"
+    return trained.base, said
+
+
+def _load(directory: Path, config: VerifyConfig, services: Services, notes: list[str]) -> TrainedModel | None:
+    """Load a model; None, with a note, where the base model that it names is not to be had."""
+    try:
+        return load_model(directory, services.registry, config.model, *_place(directory, config))
+    except ModelError as error:
+        if config.model:
+            raise
+        notes.append(f"{error}; neither the base model's digest nor the probe was checked")
+        return None
+
+
+def _place(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:
+    """Return where the probe runs, with products as at its training if the device can do that."""
+    precision = precision_of(directory)
+    possible = precision != "tf32" or find_device(config.device).type == "cuda"
+    return resolve_device(config, precision if possible else "fp32")

@@ -1,0 +1,151 @@
+"""One split of one source, read row by row: examples, and the rows and files that give none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtft.data.audit.findings import brief
+from mtft.data.audit.scan import Scan, scan_file
+from mtft.data.example import Example, fault
+from mtft.data.readers import RowError
+from mtft.errors import DataError, PluginError, plugin_guard
+
+LONGEST = 500
+"""Characters of a reader's words that are passed on; they may quote a whole field."""
+
+Reader = Callable[[str, Path], Iterable[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """A row that gives no example, or, with `whole`, a file; `check` names the kind of fault."""
+
+    check: str
+    origin: str
+    text: str
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a source's files hold for one split.
+
+    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source,
+    `by_label` whether its rows are chosen by their labels, and `by_row` whether the rows after a bad one were read.
+    """
+
+    source: str
+    split: str
+    scans: tuple[Scan, ...]
+    examples: tuple[Example, ...]
+    problems: tuple[RowProblem, ...]
+    output: Any = None
+    evaluated: bool = False
+    by_label: bool = False
+    by_row: bool = True
+
+
+def read_split(
+    source: str, split: str, reader: Reader, data_dir: Path, texts: int, *, evaluated: bool = False
+) -> Split:
+    """Read all that can be read.
+
+    A reader that turns single rows into examples (`example`, as `TableReader` has it) loses only the rows that are
+    bad. Of another one that lists its `files`, their form is checked, and examples are what comes before its first
+    error. A reader that fails otherwise, or gives what is no example of so many `texts`, is a PluginError.
+    """
+    what = f"source {source!r}: its reader"
+    with plugin_guard(what, source):
+        reader = reader.part(split) if hasattr(reader, "part") else reader
+        list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
+        scans = tuple(scan_file(path) for path in list_files(split, data_dir))
+        parse = getattr(reader, "example", None) if scans else None
+        found: list[Example | RowProblem] = [each for scan in scans for each in _rows(scan, parse)]
+        if parse is None:
+            found += _given(reader, split, data_dir, broken=bool(found))
+    for each in found:
+        if not isinstance(each, RowProblem) and (wrong := fault(each, texts)):
+            raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
+    examples = [each for each in found if not isinstance(each, RowProblem)]
+    problems = [each for each in found if isinstance(each, RowProblem)]
+    output, by_label = getattr(reader, "output", None), getattr(reader, "above", None) is not None
+    by_row = not scans or parse is not None
+    return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label, by_row)
+
+
+def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | RowProblem]:
+    """Say what is wrong with a file and its rows, in order; with `parse` turn the other rows into examples.
+
+    A table without a needed column gives one problem and no further row.
+    """
+    if scan.trouble:
+        place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
+        yield RowProblem(scan.trouble.check, place, brief(scan.trouble.text, LONGEST), whole=True)
+    for row in scan.rows:
+        if row.trouble:
+            yield RowProblem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)
+            continue
+        if parse and (found := _parsed(parse, scan.path, row.line, row.fields, table=bool(scan.names))):
+            yield found
+            if isinstance(found, RowProblem) and found.whole:
+                return
+
+
+def _parsed(parse: Callable[..., Example | None], *row: Any, table: bool) -> Example | RowProblem | None:
+    """Turn one row into an example or what is wrong with it; a column that a `table` lacks is one problem for all."""
+    try:
+        return parse(*row)
+    except RowError as error:
+        whole = table and error.check == "columns"
+        return RowProblem(error.check, error.origin, brief(error.text, LONGEST), whole)
+
+
+def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | RowProblem]:
+    """Take what a reader gives; its error is told unless one of the files is known to be broken.
+
+    A reader that gives rows that stand in no text (`rows`), and turns single ones into examples (`of_row`), loses only
+    those that are bad.
+    """
+    try:
+        if hasattr(reader, "rows"):
+            for row in reader.rows(split, data_dir):
+                if found := _parsed(reader.of_row, *row, table=True):
+                    yield found
+                    if isinstance(found, RowProblem) and found.whole:
+                        return
+            return
+        yield from reader(split, data_dir)
+    except DataError as error:
+        if not broken:
+            check = error.check if isinstance(error, RowError) else "reader"
+            origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
+            yield RowProblem(check, origin, brief(text, LONGEST), whole=True)
+
+
+def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+    """Return the examples to train on and notes for the user.
+
+    A file that cannot be read is a DataError; so is a bad row, unless `skip_bad_rows` turns all of them into one
+    counted note.
+    """
+    whole = [problem for problem in found.problems if problem.whole]
+    if whole:
+        raise DataError(_worded(whole[0]))
+    if not found.problems:
+        return found.examples, ()
+    first, count = found.problems[0], len(found.problems)
+    if skip_bad_rows and not found.by_row:
+        raise DataError(f"{_worded(first)}; the reader of {found.source!r} cannot leave out rows (--skip-bad-rows)")
+    if not skip_bad_rows:
+        more = f", and {count - 1} more bad rows" if count > 1 else ""
+        raise DataError(f"{_worded(first)}{more}; --skip-bad-rows leaves such rows out")
+    rows = sum(len(scan.rows) for scan in found.scans) or len(found.examples) + count
+    note = f"{found.source}: {count} of {rows} rows of {found.split} are bad (first: {_worded(first)}); left out"
+    return found.examples, (note,)
+
+
+def _worded(problem: RowProblem) -> str:
+    return f"{problem.origin}: {problem.text}" if problem.origin else problem.text

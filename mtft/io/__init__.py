@@ -1,0 +1,1 @@
+"""Files, directories, digests, disks, and texts from anywhere."""

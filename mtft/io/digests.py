@@ -1,0 +1,134 @@
+"""The digests of a directory's files, kept beside them: what was written is what is read, or it is named.
+
+``digests.json`` holds size and SHA-256 of each file, and a digest of itself. Names are relative; that of another
+directory's ``digests.json`` stands for all that it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mtft.errors import CheckpointError
+from mtft.io.files import json_bytes, read_json, write_json
+
+NAME = "digests.json"
+FORMAT, VERSION = "mtft-digests", 1
+_PLAIN = re.compile(r"(?!\.)[^/\\\0]+(/(?!\.)[^/\\\0]+)?")
+"""Names that lead to nowhere else: a file, or a file in a directory."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a file holds: its size and its SHA-256."""
+
+    bytes: int
+    sha256: str
+
+
+Digests = dict[str, Digest]
+
+
+def check_tree(directory: Path) -> None:
+    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone.
+
+    Another process may be writing there: what is gone by the time it is looked at is passed over.
+    """
+    home = directory.resolve()
+    for folder, directories, files in os.walk(directory):
+        for place in (Path(folder, name) for name in directories + files):
+            if place.is_symlink() and not place.resolve().is_relative_to(home):
+                raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
+            try:
+                mode = place.stat().st_mode
+            except FileNotFoundError:
+                if not place.is_symlink():
+                    continue
+                mode = 0
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise CheckpointError(f"{place}: neither a file nor a directory")
+
+
+def digest(path: Path, size: int | None = None) -> Digest:
+    """Return the digest of a file, or of its first `size` bytes; the file may be shorter than that."""
+    found, left = hashlib.sha256(), size
+    done = 0
+    with path.open("rb") as file:
+        while part := file.read(1 << 20 if left is None else min(1 << 20, left)):
+            found.update(part)
+            done += len(part)
+            left = None if left is None else left - len(part)
+    return Digest(done, found.hexdigest())
+
+
+def write_digests(directory: Path, digests: Mapping[str, Digest] | None = None) -> None:
+    """Write the digests given, or those of all files in the directory."""
+    if digests is None:
+        files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != NAME)
+        digests = {path.name: digest(path) for path in files}
+    write_json(directory / NAME, _document({name: asdict(found) for name, found in sorted(digests.items())}))
+
+
+def read_digests(directory: Path) -> Digests:
+    """Read the digests of a directory; CheckpointError if they are missing, damaged or of another format."""
+    path = directory / NAME
+    if not path.is_file():
+        raise CheckpointError(f"{directory}: no {NAME}: nothing says what its files should be")
+    found = read_json(path)
+    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
+        kind = f"{found.get('format')!r} {found.get('version')!r}"
+        raise CheckpointError(f"{path}: format is {kind}, not {FORMAT!r} {VERSION}")
+    files = found.get("files")
+    if not isinstance(files, dict) or path.read_bytes() != json_bytes(_document(files)):
+        raise CheckpointError(f"{path}: damaged: it does not match its own digest")
+    if wrong := [name for name in files if not _PLAIN.fullmatch(name)]:
+        raise CheckpointError(f"{path}: {wrong[0]!r} is no name of a file in this directory")
+    try:
+        return {name: Digest(**entry) for name, entry in files.items()}
+    except TypeError:
+        raise CheckpointError(f"{path}: its entries are not bytes and sha256") from None
+
+
+def damages(directory: Path, digests: Mapping[str, Digest], names: Iterable[str]) -> dict[str, str]:
+    """Return what is wrong with these of the files, by name."""
+    found = {name: damage(directory / name, digests[name], digests) for name in names}
+    return {name: what for name, what in found.items() if what}
+
+
+def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = None) -> str | None:
+    """Say what is wrong with a file, if anything; `others` tell whether it holds what belongs elsewhere."""
+    if path.is_symlink() or not path.is_file():
+        return "is not a file" if path.exists() or path.is_symlink() else "is missing"
+    try:
+        found = digest(path)
+    except OSError as error:
+        return f"is not readable: {(error.strerror or str(error)).lower()}"
+    if found == expected:
+        return None
+    if owners := [name for name, other in (others or {}).items() if other == found]:
+        return f"holds what belongs into {owners[0]}"
+    if found.bytes < expected.bytes:
+        return f"was truncated or replaced: it has {found.bytes:,} of {expected.bytes:,} bytes"
+    if found.bytes > expected.bytes:
+        return f"was replaced: it has {found.bytes:,} bytes instead of {expected.bytes:,}"
+    return f"was changed: sha256 {found.sha256[:12]}... instead of {expected.sha256[:12]}..."
+
+
+def check_digests(directory: Path, names: Collection[str] = ()) -> None:
+    """Raise CheckpointError, naming each damaged file, unless these files (all, without names) are as written."""
+    digests = read_digests(directory)
+    if unlisted := [name for name in names if name not in digests]:
+        raise CheckpointError(f"{directory / unlisted[0]}: not in {NAME}: no file that was written with this directory")
+    if found := damages(directory, digests, names or digests):
+        raise CheckpointError("\n".join(f"{directory / name}: {what}" for name, what in found.items()))
+
+
+def _document(files: Mapping[str, object]) -> dict[str, object]:
+    """Return what ``digests.json`` holds, to the byte."""
+    own = hashlib.sha256(json_bytes(files)).hexdigest()
+    return {"format": FORMAT, "version": VERSION, "files": files, "own": own}

@@ -1,0 +1,201 @@
+"""Directories that other processes may be at too: one of them writes, and what it replaces it replaces as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from mtft.errors import CheckpointError, MtftError
+from mtft.io.files import APPEND
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class DirectoryLock:
+    """Keeps other processes out of a directory until it is released, at the latest when this process ends.
+
+    CheckpointError if another process has it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / ".lock"
+        while True:
+            self._file = open(os.open(self._path, APPEND, 0o666), "a+", encoding="utf-8")  # noqa: SIM115 - until released
+            if self._taken():
+                self._file.seek(0)
+                holder = self._file.read(20).strip() or "unknown"
+                self._file.close()
+                raise CheckpointError(f"{directory}: in use by another process ({holder})")
+            if _is(self._file.fileno(), self._path):
+                break
+            self._file.close()  # whoever had it removed this file in the meantime
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+    def release(self) -> None:
+        """Let others in."""
+        with suppress(OSError):  # a disk may have become read-only
+            self._path.unlink(missing_ok=True)
+        self._file.close()
+
+
+def clear_lock(directory: Path) -> None:
+    """Remove the lock that a killed process left, where that is allowed; CheckpointError if a process has it."""
+    if (directory / ".lock").exists():
+        with suppress(OSError):
+            DirectoryLock(directory).release()
+
+
+def lock_holder(directory: Path) -> str | None:
+    """Return the number of the process that has a directory for itself, None if none has."""
+    try:
+        with (directory / ".lock").open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return (directory / ".lock").read_text(encoding="utf-8").strip() or "unknown"
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def real_path(path: Path) -> Path:
+    """Return the path that links and dots lead to, be anything there or not."""
+    return Path(os.path.realpath(path))
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Let only one process at a time make something in a directory, where the file system can tell."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replaced_directory(path: Path) -> Iterator[Path]:
+    """Give a fresh directory to fill; when the block ends without error it takes the place of `path`.
+
+    The directory that was there stays until the new one is complete, and `recover_directory` brings it back if a crash
+    fell between the two renames. Where `path` is a link, what it leads to is replaced.
+    """
+    path = real_path(path)
+    recover_directory(path)
+    fresh, former = _names(path)
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        _flush_directory(fresh)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)  # on a disk that is full, it would be in the way
+        raise
+    if path.exists():
+        path.rename(former)
+    fresh.rename(path)
+    _flush_directory(path.parent)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def current_directory(path: Path) -> Path:
+    """Return where the content of `path` is now: under its former name if a crash fell between the two renames.
+
+    Nothing is changed, so this may be asked while another process writes.
+    """
+    former = _names(path)[1]
+    return former if former.exists() and not path.exists() else path
+
+
+def from_one_directory(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+    """Have a function read a directory as one `replaced_directory` left it.
+
+    If another process replaces the directory while it is read, it is read again.
+    """
+
+    @wraps(read)
+    def whole(path: Path, /, *args: P.args, **options: P.kwargs) -> T:
+        while True:
+            place = current_directory(path)
+            before = _version(place)
+            try:
+                found = read(place, *args, **options)
+            except (MtftError, OSError):
+                if _version(current_directory(path)) == before:
+                    raise
+            else:
+                if _version(current_directory(path)) == before:
+                    return found
+
+    return whole
+
+
+def _version(directory: Path) -> tuple[int, int] | None:
+    """Return what tells a directory from another one that takes its name; None if there is none."""
+    try:
+        found = directory.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory with all that is in it, so that a crash leaves it whole or under a name that nobody reads."""
+    path = real_path(path)
+    gone = _gone(path)
+    shutil.rmtree(gone, ignore_errors=True)
+    path.rename(gone)
+    shutil.rmtree(gone)
+
+
+def recover_directory(path: Path) -> None:
+    """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
+    path = real_path(path)
+    fresh, former = _names(path)
+    if former.exists() and not path.exists():
+        former.rename(path)
+    for left in (fresh, former, _gone(path)):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _names(path: Path) -> tuple[Path, Path]:
+    """Return the names that a new directory has until it is complete, and the former one while they change places."""
+    path = real_path(path)
+    return path.parent / f".{path.name}.new", path.parent / f".{path.name}.old"
+
+
+def _gone(path: Path) -> Path:
+    return path.parent / f".{path.name}.gone"
+
+
+def _flush_directory(path: Path) -> None:
+    """Have the names in a directory on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Apply a model to tokenized data: raw outputs in the data's order, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.data.packing import micro_batches, pack
+from mtft.data.table_union import merge
+from mtft.data.tokenization import TokenTable
+from mtft.errors import plugin_guard
+from mtft.metrics import metric
+from mtft.model.multitask import MultiTaskModel
+from mtft.outputs import Array
+from mtft.runtime.distributed import ALONE, Group
+from mtft.tasks.task import Task
+
+BUDGET = 8192
+"""Tokens per micro-batch when no gradient is kept."""
+
+
+@torch.no_grad()
+def apply(
+    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET, group: Group = ALONE
+) -> dict[str, NDArray[np.float32]]:
+    """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given.
+
+    The processes of a `group` compute a share each, and all get all outputs.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    lengths = table.example_lengths
+    if len(table) < group.size:  # too few to share
+        group = ALONE
+    own = group.own(lengths)
+    found: dict[str, Tensor] = {}
+    for rows in (own[cut] for cut in micro_batches(lengths[own], budget)):
+        for task, outputs in model(pack((table, rows), device=device), tasks).items():
+            every = found.setdefault(task, torch.zeros(len(table), outputs.shape[1]))
+            every[torch.from_numpy(rows)] = outputs.float().cpu()
+    return {task: group.sum(outputs).numpy() for task, outputs in found.items()}
+
+
+def run_leader(
+    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], group: Group
+) -> dict[str, NDArray[np.float32]]:
+    """`apply` in process 0 of a `group` whose others `follow`; they know nothing of the table but what this sends."""
+    if group.size > 1:
+        arrays = {"ids": table.ids, "segments": table.segments, "offsets": table.offsets}
+        sent = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        group.of_first(sent, [list(tasks), table.per_example])
+    return apply(model, table, tasks, group=group)
+
+
+def stop_workers(group: Group) -> None:
+    """Let those that `follow` go."""
+    if group.size > 1:
+        group.of_first({}, [[], 0])
+
+
+def run_worker(model: MultiTaskModel, group: Group) -> None:
+    """Compute this process's share of whatever process 0 `lead`s through, until it says that this is all."""
+    while True:
+        sent, (tasks, per_example) = group.of_first({}, None)
+        if not tasks:
+            return
+        arrays = {name: tensor.numpy() for name, tensor in sent.items()}
+        apply(model, TokenTable(**arrays, per_example=per_example), tasks, group=group)
+
+
+def read_outputs(task: Task, raw: NDArray[np.float32]) -> Array:
+    """Return the readable values of raw outputs [n, width], as the task's output reads them."""
+    with plugin_guard(f"task {task.name!r}: reading its output", task.name):
+        values = np.asarray(task.output.read(raw))
+        if len(values) != len(raw):
+            raise ValueError(f"{len(values)} values of {len(raw)} examples")
+    return values
+
+
+def read_together(
+    model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable], group: Group = ALONE
+) -> list[Array]:
+    """Return each task's readable values of its own table; a row that several tables hold is encoded once."""
+    merged, places = merge(tables)
+    raw = apply(model, merged, [task.name for task in tasks], group=group)
+    return [read_outputs(task, raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
+
+
+def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:
+    """Return the task's metrics, the primary one first, of readable values against targets [n]."""
+    with plugin_guard(f"task {task.name!r}: scoring it", task.name):
+        return {name: metric(name).function(values, targets) for name in task.metric_names}

@@ -1,0 +1,118 @@
+"""The multi-task model: one shared encoder and one named head per task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mtft.data.packing import TokenBatch
+from mtft.encoder.bert import EncoderConfig, EncoderOutput, SharedEncoder
+from mtft.encoder.directory import model_type
+from mtft.encoder.family import BERT, Family
+from mtft.errors import ModelError, PluginError, missing_distribution, plugin_guard, unknown
+from mtft.model.flat import FlatParameters
+from mtft.runtime.seeding import seeded
+from mtft.tasks.registry import Registry
+from mtft.tasks.task import Task, resolve
+
+
+class MultiTaskModel(nn.Module):
+    """One encoder shared by all tasks; ``heads[name]`` belongs to one task.
+
+    Matrices are multiplied in `matmul_dtype` if it is set; weights, sums and outputs are float32.
+    """
+
+    matmul_dtype: torch.dtype | None = None
+
+    def __init__(self, encoder: SharedEncoder, heads: Mapping[str, nn.Module], widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.encoder, self.widths = encoder, dict(widths)
+        self.heads = dict(heads)  # no nn.ModuleDict: it takes no task called "train" or "keys"
+        for name, head in self.heads.items():
+            self.add_module(f"head_{name}", head)
+
+    def forward(self, batch: TokenBatch, tasks: Iterable[str]) -> dict[str, Tensor]:
+        """Encode once and apply the heads asked for.
+
+        Returns raw outputs per task, one row per sequence [S, width], in the order that was packed.
+        """
+        with self._products(batch):
+            encoded = self.encode(batch)
+            found = {task: apply_head(task, self.heads[task], encoded, self.widths[task]) for task in tasks}
+            return {task: batch.restore(outputs).float() for task, outputs in found.items()}
+
+    def encode(self, batch: TokenBatch) -> EncoderOutput:
+        """Apply the encoder, unless the batch brings the features that it once gave."""
+        if batch.features is not None:
+            return EncoderOutput(*batch.features, batch)
+        with self._products(batch):
+            encoded: EncoderOutput = self.encoder(batch)
+            return encoded
+
+    def _products(self, batch: TokenBatch) -> torch.autocast:
+        return torch.autocast(batch.ids.device.type, self.matmul_dtype, enabled=self.matmul_dtype is not None)
+
+
+def apply_head(task: str, head: nn.Module, encoded: EncoderOutput, width: int) -> Tensor:
+    """Return a head's raw outputs [S, width] of S sequences; PluginError if it fails or gives anything else."""
+    with plugin_guard(f"task {task!r}: its head", task):
+        outputs: Tensor = head(encoded)
+    shape = [len(encoded.pooled), width]
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point() or list(outputs.shape) != shape:
+        raise PluginError(f"task {task!r}: its head gave {shown(outputs)}, not floats {shape}", task)
+    return outputs
+
+
+def shown(value: object) -> str:
+    """Say what a plugin gave where a tensor was wanted."""
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str] | None = None) -> Family:
+    """Return what makes an encoder of a model directory.
+
+    ModelError if no plugin knows its architecture; it says how to get `origin`, from which a run's encoder came.
+    """
+    kind, known = model_type(directory), registry.parts.get("encoder", {})
+    if kind == "bert":  # needs no plugin
+        return BERT
+    if kind not in known:
+        problem = f"{directory / 'config.json'}: model_type: {unknown('encoder', kind, known)}"
+        if origin:
+            where = missing_distribution(origin.get("distribution"), origin.get("version"))
+            problem = f"its encoder came from {where}; {problem}"
+        raise ModelError("; ".join([problem, *registry.absent]))
+    family: Family = registry.load("encoder", kind)
+    return family
+
+
+def to_device(
+    model: MultiTaskModel, encoder: FlatParameters, device: torch.device, matmul_dtype: torch.dtype | None
+) -> None:
+    """Move a model, whose encoder's weights lie in `encoder`, to a device; set the type of its matrix products."""
+    encoder.to(device)
+    for head in model.heads.values():
+        head.to(device)
+    model.matmul_dtype = matmul_dtype
+
+
+def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
+    """Build a task's head with fresh weights, a pure function of seed and task name."""
+    with plugin_guard(f"task {task.name!r}: building its head", task.name), seeded(seed, "head", task.name):
+        head = resolve(task.head)(config, task.output.width)
+    if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
+        raise PluginError(f"task {task.name!r}: its head is {head!r}, not a module with parameters", task.name)
+    if buffers := [name for name, _ in head.named_buffers()]:
+        what = f"its head has buffers ({', '.join(buffers)}); only parameters are kept"
+        raise PluginError(f"task {task.name!r}: {what}", task.name)
+    return head
+
+
+def build_model(encoder: SharedEncoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
+    """Put fresh heads on a pretrained encoder."""
+    tasks = tuple(tasks)
+    heads = {task.name: build_head(task, encoder.config, seed) for task in tasks}
+    return MultiTaskModel(encoder, heads, {task.name: task.output.width for task in tasks})

@@ -1,0 +1,208 @@
+"""Reading runs for a report: what is there is read, what is not or is damaged becomes a note."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import tomli
+
+from mtft.data.audit.split_reader import read_split
+from mtft.data.shares import Half
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weight_files
+from mtft.errors import CheckpointError, DataError, ModelError, MtftError
+from mtft.io.digests import check_tree
+from mtft.io.files import read_json, read_json_lines, read_text
+from mtft.metrics import METRICS
+from mtft.plugin.context import Services
+from mtft.report.figure import LARGEST, real
+from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
+from mtft.report.selected_weights import SelectedShare, selected_parts
+from mtft.runs.checkpoint import read_manifest, run_tasks
+from mtft.runs.dev_predictions import read_predictions
+from mtft.selection.mask import load_mask
+
+T = TypeVar("T")
+LOGS: dict[str, dict[str, type]] = {
+    "metrics": {"step": int, "dev": dict},
+    "steps": {"step": int, "losses": dict},
+    "conflicts": {"epoch": int, "pairs": dict},
+    "times": {"seconds": float},
+}
+"""Logs of a run, and what each of their records must hold for a report."""
+
+
+def read_run(
+    run: Path, label: str, services: Services, data_dir: Path | None, *, texts: bool, half: Half = "all"
+) -> RunRecord:
+    """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now.
+
+    Its dev scores are those of a `half` of its dev rows, or of all.
+    """
+    return _Reader(run, label, services, data_dir, texts, half).read()
+
+
+@dataclass
+class _Reader:
+    """Reads one run, and notes what it could not."""
+
+    run: Path
+    label: str
+    services: Services
+    data_dir: Path | None
+    texts: bool
+    half: Half
+    notes: list[str] = field(default_factory=list)
+
+    def read(self) -> RunRecord:
+        if not self.run.is_dir():
+            raise CheckpointError(f"{self.run}: no such run directory")
+        if not any((self.run / name).is_file() for name in ("config.toml", "environment.json", "summary.json")):
+            raise CheckpointError(f"{self.run}: no run of mtft (no config.toml, environment.json or summary.json)")
+        check_tree(self.run)
+        nothing: dict[str, Any] = {}
+        summary = self._try(lambda: read_json(self.run / "summary.json"), nothing)
+        environment = self._try(lambda: read_json(self.run / "environment.json"), nothing)
+        config = self._try(lambda: _read_toml(self.run / "config.toml"), nothing)
+        manifest = self._try(lambda: read_manifest(self.run / "model"), nothing)
+        logs = {name: self._log(name) for name in LOGS}
+        return RunRecord(
+            self.label, str(self.run), self._tasks(summary, config, manifest, logs["metrics"], environment), summary,
+            logs["metrics"], logs["steps"], logs["conflicts"], logs["times"], config, environment, manifest,
+            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._try(self._files, {}),
+            _base_bytes(manifest) if manifest else None, tuple(self.notes),
+        )  # fmt: skip
+
+    def _try(self, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except MtftError as error:
+            self.notes.append(str(error))
+        except OSError as error:  # such as a name, read from a file, that is too long for one
+            self.notes.append(f"{self.run}: {(error.strerror or str(error)).lower()}")
+        return otherwise
+
+    def _log(self, name: str) -> tuple[Record, ...]:
+        path = self.run / f"{name}.jsonl"
+        if not path.exists():  # not every command keeps every log
+            return ()
+        found = self._try(lambda: read_json_lines(path), list[dict[str, Any]]())
+        kept = [record for record in found if _fits(record, LOGS[name])]
+        if len(kept) < len(found):
+            self.notes.append(f"{path}: {len(found) - len(kept)} of {len(found)} records are not of this log")
+        return tuple(kept)
+
+    def _tasks(
+        self, summary: Record, config: Record, manifest: Record, epochs: Sequence[Record], environment: Record
+    ) -> dict[str, TaskRecord]:
+        """Return the run's tasks: those of the summary, else of the manifest, else of the settings."""
+        metrics = _mapping(summary.get("tasks"))
+        last = {name: scores for record in epochs for name, scores in record["dev"].items()}
+        outputs = {entry["name"]: entry["output"] for entry in manifest.get("tasks", [])}
+        temperatures = {entry["name"]: entry.get("temperature") for entry in manifest.get("tasks", [])}
+        named = config.get("tasks")
+        names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list | dict) else [])
+        found = {}
+        for name in names:
+            dev = {
+                key: real(value)
+                for key, value in _mapping(_mapping(summary.get("dev")).get(name, last.get(name))).items()
+            }
+            classes = outputs.get(name, {}).get("names")
+            labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
+            predictions = self._try(partial(self._predictions, name, environment), None)
+            if predictions and (self.half != "all" or config.get("dev_split") == "half"):
+                dev = _rescored(dev, predictions)
+            metric = str(metrics.get(name, next(iter(dev), "")))
+            found[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
+        return found
+
+    def _predictions(self, task: str, environment: Record) -> Predictions | None:
+        path = self.run / "predictions" / f"{task}.dev.jsonl"
+        if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
+            return None
+        try:
+            ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev", self.half))
+        except DataError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
+
+    def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
+        """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""
+        place = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
+        if not self.texts or place is None:
+            return {}
+        try:
+            (source,) = (found.source for found in run_tasks(self.run / "model", self.services.registry, task))
+            examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
+        except (MtftError, OSError, ValueError):
+            return {}
+        times = Counter(example.id for example in examples)  # whose texts are whose cannot be told by an id of several
+        return {example.id: example.texts for example in examples if example.id in ids and times[example.id] == 1}
+
+    def _selected(self, manifest: Record) -> tuple[SelectedShare, ...]:
+        path = self.run / "model" / "mask.safetensors"
+        if "plugin" in manifest["base"]:
+            raise ModelError("what was selected per layer is drawn for BERT alone")
+        mask = load_mask(path, total=manifest["total"])
+        try:
+            return tuple(selected_parts(mask, manifest["base"]["encoder"]))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} does not fit model.json: {error}") from None
+
+    def _files(self) -> dict[str, int]:
+        model = self.run / "model"
+        return {file.name: file.stat().st_size for file in sorted(model.glob("*")) if file.is_file()}
+
+
+def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
+    """Score predictions by the metrics that `dev` scores on other rows."""
+    return {name: METRICS[name].function(found.values, found.targets) if name in METRICS else math.nan for name in dev}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomli.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
+
+
+def _fits(record: Record, shape: Mapping[str, type]) -> bool:
+    """Tell whether a record holds values of these types; a whole number is a float too, true is no number."""
+    kinds = {key: (int, float) if kind is float else (kind,) for key, kind in shape.items()}
+    return all(type(record.get(key)) in kind for key, kind in kinds.items())
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+Read = tuple[list[str], Any, Any]
+
+
+def _checked_predictions(path: Path, found: Read) -> Read:
+    """Check that values are numbers or probabilities, and targets those of their classes."""
+    _, targets, values = found
+    classes = values.shape[1] if values.ndim == 2 else 0
+    whole = np.isin(targets, np.arange(classes)).all()
+    if not len(targets) or targets.ndim != 1 or values.ndim not in (1, 2) or (classes and not whole):
+        raise CheckpointError(f"{path}: not a predictions file: values {values.shape}, targets {targets.shape}")
+    for numbers in (targets, values):
+        if (np.abs(numbers[np.isfinite(numbers)]) >= LARGEST).any():
+            raise CheckpointError(f"{path}: not a predictions file: a number is not below {LARGEST:g}")
+    return found
+
+
+def _base_bytes(manifest: Record) -> int | None:
+    """Return the size of the base model's weights, None where they are not at hand."""
+    try:
+        return sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"])))
+    except (ModelError, OSError):
+        return None

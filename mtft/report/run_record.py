@@ -1,0 +1,70 @@
+"""What a report is made of: runs as found on disk, whatever of them is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mtft.outputs import Array
+from mtft.report.selected_weights import SelectedShare
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Dev predictions: `ids`, `targets` [n], readable `values` [n] or [n, C], and the texts of ids where at hand."""
+
+    ids: tuple[str, ...]
+    targets: Array
+    values: Array
+    texts: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskRecord:
+    """One task of a run: its primary metric, all dev metrics, how its output reads, and its predictions.
+
+    `temperature` is what its probabilities were read at, nan without one.
+    """
+
+    name: str
+    metric: str
+    dev: Mapping[str, float]
+    labels: tuple[str, ...]
+    predictions: Predictions | None
+    temperature: float = math.nan
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that the predictions tell apart, numbers where the run gives others or none."""
+        found = self.predictions
+        classes = found.values.shape[1] if found is not None and found.values.ndim == 2 else 0
+        return self.labels if len(self.labels) == classes else tuple(map(str, range(classes)))
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """One run; what its directory lacks is empty or None, and `notes` says so.
+
+    `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected,
+    `files` gives the bytes of each model file, `base_bytes` those of the base model, None where it is not at hand.
+    """
+
+    label: str
+    place: str
+    tasks: Mapping[str, TaskRecord]
+    summary: Record
+    epochs: tuple[Record, ...]
+    steps: tuple[Record, ...]
+    conflicts: tuple[Record, ...]
+    times: tuple[Record, ...]
+    config: Record
+    environment: Record
+    manifest: Record
+    selected: tuple[SelectedShare, ...]
+    files: Mapping[str, int]
+    base_bytes: int | None
+    notes: tuple[str, ...]

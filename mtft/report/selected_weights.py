@@ -1,0 +1,115 @@
+"""What was selected where: how many weights of each layer and kind of tensor a mask holds, counted and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mtft.encoder.bert import Encoder, EncoderConfig
+from mtft.encoder.directory import MOST
+from mtft.report.figure import Figure, Table
+from mtft.report.heatmaps import Cell, Heatmap
+from mtft.selection.mask import Mask
+
+KINDS = {
+    "attention_output.weight": "out",
+    "intermediate.weight": "up",
+    "output.weight": "down",
+    "attention_norm.weight": "norm",
+    "output_norm.weight": "norm",
+}
+"""Tensor of a transformer layer -> its kind; the joint tensor of query, key and value is split, the rest is bias."""
+
+SIZES = ("vocabulary", "hidden_size", "intermediate_size", "positions", "segments")
+LIMITS = {"layers": 1000, **dict.fromkeys(SIZES, MOST)}
+"""Sizes of an encoder, and how large each may be; more is a damaged or hostile configuration."""
+
+IN_LAYERS = ("query", "key", "value", "out", "up", "down", "norm", "bias")
+
+
+@dataclass(frozen=True)
+class SelectedShare:
+    """Weights of one kind in one place: a layer's number, from 1, or None outside the layers."""
+
+    layer: int | None
+    kind: str
+    total: int
+    selected: int
+
+    @property
+    def share(self) -> float:
+        return self.selected / self.total
+
+
+def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare]:
+    """Count the selected weights of an encoder of this configuration; ValueError if the mask is of another size."""
+    for key, most in LIMITS.items():
+        if type(size := encoder.get(key)) is not int or not 1 <= size <= most:
+            raise ValueError(f"{key} is {size!r}, allowed: 1 to {most}")
+    pieces = list(_pieces(encoder))
+    if sum(size for _, _, size in pieces) != mask.total:
+        raise ValueError(f"the mask is of {mask.total} weights, the encoder has {sum(size for *_, size in pieces)}")
+    ends = torch.tensor([size for *_, size in pieces]).cumsum(0)
+    below = torch.searchsorted(mask.indices, ends)
+    counts = torch.diff(below, prepend=torch.zeros(1, dtype=below.dtype)).tolist()
+    totals: dict[tuple[int | None, str], list[int]] = {}
+    for (layer, kind, size), count in zip(pieces, counts, strict=True):
+        found = totals.setdefault((layer, kind), [0, 0])
+        found[0] += size
+        found[1] += count
+    return [SelectedShare(layer, kind, *found) for (layer, kind), found in totals.items()]
+
+
+def _pieces(encoder: Mapping[str, Any]) -> Iterator[tuple[int | None, str, int]]:
+    """Yield (layer, kind, size) in the order of the flat vector; no weight is made."""
+    with torch.device("meta"):
+        named = list(Encoder(EncoderConfig(**encoder)).named_parameters())
+    for name, tensor in named:
+        group, _, rest = name.partition(".")
+        if group != "layers":
+            yield None, f"{group} {rest.removesuffix('weight').replace('.', ' ')}".strip(), tensor.numel()
+            continue
+        number, _, rest = rest.partition(".")
+        if rest == "qkv.weight":
+            for kind in ("query", "key", "value"):
+                yield int(number) + 1, kind, tensor.numel() // 3
+        else:
+            yield int(number) + 1, KINDS.get(rest, "bias"), tensor.numel()
+
+
+def selection_figures(parts: Sequence[SelectedShare]) -> list[Figure]:
+    """Draw the share selected per layer and kind of tensor, and outside the layers."""
+    inside = {(part.layer, part.kind): part for part in parts if part.layer is not None}
+    layers = sorted({layer for layer, _ in inside if layer is not None})
+    cells = [[_share_cell(inside[layer, kind]) for kind in IN_LAYERS] for layer in layers]
+    selected, total = sum(part.selected for part in parts), sum(part.total for part in parts)
+    overall = f"{selected / total:.1%} of the encoder's {total:,} weights are tuned"
+    heatmap = Heatmap(
+        "Share of weights selected per layer and kind", f"Overall {overall}.", [f"layer {layer}" for layer in layers],
+        IN_LAYERS, cells, y_name="percent selected", label_width=62,
+    )  # fmt: skip
+    outside = [part for part in parts if part.layer is None]
+    bars = Heatmap(
+        "Share of weights selected outside the layers", "Embeddings and pooler.", [part.kind for part in outside],
+        ["selected"], [[_share_cell(part)] for part in outside], y_name="percent selected", label_width=180,
+    )  # fmt: skip
+    rows = tuple(
+        ("" if part.layer is None else str(part.layer), part.kind, f"{part.total:,}", f"{part.selected:,}",
+         f"{part.share:.2%}")
+        for part in parts
+    )  # fmt: skip
+    table = Table("Selected weights", ("layer", "kind", "weights", "selected", "share"), rows, texts=2)
+    caption = f"{overall}. Query, key, value and out are the attention's matrices; up and down are the feed-forward's."
+    return [
+        Figure("layers", heatmap.draw(), caption, table),
+        Figure("outside", bars.draw(), "Embeddings and pooler."),
+    ]
+
+
+def _share_cell(part: SelectedShare) -> Cell:
+    share = part.share
+    text = f"{100 * share:.0f}" if share in (0, 1) or 0.01 <= share < 0.995 else f"{100 * share:.2g}"
+    return Cell(share, text, f"{part.kind}: {part.selected:,} of {part.total:,} ({share:.2%})")

@@ -1,0 +1,296 @@
+"""A trained model on disk: the selection, its values, the heads, and the digest of the base they belong to.
+
+Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` (packed values [k]),
+``heads.safetensors``, and their digests. Loading is strict and never unpickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.encoder.directory import find_model
+from mtft.encoder.pretrained import weights_digest
+from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution
+from mtft.io.digests import check_digests, check_tree, write_digests
+from mtft.io.directories import current_directory, from_one_directory, replaced_directory
+from mtft.io.disk import named_when_full
+from mtft.io.files import read_json, replaced_file, write_bytes, write_json
+from mtft.model.calibration import HIGHEST, LOWEST
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
+from mtft.model.parameters import ParameterCount
+from mtft.outputs import Tempered
+from mtft.selection.mask import Mask, load_mask, save_mask
+from mtft.tasks.declared import HEADS, declare
+from mtft.tasks.registry import Registry
+from mtft.tasks.task import Task
+
+FORMAT, VERSION = "mtft-model", 1
+FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors")
+DROPOUTS = ("dropout", "attention_dropout", "head_dropout")
+
+
+@dataclass
+class TrainedModel:
+    """A model with all that belongs to it; `base` names the pretrained model it was made from."""
+
+    model: MultiTaskModel
+    encoder: FlatParameters
+    mask: Mask
+    tasks: tuple[Task, ...]
+    tokenizer: Tokenizer
+    max_length: int
+    base: str
+
+    @property
+    def selection(self) -> Tensor | slice:
+        """Tunable entries of the encoder's flat vector."""
+        return slice(None) if len(self.mask.indices) == self.mask.total else self.mask.indices
+
+    @property
+    def placement(self) -> tuple[torch.device, torch.dtype | None]:
+        """Device, and type of matrix products."""
+        return self.encoder.theta.device, self.model.matmul_dtype
+
+    def parameters(self) -> ParameterCount:
+        """Count what is stored and what could train."""
+        heads = {name: sum(p.numel() for p in head.parameters()) for name, head in self.model.heads.items()}
+        return ParameterCount(len(self.encoder), len(self.mask.indices), heads)
+
+
+def save_model(
+    directory: Path,
+    trained: TrainedModel,
+    plugins: Mapping[str, Mapping[str, str]],
+    probe: Mapping[str, Tensor] | None = None,
+    card: str = "",
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a model directory in place of the one that is there, if any.
+
+    `plugins` names the origin of each task and, unless it is built in, of the encoder ("encoder NAME"). `probe` are
+    tensors to keep beside the model, in a file of their own with `facts` about them, and `card` is its text for people.
+    """
+    encoder = plugins.get(f"encoder {trained.model.encoder.family}")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "base": {
+            "name": trained.base,
+            "weights": trained.mask.base_digest,
+            "tokenizer": trained.tokenizer.digest(),
+            "encoder": asdict(trained.model.encoder.config),
+            **({"plugin": dict(encoder)} if encoder else {}),
+        },
+        "max_length": trained.max_length,
+        "total": trained.mask.total,
+        "selected": len(trained.mask.indices),
+        "tasks": [
+            {
+                "name": task.name,
+                "output": task.output.describe(),
+                "parameters": trained.parameters().heads[task.name],
+                "plugin": dict(plugins[task.name]),
+                **({"temperature": task.output.temperature} if isinstance(task.output, Tempered) else {}),
+                **({"declaration": dict(task.declaration)} if task.declaration else {}),
+            }
+            for task in trained.tasks
+        ],
+    }
+    heads = {
+        f"{task.name}.{name}": tensor
+        for task in trained.tasks
+        for name, tensor in trained.model.heads[task.name].state_dict().items()
+    }
+    with replaced_directory(directory) as fresh:
+        save_mask(fresh / "mask.safetensors", trained.mask)
+        write_tensors(fresh / "encoder.safetensors", {"values": trained.encoder.theta[trained.selection]})
+        write_tensors(fresh / "heads.safetensors", heads)
+        if probe is not None:
+            write_tensors(fresh / "probe.safetensors", probe, facts)
+        if card:
+            write_bytes(fresh / "README.md", card.encode())
+        write_json(fresh / "model.json", manifest)
+        write_digests(fresh)
+
+
+@from_one_directory
+def load_model(
+    directory: Path,
+    registry: Registry,
+    base: str | None = None,
+    device: torch.device | str = "cpu",
+    matmul_dtype: torch.dtype | None = None,
+) -> TrainedModel:
+    """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits.
+
+    A run in progress may put a better model in its place meanwhile; then that one is loaded.
+    """
+    manifest = read_manifest(directory)
+    check_digests(directory, FILES)
+    name = base or manifest["base"]["name"]
+    found = find_base(directory, name)
+    tokenizer = load_tokenizer(found)
+    encoder = encoder_family(found, registry, manifest["base"].get("plugin")).load(
+        found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS}
+    )
+    flat = FlatParameters(encoder)
+    expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
+    if (weights_digest(flat.theta), tokenizer.digest()) != expected:
+        raise CheckpointError(
+            f"{directory}: the base model {name!r} ({found}) is not the one this run was trained from "
+            f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); --model says where that is"
+        )
+    mask = load_mask(directory / "mask.safetensors", total=len(flat))
+    if mask.base_digest != expected[0]:
+        raise CheckpointError(f"{directory}: mask.safetensors is of other base weights, {mask.base_digest[:12]}...")
+    if not 3 <= manifest["max_length"] <= encoder.config.positions:
+        found_length = f"max_length is {manifest['max_length']}"
+        raise CheckpointError(f"{directory}: {found_length}, not an integer from 3 to {encoder.config.positions}")
+    tasks = tuple(_known_task(directory, registry, entry) for entry in manifest["tasks"])
+    trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, manifest["max_length"], name)
+    values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
+    flat.theta[trained.selection] = values
+    shapes = {
+        f"{task.name}.{key}": tuple(tensor.shape)
+        for task in tasks
+        for key, tensor in trained.model.heads[task.name].state_dict().items()
+    }
+    tensors = read_tensors(directory / "heads.safetensors", shapes)
+    for task in tasks:
+        head = trained.model.heads[task.name]
+        head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
+    to_device(trained.model, flat, torch.device(device), matmul_dtype)
+    return trained
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Read and check ``model.json``."""
+    path = current_directory(directory) / "model.json"
+    if not path.is_file():
+        raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
+    check_tree(directory)
+    manifest = read_json(path)
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format is {manifest.get('format')!r}, not {FORMAT!r}")
+    if manifest.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path}: format version is {manifest.get('version')!r}; this mtft reads version {VERSION} only"
+        )
+    if wrong := _misfits(manifest, SHAPE):
+        raise CheckpointError(f"{path}: missing or malformed: {', '.join(wrong)}")
+    return manifest
+
+
+SHAPE: dict[str, Any] = {
+    "base": {"name": str, "weights": str, "tokenizer": str, "encoder": dict.fromkeys(DROPOUTS, float)},
+    "max_length": int,
+    "total": int,
+    "selected": int,
+    "tasks": [{"name": str, "output": {}, "parameters": int, "plugin": {}}],
+}
+"""What ``model.json`` must hold, other keys aside: types, mappings, and lists of one kind of entry."""
+
+
+def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
+    """Return the places where a JSON value has not the shape asked for."""
+    if isinstance(shape, dict) and isinstance(value, dict):
+        places = {key: f"{place}.{key}".lstrip(".") for key in shape}
+        return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, places[key])]
+    if isinstance(shape, list) and isinstance(value, list):
+        return [wrong for at, entry in enumerate(value) for wrong in _misfits(entry, shape[0], f"{place}[{at}]")]
+    return [] if type(value) is shape else [place]
+
+
+def find_base(directory: Path, name: str) -> Path:
+    """Find the pretrained model of a run; the error says that ``--model`` overrides it."""
+    try:
+        return find_model(name, check=False)  # the digest of the weights decides
+    except ModelError as error:
+        raise ModelError(f"{directory}: its base model was not found: {error}; --model says where it is now") from None
+
+
+def run_tasks(directory: Path, registry: Registry, *names: str) -> tuple[Task, ...]:
+    """Return the tasks of a model directory, those of these names alone if there are any."""
+    entries = read_manifest(directory)["tasks"]
+    return tuple(_known_task(directory, registry, entry) for entry in entries if not names or entry["name"] in names)
+
+
+def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task:
+    """Return the task of a manifest entry; its labels must be those that the model was trained with."""
+    name, plugin = entry.get("name"), entry.get("plugin", {})
+    try:
+        task = _declared_task(directory, registry, entry) or registry.task(str(name))
+    except ConfigError as error:
+        where = missing_distribution(plugin.get("distribution"), plugin.get("version"))
+        raise CheckpointError(f"{directory}: task {name!r} came from {where} ({error})") from None
+    if task.output.describe() != entry.get("output"):
+        now = "it is now declared with" if task.declaration else "the installed plugin says"
+        raise CheckpointError(
+            f"{directory}: task {name!r} was trained with {entry.get('output')}, but {now} {task.output.describe()}"
+        )
+    return _tempered(directory, task, entry["temperature"]) if "temperature" in entry else task
+
+
+def _tempered(directory: Path, task: Task, temperature: object) -> Task:
+    """Return a task that reads its output at the temperature that the manifest gives."""
+    if not isinstance(task.output, Tempered.KINDS):
+        raise CheckpointError(f"{directory}: task {task.name!r} has a temperature, but its output is no set of classes")
+    if not isinstance(temperature, float) or not LOWEST <= temperature <= HIGHEST:
+        allowed = f"a number from {LOWEST:g} to {HIGHEST:g}"
+        raise CheckpointError(f"{directory}: the temperature of task {task.name!r} is {temperature!r}, not {allowed}")
+    return replace(task, output=Tempered(task.output, temperature))
+
+
+def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task | None:
+    """Make the task of an entry that holds its declaration; one in the settings at hand comes before it."""
+    if not isinstance(declaration := entry.get("declaration"), dict):
+        return None
+    now = registry.tasks.get(entry["name"])
+    try:
+        kept = declare(entry["name"], declaration, str(directory / "model.json"), registry.parts.get("head", HEADS))
+    except ConfigError as error:
+        plugin = entry.get("plugin", {})
+        where = f"; its head came from {missing_distribution(plugin.get('distribution'), plugin.get('version'))}"
+        raise CheckpointError(f"{error}{where if 'distribution' in plugin else ''}") from None
+    if now is None or not now.declaration:
+        return kept
+    if now.source.input != kept.source.input:
+        raise CheckpointError(f"{directory}: task {kept.name!r} was trained with the text columns "
+                              f"{declaration['text']}, but is now declared with {now.declaration['text']}")  # fmt: skip
+    return replace(now, head=kept.head)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file atomically, without a copy of it in memory."""
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    with named_when_full(path, needed), replaced_file(path) as temporary:
+        found = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(found, temporary, dict(metadata) if metadata else None)
+
+
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Read a safetensors file that must hold exactly these float32 tensors; CheckpointError names each misfit."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None
+    problems = [f"missing tensor {name}" for name in shapes if name not in tensors]
+    problems += [f"unexpected tensor {name}" for name in tensors if name not in shapes]
+    problems += [
+        f"tensor {name} is {tensors[name].dtype} {list(tensors[name].shape)}, not float32 {list(shape)}"
+        for name, shape in shapes.items()
+        if name in tensors and (tuple(tensors[name].shape) != shape or tensors[name].dtype != torch.float32)
+    ]
+    if problems:
+        raise CheckpointError(f"{path}: does not fit the model:\n  " + "\n  ".join(problems))
+    return tensors

@@ -1,0 +1,270 @@
+"""The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary, digests.
+
+``digests.json`` lists what stays as it is: settings, environment and mask at once, everything at the end of the run.
+``model``, ``state`` and ``predictions`` are replaced as a whole, each with the digests of its own files. No file is
+replaced while it is listed, so that a run is in order wherever a crash stops it.
+
+Files that must be the same for the same seed hold no time, and no path but that of the base model; those live in
+``config.toml``, ``environment.json`` and ``times.jsonl``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from mtft.config.groups import Options
+from mtft.config.load import dump
+from mtft.data.dataset import Dataset
+from mtft.errors import CheckpointError, ConfigError
+from mtft.io.digests import NAME as DIGESTS
+from mtft.io.digests import Digest, digest, read_digests, write_digests
+from mtft.io.directories import DirectoryLock, one_at_a_time, real_path, recover_directory, replaced_directory
+from mtft.io.files import append_json_line, flush, read_json, write_bytes, write_json
+from mtft.outputs import Array
+from mtft.runs.dev_predictions import write_predictions
+
+TIMES = "times.jsonl"
+LASTING = ("config.toml", "environment.json", "heads.safetensors", "mask.safetensors", "teachers.safetensors")
+PARTS = ("model", "state", "predictions")
+PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
+    """Return where to write: the path given, or the default, with the first number that is free, and its suffix.
+
+    A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
+    """
+    path = given or Path(f"{default}{suffix}")
+    if path.exists() and not overwrite:
+        if given:
+            raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
+        numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
+        path = next(path for path in numbered if not path.exists())
+    if real_path(path) in (Path.cwd(), *Path.cwd().parents):
+        raise ConfigError(f"--out: {path} is or holds the working directory; it is not replaced")
+    return path
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
+    if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
+        raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
+
+
+class Follower(Protocol):
+    """Told each record after it is written, and when the run is closed."""
+
+    def log(self, kind: str, record: Mapping[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class RunDirectory:
+    """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes.
+
+    While it is open, which it is as a context, no other process may write it. Of several processes that train together
+    only the one that `writes` does anything here.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
+        self.model = path / "model"
+        self.state = path / "state"
+        self.followers: list[Follower] = []
+        self._started, self._processor = time.monotonic(), time.process_time()
+        self._lock = DirectoryLock(path) if writes else None
+        self._digests = read_digests(path) if writes else {}
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for follower in self.followers:
+            follower.close()
+        if self._lock:
+            self._lock.release()
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        config: Options,
+        command: str,
+        data_dir: Path,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        overwrite: bool = False,
+        writes: bool = True,
+    ) -> RunDirectory:
+        """Make the directory with settings, environment and more `facts`; with `overwrite` in place of a former run."""
+        if not writes:
+            return cls(path, writes=False)
+        try:
+            real_path(path).parent.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(real_path(path).parent):
+                refuse_foreign(path)
+                if path.exists() and not overwrite:
+                    raise ConfigError(f"--out: {path} exists; choose another or give --overwrite")
+                with ExitStack() as held, replaced_directory(path) as fresh:
+                    if path.exists():
+                        held.callback(DirectoryLock(path).release)
+                    write_bytes(fresh / "config.toml", dump(config).encode())
+                    write_json(fresh / "environment.json", {**environment(command, data_dir), **(facts or {})})
+                    write_digests(fresh)
+                return cls(path)
+        except OSError as error:
+            raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+
+    @classmethod
+    def reopen(cls, path: Path, config: Options, *, writes: bool = True) -> RunDirectory:
+        """Open a run that goes on, with settings that may have changed."""
+        run = cls(path, writes=writes)
+        if writes:
+            for part in PARTS:
+                recover_directory(path / part)
+            run._release(*(name for name in run._digests if name not in LASTING))
+            (path / "summary.json").unlink(missing_ok=True)
+            settings, name = dump(config).encode(), LASTING[0]
+            if name not in run._digests or settings != (path / name).read_bytes():
+                run._release(name)
+                write_bytes(path / name, settings)
+                run.seal(name)
+            run.log_time(resumed=datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        return run
+
+    def seal(self, *names: str) -> None:
+        """Digest files that stay as they are from now on."""
+        if self.writes:
+            self._digests |= {name: digest(self.path / name) for name in names}
+            write_digests(self.path, self._digests)
+
+    def _release(self, *names: str) -> None:
+        """Take files that will change off the list."""
+        if any(name in self._digests for name in names):
+            self._digests = {name: found for name, found in self._digests.items() if name not in names}
+            write_digests(self.path, self._digests)
+
+    def log(self, name: str, record: Mapping[str, Any]) -> None:
+        """Add a record to the log ``<name>.jsonl``, and tell the followers."""
+        if self.writes:
+            append_json_line(self.path / f"{name}.jsonl", record)
+            self._tell(name, record)
+
+    def _tell(self, kind: str, record: Mapping[str, Any]) -> None:
+        for follower in self.followers:
+            follower.log(kind, record)
+
+    def log_time(self, **record: Any) -> None:
+        """Add a record to ``times.jsonl`` with the seconds since the start, by the clock and of the processor."""
+        seconds, processor = time.monotonic() - self._started, time.process_time() - self._processor
+        self.log("times", {"seconds": round(seconds, 3), "processor": round(processor, 3), **record})
+
+    def logged(self) -> dict[str, dict[str, Any]]:
+        """Return the digest of each log, which is on the disk then; `cut_logs` can go back to here."""
+        paths = [path for path in sorted(self.path.glob("*.jsonl")) if path.name != TIMES]
+        for path in paths:
+            flush(path)
+        return {path.name: asdict(digest(path)) for path in paths}
+
+    def cut_logs(self, before: Mapping[str, Mapping[str, Any]]) -> None:
+        """Forget what was logged after `logged` gave `before`; times stay. CheckpointError names a damaged log."""
+        if not self.writes:
+            return
+        if found := changed_logs(self.path, before):
+            raise CheckpointError("\n".join(f"{self.path / name}: {what}" for name, what in found.items()))
+        for path in self.path.glob("*.jsonl"):
+            if path.name in before:
+                os.truncate(path, before[path.name]["bytes"])
+            elif path.name != TIMES:
+                path.unlink()
+
+    def write_predictions(self, split: str, data: Mapping[str, Dataset], values: Mapping[str, Array]) -> None:
+        """Keep readable values [n, ...] and targets [n] of each task, one line per example, in place of all others."""
+        if not self.writes:
+            return
+        write_predictions(self.path, split, data, values)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write what the run came to and digest every file; with that the run has finished."""
+        self.log_time(finished=True)
+        if self.writes:
+            write_json(self.path / "summary.json", summary)
+            logs = [path.name for path in self.path.glob("*.jsonl")]
+            parts = [f"{part}/{DIGESTS}" for part in PARTS if (self.path / part).is_dir()]
+            self.seal(*(name for name in LASTING if (self.path / name).is_file()), "summary.json", *logs, *parts)
+            self._tell("summary", summary)
+
+
+def environment(command: str, data_dir: Path) -> dict[str, Any]:
+    """Return versions, machine and paths."""
+    return {
+        "command": command,
+        "arguments": sys.argv[1:],
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "directory": os.getcwd(),
+        "data_dir": str(data_dir.resolve()),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return what is wrong with the logs of a run, by name: what was there before must be there as it was."""
+    found = {}
+    for name, kept in before.items():
+        path, expected = run / name, Digest(kept["bytes"], kept["sha256"])
+        now = digest(path, expected.bytes) if path.is_file() else None
+        if now is None or now.bytes < expected.bytes:
+            found[name] = f"is missing or shorter than when the run was saved ({expected.bytes} bytes)"
+        elif now != expected:
+            found[name] = f"was changed in the {expected.bytes} bytes that it had when the run was saved"
+    return found
+
+
+def keep_apart(path: Path, run: Path, what: str) -> None:
+    """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
+    here, there = run.resolve(), path.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"--out: {path} is, holds or is in {what}, {run}; it is never changed")
+
+
+def is_finished(run: Path) -> bool:
+    """Tell whether a run has come to its end, which is when its summary is digested."""
+    return (run / "summary.json").is_file() and "summary.json" in read_digests(run)
+
+
+def recorded_data_dir(run: Path) -> Path | None:
+    """Return where a run found its data, as its record says; None without one."""
+    path = run / "environment.json"
+    found = read_json(path).get("data_dir") if path.is_file() else None
+    return Path(found) if isinstance(found, str) else None
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a finished run."""
+    if not run.is_dir():
+        raise CheckpointError(f"{run}: no such run directory")
+    if not (run / "summary.json").is_file():
+        raise CheckpointError(f"{run}: no finished run of mtft (no summary.json)")
+    return read_json(run / "summary.json")

@@ -1,0 +1,134 @@
+"""A model as an ONNX file: all tasks as named outputs of one graph, written, run by onnxruntime, and compared.
+
+The extra `onnx` brings what it takes. The graph has three inputs [B, L] of int64, `input_ids`, `token_type_ids` and
+`attention_mask`, and one output [B, width] per task: the raw numbers of its head.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mtft.data.packing import micro_batches
+from mtft.data.padding import pad, padded_batch
+from mtft.data.tokenization import TokenTable
+from mtft.errors import ConfigError, ModelError, install_hint
+from mtft.model.inference import BUDGET
+from mtft.model.multitask import MultiTaskModel
+from mtft.runs.checkpoint import TrainedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INPUTS = ("input_ids", "token_type_ids", "attention_mask")
+OPSET = 18
+METADATA = "mtft"
+"""Key of the file's metadata under which a JSON text says how it is used."""
+Outputs = dict[str, NDArray[np.float32]]
+
+
+def check_installed() -> None:
+    """Raise ConfigError unless what the extra `onnx` brings can be imported."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(f"--format onnx needs: {install_hint('onnx')} ({error})") from None
+
+
+class Graph(nn.Module):
+    """A model on padded batches: the same modules, tensors in and tensors out."""
+
+    def __init__(self, model: MultiTaskModel, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.tasks = model, tuple(tasks)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Return the raw outputs [B, width] of all tasks."""
+        encoded = self.model.encoder(padded_batch(input_ids, token_type_ids, attention_mask))
+        return tuple(self.model.heads[task](encoded) for task in self.tasks)
+
+
+def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> None:
+    """Write a model on the CPU, whose weights are frozen by it, and what its metadata say `about` it.
+
+    ModelError if a head does something that the exporter cannot follow, or a task is called like an input.
+    """
+    import onnx
+
+    names = [task.name for task in trained.tasks]
+    if taken := [name for name in names if name in INPUTS]:
+        raise ModelError(f"task {taken[0]!r} is called like an input of the graph")
+    graph = Graph(trained.model, names).eval()
+    trained.encoder.freeze()
+    for parameter in graph.parameters():
+        parameter.requires_grad_(False)
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=trained.model.encoder.config.positions)
+    # Three tensors, for one given twice would be one input; a size of 1 would be taken for a constant.
+    examples = tuple(torch.ones(2, 3, dtype=torch.int64) for _ in INPUTS)
+    with _silence():
+        try:
+            program = torch.onnx.export(
+                graph, examples, dynamo=True, verbose=False, opset_version=OPSET,
+                input_names=list(INPUTS), output_names=names, dynamic_shapes=({0: batch, 1: length},) * len(INPUTS),
+            )  # fmt: skip
+        except Exception as error:  # whatever the exporter raises
+            raise ModelError(f"the model cannot be exported: {str(error).strip() or error!r}") from error
+    assert program is not None
+    proto = program.model_proto
+    for node in [*proto.graph.node, *(node for function in proto.functions for node in function.node)]:
+        del node.metadata_props[:]  # traces with paths of this machine
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(about)})
+    onnx.save_model(proto, str(path))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the libraries' notes about themselves to themselves."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def write_int8(path: Path, source: Path) -> None:
+    """Write an ONNX file's model with 8-bit weights; activations are quantised while it runs."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
+
+    with _silence():
+        quantize_dynamic(source, path, weight_type=QuantType.QInt8)
+
+
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """Load an ONNX file into onnxruntime, on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def apply_session(session: Any, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET) -> Outputs:
+    """Return raw outputs [n, width] per task of sequences that the session gets padded, `budget` places at a time."""
+    found: Outputs = {}
+    for rows in micro_batches(table.lengths, budget):
+        arrays = dict(zip(INPUTS, pad(table, rows), strict=True))
+        for task, outputs in zip(tasks, session.run(list(tasks), arrays), strict=True):
+            found.setdefault(task, np.zeros((len(table), outputs.shape[1]), np.float32))[rows] = outputs
+    return found

@@ -1,0 +1,104 @@
+"""A few fixed texts and what the model made of them: proof that what was saved is what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from mtft.config.groups import Precision
+from mtft.errors import CheckpointError
+from mtft.model.inference import apply
+from mtft.runs.checkpoint import TrainedModel, load_model, read_tensors, save_model
+from mtft.tasks.registry import Registry
+
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
+"""How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
+
+TEXTS = [
+    ("A film that takes its time and earns every minute of it.",),
+    ("No.",),
+    ("How do I learn to cook?", "What is the best way to learn cooking?"),
+    ("A man is playing a guitar on a stage.", "A dog sleeps."),
+]
+
+
+def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
+    """Return each task's raw outputs [4, width] on the fixed texts, bit for bit the same for the same model."""
+    table, _ = trained.tokenizer.table(TEXTS, apart=False, max_length=trained.max_length)
+    outputs = apply(trained.model, table, [task.name for task in trained.tasks])
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in outputs.items()}
+
+
+def save_with_probe(
+    directory: Path,
+    trained: TrainedModel,
+    plugins: Mapping[str, Mapping[str, str]],
+    card: str = "",
+    precision: Precision = "fp32",
+) -> None:
+    """Save a model and, beside it, its card and the probe's outputs at the precision that it trained with."""
+    save_model(directory, trained, plugins, probe(trained), card, {"precision": precision})
+
+
+def precision_of(directory: Path) -> Precision:
+    """Return the precision of the probe that was saved with a model."""
+    try:
+        with safe_open(directory / "probe.safetensors", "pt") as file:
+            found = (file.metadata() or {}).get("precision", "fp32")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{directory / 'probe.safetensors'}: not a readable safetensors file: {error}") from None
+    if found not in TOLERANCE:
+        allowed = ", ".join(TOLERANCE)
+        raise CheckpointError(f"{directory / 'probe.safetensors'}: precision is {found!r} (allowed: {allowed})")
+    return cast("Precision", found)
+
+
+def check_saved(
+    directory: Path,
+    registry: Registry,
+    base: str,
+    device: torch.device | str = "cpu",
+    matmul_dtype: torch.dtype | None = None,
+    *,
+    here: bool = True,
+) -> None:
+    """Load a model directory anew and compare its outputs with those kept at saving.
+
+    They are the same bit for bit if they were saved `here`, by this process, on a CPU: other machines add in another
+    order, and so do some sums on other devices each time.
+    """
+    trained = load_model(directory, registry, base, device, matmul_dtype)
+    try:
+        compare_probe(directory, trained, exact=here and torch.device(device).type == "cpu")
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory}: reloaded, {error}") from None
+
+
+def compare_probe(directory: Path, trained: TrainedModel, *, exact: bool = False) -> str:
+    """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others.
+
+    They may differ as the precision allows, unless they must be `exact`.
+    """
+    now, tolerance = probe(trained), 0.0 if exact else TOLERANCE[precision_of(directory)]
+    kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
+    if all(same(now[name], kept[name]) for name in now):
+        return "the same bits"
+    wrong = [name for name in now if not same(now[name], kept[name], tolerance)]
+    if wrong:
+        raise CheckpointError(f"the model gives other outputs for {', '.join(wrong)} (off by {_gap(now, kept):.2g})")
+    return f"the same within {_gap(now, kept):.2g}"
+
+
+def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 0.0) -> bool:
+    """Tell whether outputs are equal, or off by no more than `tolerance` (and that share of them); nan equals nan."""
+    return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _gap(now: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]) -> float:
+    """Return the largest difference of any output."""
+    return max(float((now[name] - kept[name]).abs().max()) for name in now)

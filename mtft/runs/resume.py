@@ -1,0 +1,86 @@
+"""Going on with a run that was stopped: its settings, which of them may change, and what must be the same."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mtft.config.groups import Options
+from mtft.config.load import flag, load, show
+from mtft.errors import CheckpointError, ConfigError, FinishedError
+from mtft.io.digests import check_digests, check_tree
+from mtft.io.directories import one_at_a_time, real_path, recover_directory
+from mtft.io.files import read_json
+from mtft.plugin.context import Services
+from mtft.runs.fingerprints import LOCATION, MAY_CHANGE, settings_digest
+from mtft.selection.mask import load_mask
+
+S = TypeVar("S", bound=Options)
+
+
+def part_directory(mask: Path) -> Path:
+    """Return where a selection keeps what it needs to go on until its mask is written."""
+    return Path(f"{mask}.part")
+
+
+def settings_file(path: Path) -> Path:
+    """Return the settings of a stopped run or selection; CheckpointError without any, or if a file is damaged.
+
+    A mask that is complete is a FinishedError.
+    """
+    for directory in (path, part_directory(path)):
+        if real_path(directory).parent.is_dir():
+            with one_at_a_time(real_path(directory).parent):  # it may be in the making
+                recover_directory(directory)
+        if (file := directory / "config.toml").is_file():
+            check_tree(directory)
+            check_digests(directory)
+            return file
+    if path.is_file():
+        load_mask(path)
+        raise FinishedError(f"{path} is complete: nothing is left to do")
+    raise CheckpointError(f"--resume: {path} is no run of mtft (no config.toml)")
+
+
+def check_settings(path: Path, command: str, config: S, services: Services) -> dict[str, str]:
+    """Tell and return which settings are others than before, in words; ConfigError names those that may not be.
+
+    CheckpointError unless `command` made the run and the plugins that it needs are here.
+    """
+    _check_origin(path, command, services)
+    before = load(type(config), file=settings_file(path)).config
+    changed = {
+        name: f"{flag(name)}: {show(old)} -> {show(new)}"
+        for name in type(config).settings()
+        if (old := getattr(before, name)) != (new := getattr(config, name)) and name not in LOCATION
+    }
+    if refused := [text for name, text in changed.items() if name not in MAY_CHANGE]:
+        allowed = ", ".join(flag(name) for name in type(config).settings() if name in MAY_CHANGE)
+        raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
+    for text in changed.values():
+        services.notify(f"resuming with {text}")
+    return changed
+
+
+def _check_origin(path: Path, command: str, services: Services) -> None:
+    found = read_json(settings_file(path).with_name("environment.json"))
+    if (made := found.get("command")) != command:
+        right = f"mtft {made} --resume {shlex.quote(str(path))}"
+        raise CheckpointError(f"--resume: {path} was made by mtft {made}, not mtft {command}; go on with {right}")
+    services.demand(path, found.get("plugins", {}))
+
+
+def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:
+    """Raise CheckpointError if a state is of other settings."""
+    if position.get("settings") != settings_digest(config):
+        raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
+
+
+def check_material(path: Path, now: Mapping[str, str]) -> None:
+    """Raise CheckpointError if a run began with other `material` than now, naming what is another."""
+    former = read_json(settings_file(path).with_name("environment.json")).get("material") or {}
+    changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
+    if changed:
+        raise CheckpointError(f"--resume: {path}: {', '.join(changed)} are not those that it began with")

@@ -1,0 +1,101 @@
+"""Trackers: plugins that are told what a run logs, and that cannot change what it does.
+
+Each is given copies, one record at a time, after they were written. What it draws from global generators or sets in
+torch is put back. One that fails is named, switched off for the rest of the run, and stops nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import tomli
+import torch
+
+from mtft.config.groups import Options
+from mtft.config.load import dump
+from mtft.io.files import to_json
+from mtft.plugin.context import Services
+from mtft.runtime.seeding import untouched
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The run that is tracked: its directory, command and settings, and whether it goes on after a stop.
+
+    A run that goes on logs again what came after its last saved state; of two records of one step the later counts.
+    """
+
+    path: Path
+    command: str
+    settings: Mapping[str, Any]
+    resumed: bool
+
+
+class Tracker(Protocol):
+    """What a tracker's part makes of a `Tracked`."""
+
+    def log(self, kind: str, record: dict[str, Any]) -> None:
+        """Take a record of the log `kind`: "steps", "metrics", "conflicts", "times", and at the end "summary"."""
+
+    def close(self) -> None:
+        """Finish; the run ended, was stopped or failed."""
+
+
+class Trackers:
+    """The trackers of a run, each until its first error."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Tracker]], notify: Callable[[str], None]) -> None:
+        self._notify = notify
+        self._active: dict[str, Tracker] = {}
+        for name, make in makers.items():
+            with self._guarded(name):
+                self._active[name] = make()
+
+    def log(self, kind: str, record: Mapping[str, Any]) -> None:
+        """Tell all."""
+        for name, tracker in list(self._active.items()):
+            with self._guarded(name):
+                tracker.log(kind, json.loads(to_json(record)))
+
+    def close(self) -> None:
+        """Close all."""
+        for name, tracker in list(self._active.items()):
+            with self._guarded(name):
+                tracker.close()
+        self._active.clear()
+
+    @contextlib.contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
+        """Let a tracker do what it does without a trace in this process; drop it at an error."""
+        threads, kind, grad = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+        try:
+            with untouched(), contextlib.redirect_stdout(sys.stderr):
+                yield
+        except (Exception, SystemExit) as error:
+            self._active.pop(name, None)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._notify(f"WARNING: tracker {name!r} failed and is off for the rest of this run: {reason}")
+        finally:
+            torch.set_default_dtype(kind)
+            torch.set_grad_enabled(grad)
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
+
+
+def start_trackers(
+    names: Sequence[str], services: Services, path: Path, command: str, config: Options, *, resumed: bool
+) -> Trackers:
+    """Start the trackers of these names on a run."""
+    settings = tomli.loads(dump(config))
+
+    def maker(name: str) -> Callable[[], Tracker]:
+        tracked = Tracked(path, command, json.loads(to_json(settings)), resumed)
+        return lambda: services.registry.load("tracker", name)(tracked)
+
+    return Trackers({name: maker(name) for name in names}, services.notify)

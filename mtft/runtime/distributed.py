@@ -1,0 +1,191 @@
+"""Several processes that train as one: each takes its share of every task's examples, and sums are added up.
+
+No wrapper lies around the model. Whatever is random or scheduled comes from the run seed, so all processes know the
+same plan; they only exchange sums (gradients, losses, outputs) and short texts, never objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from mtft.errors import MtftError
+from mtft.runtime import processes
+
+Ints = NDArray[np.int64]
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others; one that is lost is noticed at once."""
+
+_groups = itertools.count()
+
+
+class LostError(MtftError):
+    """Another process of this run has ended."""
+
+
+class Group:
+    """The processes of one run: this one is number `rank` of `size`; alone, nothing is ever sent.
+
+    `sent` counts the bytes of all tensors given to `sum`.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size, self.sent = rank, size, 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and reports."""
+        return self.rank == 0
+
+    def own(self, lengths: Ints) -> Ints:
+        """Indices of this process's examples, dealt out by descending length: shares differ by one example's tokens."""
+        if self.size == 1:
+            return np.arange(len(lengths))
+        return np.argsort(-lengths, kind="stable")[self.rank :: self.size]
+
+    def start_sum(self, tensor: Tensor) -> Any:
+        """Begin to replace a tensor by its sum over all processes; give the result to `finish`."""
+        if self.size == 1:
+            return None
+        self.sent += tensor.numel() * tensor.element_size()
+        with _together():
+            return dist.all_reduce(tensor, async_op=True)
+
+    def finish(self, *sums: Any) -> None:
+        """Wait for what `start_sum` began."""
+        for work in filter(None, sums):
+            with _together():
+                work.wait()
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor by its sum over all processes; return it."""
+        self.finish(self.start_sum(tensor))
+        return tensor
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether any process says so."""
+        return bool(self.sum(torch.tensor(int(flag)))) if self.size > 1 else flag
+
+    def texts(self, text: str) -> list[str]:
+        """Return the texts of all processes, in their order."""
+        if self.size == 1:
+            return [text]
+        content = np.frombuffer(text.encode(), np.uint8)
+        lengths = torch.zeros(self.size, dtype=torch.int64)
+        lengths[self.rank] = len(content)
+        longest = int(self.sum(lengths).max())
+        table = torch.zeros(self.size, longest, dtype=torch.uint8)
+        table[self.rank, : len(content)] = torch.from_numpy(content.copy())
+        self.sum(table)
+        return [bytes(row[:length].tolist()).decode() for row, length in zip(table, lengths.tolist(), strict=True)]
+
+    def path(self, choose: Callable[[], Path]) -> Path:
+        """Return the path that process 0 chooses."""
+        text = str(choose()) if self.first else ""
+        return Path(self.texts(text)[0])
+
+    def of_first(self, tensors: Mapping[str, Tensor], position: Any) -> tuple[dict[str, Tensor], Any]:
+        """Return the tensors and the position (what JSON can hold) of process 0."""
+        if self.size == 1:
+            return dict(tensors), position
+        shapes = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
+        shapes, position = json.loads(self.texts(json.dumps([shapes, position]) if self.first else "")[0])
+        found = {}
+        for name, (kind, shape) in shapes.items():
+            own = tensors[name] if self.first else torch.zeros(shape, dtype=getattr(torch, kind))
+            found[name] = self.sum(own.clone())
+        return found, position
+
+    def same(self, what: str, text: str) -> None:
+        """Raise MtftError, in all processes, unless all have the same text under the name `what`."""
+        for rank, other in enumerate(texts := self.texts(text)):
+            if other != texts[0]:
+                raise MtftError(f"process {rank} has another {what} than process 0: {other}, not {texts[0]}")
+
+
+ALONE = Group()
+
+
+@contextmanager
+def joined(patience: timedelta = PATIENCE) -> Iterator[Group]:
+    """Join the processes that ``torchrun`` started, waiting for them as long as `patience`; without it, stay alone.
+
+    Of an error that several processes meet, one on each machine is left to tell it: the others have it `reported`.
+    """
+    if processes.size() == 1:
+        yield ALONE
+        return
+    with _together():
+        store, rank, size = next(rendezvous("env://", timeout=patience))
+        # what former processes, or former groups of these, left in the store is not meant for this group
+        name = f"mtft/{processes.restarts()}/{size}/{next(_groups)}"
+        store = dist.PrefixStore(name, store)  # type: ignore[attr-defined]
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+    try:
+        yield Group(rank, size)
+    except LostError as error:
+        reason = _failure(store)
+        if reason:
+            error.args = (f"another process of this run failed: {reason}",)
+        error.reported = not _first_to_tell(store, reason)
+        raise
+    except MtftError as error:
+        error.reported = not _first_to_tell(store, str(error))
+        _announce(store, str(error))
+        raise
+    except Exception as error:
+        _announce(store, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def _announce(store: Any, text: str) -> None:
+    """Leave word of what ended this process, for those that will only find it lost."""
+    with suppress(RuntimeError):
+        store.set("failure", text)
+
+
+def _failure(store: Any) -> str:
+    """Return the error that another process ended with; nothing if it did not come to say so."""
+    with suppress(RuntimeError):
+        if store.check(["failure"]):
+            return bytes(store.get("failure")).decode()
+    return ""
+
+
+def _first_to_tell(store: Any, text: str) -> bool:
+    """Tell whether no other process on this machine has met the same error."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with suppress(RuntimeError):
+        return int(store.add(f"reported/{os.environ.get('GROUP_RANK', '0')}/{digest}", 1)) == 1
+    return True
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Turn what a lost process leaves behind in the others into an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LostError(
+            f"another process of this run is lost ({reason}); its own error says why. "
+            f"A training goes on from its last checkpoint with --resume RUN"
+        ) from None

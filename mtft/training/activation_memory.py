@@ -1,0 +1,159 @@
+"""How much memory a training will need, phase by phase, stated before it starts.
+
+Weights, gradients, moments and masks follow from counts. Activations are found by taking a micro-batch through model
+and backward pass on torch's meta device, where tensors have shapes and no numbers, and adding up what is alive.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mtft.data.packing import micro_batches, pack
+from mtft.data.tokenization import TokenTable
+from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder
+from mtft.model.flat import FlatParameters
+from mtft.model.multitask import apply_head, build_head
+from mtft.model.parameters import ParameterCount
+from mtft.tasks.task import Task
+
+Ints = NDArray[np.int64]
+FLOAT, INDEX = 4, 8
+"""Bytes of a number and of an index."""
+HEAP = {"select": 1.5, "train": 1.6, "evaluate": 3.0}
+"""What glibc's heap holds per byte alive in micro-batches of changing sizes, as measured."""
+
+
+def phases(
+    counts: ParameterCount,
+    *,
+    baseline: int,
+    scoring: int,
+    training: int,
+    evaluation: int,
+    scores: int = 1,
+    asking: int = 0,
+) -> dict[str, int]:
+    """Return the peak bytes of each phase of a training.
+
+    `baseline` is what Python, torch and the data hold; `scoring`, `training` and `evaluation` are the activations of
+    the largest micro-batch of each; `scores` are the vectors [P] that selection keeps; `asking` is what the largest
+    teacher takes, if any.
+    """
+    total, chosen, heads, tasks = counts.encoder, counts.selected, counts.heads.values(), len(counts.heads)
+    scoring, training = round(HEAP["select"] * scoring), round(HEAP["train"] * training)
+    weights = baseline + FLOAT * (2 * total + sum(heads))  # theta and grad; the heads' theta
+    select = weights + FLOAT * (scores * total + sum(heads))
+    indices = total + INDEX * chosen  # which scores are finite; what is chosen
+    held = weights + 3 * FLOAT * sum(heads)  # their gradients and moments
+    held += chosen * (INDEX + 2 * FLOAT + tasks * FLOAT)  # indices, moments, gradient matrix [T, k]
+    update = FLOAT * (chosen + max(heads))  # merged gradients
+    return {
+        "load": weights + FLOAT * total,  # the file's tensors, or the bytes that a digest is made of
+        "select": select + max(scoring, indices),
+        **({"ask teachers": weights + INDEX * chosen + asking} if asking else {}),
+        "train": held + max(training, update),
+        "evaluate": held + round(HEAP["evaluate"] * evaluation),
+        "save": held + FLOAT * chosen,
+        "check": held + FLOAT * (2 * total + sum(heads)) + max(FLOAT * total, total + INDEX * chosen),
+    }
+
+
+# ---- activations ----------------------------------------------------------------------------------------------
+
+
+def activation_bytes(
+    config: EncoderConfig,
+    task: Task,
+    lengths: Sequence[int],
+    *,
+    dropout: bool = True,
+    backward: bool = True,
+    kind: type[SharedEncoder] = Encoder,
+) -> int:
+    """Return the most bytes alive, beside weights and gradients, while sequences of these lengths [S] go through.
+
+    The encoder is one of `kind`.
+    """
+    with torch.device("meta"):
+        encoder, head = kind(config), build_head(task, config)
+    held = [vector for module in (encoder, head) for vector in _vectors(module)]
+    offsets = np.cumsum([0, *lengths])
+    table = TokenTable(np.zeros(offsets[-1], np.int32), np.zeros(offsets[-1], np.uint8), offsets, 1)
+    with torch.set_grad_enabled(backward), _Alive(held) as alive:
+        encoded = encoder.train(dropout)(pack((table, np.arange(len(table))), device="meta"))
+        outputs = apply_head(task.name, head.train(dropout), encoded, task.output.width)
+        if backward:
+            outputs.sum().backward()
+    peak: int = alive.peak
+    return peak
+
+
+def _vectors(module: nn.Module) -> tuple[Tensor, Tensor]:
+    flat = FlatParameters(module)
+    return flat.theta, flat.grad
+
+
+class _Alive(TorchDispatchMode):
+    """Adds up the storage of tensors made inside and not yet freed; `held` were there before."""
+
+    def __init__(self, held: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known = {tensor.untyped_storage()._cdata: 0 for tensor in held}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._see(tensor.untyped_storage())
+        self.peak = max(self.peak, self.now)
+        return result
+
+    def _see(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._known:
+            self._known[key] = storage.nbytes()
+            self.now += storage.nbytes()
+            weakref.finalize(storage, self._gone, key)
+
+    def _gone(self, key: int) -> None:
+        self.now -= self._known.pop(key)
+
+
+# ---- which micro-batch needs most -----------------------------------------------------------------------------
+
+
+def heaviest(
+    config: EncoderConfig, tables: Mapping[str, TokenTable], batches: Iterable[Mapping[str, Ints]], budget: int
+) -> tuple[int, list[int]]:
+    """Return what the micro-batch that needs most memory costs, and the lengths of its sequences; 0, [] without any.
+
+    `tables` are one task's sources and `batches` rows of each; rows of others are passed over. Compared are the
+    linear layers' floats per token and attention's per pair of tokens.
+    """
+    per_token = 18 * config.hidden_size + 2 * config.intermediate_size
+    groups = {name: table.lengths.reshape(-1, table.per_example) for name, table in tables.items()}
+    sizes = {name: lengths.sum(1) for name, lengths in groups.items()}
+    costs = {name: (lengths * (per_token + 2 * config.heads * lengths)).sum(1) for name, lengths in groups.items()}
+    best, found = 0, list[int]()
+    for rows in batches:
+        names = [name for name in rows if name in tables]
+        if not names:
+            continue
+        cost = np.concatenate([costs[name][rows[name]] for name in names])
+        for cut in micro_batches(np.concatenate([sizes[name][rows[name]] for name in names]), budget):
+            if (total := int(cost[cut].sum())) > best:
+                every = [group for name in names for group in groups[name][rows[name]]]
+                best, found = total, [int(length) for place in cut for length in every[place]]
+    return best, found

@@ -1,0 +1,71 @@
+"""The splits of all sources, what is wrong with them, and warnings of it before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from mtft.data.audit.contents import keys, text_findings
+from mtft.data.audit.findings import Finding
+from mtft.data.audit.form import form_findings
+from mtft.data.audit.labels import drift_findings, label_findings
+from mtft.data.audit.leakage import leakage_findings
+from mtft.data.audit.split_reader import Split, read_split
+from mtft.tasks.task import Source, Task
+
+
+def warn_of_faults(
+    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Callable[[str], None]
+) -> None:
+    """Check train and dev of the sources as `mtft data check` does; test is not read.
+
+    Leakage is told in full, other warnings in one line. Bad rows and missing labels are told where they are left out.
+    """
+    counts: Counter[str] = Counter()
+    for each in split_findings(read_splits(sources, tasks, ("train", "dev"), data_dir)):
+        if each.check.startswith("leakage"):
+            notify(f"WARNING: {each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`")
+        elif each.severity == "warning" and each.check != "label-missing":
+            counts[each.check] += each.count
+    if counts:
+        told = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
+        notify(f"data: {told}; `mtft data check` shows them")
+
+
+def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Yield what is wrong with single splits, between the splits of a source, and between sources."""
+    keyed = [(split, keys(split)) for split in splits]
+    train = {split.source: split for split in splits if split.split == "train"}
+    for split, rows in keyed:
+        yield from form_findings(split)
+        yield from text_findings(split, rows)
+        yield from label_findings(split)
+        if split.split != "train" and split.source in train:
+            yield from drift_findings(train[split.source], split)
+    yield from leakage_findings(keyed)
+
+
+def read_splits(
+    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], splits: Sequence[str], data_dir: Path
+) -> list[Split]:
+    """Read the splits that are there, each file once: the first source that names it speaks for it.
+
+    Tasks whose labels stand in columns of one file each read it. Train and dev of a task's own source must be there.
+    A source that lists no files has no test split here.
+    """
+    own = {task.source.name for task in tasks}
+    found: list[Split] = []
+    seen: set[Path] = set()
+    for source, _ in sources:
+        for split in splits:
+            evaluated = source.name in own
+            needed = split == "train" or (evaluated and split == "dev")
+            files = source.files(split, data_dir)
+            known = seen.issuperset(files) and not evaluated
+            if files and (known or not (needed or all(map(Path.exists, files)))):
+                continue
+            if files or needed:
+                seen.update(files)
+                found.append(read_split(source.name, split, source.reader, data_dir, source.texts, evaluated=evaluated))
+    return found

@@ -1,0 +1,257 @@
+"""What a training will take of the machine, known before it starts: bytes of memory in each phase, bytes on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtft.config.schema import SelectConfig, TrainConfig
+from mtft.config.values import size_text
+from mtft.data.dataset import Dataset
+from mtft.data.sampling import Rows, epoch_batches
+from mtft.data.tokenization import TokenTable
+from mtft.encoder.bert import EncoderConfig, SharedEncoder
+from mtft.errors import ConfigError
+from mtft.io.disk import check_room
+from mtft.model.inference import BUDGET
+from mtft.model.parameters import ParameterCount
+from mtft.optimization.gradients import TrainingSource
+from mtft.runtime import processes
+from mtft.runtime.memory import available_bytes, release, resident_bytes
+from mtft.selection.mask import Mask
+from mtft.tasks.task import Task
+from mtft.training.activation_memory import FLOAT, HEAP, activation_bytes, heaviest, phases
+from mtft.training.count import selected_by
+from mtft.training.loop import Plan
+from mtft.training.preparation import Prepared
+
+SMALLEST = 64
+"""Tokens below which a micro-batch is not cut."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What a model is to the machine: the numbers that it holds, its encoder, and the tasks that it is used for."""
+
+    numbers: int
+    encoder: EncoderConfig
+    kind: type[SharedEncoder]
+    tasks: tuple[Task, ...]
+
+    def work(self, other: EncoderConfig) -> float:
+        """Return how much arithmetic a token is, in units of what it is for another encoder."""
+        return _products(self.encoder) / _products(other)
+
+
+def _products(config: EncoderConfig) -> int:
+    return config.layers * config.hidden_size * (4 * config.hidden_size + 2 * config.intermediate_size)
+
+
+Tables = Mapping[str, Mapping[str, TokenTable]]
+"""Of each task, the tokens of its sources by name."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak bytes of each phase, and the micro-batch size that they are for."""
+
+    phases: Mapping[str, int]
+    micro_batch_tokens: int
+
+    @property
+    def peak(self) -> int:
+        return max(self.phases.values())
+
+    @property
+    def where(self) -> str:
+        """Name the phase that needs most."""
+        return max(self.phases, key=lambda name: self.phases[name])
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes of the best model, and of the state that a resume needs, first of the selection and then of training.
+
+    Each is written anew before the former one goes, so both may be there twice. `heads` are those that began alone.
+    """
+
+    model: int
+    state: int
+    selection: int = 0
+    heads: int = 0
+
+    def files(self, *, going_on: bool = False) -> list[int]:
+        """Return the sizes of what is still to be written; a run that is going on has a model and a state already."""
+        begun = [self.heads] if self.heads else []
+        return [*begun, *[self.model, max(self.state, self.selection)] * (1 if going_on else 2)]
+
+    @property
+    def needed(self) -> int:
+        return sum(self.files())
+
+
+def make_plan(config: TrainConfig) -> Plan:
+    """Return how long and how fast to train."""
+    return Plan(
+        config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed,
+        config.sampling,
+    )  # fmt: skip
+
+
+def heads_alone(config: TrainConfig) -> TrainConfig:
+    """Return the settings with the epochs in which the heads train alone."""
+    return config.model_copy(update={"epochs": config.head_epochs, "max_steps": None})
+
+
+def schedule(config: TrainConfig, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
+    """Yield the rows of every step of a training."""
+    plan, sizes = make_plan(config), {source.name: len(source) for source in sources}
+    left = plan.steps(sizes)
+    for epoch in range(1, config.epochs + 1):
+        for rows in plan.batches(sizes, {source.name: source.task for source in sources}, epoch)[:left]:
+            yield rows
+            left -= 1
+
+
+def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
+    """Return the rows that selection reads at once; none where it needs no data."""
+    if config.mask or config.keep == 1 or config.score in ("random", "magnitude", "bitfit"):
+        return []
+    batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
+    if config.score != "sum":
+        return batches
+    return [{name: np.concatenate([rows[name] for rows in batches if name in rows]) for name in sizes
+             if any(name in rows for rows in batches)}]  # fmt: skip
+
+
+def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> ParameterCount:
+    """Count what is stored and what will train."""
+    total = len(prepared.encoder)
+    sizes = dict(zip(prepared.encoder.names, prepared.encoder.sizes, strict=True))
+    chosen = len(mask.indices) if mask else selected_by(config.score, config.keep, sizes)
+    heads = {name: sum(p.numel() for p in head.parameters()) for name, head in prepared.model.heads.items()}
+    return ParameterCount(total, chosen, heads)
+
+
+def memory(
+    config: TrainConfig,
+    prepared: Prepared,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    baseline: int,
+    teachers: Sequence[ModelSize] = (),
+) -> Memory:
+    """Return the bytes that each phase needs."""
+    own = ModelSize(0, prepared.model.encoder.config, type(prepared.model.encoder), prepared.tasks)
+    tables = {
+        task.name: {source.name: source.table for source in prepared.sources if source.task == task.name}
+        for task in prepared.tasks
+    }
+    sizes = {source.name: len(source) for source in prepared.sources}
+    tokens = config.micro_batch_tokens
+
+    def most(tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
+        return _activations(own, tables, batches, budget, **how)
+
+    texts = {name: {name: data.table} for name, data in dev.items()}
+    whole = [{name: np.arange(len(data)) for name, data in dev.items()}]
+    found = phases(
+        counts,
+        baseline=baseline,
+        scoring=most(tables, lambda: scored(config, sizes), tokens, dropout=config.selection_dropout),
+        training=most(tables, lambda: schedule(config, prepared.sources), tokens),
+        evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
+        scores=2 if config.combine == "normalised" else 1,
+        asking=max((_asking(teacher, tables) for teacher in teachers), default=0),
+    )
+    return Memory(found, tokens)
+
+
+def _asking(teacher: ModelSize, tables: Tables) -> int:
+    """Return the bytes that a teacher takes while it answers for all texts that train its tasks."""
+    sources = {task.name: {task.source.name: tables[task.name][task.source.name]} for task in teacher.tasks}
+    rows = [{name: np.arange(len(table)) for each in sources.values() for name, table in each.items()}]
+    activations = _activations(teacher, sources, lambda: rows, BUDGET, dropout=False, backward=False)
+    return FLOAT * teacher.numbers + round(HEAP["evaluate"] * activations)
+
+
+def _activations(
+    model: ModelSize, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
+) -> int:
+    """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
+    config, kind = model.encoder, model.kind
+    worst: dict[object, tuple[int, list[int], str]] = {}
+    for task in model.tasks:
+        cost, lengths = heaviest(config, tables[task.name], batches(), budget)
+        worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
+    tasks = {task.name: task for task in model.tasks}
+    chosen = [(tasks[name], lengths) for _, lengths, name in worst.values() if lengths]
+    return max((activation_bytes(config, task, lengths, kind=kind, **how) for task, lengths in chosen), default=0)
+
+
+def fit(
+    config: TrainConfig,
+    prepared: Prepared,
+    dev: Mapping[str, Dataset],
+    counts: ParameterCount,
+    teachers: Sequence[ModelSize] = (),
+) -> tuple[TrainConfig, Memory]:
+    """Return the settings with micro-batches that keep to `max_memory`, and what they need.
+
+    Sizes are halved until the run fits; ConfigError names the bytes needed if it never does. Off the CPU only what
+    the device holds is counted.
+    """
+    release()
+    held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
+    baseline = resident_bytes() - held if prepared.encoder.theta.device.type == "cpu" else 0
+    baseline += 4 * counts.tunable if config.average != "none" else 0
+    found = memory(config, prepared, dev, counts, baseline, teachers)
+    while config.max_memory is not None and found.peak > config.max_memory:
+        smaller = found.micro_batch_tokens // 2
+        if found.where not in ("select", "train") or smaller < SMALLEST:
+            raise ConfigError(
+                f"--max-memory is {config.max_memory:,} bytes; this run needs {found.peak:,} to {found.where}, "
+                f"with micro-batches of {found.micro_batch_tokens} tokens"
+            )
+        config = config.model_copy(update={"micro_batch_tokens": smaller})
+        found = memory(config, prepared, dev, counts, baseline, teachers)
+    return config, found
+
+
+def scores_held(config: SelectConfig | TrainConfig) -> int:
+    """Return how many numbers per encoder weight the state of a selection has."""
+    given = isinstance(config, TrainConfig) and config.mask
+    if given or config.keep == 1 or config.score not in ("sum", "abs", "fisher"):
+        return 0
+    return 3 if config.combine == "normalised" else 2
+
+
+def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
+    """Return the bytes of what a training with these settings writes."""
+    return disk(counts, scores_held(config), averaged=config.average != "none", begun=config.head_epochs > 0)
+
+
+def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, begun: bool = False) -> Disk:
+    """Return the bytes of what a training writes, small files aside.
+
+    Its selection keeps `scores` numbers per weight; averages are kept with what they are of, and so are heads that
+    have `begun` alone.
+    """
+    total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
+    rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
+    mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
+    state = (16 if averaged else 12) * (chosen + heads)
+    return Disk(mask + 4 * (chosen + heads), state, 4 * scores * total, 4 * heads if begun else 0)
+
+
+def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:
+    """Say what will be taken; raise ConfigError if the disk has no room for it, and warn if memory may be too small."""
+    notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
+    check_room(path, needed.files())
+    more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
+    if left is not None and more > left:
+        notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
+               f"see --max-memory and --micro-batch-tokens")  # fmt: skip

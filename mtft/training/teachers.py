@@ -1,0 +1,151 @@
+"""``--teachers``: what finished runs say of the training data, for the run that learns from them."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.config.schema import TrainConfig
+from mtft.encoder.directory import find_model
+from mtft.errors import CheckpointError, ConfigError, ModelError, MtftError
+from mtft.io.digests import read_digests
+from mtft.model.inference import apply
+from mtft.optimization.distillation import DISTANCES
+from mtft.optimization.gradients import Teacher, TrainingSource
+from mtft.outputs import Tempered
+from mtft.plugin.context import Services
+from mtft.runs.artifact import RunArtifact
+from mtft.runs.checkpoint import TrainedModel, load_model, read_manifest, run_tasks
+from mtft.runs.directory import RunDirectory, is_finished
+from mtft.runtime.memory import release
+from mtft.tasks.task import Task
+from mtft.training.autosave import Autosaver
+from mtft.training.preparation import Prepared, data_directory, load_source, resolve_device
+from mtft.training.resources import ModelSize
+
+FILE = "teachers.safetensors"
+"""Raw outputs [n, width] of each teacher, counted from 0, for each of its tasks, by ``NUMBER.TASK``.
+
+Rows are those that train, in their order. The file grows with every task that is answered for.
+"""
+
+
+def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> tuple[ModelSize, ...]:
+    """Load each teacher once, before anything is read or written, and return what it takes of the machine.
+
+    ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or means other things
+    by its outputs; ModelError without its base model.
+    """
+    return tuple(_checked(name, config, tasks, services) for name in config.teachers)
+
+
+def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> ModelSize:
+    manifest = read_manifest(Path(name) / "model")
+    if not is_finished(Path(name)):
+        raise CheckpointError(f"--teachers: {name} has not finished; mtft train --resume {shlex.quote(name)} goes on")
+    teacher = load_teacher(name, config, services)
+    known = {task.name: task for task in teacher.tasks}
+    if not any(task.name in known for task in tasks):
+        wanted = ", ".join(task.name for task in tasks)
+        raise ConfigError(f"--teachers: {name} knows {', '.join(known)}, none of this run's tasks ({wanted})")
+    shared = tuple(task for task in tasks if task.name in known)
+    for task in shared:
+        _check_output(name, task, known[task.name])
+    numbers = 2 * len(teacher.encoder) + sum(entry["parameters"] for entry in manifest["tasks"])  # with the gradient
+    return ModelSize(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
+
+
+def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedModel:
+    """Load the model of a run; where its base model has gone from its place, this run's is tried."""
+    directory, place = Path(name) / "model", resolve_device(config)
+    try:
+        find_model(read_manifest(directory)["base"]["name"], check=False)
+    except ModelError as error:
+        try:
+            return load_model(directory, services.registry, config.model, *place)
+        except MtftError as other:
+            raise ModelError(f"--teachers: {name}: its base model is not where it was: {error}\n{other}") from None
+    return load_model(directory, services.registry, None, *place)
+
+
+def _check_output(name: str, task: Task, known: Task) -> None:
+    if task.output.kind not in DISTANCES or task.source.input == "apart":
+        allowed = f"allowed: {', '.join(DISTANCES)}, of texts that are read together"
+        raise ConfigError(f"--teachers: task {task.name!r}, {task.output.kind}, cannot be taught ({allowed})")
+    if known.output.describe() != task.output.describe():
+        there, here = known.output.describe(), task.output.describe()
+        raise CheckpointError(f"--teachers: {name}: the output of task {task.name!r} is {there} there, {here} here")
+
+
+def add_teachers(
+    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+) -> list[TrainingSource]:
+    """Return the training sources, each task's own with what the teachers that know the task say of its rows.
+
+    Several teachers of a task speak with the mean of their outputs.
+    """
+    if not config.teachers:
+        return prepared.sources
+    answers = defaultdict(list)
+    for name, outputs in collect_teacher_outputs(prepared, config, services, run, autosaver).items():
+        answers[name.partition(".")[2]].append(outputs)
+    teachers = {
+        task.source.name: Teacher(torch.stack(answers[task.name]).mean(0), DISTANCES[task.output.kind])
+        for task in prepared.tasks if task.name in answers
+    }  # fmt: skip
+    return [replace(source, teacher=teachers.get(source.name)) for source in prepared.sources]
+
+
+def collect_teacher_outputs(
+    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+) -> dict[str, Tensor]:
+    """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
+    kept = RunArtifact(run, services.group, FILE)
+    found = kept.read()
+    if services.group.any(run.writes and teacher_outputs_complete(run.path)):
+        return found
+    for number, name in enumerate(config.teachers):
+        known = [task.name for task in run_tasks(Path(name) / "model", services.registry) if task.name in config.tasks]
+        left = {f"{number}.{task}": task for task in known if f"{number}.{task}" not in found}
+        if not left:
+            continue
+        teacher = load_teacher(name, config, services)
+        tasks = {task.name: task for task in teacher.tasks}
+        for key, task in left.items():
+            found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, services))
+            kept.write(found, whole=False)
+            autosaver.stop_if_asked(f"with what {name} says of {task}", lambda: None)
+        services.notify(f"teacher {name}: {', '.join(known)}")
+        del teacher
+        release()
+    kept.write(found)
+    return found
+
+
+def teacher_outputs_complete(run: Path) -> bool:
+    """Tell whether all teachers of a run have answered for all their tasks."""
+    return FILE in read_digests(run)
+
+
+def _answers(
+    teacher: TrainedModel, task: Task, prepared: Prepared, config: TrainConfig, services: Services
+) -> NDArray[np.float32]:
+    """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
+    data = load_source(
+        task.source, "train", data_dir=data_directory(config), tokenizer=teacher.tokenizer,
+        max_length=teacher.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
+        notify=lambda _: None, share=config.train_share,
+    )  # fmt: skip
+    (own,) = (source for source in prepared.sources if source.name == task.source.name)
+    if list(data.ids) != list(own.ids):
+        raise CheckpointError(f"--teachers: the data of {task.name!r} changed while they were read")
+    raw = apply(teacher.model, data.table, [task.name], group=services.group)[task.name]
+    return raw / np.float32(task.output.temperature) if isinstance(task.output, Tempered) else raw

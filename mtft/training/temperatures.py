@@ -1,0 +1,102 @@
+"""``--calibrate``: a temperature for each task that tells classes apart, fitted on the dev rows that choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtft.config.groups import DevOptions
+from mtft.data.dataset import Dataset
+from mtft.data.shares import in_half
+from mtft.metrics import calibration
+from mtft.model.calibration import HIGHEST, LOWEST, can_calibrate, fit_temperature, negative_log_likelihood
+from mtft.outputs import Array, Tempered
+from mtft.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A task that reads its output at a temperature, and what that came to on `n` rows, as a summary keeps it."""
+
+    task: Task
+    found: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        before, after = self.found["before"], self.found["after"]
+        where = "" if self.found["held_out"] else ", the rows that it was fitted on"
+        temperature = self.found["temperature"]
+        limit = " (the limit)" if temperature in (LOWEST, HIGHEST) else ""
+        return (
+            f"{self.task.name}: temperature {temperature:.3g}{limit}: calibration error {before['ece']:.4f} -> "
+            f"{after['ece']:.4f}, NLL {before['nll']:.4f} -> {after['nll']:.4f} (n={self.found['n']:,}{where})"
+        )
+
+
+def calibrate(task: Task, raw: NDArray[Any], data: Dataset, chosen: NDArray[np.bool_]) -> Calibrated | None:
+    """Fit a task's temperature on the rows `chosen` [n] of raw outputs [n, width]; None where none applies.
+
+    What it changes is measured on the rows not chosen, if there are any.
+    """
+    task = uncalibrated(task)
+    if not can_calibrate(task.output):
+        return None
+    targets = data.targets.astype(np.float64)
+    temperature = fit_temperature(task.output, raw[chosen], targets[chosen])
+    tempered = replace(task, output=Tempered(task.output, temperature))  # type: ignore[arg-type]
+    rows = chosen if chosen.all() else ~chosen
+    measured = {
+        name: _measure(each.output.read(raw[rows]), targets[rows])
+        for name, each in (("before", task), ("after", tempered))
+    }
+    count = int(rows.sum())
+    return Calibrated(tempered, {"temperature": temperature, "n": count, "held_out": not chosen.all(), **measured})
+
+
+def calibrate_all(
+    config: DevOptions,
+    tasks: tuple[Task, ...],
+    raw: Mapping[str, NDArray[Any]],
+    dev: Mapping[str, Dataset],
+    notify: Callable[[str], None],
+) -> tuple[tuple[Task, ...], dict[str, Mapping[str, Any]]]:
+    """Calibrate every task that can be, if that was asked for; return all tasks, and what the summary keeps."""
+    if not config.calibrate:
+        return tasks, {}
+    done, kept = [], {}
+    for task in tasks:
+        rows = in_half(dev[task.name].keys, config.choosing, task.name)
+        found = calibrate(task, raw[task.name], dev[task.name], rows)
+        done.append(found.task if found else task)
+        if found:
+            kept[task.name] = found.found
+            notify(str(found))
+    return tuple(done), kept
+
+
+def _measure(values: Array, targets: Array) -> dict[str, float]:
+    return {"nll": negative_log_likelihood(values, targets), "ece": calibration(values, targets).ece}
+
+
+def uncalibrated(task: Task) -> Task:
+    """Return the task without a temperature."""
+    return replace(task, output=task.output.output) if isinstance(task.output, Tempered) else task
+
+
+def without_temperatures(run: Path, tasks: tuple[Task, ...], notify: Callable[[str], None]) -> tuple[Task, ...]:
+    """Return the tasks of a run whose heads will change, telling that their temperatures go."""
+    if any(isinstance(task.output, Tempered) for task in tasks):
+        notify(f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
+    return tuple(map(uncalibrated, tasks))
+
+
+def tell(tasks: Iterable[Task], notify: Callable[[str], None]) -> None:
+    """Say which tasks' probabilities are read at a temperature."""
+    for task in tasks:
+        if isinstance(task.output, Tempered):
+            value = f"{task.output.temperature:.3g}"
+            notify(f"{task.name}: probabilities are read at temperature {value}, fitted on dev (--calibrate)")

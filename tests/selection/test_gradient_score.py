@@ -1,0 +1,216 @@
+"""Scores are what their definitions say, do not depend on how the data is cut, and change nothing."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from factories import LONGEST, WORDS, mean_parts, naive_gradient, toy_model, toy_sources
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtft.data.sampling import epoch_batches
+from mtft.model.flat import FlatParameters
+from mtft.selection.budget import top_k
+from mtft.selection.gradient_score import (
+    Combination,
+    Rows,
+    Statistic,
+    bias_score,
+    gradient_score,
+    magnitude_score,
+    random_score,
+)
+
+SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 4, "quora-consistency": 5}
+SOURCES = toy_sources(SIZES)
+TASKS = ("sst", "quora", "sts")
+ALL: Rows = {name: np.arange(size) for name, size in SIZES.items()}
+BATCHES = epoch_batches(SIZES, 6, 0, 0)
+statistics = pytest.mark.parametrize("statistic", get_args(Statistic))
+combinations = pytest.mark.parametrize("combination", get_args(Combination))
+
+
+def score(
+    batches: list[Rows],
+    statistic: Statistic = "sum",
+    combination: Combination = "joint",
+    *,
+    budget: int = 50,
+    seed: int | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    model, flat = toy_model(dropout)
+    return gradient_score(
+        model, flat, SOURCES, batches, statistic=statistic, combination=combination, budget=budget, seed=seed
+    )
+
+
+def task_gradient(task: str, rows: Rows) -> Tensor:
+    """Gradient [P] of a task's mean loss over all rows, of which only some rows' share is taken."""
+    parts = [
+        (source, rows.get(source.name, np.zeros(0, np.int64)), scale / 1)
+        for source, _, scale in mean_parts(SOURCES, ALL, task)
+    ]
+    present: list[tuple[object, NDArray[np.int64], float]] = [part for part in parts if len(part[1])]
+    return naive_gradient(toy_model()[0], present)[1] if present else torch.zeros_like(toy_model()[1].theta).double()
+
+
+def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+    torch.testing.assert_close(found.double(), expected.double(), rtol=0, atol=tolerance * float(expected.max()))
+
+
+# ---- Definitions
+
+
+def test_sum_is_the_square_of_the_gradient_of_the_whole_loss() -> None:
+    expected = sum((task_gradient(task, ALL) for task in TASKS), torch.zeros(())).square()
+    assert_close(score(BATCHES), expected)
+
+
+def test_abs_is_the_square_of_the_summed_absolute_gradients_of_the_batches() -> None:
+    expected = sum((task_gradient(task, rows).abs() for task in TASKS for rows in BATCHES), torch.zeros(())).square()
+    assert_close(score(BATCHES, "abs"), expected)
+
+
+def test_fisher_is_the_sum_of_the_squared_gradients_of_the_batches() -> None:
+    expected = sum((task_gradient(task, rows).square() for task in TASKS for rows in BATCHES), torch.zeros(()))
+    assert_close(score(BATCHES, "fisher"), expected)
+
+
+def test_normalised_gives_every_task_the_same_total() -> None:
+    squares = [task_gradient(task, ALL).square() for task in TASKS]
+    expected = sum((square / square.sum() for square in squares), torch.zeros(()))
+    assert_close(score(BATCHES, "sum", "normalised"), expected)
+
+
+@statistics
+def test_normalised_scores_sum_to_the_number_of_tasks(statistic: Statistic) -> None:
+    assert float(score(BATCHES, statistic, "normalised").sum()) == pytest.approx(3, rel=1e-4)
+
+
+def test_of_one_batch_all_statistics_of_one_task_are_the_same() -> None:
+    model, flat = toy_model()
+    found = [
+        gradient_score(model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic)
+        for statistic in get_args(Statistic)
+    ]
+    assert_close(found[1], found[0])
+    assert_close(found[2], found[0])
+
+
+# ---- Independence of how the data is cut
+
+
+@combinations
+def test_sum_depends_neither_on_order_nor_on_size_of_batches(combination: Combination) -> None:
+    expected = score([ALL], "sum", combination)
+    for batches in (BATCHES, BATCHES[::-1], epoch_batches(SIZES, 11, 3, 7)):
+        assert_close(score(batches, "sum", combination), expected)
+
+
+@statistics
+@combinations
+def test_the_micro_batch_budget_changes_nothing(statistic: Statistic, combination: Combination) -> None:
+    expected = score(BATCHES, statistic, combination, budget=10_000)
+    assert_close(score(BATCHES, statistic, combination, budget=13), expected)
+
+
+@statistics
+def test_it_repeats_bit_for_bit(statistic: Statistic) -> None:
+    assert torch.equal(score(BATCHES, statistic), score(BATCHES, statistic))
+
+
+@statistics
+@combinations
+def test_a_task_without_rows_in_the_batches_takes_no_part(statistic: Statistic, combination: Combination) -> None:
+    model, flat = toy_model()
+    expected = gradient_score(model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic,
+                              combination=combination)  # fmt: skip
+    found = score([{"quora": np.arange(8)}], statistic, combination)
+    assert_close(found, expected)
+
+
+# ---- Weights that the data does not reach
+
+
+@statistics
+@combinations
+def test_weights_that_no_text_uses_score_zero_and_are_not_selected(
+    statistic: Statistic, combination: Combination
+) -> None:
+    model, flat = toy_model()
+    found = score(BATCHES, statistic, combination)
+    parts = dict(zip(flat.names, found.split(flat.sizes), strict=True))
+    words = parts["embeddings.word.weight"].view(-1, model.encoder.config.hidden_size)
+    positions = parts["embeddings.position.weight"].view(-1, model.encoder.config.hidden_size)
+    assert not words[WORDS:].any()
+    assert not positions[LONGEST:].any()
+    assert words[:WORDS].any(dim=1).all()
+    assert not found.isnan().any()
+    alive = int(found.count_nonzero())
+    for k in (1, alive // 2, alive):
+        assert bool((found[top_k(found, k)] > 0).all())
+    assert int((found[top_k(found, alive + 5)] == 0).sum()) == 5
+
+
+@combinations
+def test_a_loss_without_gradient_scores_zero(combination: Combination) -> None:
+    model, flat = toy_model()
+    for parameter in model.heads["sts"].parameters():
+        parameter.data.zero_()
+    found = gradient_score(model, flat, SOURCES[2:3], [{"sts": np.arange(7)}], combination=combination)
+    assert not found.any()
+
+
+# ---- Side effects and dropout
+
+
+@statistics
+@pytest.mark.parametrize("seed", [None, 3])
+def test_scoring_changes_no_weight_and_leaves_no_gradient(statistic: Statistic, seed: int | None) -> None:
+    model, flat = toy_model(0.3)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random = torch.get_rng_state()
+    gradient_score(model, flat, SOURCES, BATCHES, statistic=statistic, seed=seed)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert not flat.grad.any()
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_dropout_is_off_without_a_seed() -> None:
+    assert torch.equal(score(BATCHES, dropout=0.5), score(BATCHES, dropout=0.0))
+
+
+@statistics
+def test_dropout_is_drawn_from_the_seed(statistic: Statistic) -> None:
+    first, second, other = (score(BATCHES, statistic, seed=seed, dropout=0.3) for seed in (1, 1, 2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, score(BATCHES, statistic, dropout=0.3))
+
+
+# ---- Scores without data
+
+
+def test_random_scores_are_uniform_and_repeat() -> None:
+    scores = random_score(10_000, 0)
+    assert torch.equal(scores, random_score(10_000, 0))
+    assert not torch.equal(scores, random_score(10_000, 1))
+    assert 0 <= float(scores.min()) < 0.01 < 0.99 < float(scores.max()) < 1
+    assert float(scores.mean()) == pytest.approx(0.5, abs=0.02)
+
+
+def test_magnitude() -> None:
+    assert magnitude_score(torch.tensor([-3.0, 0.0, 2.0])).tolist() == [3, 0, 2]
+
+
+def test_biases_are_those_of_linear_layers_and_norms() -> None:
+    flat: FlatParameters = toy_model()[1]
+    found = dict(zip(flat.names, bias_score(flat).split(flat.sizes), strict=True))
+    kinds = {name.rpartition(".")[2]: set() for name in found}
+    for name, part in found.items():
+        kinds[name.rpartition(".")[2]] |= set(part.tolist())
+    assert kinds == {"weight": {0.0}, "bias": {1.0}}

@@ -1,0 +1,217 @@
+"""The house stands as CONTRIBUTING.md draws it: direction of imports, no circles, small modules, a complete map."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = (
+    ("errors", "outputs"),
+    ("io", "losses", "metrics"),
+    ("runtime", "config", "fetch"),
+    ("data",),
+    ("encoder",),
+    ("heads", "tasks"),
+    ("plugin", "model"),
+    ("optimization",),
+    ("selection",),
+    ("runs",),
+    ("training", "report"),
+    ("testing",),
+    ("commands",),
+    ("api", "cli"),
+    ("__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
+)
+"""Folders and loose modules: each imports from its own layer and those above it in this table."""
+
+ONLY = {
+    "click": ("cli",),
+    "rich": ("cli", "report"),
+    "mtft.config": ("config", "runs", "training", "commands", "cli", "api"),  # elsewhere functions take plain arguments
+}
+"""What may be imported by these parts alone."""
+
+PURE = ("optimization.surgery", "optimization.schedule", "selection.budget", "selection.mask")
+"""Numbers and tensors in and out: they know no model, task or setting."""
+
+GROUND = ("errors", "io.files")
+"""What `PURE` modules may import of mtft."""
+
+MAX_LINES = 300
+
+Import = tuple[int, str]
+"""Line, and the name of the module imported."""
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Return each module's dotted name and file; a package's name stands for its ``__init__.py``."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(source: str, known: set[str]) -> list[Import]:
+    """Return what a module imports anywhere, inside functions and for types too.
+
+    ``from package import name`` imports ``package.name`` where that is a known module.
+    """
+    found: list[Import] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            found += [(node.lineno, name if name in known else base) for name in names]
+    return sorted(set(found))
+
+
+def belongs(part: str, parts: tuple[str, ...]) -> bool:
+    """Tell whether a module is one of the parts or lies inside one."""
+    return any(part == other or part.startswith(f"{other}.") for other in parts)
+
+
+def within(name: str) -> str:
+    """Return a module's name inside the package: ``data.example`` of ``mtft.data.example``."""
+    return name.partition(".")[2] or "__init__"
+
+
+def layer(name: str) -> int | None:
+    """Return the number of the layer of a module's room."""
+    return next((number for number, row in enumerate(LAYERS) if room(name) in row), None)
+
+
+def room(name: str) -> str:
+    """Return the folder, or the loose module, that a module belongs to: ``data`` of ``mtft.data.example``."""
+    return within(name).partition(".")[0]
+
+
+def import_problem(name: str, target: str) -> str | None:
+    """Say what is wrong with module `name` importing `target`, if anything."""
+    if target.startswith("."):
+        return "relative import; write the module's full name"
+    for guarded, allowed in ONLY.items():
+        if belongs(target, (guarded,)) and not belongs(within(name), allowed):
+            return f"{guarded} is for {', '.join(allowed)} alone"
+    if not belongs(target, ("mtft",)):
+        return None
+    if within(name) in PURE and within(target) not in GROUND:
+        return f"knows {target}, but of mtft may know only {', '.join(GROUND)}"
+    mine, other = layer(name), layer(target)
+    if mine is not None and other is not None and other > mine:
+        return f"imports {target}, which is built on top of it"
+    return None
+
+
+def problems(package: Path) -> list[str]:
+    """Return every breach of the rules above in a package, each with its place."""
+    files = modules(package)
+    found: list[str] = []
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        place = path.relative_to(package.parent)
+        source = path.read_text(encoding="utf-8")
+        imported = imports(source, set(files))
+        graph[name] = {target for _, target in imported if target in files and target != name}
+        if layer(name) is None:
+            found.append(f"{place}: {within(name)} has no layer in {Path(__file__).name}")
+        if (lines := len(source.splitlines())) > MAX_LINES:
+            found.append(f"{place}: {lines} lines, at most {MAX_LINES} are allowed")
+        for line, target in imported:
+            if problem := import_problem(name, target):
+                found.append(f"{place}:{line}: {problem}")
+    rooms: dict[str, set[str]] = {}
+    for name, targets in graph.items():
+        rooms.setdefault(room(name), set()).update(room(target) for target in targets if room(target) != room(name))
+    for what, arrows in (("circle", graph), ("circle of folders", rooms)):
+        try:
+            TopologicalSorter(arrows).prepare()
+        except CycleError as error:
+            found.append(f"{what}: {' <- '.join(error.args[1])}")
+    return found
+
+
+def test_house_is_in_order() -> None:
+    assert "mtft.errors" in modules(ROOT / "mtft")
+    assert problems(ROOT / "mtft") == []
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package without problems, to break in one place."""
+    write(tmp_path / "mtft", "__init__.py", "")
+    write(tmp_path / "mtft", "errors.py", "import difflib\n")
+    write(tmp_path / "mtft", "data/__init__.py", "")
+    write(tmp_path / "mtft", "data/example.py", "from mtft.errors import DataError\n")
+    write(tmp_path / "mtft", "data/readers.py", "from mtft.data.example import Example\n")
+    write(tmp_path / "mtft", "selection/budget.py", "import torch\n\nfrom mtft import errors\n")
+    write(tmp_path / "mtft", "cli/main.py", "import click\n\n\ndef show():\n    from rich.table import Table\n")
+    return tmp_path / "mtft"
+
+
+def write(package: Path, name: str, text: str) -> None:
+    path = package / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_sound_package_has_no_problems(package: Path) -> None:
+    assert problems(package) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("outputs.py", "from mtft.tasks.task import Task", "outputs.py:1: imports mtft.tasks.task, which is built on"),
+        ("heads.py", "def head():\n    import mtft.commands.train", "heads.py:2: imports mtft.commands.train, which"),
+        ("outputs.py", "from mtft.data import readers", "outputs.py:1: imports mtft.data.readers, which is built"),
+        ("errors.py", "from mtft import __version__", "errors.py:1: imports mtft, which is built on top of it"),
+        ("heads.py", "from .errors import DataError", "heads.py:1: relative import"),
+        ("losses.py", "from click import echo", "losses.py:1: click is for cli alone"),
+        ("commands/train.py", "import rich.table", "commands/train.py:1: rich is for cli, report alone"),
+        (
+            "model/flat.py",
+            "from mtft.config.schema import TrainConfig",
+            "model/flat.py:1: mtft.config is for config, runs",
+        ),
+        (
+            "selection/mask.py",
+            "from mtft.runtime.seeding import seeded",
+            "selection/mask.py:1: knows mtft.runtime.seeding, but of mtft",
+        ),
+        ("novelty.py", "", "novelty.py: novelty has no layer"),
+        ("heads.py", "\n" * 301, "heads.py: 301 lines, at most 300"),
+    ],
+)
+def test_breach_is_found(package: Path, name: str, text: str, problem: str) -> None:
+    write(package, name, text)
+    assert problems(package)[0].startswith(f"mtft/{problem}")
+
+
+def test_circle_is_found(package: Path) -> None:
+    write(
+        package, "metrics.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import mtft.report.bootstrap\n"
+    )
+    write(package, "report/bootstrap.py", "def draw():\n    from mtft.metrics import metric\n")
+    problem = next(each for each in problems(package) if each.startswith("circle: "))
+    assert {"mtft.metrics", "mtft.report.bootstrap"} <= set(problem.removeprefix("circle: ").split(" <- "))
+
+
+def test_circle_of_folders_is_found_where_modules_form_none(package: Path) -> None:
+    write(package, "model/flat.py", "from mtft.optimization.schedule import rate\n")
+    write(package, "optimization/schedule.py", "")
+    write(package, "optimization/adamw.py", "from mtft.model.parameters import count\n")
+    write(package, "model/parameters.py", "")
+    assert [each.partition(": ")[0] for each in problems(package)] == ["mtft/model/flat.py:1", "circle of folders"]
+
+
+def test_thirdparty_names_that_begin_alike_are_free(package: Path) -> None:
+    write(package, "heads.py", "import clickhouse\nimport richly\nfrom mtftools import heads\n")
+    assert problems(package) == []
