@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtft.data.example import Example, text_key
-from mtft.data.shares import in_half, in_share, hash_fraction
+from mtft.data.shares import hash_fraction, in_half, in_share
 from mtft.errors import DataError
 
 IDS = [str(number) for number in range(4000)]
