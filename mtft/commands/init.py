@@ -16,7 +16,8 @@ from mtft.data.guess.splits import free_name, group_files
 from mtft.errors import ConfigError, DataError
 from mtft.io.text import printable
 from mtft.plugin.context import Services
-from mtft.tasks.declared import declare, metrics_of
+from mtft.tasks.declaration import metrics_of
+from mtft.tasks.declared import declare
 from mtft.tasks.task import Task
 
 OFFERED = ("model", "epochs", "batch_size", "keep", "seed")

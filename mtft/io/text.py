@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any
 
 RESERVED = ("all", "none", "id", "truncated", "error")
 """Words that ``--tasks`` and ``--augment`` take for themselves, and keys of a prediction beside its tasks'."""
@@ -13,3 +17,13 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 def printable(text: str) -> str:
     """Escape what could steer a terminal or reorder a line: control characters except tab and newline."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def show(value: Any) -> str:
+    """Return a value as a user would write it: text quoted, true and false, no names of Python types; cut when long."""
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return "a value too long to show"
+    text = str(value) if isinstance(value, Decimal | PurePath) else printable(text)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -101,29 +101,29 @@ def test_the_kind_decides_what_the_numbers_mean(kind: str, more: dict[str, Any],
     [
         ({"kind": "clasification"}, "kind: unknown value 'clasification'; did you mean 'classification'?"),
         ({"kind": None}, "kind: missing; give one of classification, binary, ordinal, regression"),
-        ({"text": ["a", "b", "c"]}, "text: ['a', 'b', 'c'] is not a column, or a list of two columns"),
-        ({"text": ["a", "a"]}, "text: column 'a' is given twice"),
+        ({"text": ["a", "b", "c"]}, 'text: ["a", "b", "c"] is not a column, or a list of two columns'),
+        ({"text": ["a", "a"]}, "text: 'a' is given twice"),
         ({"label": "review"}, "label: column 'review' is a text column too"),
         ({"label": 3}, "label: 3 is not a column"),
-        ({"names": ["bad"]}, "names: ['bad'] is not a list of two or more label names"),
+        ({"names": ["bad"]}, 'names: ["bad"] is not a list of two or more label names'),
         ({"names": ["bad", "bad"]}, "names: 'bad' is given twice"),
         ({"names": ["bad", " good"]}, "names: ' good' is not a label name: text, without white space around it"),
-        ({"names": [True, False]}, "names: True is not a label name"),
-        ({"kind": "binary"}, "names: ['bad', 'good', 'mixed'] is not a list of two label names, the one for no first"),
+        ({"names": [True, False]}, "names: true is not a label name"),
+        ({"kind": "binary"}, 'names: ["bad", "good", "mixed"] is not a list of two label names, the one for no first'),
         ({"kind": "regression", "range": [0, 1]}, "names: a regression has a range instead of names"),
-        ({"kind": "regression", "names": None}, "range: None is not [LOWEST, HIGHEST], two numbers"),
+        ({"kind": "regression", "names": None}, "range: missing; give [LOWEST, HIGHEST], two numbers"),
         ({"kind": "regression", "names": None, "range": [5, 0]}, "range: [5, 0] is not [LOWEST, HIGHEST], two numbers"),
         (
             {"kind": "regression", "names": None, "range": [0, 10**400]},
             "is not [LOWEST, HIGHEST], two numbers of 32 bits",
         ),
         ({"kind": "regression", "names": None, "range": [0, 1e39]}, "[0, 1e+39] is not [LOWEST, HIGHEST], two numbers"),
-        ({"dev": 10**400}, "dev: int too large"),
+        ({"dev": 10**400}, "0000... is not a file .csv, .tsv, .jsonl or .parquet"),
         ({"range": [0, 5]}, "range: only a regression has a range; classes have names"),
         ({"train": None}, "train: missing; give a file .csv, .tsv, .jsonl or .parquet, or hub:NAME"),
         ({"train": "a.xlsx"}, "train: 'a.xlsx' is not a file .csv, .tsv, .jsonl or .parquet"),
         ({"train": "hub:glue"}, "train: 'hub:glue' is not"),
-        ({"dev": 1.5}, "dev: 1.5 is not a share of train, above 0 and below 1"),
+        ({"dev": 1.5}, "or the share of train's rows that is held out, between 0 and 1"),
         ({"dev": None}, "or the share of train's rows that is held out"),
         ({"head": "os:system"}, "head: unknown value 'os:system' (allowed: linear, report)"),
         ({"metrics": ["pearson"]}, "metrics: unknown metric 'pearson' (allowed: accuracy, f1, kappa, mcc)"),
@@ -144,7 +144,7 @@ def test_all_errors_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         declare("mine", {"kind": "binary", "text": 1, "x": 2}, "run.toml")
     keys = [line.split(": ")[2] for line in str(caught.value).splitlines()]
-    assert keys == ["unknown key 'x' (allowed", "text", "label", "names", "train", "dev"]
+    assert keys == ["text", "label", "names", "train", "dev", "unknown key 'x' (allowed"]
 
 
 @pytest.mark.parametrize("name", ["Mine", "all", "ä", "-x"])
