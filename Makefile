@@ -38,12 +38,12 @@ test: $(VENV)/.editable $(VENV)/.minilm ## set up and run the fast tests
 slow: $(VENV)/.editable $(VENV)/.minilm ## run the slow tests
 	$(RUN)/python -m pytest -m slow $(PYTEST_FLAGS) || test $$? -eq 5 # 5: there are none
 
-soak: $(VENV)/.editable $(VENV)/.minilm ## kill, fuzz and break for an hour; SOAK_LOG collects, examples/reliability.md tells
+soak: $(VENV)/.editable $(VENV)/.minilm ## kill, fuzz and break for an hour; SOAK_LOG collects, examples/guide/reliability.md tells
 	MTFT_SOAK=1 MTFT_SOAK_LOG=$(abspath $(SOAK_LOG)) $(RUN)/python -m pytest -m soak $(PYTEST_FLAGS); \
-	code=$$?; $(RUN)/python tests/soak.py $(SOAK_LOG) examples/reliability.md && exit $$code
+	code=$$?; $(RUN)/python tests/soak.py $(SOAK_LOG) examples/guide/reliability.md && exit $$code
 
 bench: $(VENV)/.editable $(VENV)/.minilm $(VENV)/.libmtl ## measure against peers on real data (half an hour; BENCH_FLAGS=--quick: minutes)
-	$(RUN)/python -m tests.benchmarks --out examples/benchmarks.json --page examples/benchmarks.md $(BENCH_FLAGS)
+	$(RUN)/python -m tests.benchmarks --out examples/guide/benchmarks.json --page examples/guide/benchmarks.md $(BENCH_FLAGS)
 
 lint: $(VENV)/.editable ## check style and format
 	$(RUN)/python -m ruff check
@@ -52,7 +52,7 @@ lint: $(VENV)/.editable ## check style and format
 types: $(VENV)/.editable ## check types
 	$(RUN)/python -m mypy
 
-docs: $(VENV)/.editable ## write examples/commands.md from the commands' help
+docs: $(VENV)/.editable ## write examples/guide/commands.md from the commands' help
 	$(RUN)/python tests/generate_docs.py
 
 api: $(VENV)/.editable ## write the API reference, from the docstrings, into dist/api/

@@ -1,4 +1,4 @@
-"""Write examples/commands.md from the help of every command: `make docs`; a test compares."""
+"""Write examples/guide/commands.md from the help of every command: `make docs`; a test compares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click import Command, Context, Group
 from mtft.cli.main import COMMANDS, main
 
 WIDTH: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
-PLACE = Path(__file__).parent.parent / "examples" / "commands.md"
+PLACE = Path(__file__).parent.parent / "examples" / "guide" / "commands.md"
 
 
 def document() -> str:

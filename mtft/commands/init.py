@@ -103,7 +103,7 @@ def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, ou
     lines = [
         "# Written by `mtft init`: guessed from the files. Look at it, above all where a comment says guess; then",
         f"#     mtft train --config {printable(str(out or 'run.toml'))}",
-        "# The keys of a task are in examples/guide.md (Tables of your own data); all settings: mtft train --help",
+        "# The keys of a task are in examples/guide/data.md (Tables of your own data); all settings: mtft train --help",
         "",
     ]  # fmt: skip
     if data_dir:

@@ -93,7 +93,7 @@ class TaskOptions(Options):
     """Tasks that the settings file declares; no flag and no key of its own stands for them."""
 
     declared: dict[str, dict[str, Any]] = Field(
-        default={}, exclude=True, description="tables [tasks.NAME] of the settings file (examples/guide.md)"
+        default={}, exclude=True, description="tables [tasks.NAME] of the settings file (examples/guide/data.md)"
     )
 
 

@@ -76,7 +76,7 @@ def main(given: list[str] | None = None) -> None:
     results = json.loads(found.render.read_text(encoding="utf-8")) if found.render else measure(found)
     print(report.terminal(results["figures"]))
     if found.render or found.page:
-        report.write(results, found.page or ROOT / "examples" / "benchmarks.md")
+        report.write(results, found.page or ROOT / "examples" / "guide" / "benchmarks.md")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ head = "own-head"
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_test_and_is_documented(hook):
     assert f"test_hook_{hook}" in globals()
-    for name in ("CONTRIBUTING.md", "examples/guide.md"):
+    for name in ("CONTRIBUTING.md", "examples/guide/plugins.md"):
         assert f"`{hook}" in (ROOT / name).read_text(encoding="utf-8"), name
 
 

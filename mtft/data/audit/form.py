@@ -12,7 +12,7 @@ from mtft.data.audit.split_reader import RowProblem, Split
 ADVICE = {
     "file": "give another --data-dir, or make the file readable",
     "header": "the first line names the columns, each once, separated by tabs or commas",
-    "columns": "name the columns as the task expects them (examples/guide.md, Data)",
+    "columns": "name the columns as the task expects them (examples/guide/data.md)",
     "encoding": "save the file as UTF-8",
     "nul": "remove the NUL characters; a file of another encoding has many",
     "ragged": "give each row as many fields as the header, quoting fields that hold separators",
