@@ -62,6 +62,13 @@ class Page:
     facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
     @property
+    def fact_table(self) -> Table:
+        """The facts of all runs, a row each."""
+        names = tuple(dict.fromkeys(name for _, facts in self.facts for name, _ in facts))
+        rows = tuple((label, *(dict(facts).get(name, "–") for name in names)) for label, facts in self.facts)
+        return Table("Runs", ("run", *names), rows)
+
+    @property
     def title(self) -> str:
         return ", ".join(run.label for run in self.runs)
 
