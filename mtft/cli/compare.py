@@ -59,16 +59,16 @@ def _render(result: Comparison) -> None:
     rows: list[list[object]] = []
     for task, name in result.metrics.items():
         scores = [_score(column, task) for column in result.columns]
-        rows.append([f"{task} {name} (n={result.examples[task]:,})", *scores])
+        rows.append([f"{task} {name} (n={result.examples[task]:,})", *scores, f"{result.baselines[task]:.4f}"])
     for label, key in (
         ("stored parameters", "stored"),
         ("tunable parameters", "tunable"),
         ("bytes of model files", "bytes"),
     ):
-        rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns)])
+        rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns), ""])
     sizes = [column.base_bytes for column in result.columns]
-    rows.append(["bytes of base models", *("not at hand" if size is None else f"{size:,}" for size in sizes)])
-    table(["", *(column.name for column in result.columns)], rows)
+    rows.append(["bytes of base models", *("not at hand" if size is None else f"{size:,}" for size in sizes), ""])
+    table(["", *(column.name for column in result.columns), "baseline"], rows)
     for sentence in result.verdicts:
         click.echo(sentence)
 

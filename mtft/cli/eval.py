@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -> None:
     """Score RUN on a split, with 95 % bootstrap intervals; with --json also confusion and calibration.
 
+    The baseline is what the best constant answer scores: the most frequent class, or the mean. A warning names a task
+    whose score is not above it, or whose model gives the same answer to every row.
+
     With --fail-under the exit code is 3 if a score is lower than its limit.
 
     \b
@@ -50,12 +53,12 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
 
 def _render(result: EvalResult) -> None:
     rows = [
-        [task, found.n, name, score.value, score.low, score.high]
+        [task, found.n, name, score.value, score.low, score.high, score.baseline]
         for task, found in result.tasks.items()
         for name, score in found.metrics.items()
     ] + [
-        [task, found.n, "calibration error", found.calibration["ece"], None, None]
+        [task, found.n, "calibration error", found.calibration["ece"], None, None, None]
         for task, found in result.tasks.items()
         if found.calibration
     ]
-    table(["task", "n", f"{result.split} metric", "value", "low", "high"], rows)
+    table(["task", "n", f"{result.split} metric", "value", "low", "high", "baseline"], rows)

@@ -239,10 +239,20 @@ def _terminable() -> Iterator[None]:
 
 def _usage(error: click.ClickException) -> str:
     """Word click's finding like an error of ours, and say where help is."""
-    text = error.format_message().rstrip(".")
+    text = _no_option(error) if isinstance(error, click.NoSuchOption) else error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"\ntry '{context.command_path} --help'" if context else ""
     return text[:1].lower() + text[1:] + hint
+
+
+def _no_option(error: click.NoSuchOption) -> str:
+    """Name an unknown option and the one that was probably meant."""
+    from mtft.config.synonyms import near
+
+    params = error.ctx.command.params if error.ctx else []
+    options = {name.lstrip("-").replace("-", "_"): name for param in params for name in param.opts if name[:2] == "--"}
+    meant = near(error.option_name.lstrip("-").replace("-", "_"), options)
+    return f"no such option: {error.option_name}" + (f"; did you mean {options[meant]}?" if meant else "")
 
 
 def _fail(text: str, code: int, *, reported: bool | None = False) -> int:

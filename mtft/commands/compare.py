@@ -16,7 +16,8 @@ from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.metrics import metric
 from mtft.outputs import Array
 from mtft.plugin.context import Services
-from mtft.report.bootstrap import PairedDifference, paired_bootstrap
+from mtft.report.baseline import baseline, doubt
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
 from mtft.runs.checkpoint import read_manifest, run_tasks
 from mtft.runs.dev_predictions import read_predictions
 from mtft.runs.directory import read_summary
@@ -47,13 +48,16 @@ class Column:
 class Comparison:
     """The table: columns in the order given, each task's primary metric and number of examples.
 
-    `verdicts` say in a sentence per column and task what the difference from the first column is worth.
+    `baselines` are what constant answers score. `verdicts` say in a sentence per column and task what the difference
+    from the first column is worth, `doubts` which scores tell little or nothing.
     """
 
     metrics: dict[str, str]
     examples: dict[str, int]
+    baselines: dict[str, float]
     columns: tuple[Column, ...]
     verdicts: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 Predictions = tuple[list[str], Array, Array]
@@ -83,7 +87,29 @@ def compare(
     verdicts = tuple(
         verdict(task, column.name, first, column.differences[task.name]) for column in columns[1:] for task in tasks
     )
-    return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, verdicts)
+    baselines = {task.name: baseline(task.primary_metric, *_answers(kept[first][task.name])) for task in tasks}
+    doubts = tuple(
+        f"{name}: {reason}"
+        for name in groups
+        for task in tasks
+        if (reason := _doubt(task, *_answers(kept[name][task.name]), resamples))
+    )
+    for text in doubts:
+        services.notify(f"WARNING: {text}")
+    metrics = {task.name: task.primary_metric for task in tasks}
+    return Comparison(metrics, examples, baselines, columns, verdicts, doubts)
+
+
+def _answers(found: Predictions) -> tuple[Array, Array]:
+    """Return readable values and targets."""
+    _, targets, values = found
+    return values, targets
+
+
+def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | None:
+    name, labels = task.primary_metric, task.output.describe().get("names", [])
+    interval = bootstrap_interval(metric(name).function, values, targets, resamples=resamples)
+    return doubt(task.name, name, values, targets, interval, labels)
 
 
 def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:

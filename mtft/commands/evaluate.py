@@ -17,6 +17,7 @@ from mtft.metrics import calibration, confusion, metric
 from mtft.model.inference import read_together
 from mtft.outputs import Array
 from mtft.plugin.context import Services
+from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
@@ -29,22 +30,27 @@ from mtft.training.temperatures import tell
 
 @dataclass(frozen=True)
 class Interval:
-    """A metric's value and its 95 % bootstrap interval (nan without resamples)."""
+    """A metric's value, its 95 % bootstrap interval (nan without resamples), and what a constant answer scores."""
 
     value: float
     low: float
     high: float
+    baseline: float
 
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """What one task scored on `n` examples; for classes also their `labels`, confusion (rows truth), calibration."""
+    """What one task scored on `n` examples; for classes also their `labels`, confusion (rows truth), calibration.
+
+    `doubt` says why the primary score tells little or nothing, if something speaks against it.
+    """
 
     n: int
     metrics: dict[str, Interval]
     labels: list[str] | None
     confusion: list[list[int]] | None
     calibration: dict[str, Any] | None
+    doubt: str | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         found[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )
+        if reason := found[task.name].doubt:
+            services.notify(f"WARNING: {reason}")
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")
@@ -130,15 +138,17 @@ def sharing(tasks: Sequence[Task], split: str) -> list[list[Task]]:
 def rate_task(task: Task, values: Array, targets: Array, resamples: int) -> TaskEvaluation:
     """Score one task's readable values [n, ...] against targets [n]."""
     metrics = {name: _interval(name, values, targets, resamples) for name in task.metric_names}
-    if values.ndim == 1:
-        return TaskEvaluation(len(targets), metrics, None, None, None)
-    counts = confusion(values, targets, values.shape[1])
     labels = list(task.output.describe().get("names", []))
-    return TaskEvaluation(len(targets), metrics, labels, counts.tolist(), asdict(calibration(values, targets)))
+    first = metrics[task.primary_metric]
+    reason = doubt(task.name, task.primary_metric, values, targets, (first.low, first.high), labels)
+    if values.ndim == 1:
+        return TaskEvaluation(len(targets), metrics, None, None, None, reason)
+    counts = confusion(values, targets, values.shape[1]).tolist()
+    return TaskEvaluation(len(targets), metrics, labels, counts, asdict(calibration(values, targets)), reason)
 
 
 def _interval(name: str, values: Array, targets: Array, resamples: int) -> Interval:
     function = metric(name).function
     nan = float("nan")
     low, high = bootstrap_interval(function, values, targets, resamples=resamples) if resamples else (nan, nan)
-    return Interval(function(values, targets), low, high)
+    return Interval(function(values, targets), low, high, baseline(name, values, targets))

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from mtft.config.groups import Options
 from mtft.config.plugin_choice import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
+from mtft.config.synonyms import near
 from mtft.config.task_tables import take_tables, task_tables
 from mtft.errors import ConfigError, unknown
 
@@ -275,7 +276,8 @@ def _place(origin: str, key: str) -> str:
 
 def _unknown_key(key: str, known: Iterable[str]) -> str:
     known = sorted(known)
-    return f"unknown key {show(key)}" + (_near(key, known) or f" (allowed: {', '.join(known)})")
+    meant = near(key, known)
+    return f"unknown key {show(key)}" + (f"; did you mean {meant!r}?" if meant else f" (allowed: {', '.join(known)})")
 
 
 def _near(found: Any, names: Iterable[str]) -> str:

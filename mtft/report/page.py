@@ -18,7 +18,7 @@ from mtft.report.curves import curve_figures, scores_figure
 from mtft.report.figure import Figure, Table
 from mtft.report.hardest import HardExample, hardest
 from mtft.report.run_record import Predictions, RunRecord, TaskRecord
-from mtft.report.scores import Line, score_lines
+from mtft.report.scores import Line, doubts, score_lines
 from mtft.report.selected_weights import SelectedShare, selection_figures
 from mtft.report.svg import FONT, colors_css, to_svg
 from mtft.report.tables import facts, parameters, settings
@@ -50,15 +50,23 @@ class Section:
 class Page:
     """All that the template shows.
 
-    `lines` are the scores, `facts` are (run, (name, value)) for the head of the page.
+    `lines` are the scores, `doubts` says which of them tell little, `facts` are (run, (name, value)) for the head of
+    the page.
     """
 
     runs: tuple[RunRecord, ...]
     lines: tuple[Line, ...]
     overview: Figure | None
     sections: tuple[Section, ...]
-
+    doubts: tuple[str, ...]
     facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+    @property
+    def fact_table(self) -> Table:
+        """The facts of all runs, a row each."""
+        names = tuple(dict.fromkeys(name for _, facts in self.facts for name, _ in facts))
+        rows = tuple((label, *(dict(facts).get(name, "–") for name in names)) for label, facts in self.facts)
+        return Table("Runs", ("run", *names), rows)
 
     @property
     def title(self) -> str:
@@ -82,7 +90,8 @@ def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: in
     sections += [_parameters(runs), _settings(runs)]
     return Page(
         tuple(runs), tuple(lines), scores_figure(lines, [run.label for run in runs]),
-        tuple(section for section in sections if section.groups), tuple((run.label, facts(run)) for run in runs),
+        tuple(section for section in sections if section.groups), tuple(doubts(runs, lines)),
+        tuple((run.label, facts(run)) for run in runs),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mtft.errors import ConfigError
 from mtft.metrics import METRICS
+from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
 from mtft.report.figure import number
 from mtft.report.run_record import Predictions, RunRecord, TaskRecord
@@ -52,13 +53,22 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of one task on so many examples, 0 where unknown, and each run's score, None where it has none."""
+    """One metric of one task on so many examples, 0 where unknown, and each run's score, None where it has none.
+
+    `baseline` is what a constant answer scores on the first run's examples that are known, nan without any.
+    """
 
     task: str
     metric: str
     primary: bool
     examples: int
+    baseline: float
     scores: tuple[Score | None, ...]
+
+    @property
+    def constant(self) -> str:
+        """The baseline as the page shows it."""
+        return number(self.baseline)
 
 
 def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
@@ -71,8 +81,37 @@ def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
         examples = max(len(record.predictions.ids) if record.predictions else 0 for record in known)
         for metric in dict.fromkeys([primary, *(metric for record in known for metric in record.dev)]):
             scores = tuple(_score(record, records[0], metric, resamples) for record in records)
-            lines.append(Line(name, metric, metric == primary, examples, scores))
+            lines.append(Line(name, metric, metric == primary, examples, _baseline(known, metric), scores))
     return lines
+
+
+def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:
+    """Name the primary scores that tell little or nothing, and why."""
+    found = []
+    for line in (line for line in lines if line.primary and line.metric in METRICS):
+        for run, score in zip(runs, line.scores, strict=True):
+            record = run.tasks.get(line.task)
+            if score is None or record is None or record.predictions is None:
+                continue
+            values, targets = record.predictions.values, record.predictions.targets
+            try:
+                reason = doubt(line.task, line.metric, values, targets, (score.low, score.high), record.class_names)
+            except ConfigError:  # predictions that this metric is not for
+                continue
+            if reason:
+                found.append(f"{run.label}: {reason}" if len(runs) > 1 else reason)
+    return found
+
+
+def _baseline(records: Sequence[TaskRecord], metric: str) -> float:
+    """Return what a constant answer scores on the examples of the first record that has predictions."""
+    known = next((record.predictions for record in records if record.predictions), None)
+    if known is None or metric not in METRICS:
+        return math.nan
+    try:
+        return baseline(metric, known.values, known.targets)
+    except ConfigError:  # predictions that this metric is not for
+        return math.nan
 
 
 def _score(record: TaskRecord | None, first: TaskRecord | None, metric: str, resamples: int) -> Score | None:

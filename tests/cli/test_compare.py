@@ -32,8 +32,11 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     runs = ",".join(map(str, single.values()))
     done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
     result = done.json
-    assert done.err == ""
-    assert list(result) == ["metrics", "examples", "columns", "verdicts"]
+    assert list(result) == ["metrics", "examples", "baselines", "columns", "verdicts", "doubts"]
+    assert done.err == "".join(f"WARNING: {text}\n" for text in result["doubts"])
+    baselines = cli("eval", trained_run, "--sample", "--resamples", "0", "--json").json["tasks"]
+    for task, name in result["metrics"].items():
+        assert result["baselines"][task] == pytest.approx(baselines[task]["metrics"][name]["baseline"])
     assert result["metrics"] == {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
     assert result["examples"] == dict.fromkeys(TASKS, 60)
     assert result["columns"][0]["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
@@ -56,7 +59,7 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
 def test_a_table_for_people(single: dict[str, Path], trained_run: Path) -> None:
     runs = ",".join(map(str, single.values()))
     header, *lines = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST).out.splitlines()
-    assert header.split() == ["individual", "unified"]
+    assert header.split() == ["individual", "unified", "baseline"]
     names = ["sst accuracy (n=60)", "quora accuracy (n=60)", "sts pearson (n=60)", "stored parameters"]
     names += ["tunable parameters", "bytes of model files", "bytes of base models"]
     assert [line.split("  ")[0] for line in lines[: len(names)]] == names

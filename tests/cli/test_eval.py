@@ -19,11 +19,11 @@ def test_json(trained_run: Path) -> None:
     assert list(result) == ["split", "tasks", "failures"]
     assert (result["split"], list(result["tasks"]), result["failures"]) == ("dev", ["sst", "quora", "sts"], [])
     for task, found in result["tasks"].items():
-        assert list(found) == ["n", "metrics", "labels", "confusion", "calibration"]
+        assert list(found) == ["n", "metrics", "labels", "confusion", "calibration", "doubt"]
         assert found["n"] == 60
         assert {name: each["value"] for name, each in found["metrics"].items()} == summary(trained_run)["dev"][task]
         for each in found["metrics"].values():
-            assert list(each) == ["value", "low", "high"]
+            assert list(each) == ["value", "low", "high", "baseline"]
             assert each["low"] <= each["high"]
     confusion = result["tasks"]["sst"]["confusion"]
     assert (len(confusion), sum(map(sum, confusion))) == (5, 60)
@@ -34,12 +34,28 @@ def test_json(trained_run: Path) -> None:
     assert result["tasks"]["sts"]["calibration"] is None
 
 
+def test_a_model_that_learnt_nothing_says_so(trained_run: Path) -> None:
+    done = cli("eval", trained_run, *FAST, "--json")
+    for task, found in done.json["tasks"].items():
+        truth = found["confusion"]
+        if truth:
+            share = max(map(sum, truth)) / found["n"]
+            assert found["metrics"]["accuracy"]["baseline"] == pytest.approx(share)
+        assert found["doubt"] is None or f"WARNING: {found['doubt']}" in done.err
+        answers = {column for row in truth or [] for column, count in enumerate(row) if count}
+        if len(answers) == 1:
+            label = found["labels"][answers.pop()]
+            assert found["doubt"] == f"{task}: the model answers {label!r} to each of 60 rows"
+    assert any(found["doubt"] for found in done.json["tasks"].values())  # two steps teach a tiny model nothing
+
+
 def test_what_has_no_value_is_null(trained_run: Path) -> None:
     score = cli("eval", trained_run, "--sample", "--tasks", "sts", "--resamples", "0", "--json").json
     assert score["tasks"]["sts"]["metrics"]["pearson"] == {
         "value": summary(trained_run)["dev"]["sts"]["pearson"],
         "low": None,
         "high": None,
+        "baseline": 0.0,
     }
 
 
@@ -47,7 +63,7 @@ def test_a_table_for_people_and_silence_when_asked(trained_run: Path) -> None:
     done = cli("eval", trained_run, *FAST, "--tasks", "quora,sts", "--quiet")
     assert (done.code, done.err) == (0, "")
     header, *rows = (line.split() for line in done.out.splitlines())
-    assert header == ["task", "n", "dev", "metric", "value", "low", "high"]
+    assert header == ["task", "n", "dev", "metric", "value", "low", "high", "baseline"]
     assert [row[:3] for row in rows] == [
         ["quora", "60", "accuracy"],
         ["quora", "60", "f1"],

@@ -87,7 +87,9 @@ def test_values_are_those_of_the_files(run: Path, page: tuple[Page, str]) -> Non
         score = evaluated[task]["metrics"][metric]
         assert f"{score['value']:.4f}" == f"{told['dev'][task][metric]:.4f}"
         line = f"{task} {metric}, n = 60 {score['value']:.4f} {score['low']:.4f} to {score['high']:.4f}"
-        assert found.row(f"{task} {metric}") == line
+        assert found.row(f"{task} {metric}") == f"{line} {score['baseline']:.4f}"
+        reason = evaluated[task]["doubt"]
+        assert reason is None or reason in found.texts("li")
         if calibration := evaluated[task]["calibration"]:
             (words,) = [text for text in found.texts("section") if text.startswith("Answers")]
             assert f"Expected calibration error {calibration['ece']:.4f}" in words
@@ -185,7 +187,9 @@ def test_several_runs_are_compared_with_the_first(run: Path, tmp_path: Path) -> 
     assert found.texts("h1") == [", ".join(labels)]
     compared = cli("compare", f"a={run}", f"b={copy}", *FAST, "--json").json["columns"][1]["differences"]
     assert set(compared["sst"].values()) == {0.0}
-    assert found.row("sst accuracy").endswith(" the same")
+    evaluated = cli("eval", run, "--sample", *FAST, "--json").json
+    share = evaluated["tasks"]["sst"]["metrics"]["accuracy"]["baseline"]
+    assert found.row("sst accuracy").endswith(f" the same {share:.4f}")
     difference = 1.0 - summary(run)["dev"]["sst"]["accuracy"]
     assert re.search(
         rf"1\.0000 to 1\.0000 \{difference:+.4f} \(\+0\.\d+ to \+0\.\d+\) higher", found.row("sst accuracy")
@@ -289,7 +293,7 @@ def test_a_run_that_has_only_begun(run: Path, tmp_path: Path) -> None:
     for name in ("config.toml", "environment.json", "steps.jsonl"):
         shutil.copy(run / name, begun)
     found, _ = report(begun)
-    assert [found.row(task) for task in TASKS] == [f"{task} –" for task in TASKS]
+    assert [found.row(task) for task in TASKS] == [f"{task} – –" for task in TASKS]
     assert {"Learning curves", "Conflicts between tasks", "Settings and environment"} <= set(found.texts("h2"))
 
 

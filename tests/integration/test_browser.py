@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import cli
+from commands import cli, reseal
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -74,6 +75,29 @@ def test_renders_quietly_at_every_size(browser: Any, report: Path, size: str, sc
     assert bar.startswith("rgb(")  # the picture's colours are those of the page
     assert watched.said == []
     assert watched.asked == [report.as_uri()]
+    watched.context.close()
+
+
+@pytest.mark.parametrize("runs", [3, 6])
+def test_the_scores_of_several_runs_fit_a_desk(browser: Any, trained_run: Path, tmp_path: Path, runs: int) -> None:
+    """Runs differ from the first, so that each column holds a difference and its interval."""
+    copies = [shutil.copytree(trained_run, tmp_path / f"seed-{number}-of-six") for number in range(runs)]
+    for number, copy in enumerate(copies[1:]):
+        for file in (copy / "predictions").glob("*.jsonl"):
+            lines = file.read_text(encoding="utf-8").splitlines()
+            records = [json.loads(line) for line in lines]
+            values = [record["value"] for record in records]
+            for record, value in zip(records, values[number + 1 :] + values[: number + 1], strict=True):
+                record["value"] = value
+            file.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
+            reseal(file)
+    done = cli("report", *copies, "--out", tmp_path / "report.html", "--resamples", "20")
+    assert done.code == 0, done.err
+    watched = Watched(browser, tmp_path / "report.html")
+    table = watched.page.locator(".scores")
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+    assert table.locator("thead th").count() == runs + 2
+    assert table.locator(".change").count() > 0
     watched.context.close()
 
 
