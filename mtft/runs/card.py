@@ -109,10 +109,10 @@ def _tasks(trained: TrainedModel, story: CardFacts) -> str:
     for task in trained.tasks:
         if isinstance(task.output, Tempered):
             fit = story.calibration[task.name]
+            before, after, rows = fit["before"]["ece"], fit["after"]["ece"], fit["n"]
             what += (
                 f" Probabilities of {task.name} are read at temperature {task.output.temperature:.4g}: calibration "
-                f"error {fit['before']['ece']:.4f} before, {fit['after']['ece']:.4f} after, on {fit['n']:,} dev rows that "
-                "it was not fitted on."
+                f"error {before:.4f} before, {after:.4f} after, on {rows:,} dev rows that it was not fitted on."
             )
     return f"## Tasks and scores\n\n{text}\n{what}\n"
 
