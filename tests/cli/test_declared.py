@@ -297,7 +297,7 @@ def test_a_damaged_declaration_in_a_model_is_refused(own_run: Path, data: Path, 
         ({"near": {"range": [0, 0.5]}}, "pairs-train.csv:5: column 'nearness': label '0.75' is not a number from 0 to"),
         (
             {"near": {"train": "a.parquet"}, "mood": {"label": None}},
-            "{config}: tasks.mood: label: None is not a column",
+            "{config}: tasks.mood: label: missing; give a column",
         ),
     ],
 )
