@@ -18,7 +18,7 @@ from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainCon
 from mtft.data.records import TEXTS, Record
 from mtft.plugin.context import Services, services
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import load_model
+from mtft.runs.checkpoint import load_model, task_names
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
 from mtft.training.preparation import resolve_device
@@ -63,10 +63,10 @@ class Model:
         loaded = _settings(PredictConfig, settings)
         self._config, self._notify, place = loaded.config, notify, resolve_device(loaded.config)
         with _served(loaded, notify) as self._served, model_directory(Path(run)) as directory:
-            self._trained = load_model(directory, self._served.registry, loaded.config.model, *place)
-        names = loaded.config.tasks
-        self._every = names == ("all",)
-        self._tasks = evaluating.chosen_tasks(Path(run), self._trained, () if self._every else names)
+            self._every = loaded.config.tasks == ("all",)
+            names = task_names(Path(run), directory, () if self._every else loaded.config.tasks)
+            self._trained = load_model(directory, self._served.registry, loaded.config.model, *place, only=names)
+        self._tasks = sorted(self._trained.tasks, key=lambda task: names.index(task.name))
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -84,7 +84,9 @@ def plugin_guard(what: str, part: str) -> Iterator[None]:
 def missing_distribution(distribution: object, version: object) -> str:
     """Name a distribution that something needs and that gives nothing here, and say how to get it."""
     found = f"{distribution} {version}, which is not installed or does not load"
-    return found if distribution in (None, "mtft") else f"{found}; run: pip install {distribution}=={version}"
+    if distribution in (None, "mtft"):
+        return found
+    return f"{found}; install it from where it came from (on an index this name may be somebody else's)"
 
 
 def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:

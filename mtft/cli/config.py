@@ -48,7 +48,13 @@ class _Commands(click.Group):
         return [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
 
 
-@command.group("show", cls=_Commands, no_args_is_help=False, subcommand_metavar="[COMMAND] [OPTIONS]")
+@command.group(
+    "show",
+    short_help="Print settings and where each comes from.",
+    cls=_Commands,
+    no_args_is_help=False,
+    subcommand_metavar="[COMMAND] [OPTIONS]",
+)
 def show() -> None:
     """Print each setting of COMMAND (default: train), its value, and where the value came from.
 

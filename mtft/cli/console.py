@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from mtft.cli.streams import tell
 from mtft.io.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+GAP = 2
+"""Spaces between the columns of a table on a terminal."""
 
 
 def say(text: str = "") -> None:
@@ -35,7 +38,10 @@ def warn(text: str) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table to stdout; columns of numbers are set flush right, None is left empty."""
+    """Print a table to stdout; columns of numbers are set flush right, None is left empty.
+
+    On a terminal that is too narrow for the longest words, each row is printed as a block of lines.
+    """
     values = [list(row) for row in rows]
     cells = [[_cell(value) for value in row] for row in values]
     right = [
@@ -43,7 +49,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for i in range(len(headers))
     ]
     if console := _console(sys.stdout):
-        console.print(_rich_table(headers, cells, right))
+        if widths := _fitting_widths([list(column) for column in zip(headers, *cells, strict=True)], console.width - 2):
+            console.print(_rich_table(headers, cells, right, widths))
+        else:
+            for row in cells:
+                console.print(_rich_block(headers, row))
         return
     lines = [list(headers), *cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
@@ -145,16 +155,48 @@ def _cell(value: object) -> str:
     return "" if value is None else printable(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _rich_table(headers: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[bool]) -> Any:
+def _fitting_widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Return widths of columns that break no word and leave a gap between two; None if there is not so much room."""
+    widths = [max(len(word) for text in column for word in [*text.split(), ""]) for column in columns]
+    wanted = [max(map(len, column)) - width for column, width in zip(columns, widths, strict=True)]
+    left = room - sum(widths) - GAP * (len(columns) - 1)
+    if left < 0:
+        return None
+    order = sorted(range(len(columns)), key=wanted.__getitem__)  # the columns that want least get it
+    for position, column in enumerate(order):
+        given = min(wanted[column], left // (len(order) - position))
+        widths[column] += given
+        left -= given
+    return widths
+
+
+def _rich_table(
+    headers: Sequence[str], cells: Iterable[Sequence[str]], right: Sequence[bool], widths: Sequence[int]
+) -> Any:
+    """Return a table with columns of these widths."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header, flush in zip(headers, right, strict=True):
-        grid.add_column(Text(header), justify="right" if flush else "left", overflow="fold")  # nothing is cut
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for header, flush, width in zip(headers, right, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if flush else "left"
+        grid.add_column(Text(header), justify=justify, overflow="fold", width=width)  # nothing is cut
     for row in cells:
         grid.add_row(*map(Text, row))
+    return grid
+
+
+def _rich_block(headers: Sequence[str], row: Sequence[str]) -> Any:
+    """Return one row as a line for each of its columns that is not empty, and an empty line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    for header, text in zip(headers, row, strict=True):
+        if text:
+            grid.add_row(Text(header, style="dim"), Text(text, overflow="fold"))
+    grid.add_row("", "")
     return grid
 
 

@@ -29,7 +29,7 @@ def command() -> None:
     """Fetch public data, and look at data before training on it."""
 
 
-@command.command("check")
+@command.command("check", short_help="Find faults in data files before training.")
 @options_for(DataCheckConfig)
 @json_option
 @quiet_option
@@ -64,7 +64,7 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
             raise DataError(f"{errors} {'kinds of errors' if errors > 1 else 'kind of error'} in the data")
 
 
-@command.command("fetch")
+@command.command("fetch", short_help="Fetch public datasets.")
 @click.argument("names", nargs=-1, metavar="[sst|quora|sts|cfimdb]...", shell_complete=offer(DATASETS))
 @options_for(DataFetchConfig)
 @json_option

@@ -18,7 +18,7 @@ def command() -> None:
     """Fetch pretrained encoders."""
 
 
-@command.command("fetch")
+@command.command("fetch", short_help="Fetch an encoder from the Hugging Face hub.")
 @click.argument("hub_id", metavar="NAME")
 @options_for(ModelFetchConfig)
 @json_option

@@ -52,7 +52,7 @@ def command(context: click.Context, as_json: bool) -> None:
     )
 
 
-@command.command("new")
+@command.command("new", short_help="Write the project of a plugin with one task.")
 @click.argument("name")
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="New directory [default: ./mtft-NAME].")
 @json_option
@@ -79,7 +79,7 @@ def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
         say(f"next: pip install -e {place}; mtft plugins test {made.task}; mtft train --tasks {made.task}")
 
 
-@command.command("test")
+@command.command("test", short_help="Check that a plugin keeps its contract.")
 @click.argument("name")
 @click.option(
     "--data-dir",
@@ -117,7 +117,7 @@ def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
             raise MtftError(f"plugin {name!r} fails {failed} of {len(found)} checks")
 
 
-@command.command("freeze")
+@command.command("freeze", short_help="Print the plugins as requirement lines.")
 @json_option
 def freeze(as_json: bool) -> None:
     """Print the distributions of all plugins as requirements: `pip install -r` brings them back.

@@ -45,9 +45,15 @@ def command(as_json: bool, quiet: bool) -> None:
 
 def _render(records: list[Record], title: str, *columns: str) -> None:
     """Print one table; its first column, `title`, holds the names."""
-    last = ("distribution", "version", "description")
-    keys = ("name", *columns, *last)
-    table((title, *columns, *last), [[_text(record[key]) for key in keys] for record in records])
+    rows = [
+        [
+            *(_text(record[key]) for key in ("name", *columns)),
+            f"{record['distribution']} {record['version']}",
+            record["description"],
+        ]
+        for record in records
+    ]
+    table((title, *columns, "from", "description"), rows)
 
 
 def _tasks(registry: Registry, plugins: Plugins) -> list[Record]:

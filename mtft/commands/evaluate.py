@@ -20,7 +20,7 @@ from mtft.plugin.context import Services
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.checkpoint import load_model, task_names
 from mtft.runs.fingerprints import table_digest
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
@@ -68,8 +68,9 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         raise ConfigError(f"--half: {config.half!r} is a half of dev, not of {config.split} (--split)")
     place = resolve_device(config)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, *place)
-    tasks = chosen_tasks(run, trained, config.tasks)
+        names = task_names(run, directory, config.tasks)
+        trained = load_model(directory, services.registry, config.model, *place, only=names)
+    tasks = sorted(trained.tasks, key=lambda task: names.index(task.name))
     check_limits(config, tasks)
     tell(tasks, services.notify)
     data = {
@@ -106,15 +107,6 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         if not value >= least:
             failures.append(f"{limit} is {value:.4f}, below {least:g}")
     return EvalResult(config.split, found, tuple(failures))
-
-
-def chosen_tasks(run: Path, trained: TrainedModel, names: tuple[str, ...]) -> list[Task]:
-    """Return the run's tasks of these names, all without any."""
-    known = {task.name: task for task in trained.tasks}
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"{run}: {unknown('task of this run', name, known)}")
-    return [known[name] for name in names or known]
 
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:

@@ -18,7 +18,7 @@ from mtft.io.files import write_json
 from mtft.model.flat import FlatParameters
 from mtft.plugin.context import Services
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import find_base, load_model
+from mtft.runs.checkpoint import find_base, load_model, task_names
 from mtft.runs.directory import free_path, keep_apart
 
 ORIGIN = "mtft.json"
@@ -42,7 +42,8 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
     refuse_foreign(path)
     keep_apart(path, run, "the run that is merged")
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model)
+        names = task_names(run, directory)
+        trained = load_model(directory, services.registry, config.model, only=())
         base = find_base(directory, trained.base)
     encoder = trained.model.encoder
     if not isinstance(encoder, Encoder):
@@ -53,7 +54,7 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
         "format": FORMAT,
         "version": VERSION,
         "base": {"name": trained.base, "weights": trained.mask.base_digest},
-        "tasks": [task.name for task in trained.tasks],
+        "tasks": list(names),
         "weights": digest,
         "tokenizer": trained.tokenizer.digest(),
     }

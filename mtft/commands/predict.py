@@ -7,14 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mtft.commands.evaluate import chosen_tasks
 from mtft.config.schema import PredictConfig
 from mtft.data.records import read_records
 from mtft.errors import ConfigError, DataError
 from mtft.model.inference import run_worker
 from mtft.plugin.context import Services
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.checkpoint import TrainedModel, load_model, task_names
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
 from mtft.runtime.distributed import Group
@@ -35,11 +34,11 @@ def predict(
     if config.on_error == "null" and config.output_format == "tsv":
         raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
                           "use --output-format jsonl, or --on-error skip")  # fmt: skip
-    place = resolve_device(config)
+    place, every = resolve_device(config), config.tasks == ("all",)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, *place)
-    every = config.tasks == ("all",)
-    tasks = chosen_tasks(run, trained, () if every else config.tasks)
+        names = task_names(run, directory, () if every else config.tasks)
+        trained = load_model(directory, services.registry, config.model, *place, only=names)
+    tasks = sorted(trained.tasks, key=lambda task: names.index(task.name))
     check_same_model(config, trained, group, {})
     if not group.first:
         return _share(trained, group)

@@ -6,20 +6,20 @@ Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution
+from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution, unknown
 from mtft.io.digests import check_digests, check_tree, write_digests
 from mtft.io.directories import current_directory, from_one_directory, replaced_directory
 from mtft.io.disk import named_when_full
@@ -130,12 +130,15 @@ def load_model(
     base: str | None = None,
     device: torch.device | str = "cpu",
     matmul_dtype: torch.dtype | None = None,
+    only: Collection[str] | None = None,
 ) -> TrainedModel:
     """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits.
 
-    A run in progress may put a better model in its place meanwhile; then that one is loaded.
+    With `only`, the heads of other tasks are left out, and the plugins that these came from are not needed. A run in
+    progress may put a better model in its place meanwhile; then that one is loaded.
     """
     manifest = read_manifest(directory)
+    entries = [entry for entry in manifest["tasks"] if only is None or entry["name"] in only]
     check_digests(directory, FILES)
     name = base or manifest["base"]["name"]
     found = find_base(directory, name)
@@ -156,7 +159,7 @@ def load_model(
     if not 3 <= manifest["max_length"] <= encoder.config.positions:
         found_length = f"max_length is {manifest['max_length']}"
         raise CheckpointError(f"{directory}: {found_length}, not an integer from 3 to {encoder.config.positions}")
-    tasks = tuple(_known_task(directory, registry, entry) for entry in manifest["tasks"])
+    tasks = tuple(_known_task(directory, registry, entry) for entry in entries)
     trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, manifest["max_length"], name)
     values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
     flat.theta[trained.selection] = values
@@ -165,7 +168,8 @@ def load_model(
         for task in tasks
         for key, tensor in trained.model.heads[task.name].state_dict().items()
     }
-    tensors = read_tensors(directory / "heads.safetensors", shapes)
+    left_out = tuple(f"{entry['name']}." for entry in manifest["tasks"] if entry not in entries)
+    tensors = read_tensors(directory / "heads.safetensors", shapes, left_out)
     for task in tasks:
         head = trained.model.heads[task.name]
         head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
@@ -217,6 +221,15 @@ def find_base(directory: Path, name: str) -> Path:
         return find_model(name, check=False)  # the digest of the weights decides
     except ModelError as error:
         raise ModelError(f"{directory}: its base model was not found: {error}; --model says where it is now") from None
+
+
+def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return `names`, or those of all tasks without any; ConfigError unless the run's model directory has them."""
+    known = [entry["name"] for entry in read_manifest(directory)["tasks"]]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{run}: {unknown('task of this run', name, known)}")
+    return tuple(names or known)
 
 
 def run_tasks(directory: Path, registry: Registry, *names: str) -> tuple[Task, ...]:
@@ -278,10 +291,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         save_file(found, temporary, dict(metadata) if metadata else None)
 
 
-def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read a safetensors file that must hold exactly these float32 tensors; CheckpointError names each misfit."""
+def read_tensors(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], left_out: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """Read a safetensors file that must hold exactly these float32 tensors; CheckpointError names each misfit.
+
+    Tensors whose names begin as one of `left_out` are not read.
+    """
     try:
-        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(left_out)}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from None
     problems = [f"missing tensor {name}" for name in shapes if name not in tensors]

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from mtft.cli.console import ProgressBar, plain, print_json, say, table, warn
+from mtft.cli.console import GAP, ProgressBar, _fitting_widths, plain, print_json, say, table, warn
 from mtft.config.schema import EvalConfig
 from mtft.io.text import printable
 
@@ -49,6 +50,35 @@ def test_plain_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
         "sst           0.5    100",
         "quora\\n    0.7512  20000  3",
     ]
+
+
+LONG = [["a-name-of-many-letters", "some words", "/a/path/that/no/terminal/should/break.csv"]]
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 200])
+def test_no_word_is_broken_where_the_terminal_has_room(
+    terminal: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    stream = terminal("stdout")
+    monkeypatch.setattr(
+        "mtft.cli.console._rich_console", lambda file: Console(file=file, color_system=None, width=width)
+    )
+    table(["name", "words", "path"], LONG)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(any(word in line for line in lines) for cell in LONG[0] for word in cell.split())
+
+
+def test_a_narrow_terminal_gets_a_block_of_lines_for_each_row(
+    terminal: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = terminal("stdout")
+    monkeypatch.setattr("mtft.cli.console._rich_console", lambda file: Console(file=file, color_system=None, width=50))
+    table(["name", "n", "path"], [["a", None, LONG[0][2]], ["b", 3, "c" * 30]])
+    assert [line.split() for line in stream.getvalue().splitlines()] == [
+        ["name", "a"], ["path", LONG[0][2]], [],
+        ["name", "b"], ["n", "3"], ["path", "c" * 30], [],
+    ]  # fmt: skip
 
 
 def test_tables_may_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,3 +209,18 @@ def test_plain_output_imports_no_rich() -> None:
     )
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "False"
+
+
+@given(
+    st.lists(st.lists(st.text("ab ", max_size=30), min_size=1, max_size=5), min_size=1, max_size=6), st.integers(1, 120)
+)
+def test_columns_fit_the_room_or_there_is_none(columns: list[list[str]], room: int) -> None:
+    widths = _fitting_widths(columns, room)
+    words = [max(len(word) for text in column for word in [*text.split(), ""]) for column in columns]
+    gaps = GAP * (len(columns) - 1)
+    assert (widths is None) == (sum(words) + gaps > room)
+    if widths is not None:
+        assert sum(widths) + gaps <= room
+        assert all(width >= word for width, word in zip(widths, words, strict=True))
+        natural = [max(map(len, column)) for column in columns]
+        assert widths == natural or sum(widths) + gaps > room - len(columns)

@@ -334,8 +334,25 @@ def test_a_task_that_brings_its_data_needs_no_directory(
     done = cli("eval", "runs/nli", MTFT_DISABLE_PLUGINS="nli")
     assert done.code == 2
     assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load; " in done.err
-    assert "run: pip install mtft-nli==0.1 (" in done.err
+    assert "install it from where it came from (on an index this name may be somebody else's)" in done.err
     assert "plugin 'nli' (mtft-nli 0.1) is disabled by MTFT_DISABLE_PLUGINS" in done.err
+
+
+@pytest.mark.usefixtures("nli")
+def test_tasks_of_a_run_work_without_the_plugin_of_another(tiny_model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = cli("train", "--tasks", "sst,nli,sts", *FEW, "--augment", "none", "--model", tiny_model, "--out", run)
+    assert done.code == 0, done.err
+    off = {"MTFT_DISABLE_PLUGINS": "nli"}
+    options = ("--tasks", "sts,sst", "--sample", "--resamples", "0", "--json")
+    assert list(cli("eval", run, *options, **off).json["tasks"]) == ["sts", "sst"]
+    assert cli("eval", run, *options, **off).out == cli("eval", run, *options).out
+    asked = ("predict", run, "--tasks", "sst")
+    assert cli(*asked, stdin="A joy.\n", **off).out == cli(*asked, stdin="A joy.\n").out != ""
+    assert cli("merge", run, "--out", tmp_path / "merged", **off).code == 0
+    assert cli("predict", run, stdin="A joy.\n", **off).code == 2
+    unknown = cli("eval", run, "--tasks", "nil", "--sample", **off)
+    assert (unknown.code, f"{run}: unknown task of this run 'nil'" in unknown.err) == (2, True)
 
 
 def test_without_an_installation_the_built_in_plugin_has_the_version_of_the_code(trained_run: Path) -> None:
