@@ -58,12 +58,11 @@ def rows(plan: PlanResult) -> list[list[str]]:
         ["optimizer state", f"2 x {counts.tunable:,} numbers"],
         ["best model on disk", size_text(disk.model)],
         ["state to resume on disk", size_text(disk.state)],
-        ["disk needed at most", f"{size_text(disk.needed)} of {size_text(plan.free['disk'] or 0)} free"],
+        ["disk needed at most", f"{size_text(disk.needed)} of {size_text(plan.free['disk'])} free"],
     ]
     if memory:
         found += [[f"memory to {phase}", size_text(size)] for phase, size in memory.phases.items()]
-        left = plan.free["memory"]
-        found.append(["peak memory", size_text(memory.peak) + (f" of {size_text(left)} available" if left else "")])
+        found.append(["peak memory", f"{size_text(memory.peak)} of {size_text(plan.free['memory'])} available"])
         found.append(["tokens of a micro-batch", f"{memory.micro_batch_tokens:,}"])
     if work:
         found.append(["steps", f"{work.steps:,}"])

@@ -18,9 +18,28 @@ from mtft.plugin.manager import build_registry, load_plugins
 from mtft.runtime.memory import available_bytes
 
 PACKAGES = (
-    "mtft", "torch", "numpy", "tokenizers", "safetensors", "click", "rich", "pluggy", "pydantic", "tomli", "tomli-w",
-    "huggingface_hub", "datasets", "pyarrow", "jinja2", "matplotlib", "onnx", "onnxruntime", "transformers", MINILM,
-)  # fmt: skip
+    "mtft",
+    "torch",
+    "numpy",
+    "tokenizers",
+    "safetensors",
+    "click",
+    "rich",
+    "pluggy",
+    "pydantic",
+    "jinja2",
+    "filelock",
+    "psutil",
+    "tomli",
+    "tomli-w",
+    "huggingface_hub",
+    "datasets",
+    "pyarrow",
+    "onnx",
+    "onnxruntime",
+    "transformers",
+    MINILM,
+)
 
 VALUES = ("MTFT_DISABLE_PLUGINS", "MTFT_STRICT_PLUGINS", "MTFT_TRACEBACK", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
           "CUDA_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF", "HF_HUB_OFFLINE", "NO_COLOR", "TERM", "LANG", "LC_ALL",
@@ -58,13 +77,12 @@ def _version(name: str) -> str | None:
 
 def _machine() -> dict[str, Any]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    free = available_bytes()
     return {
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "libc": " ".join(platform.libc_ver()) or None,
         "processor": _processor(),
         "cores": f"{usable} of {os.cpu_count()}",
-        "memory available": size_text(free) if free else None,
+        "memory available": size_text(available_bytes()),
     }
 
 

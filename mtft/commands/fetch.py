@@ -14,7 +14,8 @@ from mtft.fetch.catalogue import CATALOGUE, COURSE, CourseFile, PublicData
 from mtft.fetch.conversion import course_table
 from mtft.fetch.download import download
 from mtft.fetch.hub import hub_file, hub_model, refuse_offline
-from mtft.fetch.lock_file import LockFile, check, digest
+from mtft.fetch.lock_file import LockFile, check
+from mtft.io.digests import tagged_digest
 from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
 from mtft.plugin.context import Progress, Services
@@ -61,7 +62,7 @@ def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, serv
     """Bring one file of the course as it is; one that is there already is only checked."""
     path = config.out / file.name
     address = os.environ.get("MTFT_COURSE_URL", COURSE).rstrip("/")
-    new = not path.exists() or (config.overwrite and digest(path, file.digest.partition(":")[0]) != file.digest)
+    new = not path.exists() or (config.overwrite and tagged_digest(path, file.digest.partition(":")[0]) != file.digest)
     if new:
         services.notify(f"{file.name} from {address}")
 
@@ -72,7 +73,7 @@ def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, serv
     else:
         _unchanged(path, file.digest)
     lock.record(path, {"url": f"{COURSE}/{file.name}"}, file.digest, pinned=True)
-    return Fetched(path, digest(path, "sha256"), True, new)
+    return Fetched(path, tagged_digest(path, "sha256"), True, new)
 
 
 def _from_hub(data: PublicData, config: DataFetchConfig, lock: LockFile, *, quiet: bool) -> Iterator[Fetched]:
@@ -81,7 +82,7 @@ def _from_hub(data: PublicData, config: DataFetchConfig, lock: LockFile, *, quie
     for file in data.hub_files:
         path, origin = config.out / file.name, {"dataset": repository, "revision": revision, "path": file.path}
         source = hub_file(repository, file.path, revision, kind="dataset", quiet=quiet)
-        origin_digest = digest(source, "sha256")
+        origin_digest = tagged_digest(source, "sha256")
         lock.check(file.name, origin, origin_digest, overwrite=config.overwrite)
         new = not path.exists() or config.overwrite
         if new:
@@ -91,7 +92,7 @@ def _from_hub(data: PublicData, config: DataFetchConfig, lock: LockFile, *, quie
         else:
             _unchanged(path, lock.files[file.name]["digest"])
         lock.record(path, origin, origin_digest, pinned=False)
-        yield Fetched(path, digest(path, "sha256"), False, new)
+        yield Fetched(path, tagged_digest(path, "sha256"), False, new)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -125,7 +126,7 @@ def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quie
     files: dict[str, str] = {}
     for file in sorted(fetched):
         origin = {"model": name, "revision": revision, "path": file.name}
-        files[file.name] = digest(file, "sha256")
+        files[file.name] = tagged_digest(file, "sha256")
         lock.check(file.name, origin, files[file.name], overwrite=False)
         lock.record(file, origin, files[file.name], pinned=False)
     return FetchedModel(name, path, revision, files)

@@ -61,7 +61,7 @@ class PlanResult:
     work: Work | None = None
     seconds: Mapping[str, float] | None = None
     missing: tuple[str, ...] = ()
-    free: Mapping[str, int | None] = field(default_factory=dict)
+    free: Mapping[str, int] = field(default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         """Return everything as one mapping."""

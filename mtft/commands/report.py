@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtft.config.schema import ReportConfig
-from mtft.errors import ConfigError, DataError, install_hint
+from mtft.errors import ConfigError, DataError
 from mtft.io.files import write_bytes
 from mtft.plugin.context import Services
 from mtft.report.page import Page, build_page, render
-from mtft.report.png import can_draw, to_png
 from mtft.report.run_reader import read_run
 from mtft.report.svg import to_svg
 
@@ -43,7 +42,7 @@ def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> Re
     html = render(page)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, html.encode())
-    figures = write_figures(page, config.figures, services) if config.figures else ()
+    figures = write_figures(page, config.figures) if config.figures else ()
     return ReportResult(path, figures, {record.label: record.notes for record in records})
 
 
@@ -59,18 +58,12 @@ def labels(runs: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def write_figures(page: Page, directory: Path, services: Services) -> tuple[Path, ...]:
-    """Write every picture as SVG, and as PNG where matplotlib is installed."""
+def write_figures(page: Page, directory: Path) -> tuple[Path, ...]:
+    """Write every picture as SVG and return their paths."""
     directory.mkdir(parents=True, exist_ok=True)
-    png = can_draw()
-    if not png:
-        services.notify(f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
     written = []
     for name, figure in page.figures().items():
         path = directory / f"{name}.svg"
         write_bytes(path, to_svg(figure.drawing, name, alone=True).encode())
         written.append(path)
-        if png:
-            write_bytes(path.with_suffix(".png"), to_png(figure.drawing))
-            written.append(path.with_suffix(".png"))
     return tuple(written)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtft.errors import ModelError, install_hint
+from mtft.io.digests import digest
 from mtft.io.files import read_text
 
 if TYPE_CHECKING:
@@ -63,16 +63,10 @@ def _minilm(check: bool) -> Path:
     for file in files:
         if file.name == "model.safetensors":
             path = Path(str(file.locate()))
-            if check and (found := _sha256(path)) != MINILM_SHA256:
+            if check and (found := digest(path).sha256) != MINILM_SHA256:
                 raise ModelError(f"{path}: sha256 is {found}, not {MINILM_SHA256}")
             return path.parent
     raise ModelError(f"the installed package {MINILM} holds no model.safetensors")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else None
-        return digest.hexdigest() if digest else hashlib.sha256(stream.read()).hexdigest()
 
 
 def _downloaded(name: str) -> Path:

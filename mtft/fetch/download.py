@@ -10,7 +10,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from mtft.errors import FetchError
-from mtft.fetch.lock_file import BLOCK, check
+from mtft.fetch.lock_file import check
+from mtft.io.digests import BLOCK
 from mtft.io.disk import CLOSED, FULL
 
 TRIES = 4

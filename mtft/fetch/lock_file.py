@@ -1,35 +1,22 @@
-"""Digests of files, and the lock file that remembers them."""
+"""The lock file of a data directory: what was fetched, from where, and its digest."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mtft.errors import FetchError
+from mtft.io.digests import tagged_digest
 from mtft.io.files import read_json, write_json
 
 LOCK = "fetched.json"
 """Name of the lock file beside what was fetched."""
 
-BLOCK = 1 << 20
-
-
-def digest(path: Path, kind: str) -> str:
-    """Return "sha256:HEX" of a file, or "git:HEX", the id that git gives a blob."""
-    found = hashlib.sha256() if kind == "sha256" else hashlib.sha1(usedforsecurity=False)
-    if kind == "git":
-        found.update(b"blob %d\0" % path.stat().st_size)
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            found.update(block)
-    return f"{kind}:{found.hexdigest()}"
-
 
 def check(path: Path, expected: str, what: str) -> None:
-    """Raise FetchError if a file has not the digest expected."""
-    if (found := digest(path, expected.partition(":")[0])) != expected:
+    """Raise FetchError unless a file has the digest expected."""
+    if (found := tagged_digest(path, expected.partition(":")[0])) != expected:
         raise FetchError(f"{what}: the digest is {found}, not {expected}; it is not used")
 
 
@@ -44,13 +31,18 @@ class LockFile:
         """Raise FetchError if the same origin gave another digest before, unless that may be replaced."""
         before = self.files.get(name, {})
         if before.get("origin") == dict(origin) and before.get("origin_digest") != sha256 and not overwrite:
-            raise FetchError(f"{name}: its origin changed since it was first fetched: the digest was "
-                             f"{before.get('origin_digest')} and is {sha256}; --overwrite accepts it")  # fmt: skip
+            raise FetchError(
+                f"{name}: its origin changed since it was first fetched: the digest was "
+                f"{before.get('origin_digest')} and is {sha256}; --overwrite accepts it"
+            )
 
     def record(self, path: Path, origin: Mapping[str, str], origin_digest: str, *, pinned: bool) -> None:
         """Remember a file; one whose digest was known before it was fetched is `pinned`."""
         self.files[path.name] = {
-            "origin": dict(origin), "origin_digest": origin_digest, "pinned": pinned, "bytes": path.stat().st_size,
-            "digest": digest(path, "sha256"),
-        }  # fmt: skip
+            "origin": dict(origin),
+            "origin_digest": origin_digest,
+            "pinned": pinned,
+            "bytes": path.stat().st_size,
+            "digest": tagged_digest(path, "sha256"),
+        }
         write_json(self._path, {"version": 1, "files": self.files})

@@ -19,6 +19,10 @@ from mtft.io.files import json_bytes, read_json, write_json
 
 NAME = "digests.json"
 FORMAT, VERSION = "mtft-digests", 1
+
+BLOCK = 1 << 20
+"""Bytes that are read at once."""
+
 _PLAIN = re.compile(r"(?!\.)[^/\\\0]+(/(?!\.)[^/\\\0]+)?")
 """Names that lead to nowhere else: a file, or a file in a directory."""
 
@@ -56,14 +60,27 @@ def check_tree(directory: Path) -> None:
 
 def digest(path: Path, size: int | None = None) -> Digest:
     """Return the digest of a file, or of its first `size` bytes; the file may be shorter than that."""
-    found, left = hashlib.sha256(), size
+    found = hashlib.sha256()
+    return Digest(_add_file(found, path, size), found.hexdigest())
+
+
+def tagged_digest(path: Path, kind: str) -> str:
+    """Return "sha256:HEX" of a file, or "git:HEX", the id that git gives a blob."""
+    if kind == "sha256":
+        return f"sha256:{digest(path).sha256}"
+    found = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    _add_file(found, path)
+    return f"git:{found.hexdigest()}"
+
+
+def _add_file(found: hashlib._Hash, path: Path, size: int | None = None) -> int:
+    """Add the first `size` bytes of a file (default: all) to a hash, block by block; return how many there were."""
     done = 0
     with path.open("rb") as file:
-        while part := file.read(1 << 20 if left is None else min(1 << 20, left)):
+        while part := file.read(BLOCK if size is None else min(BLOCK, size - done)):
             found.update(part)
             done += len(part)
-            left = None if left is None else left - len(part)
-    return Digest(done, found.hexdigest())
+    return done
 
 
 def write_digests(directory: Path, digests: Mapping[str, Digest] | None = None) -> None:

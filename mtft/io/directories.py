@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,8 +10,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from filelock import FileLock, Timeout, lock_descriptor
+
 from mtft.errors import CheckpointError, MtftError
-from mtft.io.files import APPEND
+
+LOCK = ".lock"
+"""Name of the file in a directory that its only writer locks; it holds the number of the process."""
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -21,78 +24,68 @@ P = ParamSpec("P")
 class DirectoryLock:
     """Keeps other processes out of a directory until it is released, at the latest when this process ends.
 
-    CheckpointError if another process has it.
+    CheckpointError if another process has it; OSError if the file system does not allow or support a lock.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / ".lock"
-        while True:
-            self._file = open(os.open(self._path, APPEND, 0o666), "a+", encoding="utf-8")  # noqa: SIM115 - until released
-            if self._taken():
-                self._file.seek(0)
-                holder = self._file.read(20).strip() or "unknown"
-                self._file.close()
-                raise CheckpointError(f"{directory}: in use by another process ({holder})")
-            if _is(self._file.fileno(), self._path):
-                break
-            self._file.close()  # whoever had it removed this file in the meantime
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-
-    def _taken(self) -> bool:
+        self._path = directory / LOCK
+        # The wait covers a holder that is about to let go. Without flock there is an error instead of a soft lock,
+        # which would outlive a killed process.
+        self._lock = FileLock(self._path, timeout=0.2, thread_local=False, fallback_to_soft=False)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+            self._lock.acquire()
+        except Timeout:
+            holder = _written_holder(self._path)
+            raise CheckpointError(f"{directory}: in use by another process ({holder})") from None
+        except OSError as error:
+            raise OSError(error.errno, f"cannot lock: {error.strerror}", str(self._path)) from None
+        self._path.write_text(f"{os.getpid()}\n", encoding="utf-8")
 
     def release(self) -> None:
         """Let others in."""
         with suppress(OSError):  # a disk may have become read-only
             self._path.unlink(missing_ok=True)
-        self._file.close()
+        self._lock.release()
 
 
 def clear_lock(directory: Path) -> None:
     """Remove the lock that a killed process left, where that is allowed; CheckpointError if a process has it."""
-    if (directory / ".lock").exists():
+    if (directory / LOCK).exists():
         with suppress(OSError):
             DirectoryLock(directory).release()
 
 
 def lock_holder(directory: Path) -> str | None:
     """Return the number of the process that has a directory for itself, None if none has."""
+    path = directory / LOCK
     try:
-        with (directory / ".lock").open(encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return (directory / ".lock").read_text(encoding="utf-8").strip() or "unknown"
+        # NFS grants exclusive locks on writable files only; elsewhere reading is enough.
+        with path.open("r+b" if os.access(path, os.W_OK) else "rb") as file:
+            free = lock_descriptor(file.fileno(), blocking=False)
     except FileNotFoundError:
-        pass
-    return None
+        return None
+    return None if free else _written_holder(path)
 
 
-def _is(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file is the one that has this name."""
+def _written_holder(path: Path) -> str:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        return path.read_text(encoding="utf-8")[:20].strip() or "unknown"
+    except (OSError, ValueError):
+        return "unknown"
 
 
 def real_path(path: Path) -> Path:
-    """Return the path that links and dots lead to, be anything there or not."""
+    """Return the absolute path without links and dots; nothing needs to exist there."""
     return Path(os.path.realpath(path))
 
 
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
-    """Let only one process at a time make something in a directory, where the file system can tell."""
+    """Let only one process at a time make something in a directory, where the file system supports that."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_descriptor(descriptor)
         yield
     finally:
         os.close(descriptor)

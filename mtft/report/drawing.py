@@ -1,4 +1,4 @@
-"""A picture as a list of shapes in named colours: drawn once, written as SVG or as PNG.
+"""A picture as a list of shapes in named colours, which `mtft.report.svg` writes.
 
 Lengths are in units of the picture's own width and height; y grows downwards. Colours are names of `PALETTE`.
 """

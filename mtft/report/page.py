@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from mtft.errors import ConfigError, install_hint
 from mtft.io.text import printable
 from mtft.report.answers import answer_figures
 from mtft.report.conflicts import conflict_figures
@@ -211,21 +212,20 @@ def _slug(text: str, taken: Mapping[str, object]) -> str:
 
 
 def render(page: Page) -> str:
-    """Write the page as HTML; ConfigError names the extra where jinja2 is not installed."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError:
-        raise ConfigError(f"a report needs jinja2; run: {install_hint('report')}") from None
+    """Return the page as HTML."""
 
     def harmless(value: object) -> object:
         return value if isinstance(value, Markup) else printable(str(value))
 
     here = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, finalize=harmless,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(here),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     names = {id(figure): name for name, figure in page.figures().items()}
     draw: Callable[[Figure], str] = lambda figure: Markup(to_svg(figure.drawing, names[id(figure)]))  # noqa: E731
     style = (here / "style.css").read_text(encoding="utf-8").replace("FONT", FONT)

@@ -12,7 +12,7 @@ from mtft.config.load import load
 from mtft.config.schema import SCHEMAS
 from mtft.errors import CheckpointError, MtftError
 from mtft.io.digests import NAME, Digests, damages, read_digests
-from mtft.io.directories import current_directory, lock_holder
+from mtft.io.directories import LOCK, current_directory, lock_holder
 from mtft.io.files import read_json
 from mtft.runs.directory import LASTING, PARTS, changed_logs
 from mtft.runs.fingerprints import settings_digest
@@ -91,7 +91,7 @@ def _check_directory(directory: Path, prefix: str, found: Integrity) -> Digests:
 def _name_others(run: Path, listed: Iterable[str], found: Integrity) -> None:
     """Name what lies in a run and is not listed: nothing but what changes until the run has finished."""
     changing = () if found.finished else (*LASTING, "summary.json", "features", *LOGS)
-    known = {*listed, *PARTS, *ADDED, *changing, NAME, ".lock"}
+    known = {*listed, *PARTS, *ADDED, *changing, NAME, LOCK}
     for entry in sorted(run.iterdir()):
         if entry.is_symlink() or (entry.name not in known and not entry.name.startswith(".")):
             found.problems.append(Damage(entry.name, "is a link" if entry.is_symlink() else "is no file of this run"))

@@ -252,6 +252,6 @@ def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[st
     notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
     check_room(path, needed.files())
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
-    if left is not None and more > left:
+    if more > left:
         notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
                f"see --max-memory and --micro-batch-tokens")  # fmt: skip

@@ -150,7 +150,6 @@ def test_eval_and_predict_apply_it_and_say_so(calibrated: Path, plain: Path) -> 
 
 
 def test_a_report_says_so(calibrated: Path, plain: Path, tmp_path: Path) -> None:
-    pytest.importorskip("jinja2")
     for run, times in ((calibrated, 2), (plain, 0)):
         assert cli("report", run, "--out", tmp_path / f"{times}.html", "--resamples", "10").code == 0
         page = (tmp_path / f"{times}.html").read_text(encoding="utf-8")

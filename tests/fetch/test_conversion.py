@@ -54,14 +54,14 @@ def test_a_dataset_that_is_not_what_it_was_is_refused(row: dict[str, str]) -> No
 
 @pytest.mark.real_data
 def test_the_courses_digests_are_those_of_the_real_files(real_data: Path) -> None:
-    from mtft.fetch.lock_file import digest
+    from mtft.io.digests import tagged_digest
 
     checked = 0
     for name, data in CATALOGUE.items():
         for file in data.course if name != "quora" else ():  # the files at hand may be a part of Quora
             path = real_data / file.name
             if path.exists():
-                assert digest(path, "sha256") == file.digest
+                assert tagged_digest(path, "sha256") == file.digest
                 assert path.stat().st_size == file.size
                 checked += 1
     if not checked:

@@ -11,7 +11,7 @@ from fake_hub import StandIn, blob_id, serving
 
 from mtft.errors import FetchError
 from mtft.fetch.download import TRIES, download
-from mtft.fetch.lock_file import digest
+from mtft.io.digests import tagged_digest
 
 DATA = bytes(range(256)) * 4096
 SHA256 = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
@@ -36,7 +36,7 @@ def test_a_file_comes_whole_and_progress_is_told(server: StandIn, tmp_path: Path
     assert progress[0] == (0, len(DATA))
     assert progress[-1] == (len(DATA), len(DATA))
     assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
-    assert digest(tmp_path / "f.csv", "git") == f"git:{blob_id(DATA)}"
+    assert tagged_digest(tmp_path / "f.csv", "git") == f"git:{blob_id(DATA)}"
 
 
 def test_an_empty_file_comes_too(server: StandIn, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +14,18 @@ from hypothesis import strategies as st
 from soak import cases, counted
 
 from mtft.errors import CheckpointError
-from mtft.io.digests import NAME, Digest, _document, check_digests, check_tree, digest, read_digests, write_digests
+from mtft.io.digests import (
+    BLOCK,
+    NAME,
+    Digest,
+    _document,
+    check_digests,
+    check_tree,
+    digest,
+    read_digests,
+    tagged_digest,
+    write_digests,
+)
 from mtft.io.files import write_json
 
 CONTENT = {"a.bin": b"first file", "b.bin": b"second", "c.bin": b""}
@@ -67,6 +79,18 @@ def test_a_known_digest(folder: Path) -> None:
     assert digest(folder / "c.bin") == Digest(0, empty)
     assert digest(folder / "a.bin", 0) == Digest(0, empty)
     assert digest(folder / "a.bin", 99) == digest(folder / "a.bin")
+    assert tagged_digest(folder / "c.bin", "sha256") == f"sha256:{empty}"
+    assert tagged_digest(folder / "c.bin", "git") == "git:e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+@pytest.mark.parametrize("length", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+def test_a_file_of_several_blocks_and_its_beginning(tmp_path: Path, length: int) -> None:
+    data = bytes(range(251)) * (length // 251 + 1)
+    (tmp_path / "f").write_bytes(data[:length])
+    assert digest(tmp_path / "f") == Digest(length, hashlib.sha256(data[:length]).hexdigest())
+    for size in (1, BLOCK, BLOCK + 1):
+        first = data[: min(size, length)]
+        assert digest(tmp_path / "f", size) == Digest(len(first), hashlib.sha256(first).hexdigest())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +21,7 @@ from mtft.io.directories import (
     current_directory,
     from_one_directory,
     lock_holder,
+    one_at_a_time,
     recover_directory,
     remove_directory,
     replaced_directory,
@@ -121,21 +128,90 @@ def test_a_lock_has_one_holder_and_another_after_it(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The holder lets go, file and all, after this process has opened it and before it has locked it."""
-    taken, tries = DirectoryLock._taken, []
-
-    def late(lock: DirectoryLock) -> bool:
-        tries.append(lock)
-        if len(tries) == 1:
-            (tmp_path / ".lock").unlink()
-        return taken(lock)
-
-    monkeypatch.setattr(DirectoryLock, "_taken", late)
-    lock = DirectoryLock(tmp_path)
-    assert len(tries) == 2
+def test_a_lock_that_is_being_released_is_waited_for(tmp_path: Path) -> None:
+    """The holder removes the file and lets go after this process has opened it and before it has locked it."""
+    first = DirectoryLock(tmp_path)
+    timer = threading.Timer(0.05, first.release)
+    timer.start()
+    second = DirectoryLock(tmp_path)
+    timer.join()
     assert lock_holder(tmp_path) == str(os.getpid())
+    second.release()
+    assert names(tmp_path) == []
+
+
+COUNT = """
+import sys, time
+from pathlib import Path
+from mtft.errors import CheckpointError
+from mtft.io.directories import DirectoryLock
+
+directory, counter = Path(sys.argv[1]), Path(sys.argv[2])
+done = 0
+while done < 30:
+    try:
+        lock = DirectoryLock(directory)
+    except CheckpointError:
+        continue
+    number = int(counter.read_text())
+    time.sleep(0.001)
+    counter.write_text(str(number + 1))
     lock.release()
+    done += 1
+"""
+
+
+def test_of_several_processes_one_at_a_time_has_the_lock(tmp_path: Path) -> None:
+    """Each adds 1 to a number that it reads and writes; with two of them inside, an addition would be lost."""
+    directory, counter = tmp_path / "run", tmp_path / "counter"
+    directory.mkdir()
+    counter.write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT, directory, counter]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert counter.read_text() == "90"
+    assert names(directory) == []
+
+
+def test_a_killed_process_and_a_child_that_it_forked_keep_no_lock(tmp_path: Path) -> None:
+    """The child sleeps on; a lock that it had inherited would keep everybody out."""
+    script = (
+        "import os, sys, time; from pathlib import Path; from mtft.io.directories import DirectoryLock\n"
+        "lock = DirectoryLock(Path(sys.argv[1])); child = os.fork()\n"
+        "child or (os.close(1), time.sleep(60)); print(child, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            with pytest.raises(CheckpointError, match=rf"in use by another process \({process.pid}\)"):
+                DirectoryLock(tmp_path)
+            process.kill()
+            process.wait()
+            lock = DirectoryLock(tmp_path)
+            assert lock_holder(tmp_path) == str(os.getpid())
+            lock.release()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    with pytest.raises(PermissionError, match=r"cannot lock: Permission denied: .*\.lock"):
+        DirectoryLock(tmp_path)
+    tmp_path.chmod(0o755)
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with pytest.raises(OSError, match=r"cannot lock: No locks available: .*\.lock"):
+        DirectoryLock(tmp_path)
+    with one_at_a_time(tmp_path):
+        assert tmp_path.is_dir()
 
 
 def both(directory: Path) -> list[str]:

@@ -1,17 +1,13 @@
-"""Drawings as SVG and PNG: well-formed, escaped, the same shapes in both."""
+"""Drawings as SVG: well-formed, escaped, in colours that can be read."""
 
 from __future__ import annotations
 
 import re
-import struct
-import sys
 from xml.etree import ElementTree
 
 import pytest
 
-from mtft.errors import ConfigError
 from mtft.report.drawing import PALETTE, Box, Dot, Drawing, Label, Path
-from mtft.report.png import can_draw, to_png
 from mtft.report.svg import colors_css, to_svg
 
 HOSTILE = "</svg><script>alert(1)</script>\x1b[31m\u202e&\"'\ud800\x00$x$"
@@ -74,19 +70,3 @@ def test_texts_and_lines_stand_out(mode: int) -> None:
             assert contrast(surface, colors[mode]) >= 4.5, name
         if name in ("cool", "warm"):
             assert contrast(ink, colors[mode]) >= 4.5, name
-
-
-def test_png_has_the_size_asked_for_and_shows_what_is_drawn() -> None:
-    pytest.importorskip("matplotlib")
-    found = to_png(drawing(), scale=2)
-    assert found[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", found[16:24]) == (200, 100)
-    assert to_png(Drawing(100, 50, "x")) != to_png(Drawing(100, 50, "x", shapes=[Box(0, 0, 50, 50, "ink")]))
-
-
-def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert not can_draw()
-    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
-        to_png(drawing())
