@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import FetchError
+from mtft.errors import FetchError, setting
 from mtft.io.files import read_json, write_json
 
 LOCK = "fetched.json"
@@ -44,13 +44,18 @@ class LockFile:
         """Raise FetchError if the same origin gave another digest before, unless that may be replaced."""
         before = self.files.get(name, {})
         if before.get("origin") == dict(origin) and before.get("origin_digest") != sha256 and not overwrite:
-            raise FetchError(f"{name}: its origin changed since it was first fetched: the digest was "
-                             f"{before.get('origin_digest')} and is {sha256}; --overwrite accepts it")  # fmt: skip
+            raise FetchError(
+                f"{name}: its origin changed since it was first fetched: the digest was "
+                f"{before.get('origin_digest')} and is {sha256}; {setting('overwrite', True)} accepts it"
+            )
 
     def record(self, path: Path, origin: Mapping[str, str], origin_digest: str, *, pinned: bool) -> None:
         """Remember a file; one whose digest was known before it was fetched is `pinned`."""
         self.files[path.name] = {
-            "origin": dict(origin), "origin_digest": origin_digest, "pinned": pinned, "bytes": path.stat().st_size,
+            "origin": dict(origin),
+            "origin_digest": origin_digest,
+            "pinned": pinned,
+            "bytes": path.stat().st_size,
             "digest": digest(path, "sha256"),
-        }  # fmt: skip
+        }
         write_json(self._path, {"version": 1, "files": self.files})
