@@ -100,7 +100,7 @@ def _texts(given: str | Sequence[str] | Mapping[str, Any], keys: Set[str]) -> Ma
 def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:
     rest = {key: value for key, value in given.items() if key not in ("config", "preset")}
     file = given.get("config")
-    return load(schema, preset=given.get("preset"), file=Path(file) if file else None, flags=rest)
+    return load(schema, preset=given.get("preset"), file=Path(file) if file else None, given=rest)
 
 
 @contextmanager

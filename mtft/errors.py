@@ -1,23 +1,93 @@
-"""Errors that a user can mend, each with the exit code that the command line returns for it."""
+"""Errors that a user can mend, each with the exit code that the command line returns for it.
+
+Messages name settings and commands through `setting` and `command`: as Python writes them, or as flags while the
+command line runs, which alone knows that settings are flags there.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class Wording:
+    """How messages name settings and commands; this is how Python does."""
+
+    given = "argument"
+    """What a value is that the caller gave."""
+
+    def setting(self, name: str, value: object = None) -> str:
+        """Return the setting `name`, with the `value` to give it unless that is None."""
+        return name if value is None else f"{name}={value!r}"
+
+    def command(self, name: str, **settings: object) -> str:
+        """Return a call of the command `name` with these settings."""
+        given = ", ".join(self.setting(key, str(value)) for key, value in settings.items())
+        return f"mtft.{name.replace(' ', '_')}({given})"
+
+
+PYTHON = Wording()
+_wording: ContextVar[Wording] = ContextVar("wording", default=PYTHON)
+
+
+@contextmanager
+def worded(wording: Wording) -> Iterator[None]:
+    """Let messages name settings and commands in this way."""
+    token = _wording.set(wording)
+    try:
+        yield
+    finally:
+        _wording.reset(token)
+
+
+def setting(name: str, value: object = None) -> str:
+    """Name a setting, "max_length", as the caller writes it: `max_length` in Python, a flag on the command line.
+
+    With a value it says what to give, as in ``device='cuda'``.
+    """
+    return _wording.get().setting(name, value)
+
+
+def command(name: str, **settings: object) -> str:
+    """Name a call of a command, as in ``mtft.train(resume='runs/first')``."""
+    return _wording.get().command(name, **settings)
+
+
+def with_names(text: str) -> str:
+    """Return a fixed text in which the settings in backticks have the caller's names."""
+    return re.sub(r"`([a-z][a-z_]*)`", lambda name: setting(name[1]), text)
+
+
+def word_for_given() -> str:
+    """Name what a value is that the caller gave: an argument, or a flag."""
+    return _wording.get().given
 
 
 class MtftError(Exception):
-    """Base of every error whose text is written for the user: lower case, no full stop."""
+    """Base of every error whose text is written for the user: lower case, no full stop.
+
+    `setting` is the name of the setting that is wrong, as in "max_length", if it is one; the text begins with it.
+    """
 
     exit_code = 1
 
     reported: bool | None = None
     """Whether another process of the run says the same; None before this one has joined the others."""
 
+    def __init__(self, text: str = "", *, setting: str = "") -> None:
+        super().__init__(text)
+        self.setting = setting
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{setting(self.setting)}: {text}" if self.setting else text
+
 
 class ConfigError(MtftError):
-    """A flag, a configuration key or a combination of them is wrong."""
+    """A setting or a combination of settings is wrong."""
 
     exit_code = 2
 
@@ -58,7 +128,7 @@ class FetchError(MtftError):
 
 
 class GateError(MtftError):
-    """A score stayed below the limit that the user set (``--fail-under``)."""
+    """A score stayed below the limit that the user set (`fail_under`)."""
 
     exit_code = 3
 

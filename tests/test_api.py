@@ -74,7 +74,11 @@ def test_settings_come_from_a_file_and_a_preset_too(tiny_model: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
-    [({"tasks": ["sst"], "epoch": 3}, "epochs"), ({"tasks": ["sts"], "lr": -1}, "--lr"), ({}, "tasks: required")],
+    [
+        ({"tasks": ["sst"], "epoch": 3}, "epochs"),
+        ({"tasks": ["sts"], "lr": -1}, "argument lr: -1"),
+        ({}, "tasks: required"),
+    ],
 )
 def test_wrong_settings_are_named(settings: dict[str, object], text: str) -> None:
     with pytest.raises(mtft.MtftError, match=text):

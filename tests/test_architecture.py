@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -215,3 +216,42 @@ def test_circle_of_folders_is_found_where_modules_form_none(package: Path) -> No
 def test_thirdparty_names_that_begin_alike_are_free(package: Path) -> None:
     write(package, "heads.py", "import clickhouse\nimport richly\nfrom mtftools import heads\n")
     assert problems(package) == []
+
+
+FLAG = re.compile(r"(?<![\w-])(?<!var\()--[a-z]")
+SHELL = re.compile(r"\b(mtft|pip|torchrun) .*--[a-z]")
+"""A flag may stand in a whole line for a shell; a variable of a style sheet looks like one."""
+
+
+def flags(source: str) -> list[tuple[int, str]]:
+    """Return line and text of each literal that names a flag of the command line, docstrings too."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            lines = node.value.splitlines()
+            found += [(node.lineno, line) for line in lines if FLAG.search(line) and not SHELL.search(line)]
+    return found
+
+
+def test_only_the_command_line_knows_flags() -> None:
+    known = {
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for name, path in modules(ROOT / "mtft").items()
+        if room(name) != "cli"
+        for line, text in flags(path.read_text(encoding="utf-8"))
+    }
+    assert known == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('raise ConfigError(f"--out: {path} exists")', True),
+        ('hint = "or give --overwrite"', True),
+        ('"""Reads what ``--model`` names."""', True),
+        ('hint = "pip install --no-deps it"', False),
+        ('line = "# ---- one field ----"', False),
+    ],
+)
+def test_a_flag_in_a_literal_is_found(source: str, found: bool) -> None:
+    assert bool(flags(source)) == found

@@ -89,7 +89,7 @@ def test_example_runs(path: Path, tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_the_laptop_example_is_the_default() -> None:
-    defaults = load(TrainConfig, flags={"tasks": "sst,quora,sts"}).config
+    defaults = load(TrainConfig, given={"tasks": "sst,quora,sts"}).config
     assert load(TrainConfig, file=ROOT / "examples/laptop/run.toml").config == defaults
 
 

@@ -160,6 +160,6 @@ def settings(options: Sequence[str]) -> TrainConfig:
     try:
         with command.make_context("train", list(options)) as context:
             flags, layers = take_layers(TrainConfig, context.params)
-            return load(TrainConfig, flags=flags, **layers).config
+            return load(TrainConfig, given=flags, **layers).config
     except click.UsageError as error:
         raise ConfigError(error.format_message()) from error

@@ -85,7 +85,7 @@ def _shown(found: click.Command, words: str) -> click.Command | None:
     def callback(as_json: bool, as_toml: bool, **given: Any) -> None:
         flags, layers = take_layers(schema, given)
         required = {name: "?" for name, field in schema.settings().items() if field.is_required()}
-        _print(load(schema, flags=flags, stand_ins=required, **layers), as_json=as_json, as_toml=as_toml)
+        _print(load(schema, given=flags, stand_ins=required, **layers), as_json=as_json, as_toml=as_toml)
 
     text = f"Show the settings of `mtft {words}`."
     return with_manual(json_option(click.Command(found.name, callback=callback, params=params, help=text)), runs=False)

@@ -8,8 +8,9 @@ import click
 
 from mtft.cli.command_context import open_services
 from mtft.cli.console import print_json, table
+from mtft.cli.flags import flag
 from mtft.cli.options import json_option, options_for, quiet_option
-from mtft.config.load import Loaded, flag
+from mtft.config.load import Loaded
 from mtft.config.schema import CountConfig
 
 

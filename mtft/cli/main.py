@@ -17,8 +17,9 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
+from mtft.cli.flags import Flags
 from mtft.cli.streams import silence
-from mtft.errors import MtftError, unknown
+from mtft.errors import MtftError, unknown, worded
 from mtft.io.text import printable
 from mtft.runtime import processes
 
@@ -116,7 +117,7 @@ def run(args: Sequence[str] | None = None) -> int:
     """
     _open_closed()
     _encode()
-    with _terminable():
+    with _terminable(), worded(Flags()):
         try:
             with _first_prints():
                 code = _dispatch(list(sys.argv[1:] if args is None else args))

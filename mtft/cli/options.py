@@ -12,10 +12,12 @@ import click
 from click.shell_completion import CompletionItem
 from pydantic.fields import FieldInfo
 
+from mtft.cli.flags import Flags, flag
 from mtft.cli.main import VERBOSE
 from mtft.config.groups import Options
-from mtft.config.load import choices, flag, kind, load
+from mtft.config.load import choices, described, kind, load
 from mtft.config.plugin_choice import open_kind
+from mtft.errors import worded
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -57,7 +59,7 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
                 layers["file"] = _resumed(given["resume"], flags, layers)
                 flags["out"] = str(given["resume"])
             known = None if given.get("resume") else _find_part  # a run says itself which plugins it needs
-            return command(*args, loaded=load(schema, flags=flags, known=known, **layers), **given)
+            return command(*args, loaded=load(schema, given=flags, known=known, **layers), **given)
 
         vars(wrapped)["schema"] = schema  # for `mtft config show`
         options = [_option(name, field) for name, field in schema.settings().items()]
@@ -137,7 +139,8 @@ def _option(name: str, field: FieldInfo) -> Decorator:
 
 def _help(field: FieldInfo) -> str:
     """Return the description as a sentence, with the default unless that is nothing."""
-    text, default = field.description or "", field.default
+    with worded(Flags()):
+        text, default = described(field), field.default
     if field.is_required():
         note = " [required]"
     elif isinstance(default, bool) or default in (None, (), {}):

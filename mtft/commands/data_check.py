@@ -66,7 +66,7 @@ def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
     """Check the train, dev and test files of tasks and of the sources that train with them."""
     fix = config.fix
     if fix and fix.exists() and (not fix.is_dir() or any(fix.iterdir()) or fix.resolve() == Path.cwd()):
-        raise ConfigError(f"--fix: {config.fix} is there already; cleaned copies go to a new directory")
+        raise ConfigError(f"{config.fix} is there already; cleaned copies go to a new directory", setting="fix")
     tasks = tuple(services.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
     sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)

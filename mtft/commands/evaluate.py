@@ -11,7 +11,7 @@ from typing import Any
 from mtft.config.schema import EvalConfig
 from mtft.data.declared_reader import DeclaredReader
 from mtft.data.shares import in_half
-from mtft.errors import ConfigError, unknown
+from mtft.errors import ConfigError, setting, unknown
 from mtft.io.files import to_json
 from mtft.metrics import calibration, confusion, metric
 from mtft.model.inference import read_together
@@ -65,7 +65,9 @@ class EvalResult:
 def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     """Evaluate a run's tasks on a split, or on a half of dev."""
     if config.half != "all" and config.split != "dev":
-        raise ConfigError(f"--half: {config.half!r} is a half of dev, not of {config.split} (--split)")
+        raise ConfigError(
+            f"{config.half!r} is a half of dev, not of {config.split} ({setting('split')})", setting="half"
+        )
     place = resolve_device(config)
     with model_directory(run) as directory:
         names = task_names(run, directory, config.tasks)
@@ -114,7 +116,7 @@ def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
     allowed = [f"{task.name}.{name}" for task in tasks for name in task.metric_names if metric(name).higher_is_better]
     for limit in config.fail_under:
         if limit not in allowed:
-            raise ConfigError(f"--fail-under: {unknown('metric', limit, allowed)}")
+            raise ConfigError(unknown("metric", limit, allowed), setting="fail_under")
 
 
 def sharing(tasks: Sequence[Task], split: str) -> list[list[Task]]:

@@ -14,7 +14,7 @@ from mtft.config.schema import ExportConfig
 from mtft.data.dataset import Dataset
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.errors import CheckpointError, ConfigError, ModelError, setting
 from mtft.io.files import replaced_file, write_json
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.plugin.context import Services
@@ -54,10 +54,10 @@ def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
     """Write the file that was asked for."""
     path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
-        raise ConfigError(f"--out: {path} is a directory; name a file")
+        raise ConfigError(f"{path} is a directory; name a file", setting="out")
     keep_apart(path, run, "the run that is exported")
     if config.int8 and config.format != "onnx":
-        raise ConfigError(f"--int8: is for --format onnx, not {config.format}")
+        raise ConfigError(f"is for {setting('format', 'onnx')}, not {config.format}", setting="int8")
     if config.format == "onnx":
         check_installed()
     with model_directory(run) as directory:
@@ -78,7 +78,7 @@ def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -
     """Write a graph, beside it what to know of it as JSON, and with `dev` rows to compare it on a smaller one."""
     family = trained.model.encoder.family
     if family != "bert":
-        raise ConfigError(f"--format: onnx takes encoders of the family 'bert' alone, not {family!r}")
+        raise ConfigError(f"onnx takes encoders of the family 'bert' alone, not {family!r}", setting="format")
     about = describe(trained)
     with _removed_on_error(path) as temporary:
         write_onnx(temporary, trained, about)

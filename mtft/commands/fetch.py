@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtft.config.schema import DataFetchConfig, ModelFetchConfig
 from mtft.data.formats import named_rows
-from mtft.errors import ConfigError, FetchError, unknown
+from mtft.errors import ConfigError, FetchError, setting, unknown
 from mtft.fetch.catalogue import CATALOGUE, COURSE, CourseFile, PublicData
 from mtft.fetch.conversion import course_table
 from mtft.fetch.download import download
@@ -40,11 +40,11 @@ def fetch_data(names: Sequence[str], config: DataFetchConfig, services: Services
         if name not in CATALOGUE:
             raise ConfigError(unknown("dataset", name, CATALOGUE))
         if config.origin == "hub" and not CATALOGUE[name].hub:
-            raise ConfigError(f"--origin: {name} is not on the hub in this form; only the course has it")
+            raise ConfigError(f"{name} is not on the hub in this form; only the course has it", setting="origin")
     try:
         config.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--out: {config.out}: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"{config.out}: {(error.strerror or str(error)).lower()}", setting="out") from None
     lock = LockFile(config.out)
     found: list[Fetched] = []
     for name in dict.fromkeys(names or CATALOGUE):
@@ -88,7 +88,9 @@ def _from_hub(data: PublicData, config: DataFetchConfig, lock: LockFile, *, quie
         if new:
             write_bytes(path, course_table(_rows(source), file))
         elif lock.files.get(file.name, {}).get("origin") != origin:
-            raise FetchError(f"{path} is there already, and not from {repository}; --overwrite replaces it")
+            raise FetchError(
+                f"{path} is there already, and not from {repository}; {setting('overwrite', True)} replaces it"
+            )
         else:
             _unchanged(path, lock.files[file.name]["digest"])
         lock.record(path, origin, origin_digest, pinned=False)
@@ -103,7 +105,7 @@ def _unchanged(path: Path, expected: str) -> None:
     try:
         check(path, expected, str(path))
     except FetchError as error:
-        raise FetchError(f"{error}; --overwrite replaces it") from None
+        raise FetchError(f"{error}; {setting('overwrite', True)} replaces it") from None
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class FetchedModel:
 
 
 def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quiet: bool) -> FetchedModel:
-    """Bring a model into the hub's cache, where `--model NAME` finds it; it must be one that mtft can read."""
+    """Fetch a model into the hub's cache, where its name finds it; it must be one that mtft can read."""
     refuse_offline()
     fetched, revision = hub_model(name, config.revision, quiet=quiet, tell=services.notify)
     path = fetched[0].parent

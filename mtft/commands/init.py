@@ -36,7 +36,7 @@ class InitResult:
 def init(files: Sequence[str], out: Path | None, services: Services) -> InitResult:
     """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them."""
     if out and out.exists():
-        raise ConfigError(f"--out: {out} exists; choose another")
+        raise ConfigError(f"{out} exists; choose another", setting="out")
     tasks = _proposals(files, services)
     data_dir = _common(files)
     for task in tasks:
@@ -54,7 +54,9 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
                     out.unlink()
                     raise
         except OSError as error:
-            raise ConfigError(f"--out: {out} cannot be written: {(error.strerror or str(error)).lower()}") from None
+            raise ConfigError(
+                f"{out} cannot be written: {(error.strerror or str(error)).lower()}", setting="out"
+            ) from None
     return InitResult(out, text, tasks)
 
 

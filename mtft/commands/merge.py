@@ -65,7 +65,7 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
             write_json(fresh / ORIGIN, origin)
             check_written(fresh, digest, trained.tokenizer.digest())
     except OSError as error:
-        raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
     changed = int(torch.count_nonzero(before != trained.encoder.theta))
     return MergeResult(path, digest, len(before), changed)
 
@@ -73,7 +73,7 @@ def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
 def refuse_foreign(path: Path) -> None:
     """Raise ConfigError if something other than a merged model is at `path`: nothing else is ever replaced."""
     if path.exists() and not _is_merged(path):
-        raise ConfigError(f"--out: {path} exists and was not written by mtft merge; it is not overwritten")
+        raise ConfigError(f"{path} exists and was not written by mtft merge; it is not overwritten", setting="out")
 
 
 def _is_merged(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtft.config.schema import PredictConfig
 from mtft.data.records import read_records
-from mtft.errors import ConfigError, DataError
+from mtft.errors import ConfigError, DataError, setting
 from mtft.model.inference import run_worker
 from mtft.plugin.context import Services
 from mtft.runs.bundle import model_directory
@@ -32,8 +32,8 @@ def predict(
     """
     group = services.group
     if config.on_error == "null" and config.output_format == "tsv":
-        raise ConfigError("--on-error null writes errors in place, which a table has no column for; "
-                          "use --output-format jsonl, or --on-error skip")  # fmt: skip
+        raise ConfigError(f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
+                          f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}")  # fmt: skip
     place, every = resolve_device(config), config.tasks == ("all",)
     with model_directory(run) as directory:
         names = task_names(run, directory, () if every else config.tasks)
@@ -66,7 +66,9 @@ def answers(
         for result in results:
             error = result.get("error")
             if error and on_error == "fail":
-                raise DataError(f"{error}\nall before it is answered; --on-error skip or null goes on after it")
+                raise DataError(
+                    f"{error}\nall before it is answered; {setting('on_error')} skip or null goes on after it"
+                )
             if error:
                 bad, first = bad + 1, first or error
             if not error or on_error == "null":

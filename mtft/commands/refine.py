@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from mtft.config.schema import RefineConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
-from mtft.errors import ConfigError, MtftError, unknown
+from mtft.errors import ConfigError, MtftError, command, setting, unknown
 from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
 from mtft.io.files import read_json
@@ -64,14 +63,14 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
         run = run or Path(str(origin))
         if is_finished(resume):
             if text := changed.get("epochs") or changed.get("patience"):
-                raise ConfigError(f"--resume: {resume} has finished; {text}: cannot change any more")
+                raise ConfigError(f"{resume} has finished; {text}: cannot change any more", setting="resume")
             clear_lock(resume)
             services.notify(f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
             before, after = scores_of(summary["before"]), scores_of(summary["dev"])
             return RefineResult(resume, before, after, tuple(summary["kept"]))
     if run is None:
-        raise ConfigError("RUN: name the run to refine, or --resume a refinement")
+        raise ConfigError(f"RUN: name the run to refine, or {setting('resume')} a refinement")
     path = resume or free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
     refuse_foreign(path)
     keep_apart(path, run, "the run that is refined")
@@ -126,7 +125,7 @@ class Refinement:
             self.out = RunDirectory.create(path, config, "refine", self.data_dir, facts, overwrite=config.overwrite)
         self.out.followers.append(start_trackers(config.trackers, services, path, "refine", config, resumed=going_on))
         self.autosaver = Autosaver(
-            config.checkpoint_every, config.max_time, f"go on with mtft refine --resume {shlex.quote(str(path))}"
+            config.checkpoint_every, config.max_time, f"go on with {command('refine', resume=path)}"
         )
         self.features = FeatureCache(trained, config.feature_cache, path / "features", services, self.autosaver)
         self.before: Scores = {}
@@ -190,7 +189,9 @@ class Refinement:
                 at.steps, at.bad = event.number, at.bad + 1
                 if at.bad > self.config.max_bad_steps:
                     most = self.config.max_bad_steps
-                    raise MtftError(f"{event.error}; --max-bad-steps allows {most} such steps; {self.autosaver.hint}")
+                    raise MtftError(
+                        f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
+                    )
                 self.services.notify(f"WARNING: {event.error}")
             else:
                 self._after_epoch(at, event)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtft.config.schema import ReportConfig
-from mtft.errors import ConfigError, DataError
+from mtft.errors import ConfigError, DataError, setting
 from mtft.io.files import write_bytes
 from mtft.plugin.context import Services
 from mtft.report.page import Page, build_page, render
@@ -29,11 +29,11 @@ def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> Re
     if not runs:
         raise ConfigError("nothing to report: give a run directory")
     path = config.out or runs[0] / "report.html"
-    for flag, place in (("--out", config.out), ("--figures", config.figures)):
-        if place is not None and place.exists() and not config.overwrite:
-            raise ConfigError(f"{flag}: {place} exists; choose another or give --overwrite")
+    for name, taken in (("out", config.out), ("figures", config.figures)):
+        if taken is not None and taken.exists() and not config.overwrite:
+            raise ConfigError(f"{taken} exists; choose another or give {setting('overwrite', True)}", setting=name)
     if config.data_dir is not None and not config.data_dir.is_dir():
-        raise DataError(f"--data-dir: {config.data_dir} is not a directory")
+        raise DataError(f"{config.data_dir} is not a directory", setting="data_dir")
     records = [
         read_run(run, label, services, config.data_dir, texts=config.examples > 0, half=config.half)
         for run, label in zip(runs, labels(runs), strict=True)

@@ -70,7 +70,7 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
     }
     path = out or Path(values["project"])
     if os.path.lexists(path):
-        raise ConfigError(f"{'--out' if out else 'NAME'}: {path} exists; nothing is overwritten")
+        raise ConfigError(f"{path} exists; nothing is overwritten", setting="out")
     written = _write(path, values)
     return Scaffold(path, values["project"], task, written)
 
@@ -81,7 +81,7 @@ def _write(path: Path, values: dict[str, str]) -> tuple[str, ...]:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
     try:
         fresh.chmod(0o755)
         places = {place.format_map(values): template for place, template in PLACES.items()}
@@ -91,7 +91,7 @@ def _write(path: Path, values: dict[str, str]) -> tuple[str, ...]:
             write_bytes(fresh / place, Template(text).substitute(values).encode())
         fresh.rename(path)
     except OSError as error:
-        raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return tuple(places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.sampling import epoch_batches
-from mtft.errors import ConfigError, MtftError
+from mtft.errors import ConfigError, MtftError, command, setting
 from mtft.io.directories import remove_directory
 from mtft.io.disk import check_room
 from mtft.model.flat import FlatParameters
@@ -51,7 +50,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     group = services.group
     path = resume or group.path(lambda: _new_path(config))
     if path.is_dir():
-        raise ConfigError(f"{'--resume' if resume else '--out'}: {path} is a directory; a mask is a file")
+        raise ConfigError(f"{path} is a directory; a mask is a file", setting="resume" if resume else "out")
     part = part_directory(path)
     going_on = resume is not None or (processes.restarts() > 0 and group.any(group.first and part.is_dir()))
     if going_on and group.first:
@@ -75,7 +74,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
             part, config, "select", data_directory(config), facts, overwrite=True, writes=group.first
         )
     autosaver = Autosaver(
-        config.checkpoint_every, config.max_time, f"go on with mtft select --resume {shlex.quote(str(path))}", group
+        config.checkpoint_every, config.max_time, f"go on with {command('select', resume=path)}", group
     )
     with run, autosaver.watching():
         try:
@@ -94,8 +93,8 @@ def _new_path(config: SelectConfig) -> Path:
     """Return where the mask goes; ConfigError if its selection is begun already."""
     path = free_path(config.out, f"masks/{'-'.join(config.tasks)}", ".safetensors", overwrite=config.overwrite)
     if part_directory(path).is_dir() and not (config.overwrite or processes.restarts()):
-        right = f"mtft select --resume {shlex.quote(str(path))}"
-        raise ConfigError(f"--out: {path} is begun; go on with {right}, or give --overwrite")
+        right = command("select", resume=path)
+        raise ConfigError(f"{path} is begun; go on with {right}, or give {setting('overwrite', True)}", setting="out")
     return path
 
 
@@ -105,7 +104,9 @@ def choose(
     """Select the encoder weights that will train, all of them when `keep` is one; goes on from the run's state."""
     flat = prepared.encoder
     if config.scope == "tensor" and config.granularity != "element":
-        raise ConfigError(f"--scope tensor ranks single weights, not a {config.granularity}; leave one of the two out")
+        raise ConfigError(
+            f"{setting('scope', 'tensor')} ranks single weights, not a {config.granularity}; leave one of the two out"
+        )
     count = count_selected(config.keep, len(flat))
     method = {
         "score": config.score, "keep": str(config.keep), "scope": config.scope,
@@ -114,7 +115,7 @@ def choose(
         "sources": ",".join(source.name for source in prepared.sources),
     }  # fmt: skip
     if config.score == "bitfit":
-        services.notify("selecting the encoder's biases; --keep is not used")
+        services.notify(f"selecting the encoder's biases; {setting('keep')} is not used")
         indices = _scores(prepared, config, services, run, autosaver).nonzero().squeeze(-1)
     elif count == len(flat):
         indices = torch.arange(count)
@@ -151,7 +152,7 @@ def _top(scores: Tensor, flat: FlatParameters, config: SelectConfig | TrainConfi
             return top_k(scores, count)
         return top_k_per_tensor(scores, flat.sizes, config.keep)
     except ValueError as error:
-        raise ConfigError(f"--keep: {error}") from None
+        raise ConfigError(str(error), setting="keep") from None
 
 
 def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:

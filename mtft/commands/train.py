@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from mtft.commands.select import choose
@@ -10,7 +9,7 @@ from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
-from mtft.errors import CheckpointError, ConfigError, unknown
+from mtft.errors import CheckpointError, ConfigError, command, unknown
 from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
 from mtft.model.parameters import ParameterCount
@@ -73,7 +72,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
     if run.writes:
         run.followers.append(start_trackers(config.trackers, services, path, "train", config, resumed=going_on))
     autosaver = Autosaver(
-        config.checkpoint_every, config.max_time, f"go on with mtft train --resume {shlex.quote(str(path))}", group
+        config.checkpoint_every, config.max_time, f"go on with {command('train', resume=path)}", group
     )
     with run, autosaver.watching():
         if config.head_epochs:
@@ -102,7 +101,7 @@ def checked_best(config: TrainConfig, services: Services) -> Best:
     best.check(tuple(services.registry.task(name) for name in config.tasks))
     for name in config.task_weights:
         if name not in config.tasks:
-            raise ConfigError(f"--task-weights: {unknown('task of this run', name, config.tasks)}")
+            raise ConfigError(unknown("task of this run", name, config.tasks), setting="task_weights")
     return best
 
 
@@ -142,7 +141,9 @@ def _open(
 def _new_path(config: TrainConfig) -> Path:
     """Return where a new run goes; the run of a process that ``torchrun`` started anew is there already."""
     if config.out is None and processes.may_restart():
-        raise ConfigError("--out: give it with --max-restarts, so that processes started anew find the run")
+        raise ConfigError(
+            "give it with torchrun --max-restarts, so that processes started anew find the run", setting="out"
+        )
     if processes.restarts() and config.out and (config.out / "config.toml").is_file():
         return config.out
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
@@ -151,7 +152,7 @@ def _new_path(config: TrainConfig) -> Path:
 
 
 def _fitted(config: TrainConfig, path: Path, group: Group) -> TrainConfig:
-    """Return the settings with the micro-batches that --max-memory led to before the processes were started anew."""
+    """Return the settings with the micro-batches that `max_memory` led to before the processes were started anew."""
     found = load(TrainConfig, file=settings_file(path)).config.micro_batch_tokens if group.first else 0
     return config.model_copy(update={"micro_batch_tokens": int(group.texts(str(found))[0])})
 
@@ -199,8 +200,9 @@ def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
     mask = load_mask(path, total=len(prepared.encoder))
     if mask.base_digest != prepared.digest:
         raise CheckpointError(
-            f"--mask: {path} was made for base weights with digest {mask.base_digest[:12]}..., "
-            f"not for these with {prepared.digest[:12]}..."
+            f"{path} was made for base weights with digest {mask.base_digest[:12]}..., "
+            f"not for these with {prepared.digest[:12]}...",
+            setting="mask",
         )
     services.notify(
         f"mask: {len(mask.indices):,} of {mask.total:,} encoder weights, selected by {mask.method.get('score')} "

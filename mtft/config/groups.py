@@ -36,7 +36,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Named sets of values for `--preset`; keys that the command lacks are passed over."""
+    """Named sets of values, or presets; keys that the command lacks are passed over."""
 
     @classmethod
     def settings(cls) -> dict[str, FieldInfo]:
@@ -122,7 +122,7 @@ class DevOptions(Options):
 
     dev_split: Literal["all", "half"] = Field(
         "all",
-        description="dev rows that choose the epoch: all, or the half that their ids, else texts, choose (--half "
+        description="dev rows that choose the epoch: all, or the half that their ids, else texts, choose (`half` "
         "report of eval, compare and report then scores the other)",
     )
 
@@ -141,7 +141,7 @@ class HalfOptions(Options):
 
     half: Literal["all", "choose", "report"] = Field(
         "all",
-        description="dev rows to score: all, the half that --dev-split half chooses by, or the half kept to report",
+        description="dev rows to score: all, the half that `dev_split` half chooses by, or the half kept to report",
     )
 
 
@@ -252,7 +252,7 @@ class RunOptions(MachineOptions):
     out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
     overwrite: bool = Field(False, description="replace a result that is already there")
     checkpoint_every: Period = Field(
-        "10m", description="how often to save what --resume needs: a number of steps (200) or a time (30s, 10m, 2h)"
+        "10m", description="how often to save what `resume` needs: a number of steps (200) or a time (30s, 10m, 2h)"
     )
     max_time: Duration | None = Field(
         None, description="time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)"

@@ -1,4 +1,7 @@
-"""Settings in layers: defaults < preset < file < ``--set`` < flags, each value with its origin, every error at once."""
+"""Settings in layers: defaults < preset < file < assignments < values given; each value has its origin.
+
+All errors are raised at once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from mtft.config.plugin_choice import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
 from mtft.config.synonyms import near
 from mtft.config.task_tables import take_tables, task_tables
-from mtft.errors import ConfigError, unknown
+from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
 
 SIZE_LIMIT = 1_000_000
 """Bytes beyond which a file is no configuration."""
@@ -33,7 +36,8 @@ S = TypeVar("S", bound=Options)
 class Loaded(Generic[S]):
     """Checked settings, and for each key where its value came from.
 
-    An origin is "default", "preset NAME", "file PATH", "--set" or "flag --NAME"; "not set" for a stand-in.
+    An origin is "default", "preset NAME", "file PATH", "argument NAME" or "not set", which a stand-in is. The command
+    line says "flag" for "argument" and adds the origin of assignments.
     """
 
     config: S
@@ -46,11 +50,11 @@ def load(
     preset: str | None = None,
     file: Path | None = None,
     sets: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     known: Known | None = None,
     stand_ins: Mapping[str, Any] | None = None,
 ) -> Loaded[S]:
-    """Resolve the settings of one command; flags that are None were not given.
+    """Resolve the settings of one command from files and values; those `given` as None count as not given.
 
     `known` is asked for names that plugins bring; without it they are taken as they are, and refused where they act.
     `stand_ins` take the place of required settings that nobody gave.
@@ -65,14 +69,14 @@ def load(
         ("not set", (stand_ins or {}).items(), True),
         (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
         (f"file {file}", written.items(), True),
-        ("--set", _assignments(sets, problems), False),
-        ("flag", ((key, value) for key, value in (flags or {}).items() if value is not None), False),
+        (setting("set"), _assignments(sets, problems), False),
+        ("given", ((key, value) for key, value in (given or {}).items() if value is not None), False),
     ]
     values: dict[str, Any] = {}
     origins = dict.fromkeys(schema.settings(), "default")
     for origin, layer, shared in layers:
         for key, value in layer:
-            source = f"flag {flag(key)}" if origin == "flag" else origin
+            source = f"{word_for_given()} {setting(key)}" if origin == "given" else origin
             if key in origins:
                 values[key], origins[key] = value, source
             elif not (shared and key in _all_keys()):
@@ -97,11 +101,6 @@ def dump(config: Options, exclude: Collection[str] = ()) -> str:
 # ---- one field ------------------------------------------------------------------------------------------------
 
 
-def flag(key: str) -> str:
-    """Turn a key into its flag: "batch_size" into "--batch-size"."""
-    return "--" + key.replace("_", "-")
-
-
 def kind(field: FieldInfo) -> Any:
     """Return the type of a field's value when it has one: `int` for ``int | None``, `tuple` for ``tuple[str, ...]``."""
     members = [member for member in get_args(field.annotation) if member is not NoneType]
@@ -117,6 +116,11 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
     if mark := open_kind(field):
         return mark.names
     return get_args(field.annotation) if kind(field) is Literal else ()
+
+
+def described(field: FieldInfo) -> str:
+    """Return a setting's description, which names other settings as the caller does."""
+    return with_names(field.description or "")
 
 
 def allowed(field: FieldInfo) -> str:
@@ -204,7 +208,7 @@ def _preset(schema: type[Options], name: str | None, written: Any, place: str, p
     """Choose the preset: the flag's, else the file's, if this command has it."""
     everywhere = {preset for other in SCHEMAS for preset in other.presets}
     if name is not None and name not in schema.presets:
-        problems.append(f"flag --preset: {unknown('preset', name, schema.presets)}")
+        problems.append(f"{word_for_given()} {setting('preset')}: {unknown('preset', name, schema.presets)}")
     elif name is None and written is not None and written not in list(everywhere):
         problems.append(f"{place}: {unknown('preset', str(written), everywhere)}")
     chosen = written if name is None else name
@@ -218,12 +222,12 @@ def _assignments(sets: Sequence[str], problems: list[str]) -> list[tuple[str, An
         key, equals, value = text.partition("=")
         key, value = key.strip().replace("-", "_"), value.strip()
         if not (key and equals):
-            problems.append(f"--set: {text!r} is not KEY=VALUE")
+            problems.append(f"{setting('set')}: {text!r} is not KEY=VALUE")
             continue
         try:
             found.append((key, _value(value)))
         except (ValueError, RecursionError) as error:
-            problems.append(f"--set: {key}: {show(value)} is not a TOML value: {error}")
+            problems.append(f"{setting('set')}: {key}: {show(value)} is not a TOML value: {error}")
     return found
 
 
@@ -258,18 +262,18 @@ def _explain(schema: type[Options], origins: Mapping[str, str], detail: Mapping[
     field = schema.model_fields[key]
     place = _place(origins[key], key)
     if detail["type"] == "missing":
-        return f"{key}: required; give {flag(key)}, or set it in a --config file: {field.description}"
+        return f"{key}: required; give {setting(key)}, or set it in a {setting('config')} file: {described(field)}"
     if detail["type"] == "value_error":
         return f"{place}: {detail['ctx']['error']}"
     if detail["type"] == "too_short":
-        return f"{place}: name at least one ({field.description})"
+        return f"{place}: name at least one ({described(field)})"
     value = detail["input"]
     return f"{place}: {show(value)} is not {allowed(field)}" + _near(value, choices(field))
 
 
 def _place(origin: str, key: str) -> str:
-    """Say where a value stands: flags name their key already."""
-    if origin.startswith("flag "):
+    """Say where a value stands; the origin of a value that was given names its key already."""
+    if origin.startswith(f"{word_for_given()} "):
         return origin
     return key if origin == "default" else f"{origin.removeprefix('file ')}: {key}"
 

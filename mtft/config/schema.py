@@ -166,7 +166,7 @@ class ReportConfig(HalfOptions):
 
     out: Path | None = Field(None, description="HTML file to write (default: report.html in the first run)")
     figures: Path | None = Field(None, description="directory for the pictures as SVG")
-    overwrite: bool = Field(False, description="replace what --out and --figures name if it is already there")
+    overwrite: bool = Field(False, description="replace what `out` and `figures` name if it is already there")
     data_dir: Path | None = Field(None, description="directory of data files (default: where the run found them)")
     examples: int = Field(5, ge=0, description="hardest examples to show per task (0: none, and no text is read)")
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtft.data.example import Example
 from mtft.data.tokenization import Tokenizer, TokenTable, Truncation
-from mtft.errors import DataError
+from mtft.errors import DataError, setting
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def build_dataset(
     if missing := [row.origin for row in rows if row.target is None]:
         note = f"{name}: {len(missing)} of {len(rows)} rows have no label (first: {missing[0]})"
         if strict:
-            raise DataError(f"{note}; --strict allows none")
+            raise DataError(f"{note}; {setting('strict', True)} allows none")
         notes.append(f"{note}; left out")
     if not labelled:
         raise DataError(f"{name}: no labelled row (rows: {len(rows)})")
     table, truncation = tokenizer.table([row.texts for row in labelled], apart=apart, max_length=max_length)
     if truncation.texts_cut:
-        notes.append(f"{name}: {truncation}; --max-length is {max_length}")
+        notes.append(f"{name}: {truncation}; {setting('max_length')} is {max_length}")
     targets = np.asarray([row.target for row in labelled], np.float32)
     ids, keys = zip(*((row.id, row.key) for row in labelled), strict=True)
     return Dataset(name, ids, keys, table, targets, truncation, tuple(notes))
@@ -70,8 +70,10 @@ def find_data_dir(given: Path | None, environment: str | None, former: Path | No
     if given is not None or environment:
         chosen = given if given is not None else Path(environment or "")
         if not chosen.is_dir():
-            origin = "--data-dir" if given is not None else "$MTFT_DATA_DIR"
-            raise DataError(f"{origin}: {chosen} is not a directory; --sample uses the shipped sample data")
+            origin = setting("data_dir") if given is not None else "$MTFT_DATA_DIR"
+            raise DataError(
+                f"{origin}: {chosen} is not a directory; {setting('sample', True)} uses the shipped sample data"
+            )
         return chosen
     return former if former is not None and former.is_dir() else Path("data")
 

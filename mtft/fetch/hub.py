@@ -41,7 +41,7 @@ def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: boo
 
 
 def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], None]) -> tuple[list[Path], str]:
-    """Fetch what `--model` reads of a model; return its files, of one directory in the cache, and the commit.
+    """Fetch what the setting `model` reads of a model; return its files, of one directory in the cache, and the commit.
 
     Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
     """

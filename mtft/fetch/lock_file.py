@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import FetchError
+from mtft.errors import FetchError, setting
 from mtft.io.digests import tagged_digest
 from mtft.io.files import read_json, write_json
 
@@ -33,7 +33,7 @@ class LockFile:
         if before.get("origin") == dict(origin) and before.get("origin_digest") != sha256 and not overwrite:
             raise FetchError(
                 f"{name}: its origin changed since it was first fetched: the digest was "
-                f"{before.get('origin_digest')} and is {sha256}; --overwrite accepts it"
+                f"{before.get('origin_digest')} and is {sha256}; {setting('overwrite', True)} accepts it"
             )
 
     def record(self, path: Path, origin: Mapping[str, str], origin_digest: str, *, pinned: bool) -> None:

@@ -39,7 +39,7 @@ def check_room(path: Path, sizes: Sequence[int] = ()) -> None:
     """
     needed, place = sum(sizes), existing(path)
     if (free := free_disk_bytes(path)) < needed:
-        raise ConfigError(f"--out: {path} has {free:,} bytes free; this run needs {needed:,}")
+        raise ConfigError(f"{path} has {free:,} bytes free; this run needs {needed:,}", setting="out")
     files = []
     try:
         for size in sizes or (0,):
@@ -49,10 +49,10 @@ def check_room(path: Path, sizes: Sequence[int] = ()) -> None:
     except OSError as error:
         if error.errno in FULL:
             raise ConfigError(
-                f"--out: {path} has no room for the {needed:,} bytes that this run needs: {_words(error)}"
+                f"{path} has no room for the {needed:,} bytes that this run needs: {_words(error)}", setting="out"
             ) from None
         if error.errno in CLOSED:
-            raise ConfigError(f"--out: {path} cannot be written: {_words(error)}") from None
+            raise ConfigError(f"{path} cannot be written: {_words(error)}", setting="out") from None
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that reserves nothing
             raise
     finally:

@@ -35,12 +35,12 @@ def mtft_heads() -> Iterable[Part]:  # type: ignore[empty-body]
 
 @hookspec
 def mtft_surgery() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return surgery methods for ``--surgery``: from the Gram matrix of the tasks' gradients to a weight per task."""
+    """Return surgery methods (setting `surgery`): from the Gram matrix of the tasks' gradients to a weight per task."""
 
 
 @hookspec
 def mtft_scores() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return selection scores for ``--score``: from model and training data to a number per encoder weight."""
+    """Return selection scores (setting `score`): from model and training data to a number per encoder weight."""
 
 
 @hookspec
@@ -50,4 +50,4 @@ def mtft_encoders() -> Iterable[Part]:  # type: ignore[empty-body]
 
 @hookspec
 def mtft_trackers() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return trackers for ``--trackers``: each is told whatever a run logs, and can change nothing in it."""
+    """Return trackers (setting `trackers`): each receives whatever a run logs, and can change nothing in it."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution, unknown
+from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution, setting, unknown
 from mtft.io.digests import check_digests, check_tree, write_digests
 from mtft.io.directories import current_directory, from_one_directory, replaced_directory
 from mtft.io.disk import named_when_full
@@ -151,7 +151,7 @@ def load_model(
     if (weights_digest(flat.theta), tokenizer.digest()) != expected:
         raise CheckpointError(
             f"{directory}: the base model {name!r} ({found}) is not the one this run was trained from "
-            f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); --model says where that is"
+            f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); {setting('model')} says where that is"
         )
     mask = load_mask(directory / "mask.safetensors", total=len(flat))
     if mask.base_digest != expected[0]:
@@ -216,11 +216,13 @@ def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
 
 
 def find_base(directory: Path, name: str) -> Path:
-    """Find the pretrained model of a run; the error says that ``--model`` overrides it."""
+    """Find the pretrained model of a run; the error says that `model` overrides it."""
     try:
         return find_model(name, check=False)  # the digest of the weights decides
     except ModelError as error:
-        raise ModelError(f"{directory}: its base model was not found: {error}; --model says where it is now") from None
+        raise ModelError(
+            f"{directory}: its base model was not found: {error}; {setting('model')} says where it is now"
+        ) from None
 
 
 def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ import torch
 from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.data.dataset import Dataset
-from mtft.errors import CheckpointError, ConfigError
+from mtft.errors import CheckpointError, ConfigError, setting
 from mtft.io.digests import NAME as DIGESTS
 from mtft.io.digests import Digest, digest, read_digests, write_digests
 from mtft.io.directories import DirectoryLock, one_at_a_time, real_path, recover_directory, replaced_directory
@@ -49,18 +49,18 @@ def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: 
     path = given or Path(f"{default}{suffix}")
     if path.exists() and not overwrite:
         if given:
-            raise ConfigError(f"--out: {given} exists; choose another or give --overwrite")
+            raise ConfigError(f"{given} exists; choose another or give {setting('overwrite', True)}", setting="out")
         numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
         path = next(path for path in numbered if not path.exists())
     if real_path(path) in (Path.cwd(), *Path.cwd().parents):
-        raise ConfigError(f"--out: {path} is or holds the working directory; it is not replaced")
+        raise ConfigError(f"{path} is or holds the working directory; it is not replaced", setting="out")
     return path
 
 
 def refuse_foreign(path: Path) -> None:
     """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
     if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
-        raise ConfigError(f"--out: {path} exists and is no run of mtft; it is not overwritten")
+        raise ConfigError(f"{path} exists and is no run of mtft; it is not overwritten", setting="out")
 
 
 class Follower(Protocol):
@@ -116,7 +116,9 @@ class RunDirectory:
             with one_at_a_time(real_path(path).parent):
                 refuse_foreign(path)
                 if path.exists() and not overwrite:
-                    raise ConfigError(f"--out: {path} exists; choose another or give --overwrite")
+                    raise ConfigError(
+                        f"{path} exists; choose another or give {setting('overwrite', True)}", setting="out"
+                    )
                 with ExitStack() as held, replaced_directory(path) as fresh:
                     if path.exists():
                         held.callback(DirectoryLock(path).release)
@@ -125,7 +127,7 @@ class RunDirectory:
                     write_digests(fresh)
                 return cls(path)
         except OSError as error:
-            raise ConfigError(f"--out: {path} cannot be made: {error.strerror}") from None
+            raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
 
     @classmethod
     def reopen(cls, path: Path, config: Options, *, writes: bool = True) -> RunDirectory:
@@ -246,7 +248,7 @@ def keep_apart(path: Path, run: Path, what: str) -> None:
     """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
     here, there = run.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise ConfigError(f"--out: {path} is, holds or is in {what}, {run}; it is never changed")
+        raise ConfigError(f"{path} is, holds or is in {what}, {run}; it is never changed", setting="out")
 
 
 def is_finished(run: Path) -> bool:

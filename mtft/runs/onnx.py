@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from mtft.data.packing import micro_batches
 from mtft.data.padding import pad, padded_batch
 from mtft.data.tokenization import TokenTable
-from mtft.errors import ConfigError, ModelError, install_hint
+from mtft.errors import ConfigError, ModelError, install_hint, setting
 from mtft.model.inference import BUDGET
 from mtft.model.multitask import MultiTaskModel
 from mtft.runs.checkpoint import TrainedModel
@@ -44,7 +44,7 @@ def check_installed() -> None:
         import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ConfigError(f"--format onnx needs: {install_hint('onnx')} ({error})") from None
+        raise ConfigError(f"{setting('format', 'onnx')} needs: {install_hint('onnx')} ({error})") from None
 
 
 class Graph(nn.Module):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mtft.config.groups import Options
-from mtft.config.load import flag, load, show
-from mtft.errors import CheckpointError, ConfigError, FinishedError
+from mtft.config.load import load, show
+from mtft.errors import CheckpointError, ConfigError, FinishedError, command, setting
 from mtft.io.digests import check_digests, check_tree
 from mtft.io.directories import one_at_a_time, real_path, recover_directory
 from mtft.io.files import read_json
@@ -41,41 +40,43 @@ def settings_file(path: Path) -> Path:
     if path.is_file():
         load_mask(path)
         raise FinishedError(f"{path} is complete: nothing is left to do")
-    raise CheckpointError(f"--resume: {path} is no run of mtft (no config.toml)")
+    raise CheckpointError(f"{path} is no run of mtft (no config.toml)", setting="resume")
 
 
-def check_settings(path: Path, command: str, config: S, services: Services) -> dict[str, str]:
+def check_settings(path: Path, name: str, config: S, services: Services) -> dict[str, str]:
     """Tell and return which settings are others than before, in words; ConfigError names those that may not be.
 
-    CheckpointError unless `command` made the run and the plugins that it needs are here.
+    CheckpointError unless the command `name` made the run and the plugins that it needs are here.
     """
-    _check_origin(path, command, services)
+    _check_origin(path, name, services)
     before = load(type(config), file=settings_file(path)).config
     changed = {
-        name: f"{flag(name)}: {show(old)} -> {show(new)}"
-        for name in type(config).settings()
-        if (old := getattr(before, name)) != (new := getattr(config, name)) and name not in LOCATION
+        key: f"{setting(key)}: {show(old)} -> {show(new)}"
+        for key in type(config).settings()
+        if (old := getattr(before, key)) != (new := getattr(config, key)) and key not in LOCATION
     }
-    if refused := [text for name, text in changed.items() if name not in MAY_CHANGE]:
-        allowed = ", ".join(flag(name) for name in type(config).settings() if name in MAY_CHANGE)
-        raise ConfigError("\n".join(f"--resume: {text}: cannot change (may change: {allowed})" for text in refused))
+    if refused := [text for key, text in changed.items() if key not in MAY_CHANGE]:
+        allowed = ", ".join(setting(key) for key in type(config).settings() if key in MAY_CHANGE)
+        raise ConfigError(
+            "\n".join(f"{setting('resume')}: {text}: cannot change (may change: {allowed})" for text in refused)
+        )
     for text in changed.values():
         services.notify(f"resuming with {text}")
     return changed
 
 
-def _check_origin(path: Path, command: str, services: Services) -> None:
+def _check_origin(path: Path, name: str, services: Services) -> None:
     found = read_json(settings_file(path).with_name("environment.json"))
-    if (made := found.get("command")) != command:
-        right = f"mtft {made} --resume {shlex.quote(str(path))}"
-        raise CheckpointError(f"--resume: {path} was made by mtft {made}, not mtft {command}; go on with {right}")
+    if (made := found.get("command")) != name:
+        right = command(str(made), resume=path)
+        raise CheckpointError(f"{path} was made by mtft {made}, not mtft {name}; go on with {right}", setting="resume")
     services.demand(path, found.get("plugins", {}))
 
 
 def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:
     """Raise CheckpointError if a state is of other settings."""
     if position.get("settings") != settings_digest(config):
-        raise CheckpointError(f"--resume: {path}: its state is that of a run with other settings")
+        raise CheckpointError(f"{path}: its state is that of a run with other settings", setting="resume")
 
 
 def check_material(path: Path, now: Mapping[str, str]) -> None:
@@ -83,4 +84,4 @@ def check_material(path: Path, now: Mapping[str, str]) -> None:
     former = read_json(settings_file(path).with_name("environment.json")).get("material") or {}
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
-        raise CheckpointError(f"--resume: {path}: {', '.join(changed)} are not those that it began with")
+        raise CheckpointError(f"{path}: {', '.join(changed)} are not those that it began with", setting="resume")

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import torch
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, setting
 from mtft.runtime import processes
 
 
@@ -21,12 +21,16 @@ def find_device(name: str) -> torch.device:
         name = "cuda" if there["cuda"] else "cpu"
     if not there.get(name):
         allowed = ", ".join(["auto", *(key for key, found in there.items() if found)])
-        raise ConfigError(f"--device: {name!r} is not available to torch {torch.__version__} here (allowed: {allowed})")
+        raise ConfigError(
+            f"{name!r} is not available to torch {torch.__version__} here (allowed: {allowed})", setting="device"
+        )
     if name != "cuda":
         return torch.device(name)
     number, count = processes.local_rank(), torch.cuda.device_count()
     if number >= count:
-        raise ConfigError(f"--device: local process {number} finds {count} CUDA devices; start at most one for each")
+        raise ConfigError(
+            f"local process {number} finds {count} CUDA devices; start at most one for each", setting="device"
+        )
     return torch.device("cuda", number)
 
 
@@ -49,6 +53,8 @@ def matmul_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     ConfigError for what the device cannot do.
     """
     if precision == "tf32" and device.type != "cuda":
-        raise ConfigError(f"--precision: 'tf32' needs --device cuda, not {device.type} (allowed: fp32, bf16)")
+        raise ConfigError(
+            f"'tf32' needs {setting('device', 'cuda')}, not {device.type} (allowed: fp32, bf16)", setting="precision"
+        )
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     return torch.bfloat16 if precision == "bf16" else None

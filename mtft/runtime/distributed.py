@@ -23,7 +23,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from mtft.errors import MtftError
+from mtft.errors import MtftError, setting
 from mtft.runtime import processes
 
 Ints = NDArray[np.int64]
@@ -187,5 +187,5 @@ def _together() -> Iterator[None]:
         reason = str(error).strip().splitlines()[0]
         raise LostError(
             f"another process of this run is lost ({reason}); its own error says why. "
-            f"A training goes on from its last checkpoint with --resume RUN"
+            f"A training goes on from its last checkpoint with {setting('resume')}"
         ) from None

@@ -1,4 +1,4 @@
-"""Selection scores by the names that ``--score`` takes: each turns what is known before training into a score [P]."""
+"""Selection scores, by the names that the setting `score` takes: each returns a number per encoder weight [P]."""
 
 from __future__ import annotations
 

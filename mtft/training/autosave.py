@@ -12,7 +12,7 @@ from types import FrameType
 import torch
 
 from mtft.config.values import period, seconds
-from mtft.errors import MtftError
+from mtft.errors import MtftError, setting
 from mtft.io.disk import stops_when_full
 from mtft.runtime.distributed import ALONE, Group
 
@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(MtftError):
-    """The time given with ``--max-time`` is over; the run can go on."""
+    """The time given as `max_time` is over; the run can go on."""
 
     exit_code = 4
 
@@ -70,7 +70,7 @@ class Autosaver:
             self._unwatch()
             signal.raise_signal(asked)
         if asked:
-            raise StoppedError(f"stopped by --max-time {when}; {self.hint}")
+            raise StoppedError(f"stopped by {setting('max_time')} {when}; {self.hint}")
 
     def _save(self, save: Callable[[], None]) -> None:
         with stops_when_full(self.hint):  # whoever called the step, a plugin's score too, sees an error of ours

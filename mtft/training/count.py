@@ -34,7 +34,7 @@ def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
 def count_plan(config: CountConfig, services: Services, score: str = "sum") -> ParameterCount:
     """Count the parameters that a training would have, selected by `score`; builds shapes only, no weights."""
     if not config.tasks:
-        raise ConfigError("--tasks: name the tasks to count, or give a run")
+        raise ConfigError("name the tasks to count, or give a run", setting="tasks")
     tasks = [services.registry.task(name) for name in config.tasks]
     name = config.model or "minilm"
     family, sizes = BERT, known_config(name)
@@ -60,4 +60,4 @@ def count_selected(keep: Decimal, total: int) -> int:
     try:
         return budget(keep, total)
     except ValueError as error:
-        raise ConfigError(f"--keep: {error}") from None
+        raise ConfigError(str(error), setting="keep") from None

@@ -29,7 +29,7 @@ class Best:
         """Raise ConfigError unless the rule names a metric of these tasks."""
         allowed = ["mean", "last", *(f"{task.name}.{name}" for task in tasks for name in task.metric_names)]
         if self.rule not in allowed:
-            raise ConfigError(f"--best: {unknown('rule', self.rule, allowed)}")
+            raise ConfigError(unknown("rule", self.rule, allowed), setting="best")
 
     def rate(self, primary: Mapping[str, str], scores: Mapping[str, Mapping[str, float]]) -> float:
         """Return the score of an epoch; `primary` names each task's primary metric."""

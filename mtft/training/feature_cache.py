@@ -10,6 +10,7 @@ from pathlib import Path
 from mtft.config.values import cache_bytes, size_text
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
+from mtft.errors import setting
 from mtft.io.disk import free_disk_bytes
 from mtft.model.features import feature_bytes, feature_key, remove_features, with_features
 from mtft.plugin.context import Progress, Services
@@ -18,7 +19,7 @@ from mtft.training.autosave import Autosaver
 
 
 class FeatureCache:
-    """Features of a frozen encoder in `directory`, as far as the `setting` of --feature-cache lets them.
+    """Features of a frozen encoder in `directory`, as far as the `setting` of `feature_cache` lets them.
 
     `chosen` says of each table whether its features are kept. A refinement that goes on takes it over: features and
     encoder agree to rounding alone, and a resumed run is to have the same bits whatever the disk holds by then.
@@ -77,7 +78,7 @@ class FeatureCache:
         if used + size <= most:
             return True
         self.services.notify(
-            f"features of {name} need {size_text(size)}; --feature-cache {self.setting} leaves "
+            f"features of {name} need {size_text(size)}; {setting('feature_cache', self.setting)} leaves "
             f"{size_text(max(most - used, 0))}: every epoch goes through the encoder"
         )
         return False

@@ -1,4 +1,4 @@
-"""``--head-epochs``: heads learn on the frozen encoder before its weights are scored and trained.
+"""Head epochs: heads learn on the frozen encoder before its weights are scored and trained.
 
 A fresh head's gradient says little of the task, and pulls the pretrained weights about (Kumar et al. 2022, "Fine-Tuning
 can Distort Pretrained Features and Underperform Out-of-Distribution").
@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mtft.config.schema import TrainConfig
-from mtft.errors import MtftError
+from mtft.errors import MtftError, setting
 from mtft.io.directories import remove_directory
 from mtft.plugin.context import Progress, Services
 from mtft.runs.artifact import RunArtifact
@@ -71,7 +71,9 @@ def _trained(
         if isinstance(event, StepSkipped):
             bad += 1
             if bad > config.max_bad_steps:
-                raise MtftError(f"{event.error}; --max-bad-steps allows {config.max_bad_steps}; {autosaver.hint}")
+                raise MtftError(
+                    f"{event.error}; {setting('max_bad_steps')} allows {config.max_bad_steps}; {autosaver.hint}"
+                )
             services.notify(f"WARNING: {event.error}")
         else:
             tally.add(event.result)

@@ -21,7 +21,7 @@ from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import ConfigError, DataError, ModelError, unknown
+from mtft.errors import ConfigError, DataError, ModelError, setting, unknown
 from mtft.losses import consistency, folded_cross_entropy
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
@@ -79,7 +79,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     encoder = encoder_family(directory, services.registry).load(directory, **dropouts(config))
     encoder_length = encoder.config.positions
     if config.max_length is not None and config.max_length > encoder_length:
-        raise ConfigError(f"--max-length is {config.max_length}; the model has {encoder_length} positions")
+        raise ConfigError(f"{setting('max_length')} is {config.max_length}; the model has {encoder_length} positions")
     if tokenizer.size > encoder.config.vocabulary:
         raise ModelError(f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
                          f"the encoder {encoder.config.vocabulary:,} embeddings")  # fmt: skip
@@ -147,7 +147,7 @@ def choose_sources(
     else:
         for name in augment:
             if name not in attached:
-                raise ConfigError(f"--augment: {unknown('source of these tasks', name, attached)}")
+                raise ConfigError(unknown("source of these tasks", name, attached), setting="augment")
         chosen = [attached[name] for name in augment]
     if attached:
         notify(f"augmentation: {', '.join(source.name for source in chosen) or 'none'}")
@@ -184,8 +184,9 @@ def load_source(
     """Read and tokenize one split of one source, or a `share` of its rows, telling what was left out or cut."""
     if missing := missing_files(source, split, data_dir):
         raise DataError(
-            f"{source.name}: {missing[0]}: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try the shipped "
-            f"sample data with --sample"
+            f"{source.name}: {missing[0]}: no such file; give {setting('data_dir')}, "
+            "set $MTFT_DATA_DIR, or try the shipped "
+            f"sample data with {setting('sample', True)}"
         )
     found = read_split(source.name, split, source.reader, data_dir, source.texts)
     examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)

@@ -14,7 +14,7 @@ from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows, epoch_batches
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.bert import EncoderConfig, SharedEncoder
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, setting
 from mtft.io.disk import check_room
 from mtft.model.inference import BUDGET
 from mtft.model.parameters import ParameterCount
@@ -213,7 +213,8 @@ def fit(
         smaller = found.micro_batch_tokens // 2
         if found.where not in ("select", "train") or smaller < SMALLEST:
             raise ConfigError(
-                f"--max-memory is {config.max_memory:,} bytes; this run needs {found.peak:,} to {found.where}, "
+                f"{setting('max_memory')} is {config.max_memory:,} bytes; this run "
+                f"needs {found.peak:,} to {found.where}, "
                 f"with micro-batches of {found.micro_batch_tokens} tokens"
             )
         config = config.model_copy(update={"micro_batch_tokens": smaller})
@@ -254,4 +255,4 @@ def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[st
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
     if more > left:
         notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
-               f"see --max-memory and --micro-batch-tokens")  # fmt: skip
+               f"see {setting('max_memory')} and {setting('micro_batch_tokens')}")  # fmt: skip

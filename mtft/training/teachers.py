@@ -1,8 +1,7 @@
-"""``--teachers``: what finished runs say of the training data, for the run that learns from them."""
+"""Distillation: what finished runs (the teachers) say of the training data, for the run that learns from them."""
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from mtft.config.schema import TrainConfig
 from mtft.encoder.directory import find_model
-from mtft.errors import CheckpointError, ConfigError, ModelError, MtftError
+from mtft.errors import CheckpointError, ConfigError, ModelError, MtftError, command
 from mtft.io.digests import read_digests
 from mtft.model.inference import apply
 from mtft.optimization.distillation import DISTANCES
@@ -50,12 +49,12 @@ def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Service
 def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> ModelSize:
     manifest = read_manifest(Path(name) / "model")
     if not is_finished(Path(name)):
-        raise CheckpointError(f"--teachers: {name} has not finished; mtft train --resume {shlex.quote(name)} goes on")
+        raise CheckpointError(f"{name} has not finished; {command('train', resume=name)} goes on", setting="teachers")
     teacher = load_teacher(name, config, services)
     known = {task.name: task for task in teacher.tasks}
     if not any(task.name in known for task in tasks):
         wanted = ", ".join(task.name for task in tasks)
-        raise ConfigError(f"--teachers: {name} knows {', '.join(known)}, none of this run's tasks ({wanted})")
+        raise ConfigError(f"{name} knows {', '.join(known)}, none of this run's tasks ({wanted})", setting="teachers")
     shared = tuple(task for task in tasks if task.name in known)
     for task in shared:
         _check_output(name, task, known[task.name])
@@ -72,17 +71,21 @@ def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedM
         try:
             return load_model(directory, services.registry, config.model, *place)
         except MtftError as other:
-            raise ModelError(f"--teachers: {name}: its base model is not where it was: {error}\n{other}") from None
+            raise ModelError(
+                f"{name}: its base model is not where it was: {error}\n{other}", setting="teachers"
+            ) from None
     return load_model(directory, services.registry, None, *place)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
     if task.output.kind not in DISTANCES or task.source.input == "apart":
         allowed = f"allowed: {', '.join(DISTANCES)}, of texts that are read together"
-        raise ConfigError(f"--teachers: task {task.name!r}, {task.output.kind}, cannot be taught ({allowed})")
+        raise ConfigError(f"task {task.name!r}, {task.output.kind}, cannot be taught ({allowed})", setting="teachers")
     if known.output.describe() != task.output.describe():
         there, here = known.output.describe(), task.output.describe()
-        raise CheckpointError(f"--teachers: {name}: the output of task {task.name!r} is {there} there, {here} here")
+        raise CheckpointError(
+            f"{name}: the output of task {task.name!r} is {there} there, {here} here", setting="teachers"
+        )
 
 
 def add_teachers(
@@ -146,6 +149,6 @@ def _answers(
     )  # fmt: skip
     (own,) = (source for source in prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
-        raise CheckpointError(f"--teachers: the data of {task.name!r} changed while they were read")
+        raise CheckpointError(f"the data of {task.name!r} changed while they were read", setting="teachers")
     raw = apply(teacher.model, data.table, [task.name], group=services.group)[task.name]
     return raw / np.float32(task.output.temperature) if isinstance(task.output, Tempered) else raw

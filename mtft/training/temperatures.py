@@ -1,4 +1,4 @@
-"""``--calibrate``: a temperature for each task that tells classes apart, fitted on the dev rows that choose."""
+"""Calibration: a temperature for each task with classes, fitted on the dev rows that choose the epoch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mtft.config.groups import DevOptions
 from mtft.data.dataset import Dataset
 from mtft.data.shares import half_of, in_half
+from mtft.errors import setting
 from mtft.metrics import calibration
 from mtft.model.calibration import HIGHEST, LOWEST, can_calibrate, fit_temperature, negative_log_likelihood
 from mtft.outputs import Array, Tempered
@@ -120,4 +121,6 @@ def tell(tasks: Iterable[Task], notify: Callable[[str], None]) -> None:
     for task in tasks:
         if isinstance(task.output, Tempered):
             value = f"{task.output.temperature:.3g}"
-            notify(f"{task.name}: probabilities are read at temperature {value}, fitted on dev (--calibrate)")
+            notify(
+                f"{task.name}: probabilities are read at temperature {value}, fitted on dev ({setting('calibrate')})"
+            )

@@ -12,7 +12,7 @@ from mtft.config.schema import TrainConfig
 from mtft.config.values import averaging
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half
-from mtft.errors import MtftError
+from mtft.errors import MtftError, setting
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Progress, Services
@@ -89,7 +89,7 @@ class Training:
             else:
                 self._after_epoch(event)
                 if self.best.exhausted:
-                    self.services.notify(f"no better epoch for {self.best.stale}: stopping (--patience)")
+                    self.services.notify(f"no better epoch for {self.best.stale}: stopping ({setting('patience')})")
                     break
             self.autosaver.after_step(self.steps, self._save_state, saved=isinstance(event, EpochDone))
         if self.run.writes:
@@ -116,7 +116,9 @@ class Training:
         self.run.log("steps", {"step": event.number, "epoch": event.epoch, "skipped": str(event.error)})
         if self.bad > self.config.max_bad_steps:
             most = self.config.max_bad_steps
-            raise MtftError(f"{event.error}; --max-bad-steps allows {most} such steps; {self.autosaver.hint}")
+            raise MtftError(
+                f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
+            )
         self.services.notify(f"WARNING: {event.error}")
 
     def _after_epoch(self, event: EpochDone) -> None:

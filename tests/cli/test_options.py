@@ -11,12 +11,13 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from pydantic import Field
 
+from mtft.cli.flags import Flags
 from mtft.cli.options import json_option, options_for
 from mtft.config.groups import Options
 from mtft.config.load import Loaded, choices
 from mtft.config.schema import SCHEMAS
 from mtft.config.values import Limits, Names
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, worded
 
 
 class Toy(Options):
@@ -42,7 +43,8 @@ def toy(run: str, loaded: Loaded[Toy], as_json: bool) -> None:
 
 
 def call(*args: str) -> Result:
-    return CliRunner().invoke(toy, ["run", *args], catch_exceptions=False)
+    with worded(Flags()):
+        return CliRunner().invoke(toy, ["run", *args], catch_exceptions=False)
 
 
 def test_a_command_gets_settings_its_own_arguments_and_nothing_else() -> None:

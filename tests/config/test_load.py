@@ -40,14 +40,14 @@ def errors(schema: type[Options] = TrainConfig, **layers: Any) -> list[str]:
 def test_later_layers_win_and_origins_say_which(file: Path) -> None:
     file.write_text('lr = 2e-5\nbatch-size = 8\nkeep = 0.2\ntasks = ["sst", "sts"]')
     loaded = load(
-        TrainConfig, preset="report", file=file, sets=["keep=0.25", "seed=7"], flags={"seed": "9", "lr": None}
+        TrainConfig, preset="report", file=file, sets=["keep=0.25", "seed=7"], given={"seed": "9", "lr": None}
     )
     config, origins = loaded.config, loaded.origins
     assert (config.epochs, origins["epochs"]) == (30, "preset report")
     assert (config.batch_size, origins["batch_size"]) == (8, f"file {file}")
     assert (config.lr, origins["lr"]) == (2e-5, f"file {file}")
-    assert (config.keep, origins["keep"]) == (Decimal("0.25"), "--set")
-    assert (config.seed, origins["seed"]) == (9, "flag --seed")
+    assert (config.keep, origins["keep"]) == (Decimal("0.25"), "set")
+    assert (config.seed, origins["seed"]) == (9, "argument seed")
     assert (config.surgery, origins["surgery"]) == ("pcgrad", "default")
     assert origins.keys() == TrainConfig.settings().keys()
 
@@ -60,31 +60,30 @@ def known(kind: str, name: str) -> None:
 
 def test_plugins_are_asked_for_names_that_are_not_built_in(file: Path) -> None:
     for flags in ({"surgery": "theirs"}, {"score": "theirs"}, {"trackers": "theirs"}, {"surgery": "upgrad"}):
-        assert load(TrainConfig, flags={**TASKS, **flags}, known=known).config
+        assert load(TrainConfig, given={**TASKS, **flags}, known=known).config
     file.write_text('surgery = "thiers"\ntrackers = ["theirs", "xyz"]\nscore = 3')
-    assert errors(TrainConfig, file=file, flags=TASKS, known=known) == [
+    assert errors(TrainConfig, file=file, given=TASKS, known=known) == [
         f"{file}: surgery: unknown surgery 'thiers'; did you mean 'theirs'? (allowed: pcgrad, theirs)",
         f"{file}: trackers: unknown tracker 'xyz' (allowed: pcgrad, theirs)",
         f"{file}: score: 3 is not text",
     ]
     file.write_text('surgery = "other"')
-    assert load(TrainConfig, file=file, flags=TASKS).config.surgery == "other"
+    assert load(TrainConfig, file=file, given=TASKS).config.surgery == "other"
 
 
 def test_every_error_is_told_at_once_with_origin_key_and_near_match(file: Path) -> None:
     file.write_text("batch_sise = 3\nepochs = 0\nmicro-batch-tokens = 'many'")
     flags = {"surgery": "pcgrd", "schedule": "linea", "max_length": "7"}
-    assert errors(file=file, sets=["keep=2", "nonsense"], flags=flags, known=known) == [
-        "--set: 'nonsense' is not KEY=VALUE",
+    assert errors(file=file, sets=["keep=2", "nonsense"], given=flags, known=known) == [
+        "set: 'nonsense' is not KEY=VALUE",
         f"{file}: batch_sise: unknown key 'batch_sise'; did you mean 'batch_size'?",
-        "flag --surgery: unknown surgery 'pcgrd'; did you mean 'pcgrad'? (allowed: pcgrad, theirs)",
-        "tasks: required; give --tasks, or set it in a --config file: "
-        "tasks, as in sst,quora,sts (`mtft tasks` lists them)",
-        "flag --max-length: '7' is not a whole number >= 8",
-        "--set: keep: '2' is not a number > 0 and <= 1 with at most 12 decimals",
+        "argument surgery: unknown surgery 'pcgrd'; did you mean 'pcgrad'? (allowed: pcgrad, theirs)",
+        "tasks: required; give tasks, or set it in a config file: tasks, as in sst,quora,sts (`mtft tasks` lists them)",
+        "argument max_length: '7' is not a whole number >= 8",
+        "set: keep: '2' is not a number > 0 and <= 1 with at most 12 decimals",
         f"{file}: micro_batch_tokens: 'many' is not a whole number >= 1",
         f"{file}: epochs: 0 is not a whole number >= 1",
-        "flag --schedule: 'linea' is not one of constant, linear, cosine; did you mean 'linear'?",
+        "argument schedule: 'linea' is not one of constant, linear, cosine; did you mean 'linear'?",
     ]
 
 
@@ -97,8 +96,10 @@ def test_a_file_serves_several_commands(file: Path) -> None:
 
 
 def test_set_and_flags_belong_to_one_command() -> None:
-    assert errors(EvalConfig, sets=["surgery=sum"])[0].startswith("--set: surgery: unknown key 'surgery' (allowed: ")
-    assert errors(EvalConfig, flags={"splitt": "dev"}) == ["flag --splitt: unknown key 'splitt'; did you mean 'split'?"]
+    assert errors(EvalConfig, sets=["surgery=sum"])[0].startswith("set: surgery: unknown key 'surgery' (allowed: ")
+    assert errors(EvalConfig, given={"splitt": "dev"}) == [
+        "argument splitt: unknown key 'splitt'; did you mean 'split'?"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_set_and_flags_belong_to_one_command() -> None:
     ],
 )
 def test_set_takes_toml_and_plain_text(text: str, key: str, value: object) -> None:
-    assert getattr(load(TrainConfig, flags=None, sets=["tasks=sst", text]).config, key) == value
+    assert getattr(load(TrainConfig, given=None, sets=["tasks=sst", text]).config, key) == value
 
 
 def test_set_takes_an_inline_table() -> None:
@@ -127,17 +128,17 @@ def test_set_takes_an_inline_table() -> None:
 
 @pytest.mark.parametrize("text", ["tasks=['sst'", "model='a", "tasks=['sst'] sts", "task='a'\nx=1"])
 def test_set_refuses_broken_toml(text: str) -> None:
-    assert errors(sets=[text], flags=TASKS)[0].startswith("--set: ")
+    assert errors(sets=[text], given=TASKS)[0].startswith("set: ")
 
 
 def test_presets_are_checked_wherever_they_are_named(file: Path) -> None:
-    assert "flag --preset: unknown preset 'reprot'; did you mean 'report'?" in errors(preset="reprot", flags=TASKS)[0]
+    assert "argument preset: unknown preset 'reprot'; did you mean 'report'?" in errors(preset="reprot", given=TASKS)[0]
     for value in ('"reprot"', "[1]", "{}"):
         file.write_text(f"preset = {value}")
-        assert errors(file=file, flags=TASKS)[0].startswith(f"{file}: preset: unknown preset ")
+        assert errors(file=file, given=TASKS)[0].startswith(f"{file}: preset: unknown preset ")
     file.write_text('preset = "report"')
-    assert load(TrainConfig, file=file, flags=TASKS).origins["lr"] == "preset report"
-    assert load(TrainConfig, file=file, preset="report-sam", flags=TASKS).origins["lr"] == "preset report-sam"
+    assert load(TrainConfig, file=file, given=TASKS).origins["lr"] == "preset report"
+    assert load(TrainConfig, file=file, preset="report-sam", given=TASKS).origins["lr"] == "preset report-sam"
     assert load(PredictConfig, file=file).origins["batch_size"] == "default"
 
 
@@ -154,24 +155,24 @@ def test_presets_are_checked_wherever_they_are_named(file: Path) -> None:
 )
 def test_files_that_cannot_be_read(file: Path, content: bytes, error: str) -> None:
     file.write_bytes(content)
-    assert errors(file=file, flags=TASKS)[0].startswith(f"{file}: {error}")
+    assert errors(file=file, given=TASKS)[0].startswith(f"{file}: {error}")
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    assert errors(file=tmp_path / "no.toml", flags=TASKS) == [
+    assert errors(file=tmp_path / "no.toml", given=TASKS) == [
         f"cannot read {tmp_path}/no.toml: no such file or directory"
     ]
-    assert errors(file=tmp_path, flags=TASKS) == [f"cannot read {tmp_path}: is a directory"]
+    assert errors(file=tmp_path, given=TASKS) == [f"cannot read {tmp_path}: is a directory"]
 
 
 def test_a_byte_order_mark_is_no_error(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfseed = 3")
-    assert load(TrainConfig, file=file, flags=TASKS).config.seed == 3
+    assert load(TrainConfig, file=file, given=TASKS).config.seed == 3
 
 
 def test_hostile_numbers_are_named_without_being_written_out(file: Path) -> None:
     file.write_text(f"seed = 0x{'f' * 9999}\nepochs = 1e999999\nlr = 1e99999999999999999999\nmodel = [0x{'f' * 9999}]")
-    found = errors(file=file, flags=TASKS)
+    found = errors(file=file, given=TASKS)
     assert len(found) == 4
     assert max(map(len, found)) < 200 + len(str(file))
 
@@ -187,7 +188,7 @@ VALUES: dict[type[Options], dict[str, Any]] = {
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 def test_what_is_dumped_loads_to_the_same(schema: type[Options], file: Path) -> None:
-    loaded: Loaded[Any] = load(schema, flags=VALUES.get(schema))
+    loaded: Loaded[Any] = load(schema, given=VALUES.get(schema))
     text = dump(loaded.config)
     file.write_text(text, encoding="utf-8")
     again = load(schema, file=file)
@@ -196,7 +197,7 @@ def test_what_is_dumped_loads_to_the_same(schema: type[Options], file: Path) -> 
 
 
 def test_dump_leaves_out_what_is_asked() -> None:
-    config = load(TrainConfig, flags={**TASKS, "out": "a", "seed": 4}).config
+    config = load(TrainConfig, given={**TASKS, "out": "a", "seed": 4}).config
     assert dump(config).replace('out = "a"\n', "") == dump(config, exclude=["out"]) != dump(config)
 
 
@@ -236,4 +237,4 @@ def test_no_table_breaks_load(file: Path, schema: type[Options], table: dict[str
 @given(schemas, st.lists(texts | st.builds("{}={}".format, keys, texts)), tables)
 @lenient
 def test_no_flag_breaks_load(schema: type[Options], sets: list[str], flags: dict[str, Any]) -> None:
-    survives(schema, sets=sets, flags=flags)
+    survives(schema, sets=sets, given=flags)

@@ -118,25 +118,25 @@ def test_rates_of_single_tasks() -> None:
 @pytest.mark.parametrize("schema", [TrainConfig, SelectConfig, RefineConfig], ids=lambda schema: schema.__name__)
 def test_presets_fit_their_command(schema: type[Options]) -> None:
     for name in schema.presets:
-        load(schema, preset=name, flags={"tasks": "sst"})
+        load(schema, preset=name, given={"tasks": "sst"})
 
 
 def test_presets_hold_the_values_of_the_report() -> None:
     def values(name: str) -> tuple[Any, ...]:
-        config = load(TrainConfig, preset=name, flags={"tasks": "sst"}).config
+        config = load(TrainConfig, preset=name, given={"tasks": "sst"}).config
         return config.keep, config.lr, config.batch_size, config.epochs, config.schedule
 
     assert values("report") == (Decimal("0.3"), 1e-4, 512, 30, "constant")
     assert values("report-vanilla") == (Decimal("1"), 1e-5, 16, 30, "constant")
     assert values("report-sam") == (Decimal("0.1"), 1e-4, 16, 30, "constant")
-    refine = load(RefineConfig, preset="report", flags={"tasks": "sst"}).config
+    refine = load(RefineConfig, preset="report", given={"tasks": "sst"}).config
     assert (refine.batch_size, refine.lr, refine.task_lr, refine.epochs) == (16, 1e-5, {"sst": 5e-8}, 30)
 
 
 def test_the_best_preset_is_the_run_that_the_table_reports() -> None:
-    from_preset = load(TrainConfig, preset="best", flags={"tasks": "sst,quora,sts", "dev_split": "half"}).config
+    from_preset = load(TrainConfig, preset="best", given={"tasks": "sst,quora,sts", "dev_split": "half"}).config
     run = tomli.loads((ROOT / "examples/report/experiments.toml").read_text())["run"]["best"]
-    assert from_preset == load(TrainConfig, flags={**run, "dev_split": "half"}).config
+    assert from_preset == load(TrainConfig, given={**run, "dev_split": "half"}).config
 
 
 @pytest.mark.parametrize(

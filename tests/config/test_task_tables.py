@@ -37,14 +37,14 @@ def test_tables_name_the_tasks_and_declare_those_that_are_not_empty(file: Path) 
 
 
 def test_a_flag_chooses_among_them(file: Path) -> None:
-    config = load(TrainConfig, file=file, flags={"tasks": "quora,mine"}).config
+    config = load(TrainConfig, file=file, given={"tasks": "quora,mine"}).config
     assert config.tasks == ("quora", "mine")
     assert set(config.declared) == {"mine"}
 
 
 @pytest.mark.parametrize("tasks", [None, "mine", "quora,mine", "sst"])
 def test_what_is_written_is_read_back(file: Path, tmp_path: Path, tasks: str | None) -> None:
-    config = load(TrainConfig, file=file, flags={"tasks": tasks}).config
+    config = load(TrainConfig, file=file, given={"tasks": tasks}).config
     (tmp_path / "again.toml").write_text(dump(config), encoding="utf-8")
     again = load(TrainConfig, file=tmp_path / "again.toml").config
     chosen = {name: table for name, table in config.declared.items() if name in config.tasks}

@@ -44,7 +44,9 @@ def test_unlabelled_rows_are_left_out_with_one_counted_note(tokenizer: Tokenizer
 
 
 def test_strict_allows_no_unlabelled_row(tokenizer: Tokenizer) -> None:
-    with pytest.raises(DataError, match=r"sst: 1 of 2 rows have no label \(first: data\.csv:3\); --strict allows none"):
+    with pytest.raises(
+        DataError, match=r"sst: 1 of 2 rows have no label \(first: data\.csv:3\); strict=True allows none"
+    ):
         build(examples([1, None]), tokenizer, strict=True)
 
 
@@ -57,7 +59,7 @@ def test_a_source_without_a_label_is_an_error(targets: list[None], tokenizer: To
 def test_cut_texts_are_noted_with_shares_and_the_limit(tokenizer: Tokenizer) -> None:
     rows = [*examples([1], text="abcdefghij"), *examples([0], text="ab")]
     dataset = build(rows, tokenizer, max_length=8)
-    assert dataset.notes == ("sst: 1 of 2 texts cut (50.0%; 33.3% of their tokens); --max-length is 8",)
+    assert dataset.notes == ("sst: 1 of 2 texts cut (50.0%; 33.3% of their tokens); max_length is 8",)
     assert dataset.truncation.tokens_cut == 4
 
 
@@ -88,9 +90,9 @@ def test_the_directory_given_wins_over_the_environment_and_over_data(
 
 
 def test_a_directory_named_but_missing_is_an_error_that_offers_the_sample(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--data-dir: .*gone is not a directory; --sample"):
+    with pytest.raises(DataError, match=r"data_dir: .*gone is not a directory; sample=True"):
         find_data_dir(tmp_path / "gone", None)
-    with pytest.raises(DataError, match=r"\$MTFT_DATA_DIR: .*gone is not a directory; --sample"):
+    with pytest.raises(DataError, match=r"\$MTFT_DATA_DIR: .*gone is not a directory; sample=True"):
         find_data_dir(None, str(tmp_path / "gone"))
 
 

@@ -32,7 +32,7 @@ def test_room_that_is_there_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_more_than_is_free_is_refused_with_the_bytes(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"--out: .* has [\d,]+ bytes free; this run needs {1 << 60:,}$"):
+    with pytest.raises(ConfigError, match=rf"out: .* has [\d,]+ bytes free; this run needs {1 << 60:,}$"):
         check_room(tmp_path / "run", [1 << 59, 1 << 59])
 
 
@@ -52,7 +52,7 @@ def test_a_small_disk(tmp_path: Path) -> None:
         junk.unlink()
         assert [path.name for path in place.iterdir()] == ["kept"]
         remount_read_only(place)
-        with pytest.raises(ConfigError, match=r"--out: .*run cannot be written: read-only file system$"):
+        with pytest.raises(ConfigError, match=r"out: .*run cannot be written: read-only file system$"):
             check_room(place / "run")
 
 

@@ -34,14 +34,14 @@ def test_auto_is_what_is_there() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--device: 'cuda' is not available .* \(allowed: auto, cpu\)"):
+    with pytest.raises(ConfigError, match=r"device: 'cuda' is not available .* \(allowed: auto, cpu\)"):
         find_device("cuda")
 
 
 def test_precisions() -> None:
     assert matmul_dtype("fp32", CPU) is None
     assert matmul_dtype("bf16", CPU) is torch.bfloat16
-    with pytest.raises(ConfigError, match="--precision: 'tf32' needs --device cuda, not cpu"):
+    with pytest.raises(ConfigError, match="precision: 'tf32' needs device='cuda', not cpu"):
         matmul_dtype("tf32", CPU)
 
 

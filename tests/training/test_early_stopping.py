@@ -36,7 +36,7 @@ def test_rules_that_name_a_metric_are_taken(rule: str) -> None:
     ],
 )
 def test_other_rules_are_refused_with_those_allowed(rule: str, hint: str) -> None:
-    with pytest.raises(ConfigError, match=f"--best: unknown rule.*{hint}"):
+    with pytest.raises(ConfigError, match=f"best: unknown rule.*{hint}"):
         Best(rule).check(TASKS)
 
 

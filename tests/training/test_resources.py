@@ -66,7 +66,7 @@ def test_a_mask_on_disk_is_as_large_as_foretold(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
     said: list[str] = []
     needed = Disk(1 << 60, 5)
-    with pytest.raises(ConfigError, match=r"--out: .*run has [\d,]+ bytes free; this run needs [\d,]+$"):
+    with pytest.raises(ConfigError, match=r"out: .*run has [\d,]+ bytes free; this run needs [\d,]+$"):
         check_machine(tmp_path / "run", needed, MEMORY, said.append)
     assert said[0].startswith("memory: up to ")
 
@@ -75,6 +75,6 @@ def test_too_little_memory_is_a_warning(tmp_path: Path) -> None:
     said: list[str] = []
     check_machine(tmp_path, Disk(1, 1), MEMORY, said.append)
     assert said[1].startswith("WARNING: memory: this run needs ")
-    assert "--max-memory" in said[1]
+    assert "max_memory" in said[1]
     check_machine(tmp_path, Disk(1, 1), Memory({"train": 1}, 1), said.append)
     assert len(said) == 3

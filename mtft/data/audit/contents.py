@@ -10,6 +10,7 @@ from mtft.data.audit.findings import Finding, example_of
 from mtft.data.audit.split_reader import Split
 from mtft.data.example import Example
 from mtft.data.tokenization import Tokenizer
+from mtft.errors import setting
 
 Key = tuple[str, ...]
 
@@ -99,5 +100,5 @@ def length_findings(found: Split, tokenizer: Tokenizer, *, apart: bool, max_leng
         yield Finding(
             "text-length", "warning" if much else "note", found.source, found.split, first.origin,
             truncation.texts_cut, f"{truncation} at {max_length} tokens", example_of(first),
-            "raise --max-length if the model has the positions, or shorten the texts" if much else "",
+            f"raise {setting('max_length')} if the model has the positions, or shorten the texts" if much else "",
         )  # fmt: skip

@@ -8,9 +8,10 @@ from itertools import groupby
 from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
 from mtft.data.audit.scan import Row, Scan
 from mtft.data.audit.split_reader import RowProblem, Split
+from mtft.errors import with_names
 
 ADVICE = {
-    "file": "give another --data-dir, or make the file readable",
+    "file": "give another `data_dir`, or make the file readable",
     "header": "the first line names the columns, each once, separated by tabs or commas",
     "columns": "name the columns as the task expects them (examples/guide/data.md)",
     "encoding": "save the file as UTF-8",
@@ -19,7 +20,7 @@ ADVICE = {
     "quotes": "close the quote, and double quotes inside quoted fields",
     "row": "see the line named",
     "json": "write one JSON object a line",
-    "label-invalid": "mend the label, or leave such rows out with --skip-bad-rows",
+    "label-invalid": "mend the label, or leave such rows out with `skip_bad_rows`",
     "reader": "see the message of the reader",
 }
 
@@ -34,10 +35,17 @@ def form_findings(found: Split) -> Iterator[Finding]:
     unlabelled = [row for row in found.examples if row.target is None]
     if unlabelled:
         yield Finding(
-            "label-missing", "warning", found.source, found.split, unlabelled[0].origin, len(unlabelled),
-            "rows without a label, which training leaves out", example_of(unlabelled[0]),
-            "label them, or drop them", tuple(row.origin for row in unlabelled),
-        )  # fmt: skip
+            "label-missing",
+            "warning",
+            found.source,
+            found.split,
+            unlabelled[0].origin,
+            len(unlabelled),
+            "rows without a label, which training leaves out",
+            example_of(unlabelled[0]),
+            "label them, or drop them",
+            tuple(row.origin for row in unlabelled),
+        )
     if len(unlabelled) == len(found.examples) and not problems:
         place = str(found.scans[0].path) if found.scans else found.source
         yield Finding("file", "error", found.source, found.split, place, 1, "no labelled row", advice="add rows")
@@ -46,9 +54,17 @@ def form_findings(found: Split) -> Iterator[Finding]:
 def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Finding:
     first = problems[0]
     return Finding(
-        check, "error", found.source, found.split, first.origin, len(problems), first.text,
-        _line(found, first), ADVICE.get(check, ""), tuple(problem.origin for problem in problems if not problem.whole),
-    )  # fmt: skip
+        check,
+        "error",
+        found.source,
+        found.split,
+        first.origin,
+        len(problems),
+        first.text,
+        _line(found, first),
+        with_names(ADVICE.get(check, "")),
+        tuple(problem.origin for problem in problems if not problem.whole),
+    )
 
 
 def _line(found: Split, problem: RowProblem) -> str:
@@ -70,14 +86,21 @@ def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
     first = (swallowing or rows)[0]
     counts = f"({len(scan.rows):,} rows in {scan.lines:,} lines)"
     message = (
-        f"quoted fields swallow lines that look like rows {counts}" if swallowing
+        f"quoted fields swallow lines that look like rows {counts}"
+        if swallowing
         else f"quoted fields go over several lines {counts}"
-    )  # fmt: skip
+    )
     yield Finding(
-        "lines", "warning" if swallowing else "note", found.source, found.split, f"{scan.path}:{first.line}",
-        len(swallowing or rows), message, _line(found, RowProblem("lines", f"{scan.path}:{first.line}", "")),
+        "lines",
+        "warning" if swallowing else "note",
+        found.source,
+        found.split,
+        f"{scan.path}:{first.line}",
+        len(swallowing or rows),
+        message,
+        _line(found, RowProblem("lines", f"{scan.path}:{first.line}", "")),
         "look for a quote that opens in this row and is closed in a later one" if swallowing else "",
-    )  # fmt: skip
+    )
 
 
 def _holds_rows(scan: Scan, row: Row) -> bool:

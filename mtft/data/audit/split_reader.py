@@ -11,7 +11,7 @@ from mtft.data.audit.findings import brief
 from mtft.data.audit.scan import Scan, scan_file
 from mtft.data.example import Example, fault
 from mtft.data.readers import RowError
-from mtft.errors import DataError, PluginError, plugin_guard
+from mtft.errors import DataError, PluginError, plugin_guard, setting
 
 LONGEST = 500
 """Characters of a reader's words that are passed on; they may quote a whole field."""
@@ -138,10 +138,12 @@ def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example
         return found.examples, ()
     first, count = found.problems[0], len(found.problems)
     if skip_bad_rows and not found.by_row:
-        raise DataError(f"{_worded(first)}; the reader of {found.source!r} cannot leave out rows (--skip-bad-rows)")
+        raise DataError(
+            f"{_worded(first)}; the reader of {found.source!r} cannot leave out rows ({setting('skip_bad_rows')})"
+        )
     if not skip_bad_rows:
         more = f", and {count - 1} more bad rows" if count > 1 else ""
-        raise DataError(f"{_worded(first)}{more}; --skip-bad-rows leaves such rows out")
+        raise DataError(f"{_worded(first)}{more}; {setting('skip_bad_rows', True)} leaves such rows out")
     rows = sum(len(scan.rows) for scan in found.scans) or len(found.examples) + count
     note = f"{found.source}: {count} of {rows} rows of {found.split} are bad (first: {_worded(first)}); left out"
     return found.examples, (note,)
