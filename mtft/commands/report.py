@@ -64,7 +64,7 @@ def write_figures(page: Page, directory: Path, services: Services) -> tuple[Path
     directory.mkdir(parents=True, exist_ok=True)
     png = can_draw()
     if not png:
-        services.notify(f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
+        services.notify("info", f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
     written = []
     for name, figure in page.figures().items():
         path = directory / f"{name}.svg"
