@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ from mtft.commands import refine as refining
 from mtft.commands import train as training
 from mtft.commands.predict import answers
 from mtft.config.groups import Options
-from mtft.config.load import Loaded, load
+from mtft.config.load import Loaded, declared_tasks, load
 from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
 from mtft.data.records import TEXTS, Record
 from mtft.plugin.context import Services, services
@@ -21,15 +21,11 @@ from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import load_model, task_names
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
+from mtft.runtime.notices import Notify, silent
 from mtft.training.preparation import resolve_device
 from mtft.training.trainer import TrainResult
 
 S = TypeVar("S", bound=Options)
-Notify = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """Say nothing."""
 
 
 def train(*, notify: Notify = silent, **settings: Any) -> TrainResult:
@@ -79,7 +75,7 @@ class Model:
         records = (Record(number, _texts(given, keys), number) for number, given in enumerate(inputs, 1))
         chunk = self._config.batch_size
         results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)
-        with self._served.attribute_plugin_errors():
+        with self._served.provenance.attribute_errors():
             return list(answers(results, self._config.on_error, self._notify))
 
 
@@ -106,8 +102,7 @@ def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:
 @contextmanager
 def _served(loaded: Loaded[Any], notify: Notify) -> Iterator[Services]:
     """Give the services that settings ask for; an error in a plugin's code says whose it is."""
-    origin = loaded.origins.get("declared", "")
-    declared = getattr(loaded.config, "declared", {}) if origin else {}
-    found = services(notify, declared=declared, place=origin.removeprefix("file "))
-    with found.attribute_plugin_errors():
-        yield found
+    declared, file = declared_tasks(loaded)
+    opened = services(notify, declared=declared, file=file)
+    with opened.provenance.attribute_errors():
+        yield opened

@@ -15,13 +15,15 @@ FEW = {"sample": True, "max_steps": 4, "batches": 2}
 
 
 def test_training_is_that_of_the_command(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+    said: list[tuple[str, str]] = []
     tasks = ["sst", "quora", "sts"]
-    result = mtft.train(tasks=tasks, model=str(tiny_model), out=str(tmp_path / "run"), notify=said.append, **FEW)
+    result = mtft.train(
+        tasks=tasks, model=str(tiny_model), out=str(tmp_path / "run"), notify=lambda *notice: said.append(notice), **FEW
+    )
     assert result.path == tmp_path / "run"
     assert result.dev == summary(trained_run)["dev"]
     assert digests(result.path / "model") == digests(trained_run / "model")
-    assert said
+    assert ("info", "augmentation: cfimdb, quora-consistency, sts-consistency") in said
 
 
 def test_scores_are_those_of_the_command(trained_run: Path) -> None:
@@ -53,7 +55,7 @@ def test_an_input_that_cannot_be_answered_is_an_error_or_stays_in_place(trained_
     with pytest.raises(mtft.MtftError, match="input line 2: no task applies"):
         mtft.Model(trained_run).predict(inputs)
     said: list[str] = []
-    found = mtft.Model(trained_run, notify=said.append, on_error="null").predict(inputs)
+    found = mtft.Model(trained_run, notify=lambda _level, text: said.append(text), on_error="null").predict(inputs)
     assert [set(answer) - {"id"} for answer in found] == [{"sst"}, {"error"}]
     assert said == [f"1 record answered with an error; first: {found[1]['error']}"]
 

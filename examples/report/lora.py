@@ -81,7 +81,7 @@ def judge(prepared: Prepared, dev: dict[str, Dataset], config: TrainConfig) -> t
 
 def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], dict[str, Array]]:
     """Train adapters and heads; return the record and the best epoch's outputs on dev."""
-    served = services(lambda text: print(text, flush=True))
+    served = services(lambda _level, text: print(text, flush=True))
     prepared = prepare(config, served)
     dev = dev_sets(config, prepared, served)
     with seeded(config.seed, "adapters"):

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the new run goes")
     asked = parser.parse_args(given)
     try:
-        served = services(lambda text: print(text, flush=True))
+        served = services(lambda _level, text: print(text, flush=True))
         config = settings([
             "--config", str(asked.run / "config.toml"), "--mask", str(asked.run / MASK),
             "--augment", ",".join(map(name, PAIRS)), *options, "--out", str(asked.out),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtft.cli.console import ProgressBar, say
+from mtft.cli.console import ProgressBar, say, show_notice
 from mtft.cli.main import VERBOSE
 from mtft.config.toml import toml_value
 from mtft.runtime import processes
@@ -35,8 +35,10 @@ def open_services(
     """
     if not shared and processes.rank():
         raise click.exceptions.Exit(0)
+    from mtft.config.load import declared_tasks
     from mtft.plugin.context import services
     from mtft.runtime.distributed import ALONE, PATIENCE, joined
+    from mtft.runtime.notices import silent
 
     start, last = (0.0, 0), 0
     joining = joined(IDLE if serving else PATIENCE) if shared else nullcontext(ALONE)
@@ -53,13 +55,10 @@ def open_services(
 
         if loaded and group.first and click.get_current_context().meta.get(VERBOSE):
             _say_origins(loaded)
-        declared, place = {}, ""
-        if loaded and "declared" in loaded.origins:
-            declared, place = loaded.config.declared, loaded.origins["declared"].removeprefix("file ")
-        silent = quiet or not group.first
-        found = services((lambda text: None) if silent else say, progress, declared, place, group)
-        with found.attribute_plugin_errors():
-            yield found
+        declared, file = declared_tasks(loaded) if loaded else ({}, "")
+        opened = services(silent if quiet or not group.first else show_notice, progress, declared, file, group)
+        with opened.provenance.attribute_errors():
+            yield opened
     if not group.first:
         raise click.exceptions.Exit(0)
 

@@ -20,6 +20,8 @@ from mtft.io.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mtft.runtime.notices import Level
+
 GAP = 2
 """Spaces between the columns of a table on a terminal."""
 
@@ -35,6 +37,11 @@ def say(text: str = "") -> None:
 def warn(text: str) -> None:
     """Print a warning to stderr."""
     say(f"mtft: warning: {text}")
+
+
+def show_notice(level: Level, text: str) -> None:
+    """Print a notice to stderr."""
+    (warn if level == "warning" else say)(text)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -95,7 +95,7 @@ def compare(
         if (reason := _doubt(task, *_answers(kept[name][task.name]), resamples))
     )
     for text in doubts:
-        services.notify(f"WARNING: {text}")
+        services.notify("warning", text)
     metrics = {task.name: task.primary_metric for task in tasks}
     return Comparison(metrics, examples, baselines, columns, verdicts, doubts)
 

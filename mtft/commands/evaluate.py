@@ -101,7 +101,7 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )
         if reason := found[task.name].doubt:
-            services.notify(f"WARNING: {reason}")
+            services.notify("warning", reason)
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")

@@ -49,9 +49,9 @@ def fetch_data(names: Sequence[str], config: DataFetchConfig, services: Services
     found: list[Fetched] = []
     for name in dict.fromkeys(names or CATALOGUE):
         data = CATALOGUE[name]
-        services.notify(f"{name}: {data.licence}")
+        services.notify("info", f"{name}: {data.licence}")
         if config.origin == "hub":
-            services.notify(f"{name}: {data.hub_note}")
+            services.notify("info", f"{name}: {data.hub_note}")
             found += _from_hub(data, config, lock, quiet=quiet)
         else:
             found += [_from_course(file, config, lock, services) for file in data.course]
@@ -64,7 +64,7 @@ def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, serv
     address = os.environ.get("MTFT_COURSE_URL", COURSE).rstrip("/")
     new = not path.exists() or (config.overwrite and tagged_digest(path, file.digest.partition(":")[0]) != file.digest)
     if new:
-        services.notify(f"{file.name} from {address}")
+        services.notify("info", f"{file.name} from {address}")
 
         def progress(have: int, total: int) -> None:
             services.progress(Progress(have // KIB, (total or file.size or have) // KIB, 0, {}, 0, "KiB"))
@@ -121,7 +121,7 @@ class FetchedModel:
 def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quiet: bool) -> FetchedModel:
     """Fetch a model into the hub's cache, where its name finds it; it must be one that mtft can read."""
     refuse_offline()
-    fetched, revision = hub_model(name, config.revision, quiet=quiet, tell=services.notify)
+    fetched, revision = hub_model(name, config.revision, quiet=quiet, notify=services.notify)
     path = fetched[0].parent
     encoder_family(path, services.registry).read_config(path)
     lock = LockFile(path.parent.parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mtft.runs.checkpoint import TrainedModel, load_model, task_names
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
 from mtft.runtime.distributed import Group
+from mtft.runtime.notices import Notify
 from mtft.training.agreement import check_same_model
 from mtft.training.preparation import resolve_device
 from mtft.training.temperatures import tell
@@ -58,7 +59,7 @@ def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], Non
 
 
 def answers(
-    results: Generator[dict[str, Any], None, None], on_error: str, notify: Callable[[str], None]
+    results: Generator[dict[str, Any], None, None], on_error: str, notify: Notify
 ) -> Generator[dict[str, Any], None, None]:
     """Do with errors among the results what was asked for, and tell how many there were."""
     bad, first = 0, ""
@@ -75,4 +76,4 @@ def answers(
                 yield result
     if bad:
         what = "left out" if on_error == "skip" else "answered with an error"
-        notify(f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")
+        notify("info", f"{bad:,} {'records' if bad > 1 else 'record'} {what}; first: {first}")

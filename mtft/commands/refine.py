@@ -65,7 +65,7 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
             if text := changed.get("epochs") or changed.get("patience"):
                 raise ConfigError(f"{resume} has finished; {text}: cannot change any more", setting="resume")
             clear_lock(resume)
-            services.notify(f"{resume} has finished: nothing is left to do")
+            services.notify("info", f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
             before, after = scores_of(summary["before"]), scores_of(summary["dev"])
             return RefineResult(resume, before, after, tuple(summary["kept"]))
@@ -120,7 +120,7 @@ class Refinement:
             check_material(path, made_of)
             self.out = RunDirectory.reopen(path, config)
         else:
-            needs = services.needs(chosen_parts(config))
+            needs = services.provenance.requirements(chosen_parts(config))
             facts = {"refines": str(origin.resolve()), "plugins": needs, "material": made_of}
             self.out = RunDirectory.create(path, config, "refine", self.data_dir, facts, overwrite=config.overwrite)
         self.out.followers.append(start_trackers(config.trackers, services, path, "refine", config, resumed=going_on))
@@ -163,7 +163,7 @@ class Refinement:
                 calibration,
                 note,
             )
-            origins = self.services.origins(self.trained.tasks, self.trained.model.encoder.family)
+            origins = self.services.provenance.origins(self.trained.tasks, self.trained.model.encoder.family)
             save_with_probe(self.out.model, self.trained, origins, card, self.config.precision)
             check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.placement)
             self.features.clear()
@@ -192,7 +192,7 @@ class Refinement:
                     raise MtftError(
                         f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
                     )
-                self.services.notify(f"WARNING: {event.error}")
+                self.services.notify("warning", str(event.error))
             else:
                 self._after_epoch(at, event)
                 if at.best.exhausted:
@@ -215,7 +215,7 @@ class Refinement:
         self.out.log("metrics", {**record, "dev": {task.name: found}, "best": better})
         self.out.log_time(task=task.name, epoch=event.epoch)
         value, mark = found[task.primary_metric], "better" if better else "not better"
-        self.services.notify(f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
+        self.services.notify("info", f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
         at.tally = Tally()
 
     def _save_state(self) -> None:

@@ -68,7 +68,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
             check_material(part, made_of)
         run = RunDirectory.reopen(part, config, writes=group.first)
     else:
-        needs = services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+        needs = services.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
         facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             part, config, "select", data_directory(config), facts, overwrite=True, writes=group.first
@@ -115,12 +115,12 @@ def choose(
         "sources": ",".join(source.name for source in prepared.sources),
     }  # fmt: skip
     if config.score == "bitfit":
-        services.notify(f"selecting the encoder's biases; {setting('keep')} is not used")
+        services.notify("info", f"selecting the encoder's biases; {setting('keep')} is not used")
         indices = _scores(prepared, config, services, run, autosaver).nonzero().squeeze(-1)
     elif count == len(flat):
         indices = torch.arange(count)
     else:
-        services.notify(f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
+        services.notify("info", f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
         scores = _scores(prepared, config, services, run, autosaver)
         if not bool(scores.isfinite().all()):
             culprit = _culprit(prepared, config, scores)

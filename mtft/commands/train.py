@@ -52,7 +52,7 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         if group.any(group.first and _is_finished(path, config)):
             if group.first:
                 clear_lock(path)
-            services.notify(f"{path} has finished: nothing is left to do")
+            services.notify("info", f"{path} has finished: nothing is left to do")
             return finished(path)
     if group.first:
         check_room(path)
@@ -130,7 +130,7 @@ def _open(
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:
             check_machine(path, needed, memory, services.notify)
-        needs = services.needs([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+        needs = services.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
         facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
@@ -205,7 +205,8 @@ def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
             setting="mask",
         )
     services.notify(
+        "info",
         f"mask: {len(mask.indices):,} of {mask.total:,} encoder weights, selected by {mask.method.get('score')} "
-        f"with keep {mask.method.get('keep')}; this run's own selection settings are not used"
+        f"with keep {mask.method.get('keep')}; this run's own selection settings are not used",
     )
     return mask

@@ -90,6 +90,12 @@ def load(
     return Loaded(_checked(schema, values, origins, problems), origins)
 
 
+def declared_tasks(loaded: Loaded[Any]) -> tuple[Mapping[str, Any], str]:
+    """Return the tables [tasks.NAME] of the settings file, and its name; ({}, "") without any."""
+    file = loaded.origins.get("declared", "").removeprefix("file ")
+    return (loaded.config.declared, file) if file else ({}, "")
+
+
 def dump(config: Options, exclude: Collection[str] = ()) -> str:
     """Write settings as TOML that `load` reads back to the same values; None, the absence of a value, is left out."""
     values = config.model_dump(exclude=set(exclude), exclude_none=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mtft.errors import FetchError, install_hint
 from mtft.fetch.lock_file import check
+from mtft.runtime.notices import Notify
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Files of weights, the better one first; each may be cut into parts, listed in ``NAME.index.json``."""
@@ -40,8 +41,8 @@ def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: boo
         return Path(library().hf_hub_download(repository, path, repo_type=kind, revision=revision))
 
 
-def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], None]) -> tuple[list[Path], str]:
-    """Fetch what the setting `model` reads of a model; return its files, of one directory in the cache, and the commit.
+def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple[list[Path], str]:
+    """Fetch what mtft reads of a model; return its files, which lie in one directory of the cache, and the commit.
 
     Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
     """
@@ -53,7 +54,7 @@ def hub_model(name: str, revision: str, *, quiet: bool, tell: Callable[[str], No
         raise FetchError(f"{name}: holds no model in Hugging Face form (config.json and {' or '.join(WEIGHTS)})")
     paths = []
     for number, file in enumerate(wanted, 1):
-        tell(f"{name}: {file} ({number} of {len(wanted)})")
+        notify("info", f"{name}: {file} ({number} of {len(wanted)})")
         paths.append(hub_file(name, file, revision, kind="model", quiet=quiet))
         if paths[-1].parent.name != found.sha:
             raise FetchError(f"{name}: {revision} moved on to another commit meanwhile; fetch again")

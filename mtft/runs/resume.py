@@ -61,7 +61,7 @@ def check_settings(path: Path, name: str, config: S, services: Services) -> dict
             "\n".join(f"{setting('resume')}: {text}: cannot change (may change: {allowed})" for text in refused)
         )
     for text in changed.values():
-        services.notify(f"resuming with {text}")
+        services.notify("info", f"resuming with {text}")
     return changed
 
 
@@ -70,7 +70,7 @@ def _check_origin(path: Path, name: str, services: Services) -> None:
     if (made := found.get("command")) != name:
         right = command(str(made), resume=path)
         raise CheckpointError(f"{path} was made by mtft {made}, not mtft {name}; go on with {right}", setting="resume")
-    services.demand(path, found.get("plugins", {}))
+    services.provenance.check(path, found.get("plugins", {}), services.notify)
 
 
 def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:

@@ -21,6 +21,7 @@ from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.io.files import to_json
 from mtft.plugin.context import Services
+from mtft.runtime.notices import Notify
 from mtft.runtime.seeding import untouched
 
 
@@ -50,7 +51,7 @@ class Tracker(Protocol):
 class Trackers:
     """The trackers of a run, each until its first error."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Tracker]], notify: Callable[[str], None]) -> None:
+    def __init__(self, makers: Mapping[str, Callable[[], Tracker]], notify: Notify) -> None:
         self._notify = notify
         self._active: dict[str, Tracker] = {}
         for name, make in makers.items():
@@ -80,7 +81,7 @@ class Trackers:
         except (Exception, SystemExit) as error:
             self._active.pop(name, None)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self._notify(f"WARNING: tracker {name!r} failed and is off for the rest of this run: {reason}")
+            self._notify("warning", f"tracker {name!r} failed and is off for the rest of this run: {reason}")
         finally:
             torch.set_default_dtype(kind)
             torch.set_grad_enabled(grad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtft.data.audit.contents import keys, text_findings
@@ -12,11 +12,12 @@ from mtft.data.audit.form import form_findings
 from mtft.data.audit.labels import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.split_reader import Split, read_split
+from mtft.runtime.notices import Notify
 from mtft.tasks.task import Source, Task
 
 
 def warn_of_faults(
-    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Callable[[str], None]
+    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Notify
 ) -> None:
     """Check train and dev of the sources as `mtft data check` does; test is not read.
 
@@ -25,12 +26,14 @@ def warn_of_faults(
     counts: Counter[str] = Counter()
     for each in split_findings(read_splits(sources, tasks, ("train", "dev"), data_dir)):
         if each.check.startswith("leakage"):
-            notify(f"WARNING: {each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`")
+            notify(
+                "warning", f"{each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`"
+            )
         elif each.severity == "warning" and each.check != "label-missing":
             counts[each.check] += each.count
     if counts:
         told = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
-        notify(f"data: {told}; `mtft data check` shows them")
+        notify("info", f"data: {told}; `mtft data check` shows them")
 
 
 def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:

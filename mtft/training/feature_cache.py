@@ -41,7 +41,7 @@ class FeatureCache:
         if self.setting == "off" or not self.chosen[name]:
             return table
         if not self._sizes:
-            self.services.notify(f"encoding every text once, into {self.directory} until the heads are done")
+            self.services.notify("info", f"encoding every text once, into {self.directory} until the heads are done")
         self._sizes[name] = size
         key = feature_key(self.trained.model, self._weights, table)
         try:
@@ -50,7 +50,9 @@ class FeatureCache:
         except OSError as error:
             self.chosen[name] = False
             self.remove(name)
-            self.services.notify(f"features of {name} cannot be kept ({error}): every epoch goes through the encoder")
+            self.services.notify(
+                "info", f"features of {name} cannot be kept ({error}): every epoch goes through the encoder"
+            )
             return table
 
     def remove(self, name: str) -> None:
@@ -78,8 +80,9 @@ class FeatureCache:
         if used + size <= most:
             return True
         self.services.notify(
+            "info",
             f"features of {name} need {size_text(size)}; {setting('feature_cache', self.setting)} leaves "
-            f"{size_text(max(most - used, 0))}: every epoch goes through the encoder"
+            f"{size_text(max(most - used, 0))}: every epoch goes through the encoder",
         )
         return False
 

@@ -62,7 +62,7 @@ def _trained(
         if run.writes:
             save_state(run.state, training.state(), {**position, "settings": settings_digest(config)})
 
-    services.notify(f"heads alone, on the frozen encoder: {total - steps:,} steps")
+    services.notify("info", f"heads alone, on the frozen encoder: {total - steps:,} steps")
     for event in loop(training, plan, epochs, steps):
         if isinstance(event, EpochDone):
             epochs = event.epoch
@@ -74,7 +74,7 @@ def _trained(
                 raise MtftError(
                     f"{event.error}; {setting('max_bad_steps')} allows {config.max_bad_steps}; {autosaver.hint}"
                 )
-            services.notify(f"WARNING: {event.error}")
+            services.notify("warning", str(event.error))
         else:
             tally.add(event.result)
             services.progress(Progress(steps, total, event.epoch, tally.losses(), tally.tokens))

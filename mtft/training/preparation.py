@@ -32,6 +32,7 @@ from mtft.plugin.context import Services
 from mtft.runs.directory import recorded_data_dir
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
+from mtft.runtime.notices import Notify
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
 from mtft.training.data_warnings import warn_of_faults
@@ -133,7 +134,7 @@ def choose_sources(
     tasks: Sequence[Task],
     augment: tuple[str, ...] | None,
     data_dir: Path,
-    notify: Callable[[str], None],
+    notify: Notify,
     share: float = 1.0,
 ) -> list[tuple[Source, str]]:
     """Return each source that trains with its task: the tasks' own, then the augmentation chosen.
@@ -150,7 +151,7 @@ def choose_sources(
                 raise ConfigError(unknown("source of these tasks", name, attached), setting="augment")
         chosen = [attached[name] for name in augment]
     if attached:
-        notify(f"augmentation: {', '.join(source.name for source in chosen) or 'none'}")
+        notify("info", f"augmentation: {', '.join(source.name for source in chosen) or 'none'}")
     return [(task.source, task.name) for task in tasks] + [(source, source.task) for source in chosen]
 
 
@@ -177,7 +178,7 @@ def load_source(
     tokenizer: Tokenizer,
     max_length: int,
     strict: bool,
-    notify: Callable[[str], None],
+    notify: Notify,
     skip_bad_rows: bool = False,
     share: float = 1.0,
 ) -> Dataset:
@@ -200,7 +201,7 @@ def load_source(
         source.name, examples, tokenizer, apart=source.input == "apart", max_length=max_length, strict=strict
     )
     for note in (*notes, *dataset.notes):
-        notify(note)
+        notify("info", note)
     return dataset
 
 

@@ -21,6 +21,7 @@ from mtft.model.parameters import ParameterCount
 from mtft.optimization.gradients import TrainingSource
 from mtft.runtime import processes
 from mtft.runtime.memory import available_bytes, release, resident_bytes
+from mtft.runtime.notices import Notify
 from mtft.selection.mask import Mask
 from mtft.tasks.task import Task
 from mtft.training.activation_memory import FLOAT, HEAP, activation_bytes, heaviest, phases
@@ -248,11 +249,11 @@ def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, beg
     return Disk(mask + 4 * (chosen + heads), state, 4 * scores * total, 4 * heads if begun else 0)
 
 
-def check_machine(path: Path, needed: Disk, memory: Memory, notify: Callable[[str], None]) -> None:
+def check_machine(path: Path, needed: Disk, memory: Memory, notify: Notify) -> None:
     """Say what will be taken; raise ConfigError if the disk has no room for it, and warn if memory may be too small."""
-    notify(f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
+    notify("info", f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
     check_room(path, needed.files())
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
     if more > left:
-        notify(f"WARNING: memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
+        notify("warning", f"memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
                f"see {setting('max_memory')} and {setting('micro_batch_tokens')}")  # fmt: skip

@@ -25,6 +25,7 @@ from mtft.runs.artifact import RunArtifact
 from mtft.runs.checkpoint import TrainedModel, load_model, read_manifest, run_tasks
 from mtft.runs.directory import RunDirectory, is_finished
 from mtft.runtime.memory import release
+from mtft.runtime.notices import silent
 from mtft.tasks.task import Task
 from mtft.training.autosave import Autosaver
 from mtft.training.preparation import Prepared, data_directory, load_source, resolve_device
@@ -126,7 +127,7 @@ def collect_teacher_outputs(
             found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, services))
             kept.write(found, whole=False)
             autosaver.stop_if_asked(f"with what {name} says of {task}", lambda: None)
-        services.notify(f"teacher {name}: {', '.join(known)}")
+        services.notify("info", f"teacher {name}: {', '.join(known)}")
         del teacher
         release()
     kept.write(found)
@@ -145,7 +146,7 @@ def _answers(
     data = load_source(
         task.source, "train", data_dir=data_directory(config), tokenizer=teacher.tokenizer,
         max_length=teacher.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-        notify=lambda _: None, share=config.train_share,
+        notify=silent, share=config.train_share,
     )  # fmt: skip
     (own,) = (source for source in prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):

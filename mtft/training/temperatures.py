@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mtft.errors import setting
 from mtft.metrics import calibration
 from mtft.model.calibration import HIGHEST, LOWEST, can_calibrate, fit_temperature, negative_log_likelihood
 from mtft.outputs import Array, Tempered
+from mtft.runtime.notices import Notify
 from mtft.tasks.task import Task
 
 
@@ -84,7 +85,7 @@ def calibrate_all(
     tasks: tuple[Task, ...],
     raw: Mapping[str, NDArray[Any]],
     dev: Mapping[str, Dataset],
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> tuple[tuple[Task, ...], dict[str, Mapping[str, Any]]]:
     """Calibrate every task that can be, if that was asked for; return all tasks, and what the summary keeps."""
     if not config.calibrate:
@@ -96,7 +97,7 @@ def calibrate_all(
         done.append(found.task if found else task)
         if found:
             kept[task.name] = found.found
-            notify(str(found))
+            notify("info", str(found))
     return tuple(done), kept
 
 
@@ -109,18 +110,19 @@ def uncalibrated(task: Task) -> Task:
     return replace(task, output=task.output.output) if isinstance(task.output, Tempered) else task
 
 
-def without_temperatures(run: Path, tasks: tuple[Task, ...], notify: Callable[[str], None]) -> tuple[Task, ...]:
+def without_temperatures(run: Path, tasks: tuple[Task, ...], notify: Notify) -> tuple[Task, ...]:
     """Return the tasks of a run whose heads will change, telling that their temperatures go."""
     if any(isinstance(task.output, Tempered) for task in tasks):
-        notify(f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
+        notify("info", f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
     return tuple(map(uncalibrated, tasks))
 
 
-def tell(tasks: Iterable[Task], notify: Callable[[str], None]) -> None:
+def tell(tasks: Iterable[Task], notify: Notify) -> None:
     """Say which tasks' probabilities are read at a temperature."""
     for task in tasks:
         if isinstance(task.output, Tempered):
             value = f"{task.output.temperature:.3g}"
             notify(
-                f"{task.name}: probabilities are read at temperature {value}, fitted on dev ({setting('calibrate')})"
+                "info",
+                f"{task.name}: probabilities are read at temperature {value}, fitted on dev ({setting('calibrate')})",
             )

@@ -89,7 +89,9 @@ class Training:
             else:
                 self._after_epoch(event)
                 if self.best.exhausted:
-                    self.services.notify(f"no better epoch for {self.best.stale}: stopping ({setting('patience')})")
+                    self.services.notify(
+                        "info", f"no better epoch for {self.best.stale}: stopping ({setting('patience')})"
+                    )
                     break
             self.autosaver.after_step(self.steps, self._save_state, saved=isinstance(event, EpochDone))
         if self.run.writes:
@@ -119,7 +121,7 @@ class Training:
             raise MtftError(
                 f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
             )
-        self.services.notify(f"WARNING: {event.error}")
+        self.services.notify("warning", str(event.error))
 
     def _after_epoch(self, event: EpochDone) -> None:
         """Judge what was trained, or its average, and save the state."""
@@ -148,7 +150,7 @@ class Training:
         self.run.log_time(epoch=event.epoch, step=event.step, tokens=self.overall.tokens)
         line = "  ".join(f"{task.name} {task.primary_metric} {dev[task.name][task.primary_metric]:.3f}"
                          for task in self.tasks)  # fmt: skip
-        self.services.notify(f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        self.services.notify("info", f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
         release()
         if better:
             self.best_scores = dev
@@ -188,7 +190,7 @@ class Training:
         self.best_scores, self.calibration = scores_of(position["best_scores"]), position.get("calibration", {})
         self.epoch.restore(position["epoch"])
         self.overall.restore(position["overall"])
-        self.services.notify(f"going on after step {self.steps} of {self.total}")
+        self.services.notify("info", f"going on after step {self.steps} of {self.total}")
 
     def _save(self, raw: dict[str, Any]) -> None:
         """Save the model, calibrated if asked, and what it says of dev."""
@@ -202,7 +204,7 @@ class Training:
         card = run_card(
             "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.calibration, *notes
         )
-        origins = self.services.origins(self.tasks, self.trained.model.encoder.family)
+        origins = self.services.provenance.origins(self.tasks, self.trained.model.encoder.family)
         save_with_probe(self.run.model, self.trained, origins, card, self.config.precision)
         self.saved = True
         values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}

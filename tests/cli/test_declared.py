@@ -293,7 +293,7 @@ def test_a_damaged_declaration_in_a_model_is_refused(own_run: Path, data: Path, 
         ),
         ({"mood": {"text": "text"}}, "reviews-train.csv:2: no column 'text' (columns: review, mood, stars, useful)"),
         ({"mood": {"train": "none.csv"}}, "mood: {data}/none.csv: no such file"),
-        ({"mood": {"dev": "reviews-train.csv"}}, "WARNING: leakage: mood: 48 of 48 rows are in train too"),
+        ({"mood": {"dev": "reviews-train.csv"}}, "warning: leakage: mood: 48 of 48 rows are in train too"),
         ({"near": {"range": [0, 0.5]}}, "pairs-train.csv:5: column 'nearness': label '0.75' is not a number from 0 to"),
         (
             {"near": {"train": "a.parquet"}, "mood": {"label": None}},
@@ -309,7 +309,7 @@ def test_what_is_wrong_is_named_with_its_place(
         "train", "--config", path, "--data-dir", data, "--model", tiny_model, "--max-steps", 1, "--batches", 1,
         "--out", tmp_path / "run",
     )  # fmt: skip
-    assert done.code == (0 if message.startswith("WARNING") else 2)
+    assert done.code == (0 if message.startswith("warning: ") else 2)
     assert message.format(config=path, data=data) in done.err
 
 

@@ -100,7 +100,7 @@ def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(asking: 
     write_digests(run.path, {})
     kept.write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
     said: list[str] = []
-    served = replace(served, notify=said.append)
+    served = replace(served, notify=lambda _level, text: said.append(text))
     sources = {source.name: source for source in add_teachers(prepared, config, served, run, Autosaver("1", None, ""))}
     torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
     torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])

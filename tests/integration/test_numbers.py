@@ -50,7 +50,7 @@ def test_one_example_that_breaks_is_named_and_costs_its_steps_alone(
         done = cli(*GIVEN, "--model", model, "--data-dir", data, "--out", run, "--precision", precision)
         tried.one()
         assert done.code == 0, done.err
-        warnings = [line for line in done.err.splitlines() if line.startswith("WARNING: step ")]
+        warnings = [line for line in done.err.splitlines() if line.startswith("mtft: warning: step ")]
         assert len(warnings) == 2
         assert all(
             "the loss of task 'sst' is nan (examples sst r7; first in layer encoder." in line for line in warnings

@@ -168,7 +168,7 @@ def test_steps_that_break_are_skipped_named_and_counted(
     given = ("train", "--tasks", "sts", "--model", tiny_model, "--sample", "--score", "random", "--batch-size", "64")
     done: Done = cli(*given, "--epochs", "2", "--out", "run")
     assert done.code == 0, done.err
-    assert done.err.count("WARNING: step ") == 2
+    assert done.err.count("warning: step ") == 2
     assert "the loss of task 'sts' is inf (examples sts " in done.err
     skipped = [json.loads(line) for line in (here / "run" / "steps.jsonl").read_text().splitlines()]
     assert sum("skipped" in record for record in skipped) == 2

@@ -240,7 +240,7 @@ def test_another_version_is_told(train):
     (train.info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-parts\nVersion: 2.2\n")
     done = cli("train", "--resume", run, "--max-steps", "3")
     assert done.code == 0
-    assert "surgery first came from some-parts 2.1; 2.2 is here" in done.err
+    assert "surgery first came from some-parts 2.1; 2.2 is installed" in done.err
 
 
 def test_of_two_plugins_with_one_part_the_first_by_name_wins(install):

@@ -64,17 +64,19 @@ def test_a_mask_on_disk_is_as_large_as_foretold(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    said: list[str] = []
+    said: list[tuple[str, str]] = []
     needed = Disk(1 << 60, 5)
     with pytest.raises(ConfigError, match=r"out: .*run has [\d,]+ bytes free; this run needs [\d,]+$"):
-        check_machine(tmp_path / "run", needed, MEMORY, said.append)
-    assert said[0].startswith("memory: up to ")
+        check_machine(tmp_path / "run", needed, MEMORY, lambda *notice: said.append(notice))
+    assert said[0][1].startswith("memory: up to ")
 
 
 def test_too_little_memory_is_a_warning(tmp_path: Path) -> None:
-    said: list[str] = []
-    check_machine(tmp_path, Disk(1, 1), MEMORY, said.append)
-    assert said[1].startswith("WARNING: memory: this run needs ")
-    assert "max_memory" in said[1]
-    check_machine(tmp_path, Disk(1, 1), Memory({"train": 1}, 1), said.append)
+    said: list[tuple[str, str]] = []
+    check_machine(tmp_path, Disk(1, 1), MEMORY, lambda *notice: said.append(notice))
+    level, text = said[1]
+    assert level == "warning"
+    assert text.startswith("memory: this run needs ")
+    assert "max_memory" in text
+    check_machine(tmp_path, Disk(1, 1), Memory({"train": 1}, 1), lambda *notice: said.append(notice))
     assert len(said) == 3
