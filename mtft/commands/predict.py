@@ -60,17 +60,20 @@ def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], Non
 
 
 def answers(
-    results: Generator[dict[str, Any], None, None], on_error: str, notify: Notify
+    results: Generator[dict[str, Any], None, None], on_error: str, notify: Notify, *, streamed: bool = True
 ) -> Generator[dict[str, Any], None, None]:
-    """Do with errors among the results what was asked for, and tell how many there were."""
+    """Yield results; do with errors among them what `on_error` says, and report how many there were.
+
+    `streamed` results reach the user one by one.
+    """
     bad, first = 0, ""
     with closing(results):
         for result in results:
             error = result.get("error")
             if error and on_error == "fail":
-                raise DataError(
-                    f"{error}\nall before it is answered; {setting('on_error')} skip or null goes on after it"
-                )
+                before = "all before it is answered; " if streamed else ""
+                goes_on = f"{setting('on_error', 'skip')} or {setting('on_error', 'null')} goes on after it"
+                raise DataError(f"{error}\n{before}{goes_on}")
             if error:
                 bad, first = bad + 1, first or error
             if not error or on_error == "null":

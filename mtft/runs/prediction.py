@@ -70,7 +70,7 @@ def _judged(record: Record, tasks: Sequence[Task], every: bool) -> Record:
         reason = f"task {lacking[0].name!r} needs {_needs(lacking[:1])}"
     else:
         return record
-    return replace(record, error=f"input line {record.line}: {reason}")
+    return replace(record, error=f"{record.origin or f'input line {record.line}'}: {reason}")
 
 
 def _blocks(records: Iterable[Record], chunk: int, wait: bool) -> Iterator[list[Record]]:

@@ -208,7 +208,7 @@ def test_records_hold_texts_under_their_columns_or_the_usual_keys(own_run: Path)
     done = cli("predict", own_run, "--tasks", "near", stdin='{"first": "one"}\n')
     assert (done.code, done.err) == (
         2, "mtft: error: input line 1: task 'near' needs first and second or sentence1 and sentence2\n"
-        "mtft: all before it is answered; --on-error skip or null goes on after it\n"
+        "mtft: all before it is answered; --on-error skip or --on-error null goes on after it\n"
     )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def test_what_came_before_an_error_is_answered_whatever_the_batch_size(size: int
     assert [json.loads(line)["id"] for line in done.out.splitlines()] == [1, 2, 3, 4, 5]
     assert done.err.splitlines() == [
         "mtft: error: input line 7: found list where an object is needed",
-        "mtft: all before it is answered; --on-error skip or null goes on after it",
+        "mtft: all before it is answered; --on-error skip or --on-error null goes on after it",
     ]
 
 
