@@ -10,8 +10,8 @@ import pdoc.render
 
 import mtft
 
-MODULES = ("mtft", "mtft.settings", "mtft.testing")
-"""What is public: the names in ``mtft.__all__``, their settings, and what plugin authors test with."""
+MODULES = ("mtft", "mtft.testing")
+"""What is public: the names in ``mtft.__all__``, and what plugin authors test with."""
 
 
 def main(out: Path) -> None:
