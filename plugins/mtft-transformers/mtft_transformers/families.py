@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from mtft.encoder.bert import SharedEncoder
 from mtft.encoder.pretrained import check_size, fill, read_weights
 from mtft.errors import ModelError
+from mtft.plugin import SharedEncoder
 from mtft_transformers.encoder import TransformersConfig, TransformersEncoder
 
 Raw = Mapping[str, Any]
