@@ -1,7 +1,7 @@
 """How tasks, sources and parts come in: hooks that a plugin implements, and the manager that finds plugins.
 
 Those who write parts find the types that these receive and are here: `EncoderConfig`, `EncoderOutput`, `SharedEncoder`
-and `TokenBatch` (heads and encoders), `Family` (encoders), `Scoring` (scores), `Tracked` and `Tracker` (trackers). Names
+and `TokenBatch` (heads, encoders), `Family` (encoders), `Scoring` (scores), `Tracked` and `Tracker` (trackers). Names
 load on first use, so that importing this imports no torch; ``__init__.pyi`` says the same to type checkers.
 """
 
