@@ -23,7 +23,8 @@ from mtft.model.multitask import encoder_family
 from mtft.plugin.context import Services
 from mtft.tasks.task import Source
 from mtft.training.data_warnings import read_splits, split_findings
-from mtft.training.preparation import choose_sources, data_directory
+from mtft.training.loading import data_directory
+from mtft.training.preparation import choose_sources
 
 DIFF = "changes.diff"
 """Name of the diff beside cleaned files."""

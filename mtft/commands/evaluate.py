@@ -23,7 +23,8 @@ from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.fingerprints import table_digest
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
-from mtft.training.preparation import data_directory, load_source, resolve_device
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import resolve_device
 from mtft.training.temperatures import tell
 
 
@@ -68,14 +69,9 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
     tell(tasks, services.notify)
-    data = {
-        task.name: load_source(
-            task.source, config.split, data_dir=data_directory(config, run), tokenizer=trained.tokenizer,
-            max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-            notify=services.notify,
-        )
-        for task in tasks
-    }  # fmt: skip
+    data_dir = data_directory(config, run)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, services.notify)
+    data = loader.load_tasks(tasks, config.split)
     digests = to_json({name: table_digest(found.table, found.targets) for name, found in data.items()})
     check_same_model(config, trained, services.group, {"data": digests})
     values = {

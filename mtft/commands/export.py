@@ -24,7 +24,7 @@ from mtft.runs.directory import free_path, keep_apart
 from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
 from mtft.runs.probe import TEXTS, compare_probe
 from mtft.runtime.seeding import numpy_generator
-from mtft.training.preparation import data_directory, load_source
+from mtft.training.loading import Loader, data_directory
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4
@@ -157,14 +157,9 @@ def _random(trained: TrainedModel) -> TokenTable:
 
 def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Dataset]:
     """Read the dev rows of each task."""
-    place = data_directory(config, run)
-    return {
-        task.name: load_source(
-            task.source, "dev", data_dir=place, tokenizer=trained.tokenizer, max_length=trained.max_length,
-            strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
-        )
-        for task in trained.tasks
-    }  # fmt: skip
+    data_dir = data_directory(config, run)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, services.notify)
+    return loader.load_tasks(trained.tasks, "dev")
 
 
 def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from mtft.runs.directory import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.count import count_plan
-from mtft.training.preparation import Prepared, build_stepper, data_directory, missing_files, prepare
+from mtft.training.loading import data_directory, missing_files
+from mtft.training.preparation import Prepared, build_stepper, prepare
 from mtft.training.resources import (
     Disk,
     Memory,

@@ -32,9 +32,10 @@ from mtft.training.current_head import CurrentHead
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.early_stopping import Best
 from mtft.training.feature_cache import FeatureCache
+from mtft.training.loading import Loader, data_directory
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
 from mtft.training.loop import train as loop
-from mtft.training.preparation import chosen_parts, data_directory, load_source, resolve_device, training_source
+from mtft.training.preparation import chosen_parts, resolve_device, training_source
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.training.temperatures import calibrate_all, without_temperatures
@@ -269,11 +270,10 @@ class Refinement:
         return stepper, Plan(config.epochs, config.batch_size, rate, config.schedule, config.warmup, seed=config.seed)
 
     def _load(self, task: Task, split: str) -> Dataset:
-        return load_source(
-            task.source, split, data_dir=self.data_dir, tokenizer=self.trained.tokenizer,
-            max_length=self.trained.max_length, strict=self.config.strict, skip_bad_rows=self.config.skip_bad_rows,
-            notify=self.services.notify,
-        )  # fmt: skip
+        loader = Loader.of(
+            self.config, self.data_dir, self.trained.tokenizer, self.trained.max_length, self.services.notify
+        )
+        return loader.load(task.source, split)
 
     def _evaluate(self, task: Task) -> tuple[NDArray[Any], dict[str, float]]:
         """Return a task's raw outputs of dev, and its scores on the rows that choose."""

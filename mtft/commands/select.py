@@ -30,7 +30,8 @@ from mtft.training.agreement import check_same_across_ranks
 from mtft.training.autosave import Autosaver
 from mtft.training.count import count_selected
 from mtft.training.diagnosis import first_entry, not_finite_outputs
-from mtft.training.preparation import Prepared, chosen_parts, data_directory, prepare
+from mtft.training.loading import data_directory
+from mtft.training.preparation import Prepared, chosen_parts, prepare
 from mtft.training.resources import scores_held
 
 

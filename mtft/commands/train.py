@@ -29,7 +29,8 @@ from mtft.training.autosave import Autosaver
 from mtft.training.count import count_run
 from mtft.training.early_stopping import Best
 from mtft.training.head_warmup import start_heads
-from mtft.training.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import Prepared, chosen_parts, prepare
 from mtft.training.resources import ModelSize, check_machine, count, disk_needed, fit
 from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete
 from mtft.training.trainer import Training, TrainResult
@@ -182,14 +183,8 @@ def finished(path: Path) -> TrainResult:
 
 def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dict[str, Dataset]:
     """Tokenize the dev split of every task; each must have rows to choose by."""
-    found = {
-        task.name: load_source(
-            task.source, "dev", data_dir=data_directory(config), tokenizer=prepared.tokenizer,
-            max_length=prepared.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-            notify=services.notify,
-        )
-        for task in prepared.tasks
-    }  # fmt: skip
+    loader = Loader.of(config, data_directory(config), prepared.tokenizer, prepared.max_length, services.notify)
+    found = loader.load_tasks(prepared.tasks, "dev")
     for name, data in found.items():
         in_half(data.keys, config.choosing, name)
     return found

@@ -28,7 +28,8 @@ from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.task import Task
 from mtft.training.autosave import Autosaver
-from mtft.training.preparation import Prepared, data_directory, load_source, resolve_device
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import Prepared, resolve_device
 from mtft.training.resources import ModelSize
 
 FILE = "teachers.safetensors"
@@ -143,11 +144,8 @@ def _answers(
     teacher: TrainedModel, task: Task, prepared: Prepared, config: TrainConfig, services: Services
 ) -> NDArray[np.float32]:
     """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
-    data = load_source(
-        task.source, "train", data_dir=data_directory(config), tokenizer=teacher.tokenizer,
-        max_length=teacher.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-        notify=silent, share=config.train_share,
-    )  # fmt: skip
+    loader = Loader.of(config, data_directory(config), teacher.tokenizer, teacher.max_length, silent)
+    data = loader.load(task.source, "train", config.train_share)
     (own,) = (source for source in prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
         raise CheckpointError(f"the data of {task.name!r} changed while they were read", setting="teachers")
