@@ -14,14 +14,21 @@ from mtft.cli.options import json_option, quiet_option
 
 @click.command("init")
 @click.option(
-    "--from", "first", metavar="FILE...", multiple=True, type=click.Path(),
+    "--from",
+    "first",
+    metavar="FILE...",
+    multiple=True,
+    type=click.Path(),
     help="Files of your own: .csv, .tsv, .jsonl, .parquet, or hub:NAME[@CONFIGURATION]:SPLIT.",
-)  # fmt: skip
+)
 @click.argument("more", nargs=-1, type=click.Path(), metavar="[FILE...]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, allow_dash=True), default=Path("run.toml"), show_default=True,
+    "--out",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default=Path("run.toml"),
+    show_default=True,
     help="Settings file to write, which must not be there; - prints it instead.",
-)  # fmt: skip
+)
 @json_option
 @quiet_option
 def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: bool, quiet: bool) -> None:
@@ -50,10 +57,17 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
         click.echo(result.text, nl=False)
     else:
         rows = [
-            [task.name, task.table["kind"], _texts(task.table["text"]), task.table["label"], described(task.table),
-             task.labelled.get("train")]
-            for task in result.tasks if task.likely
-        ]  # fmt: skip
+            [
+                task.name,
+                task.table["kind"],
+                _texts(task.table["text"]),
+                task.table["label"],
+                described(task.table),
+                task.labelled.get("train"),
+            ]
+            for task in result.tasks
+            if task.likely
+        ]
         table(["task", "kind", "texts", "label", "labels", "rows"], rows)
     if not quiet and result.path:
         say(f"written: {result.path}; look at it, then: mtft train --config {shlex.quote(str(result.path))}")

@@ -53,4 +53,4 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
             f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
             f"{counts.tunable:,} tuned; run: {result.path}"
         )
-        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")  # fmt: skip
+        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")

@@ -18,17 +18,60 @@ from mtft.plugin.manager import build_registry, load_plugins
 from mtft.runtime.memory import available_bytes
 
 PACKAGES = (
-    "mtft", "torch", "numpy", "tokenizers", "safetensors", "click", "rich", "pluggy", "pydantic", "tomli", "tomli-w",
-    "huggingface_hub", "datasets", "pyarrow", "jinja2", "matplotlib", "onnx", "onnxruntime", "transformers", MINILM,
-)  # fmt: skip
+    "mtft",
+    "torch",
+    "numpy",
+    "tokenizers",
+    "safetensors",
+    "click",
+    "rich",
+    "pluggy",
+    "pydantic",
+    "tomli",
+    "tomli-w",
+    "huggingface_hub",
+    "datasets",
+    "pyarrow",
+    "jinja2",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "transformers",
+    MINILM,
+)
 
-VALUES = ("MTFT_DISABLE_PLUGINS", "MTFT_STRICT_PLUGINS", "MTFT_TRACEBACK", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-          "CUDA_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF", "HF_HUB_OFFLINE", "NO_COLOR", "TERM", "LANG", "LC_ALL",
-          "WORLD_SIZE", "PYTHONUTF8", "PYTHONWARNINGS")  # fmt: skip
+VALUES = (
+    "MTFT_DISABLE_PLUGINS",
+    "MTFT_STRICT_PLUGINS",
+    "MTFT_TRACEBACK",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "HF_HUB_OFFLINE",
+    "NO_COLOR",
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "WORLD_SIZE",
+    "PYTHONUTF8",
+    "PYTHONWARNINGS",
+)
 """Environment variables that are told with their values."""
 
-NAMES = ("MTFT_DATA_DIR", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "PYTHONPATH", "http_proxy", "https_proxy",
-         "HTTP_PROXY", "HTTPS_PROXY", "VIRTUAL_ENV", "SSL_CERT_FILE")  # fmt: skip
+NAMES = (
+    "MTFT_DATA_DIR",
+    "HF_HOME",
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "PYTHONPATH",
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "VIRTUAL_ENV",
+    "SSL_CERT_FILE",
+)
 """Environment variables of which only is told that they are set: paths, addresses, secrets."""
 
 

@@ -141,8 +141,10 @@ def check_parity(path: Path, trained: TrainedModel) -> dict[str, Any]:
             off = np.abs(ours[name] - theirs[name])
             worst = max(worst, float(np.where(np.isfinite(off), off, np.inf).max()))
             if not (off <= TOLERANCE * np.maximum(1.0, np.abs(ours[name]))).all():
-                raise ModelError(f"{path}: outputs of {name!r} differ from mtft's by up to {off.max():.3g}: "
-                                 f"the export is not written")  # fmt: skip
+                raise ModelError(
+                    f"{path}: outputs of {name!r} differ from mtft's by up to {off.max():.3g}: "
+                    f"the export is not written"
+                )
     return {"shapes": shapes, "difference": worst}
 
 

@@ -39,8 +39,10 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
     tasks = _proposals(files, services)
     data_dir = _common(files)
     for task in tasks:
-        task.table = {key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
-                      for key, value in task.table.items()}  # fmt: skip
+        task.table = {
+            key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
+            for key, value in task.table.items()
+        }
     declared = [declare(task.name, task.table, "what was found") for task in tasks]
     text = _text(tasks, declared, data_dir, out)
     if out:
@@ -106,7 +108,7 @@ def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, ou
         f"#     mtft train --config {printable(str(out or 'run.toml'))}",
         "# The keys of a task are in examples/guide.md (Tables of your own data); all settings: mtft train --help",
         "",
-    ]  # fmt: skip
+    ]
     if data_dir:
         lines += [toml_line("data_dir", data_dir, "seen from where mtft is run"), ""]
     lines.append("# Defaults:")

@@ -108,8 +108,12 @@ def _missing(config: TrainConfig, services: Services) -> list[str]:
     """Name the files of the tasks' own sources that are not there."""
     directory = data_directory(config)
     sources = [services.registry.task(name).source for name in config.tasks]
-    return [str(path) for source in sources for split in ("train", "dev")
-            for path in missing_files(source, split, directory)]  # fmt: skip
+    return [
+        str(path)
+        for source in sources
+        for split in ("train", "dev")
+        for path in missing_files(source, split, directory)
+    ]
 
 
 def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:

@@ -34,8 +34,10 @@ def predict(
     """
     group = services.group
     if config.on_error == "null" and config.output_format == "tsv":
-        raise ConfigError(f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
-                          f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}")  # fmt: skip
+        raise ConfigError(
+            f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
+            f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}"
+        )
     place = resolve_device(config)
     with model_directory(run) as directory:
         trained = load_model(directory, services.registry, config.model, *place)
@@ -47,9 +49,7 @@ def predict(
     tell(tasks, services.notify)
     records = read_records(lines, config.format, record_keys(tasks))
     fail = config.on_error == "fail"
-    results = predict_records(
-        trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group
-    )  # fmt: skip
+    results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group)
     return answers(results, config.on_error, services.notify)
 
 

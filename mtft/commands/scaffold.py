@@ -51,8 +51,10 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
     """
     task = name.removeprefix("mtft-")
     if not NAME.fullmatch(task) or len(task) > LONGEST:
-        raise ConfigError(f"NAME: {name[:80]!r} is not made of a-z, 0-9 and single hyphens, a letter first, "
-                          f"in at most {LONGEST} characters")  # fmt: skip
+        raise ConfigError(
+            f"NAME: {name[:80]!r} is not made of a-z, 0-9 and single hyphens, a letter first, "
+            f"in at most {LONGEST} characters"
+        )
     if task in RESERVED:
         raise ConfigError(f"NAME: {task!r} is reserved (reserved: {', '.join(RESERVED)})")
     if task in registry.owners.values():

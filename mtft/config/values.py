@@ -162,5 +162,6 @@ Averaging = Annotated[str, AfterValidator(_averaging)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 CacheSize = Annotated[str, AfterValidator(_cache)]
 Duration = Annotated[str, AfterValidator(_duration)]
-Period = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
-                   AfterValidator(_period)]  # fmt: skip
+Period = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_period)
+]

@@ -74,11 +74,22 @@ class _Reader:
         manifest = self._try(lambda: read_manifest(self.run / "model"), nothing)
         logs = {name: self._log(name) for name in LOGS}
         return RunRecord(
-            self.label, str(self.run), self._tasks(summary, config, manifest, logs["metrics"], environment), summary,
-            logs["metrics"], logs["steps"], logs["conflicts"], logs["times"], config, environment, manifest,
-            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._try(self._files, {}),
-            _base_bytes(manifest) if manifest else None, tuple(self.notes),
-        )  # fmt: skip
+            self.label,
+            str(self.run),
+            self._tasks(summary, config, manifest, logs["metrics"], environment),
+            summary,
+            logs["metrics"],
+            logs["steps"],
+            logs["conflicts"],
+            logs["times"],
+            config,
+            environment,
+            manifest,
+            self._try(lambda: self._selected(manifest), ()) if manifest else (),
+            self._try(self._files, {}),
+            _base_bytes(manifest) if manifest else None,
+            tuple(self.notes),
+        )
 
     def _try(self, read: Callable[[], T], otherwise: T) -> T:
         try:

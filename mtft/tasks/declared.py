@@ -84,8 +84,10 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
     for name, table in tables.items():
         try:
             if owner := registry.owners.get(name):
-                raise ConfigError(f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
-                                  "leave the table empty to mean the plugin's task")  # fmt: skip
+                raise ConfigError(
+                    f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
+                    "leave the table empty to mean the plugin's task"
+                )
             tasks[name], owners[name] = declare(name, table, place, registry.parts.get("head", HEADS)), OWNER
         except ConfigError as error:
             problems.append(str(error))
@@ -98,14 +100,17 @@ def _task(name: str, found: Mapping[str, Any], heads: Mapping[str, Part]) -> Tas
     output = _output(found)
     dev = found["dev"]
     splits = tuple((split, found[split]) for split in ("train", "dev", "test") if isinstance(found.get(split), str))
-    reader = DeclaredReader(
-        splits, tuple(found["text"]), found["label"], output, 0.0 if isinstance(dev, str) else dev
-    )  # fmt: skip
+    reader = DeclaredReader(splits, tuple(found["text"]), found["label"], output, 0.0 if isinstance(dev, str) else dev)
     source = Source(name, reader, "single" if len(found["text"]) == 1 else "pair", LOSSES[found["kind"]])
     return Task(
-        name, output, source, heads[found["head"]].make, tuple(found.get("metrics", ())),
-        found.get("description", f"declared: {found['kind']}"), dict(found),
-    )  # fmt: skip
+        name,
+        output,
+        source,
+        heads[found["head"]].make,
+        tuple(found.get("metrics", ())),
+        found.get("description", f"declared: {found['kind']}"),
+        dict(found),
+    )
 
 
 def _output(found: Mapping[str, Any]) -> Output:
