@@ -153,16 +153,16 @@ def plugin_guard(what: str, part: str) -> Iterator[None]:
 
 def missing_distribution(distribution: object, version: object) -> str:
     """Name a distribution that something needs and that gives nothing here, and say how to get it."""
-    found = f"{distribution} {version}, which is not installed or does not load"
-    return found if distribution in (None, "mtft") else f"{found}; run: pip install {distribution}=={version}"
+    missing = f"{distribution} {version}, which is not installed or does not load"
+    return missing if distribution in (None, "mtft") else f"{missing}; run: pip install {distribution}=={version}"
 
 
-def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Say that `found` is no known `kind`, with its near match and the values allowed."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(found, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"
+    return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(names) or 'none'})"
 
 
 def install_hint(name: str) -> str:

@@ -44,15 +44,15 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
 
 
 def _parse(groups: tuple[str, ...]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
+    groups_by_name: dict[str, list[Path]] = {}
     for group in groups:
         name, equals, runs = group.partition("=")
         if not (name and equals and all(runs.split(","))):
             raise ConfigError(f"{group!r} is not NAME=RUN[,RUN...]")
-        if name in found:
+        if name in groups_by_name:
             raise ConfigError(f"group {name!r} is given twice")
-        found[name] = [Path(run) for run in runs.split(",")]
-    return found
+        groups_by_name[name] = [Path(run) for run in runs.split(",")]
+    return groups_by_name
 
 
 def _render(result: Comparison) -> None:
@@ -77,8 +77,8 @@ def _score(column: Column, task: str) -> str:
     text = f"{column.scores[task]:.4f}"
     if task not in column.differences:
         return text
-    found = column.differences[task]
-    return f"{text} ({found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}])"
+    difference = column.differences[task]
+    return f"{text} ({difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}])"
 
 
 def _number(column: Column, first: Column, key: str) -> str:

@@ -50,12 +50,12 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
 
 def _render(result: EvalResult) -> None:
     rows = [
-        [task, found.n, name, score.value, score.low, score.high]
-        for task, found in result.tasks.items()
-        for name, score in found.metrics.items()
+        [task, evaluation.n, name, score.value, score.low, score.high]
+        for task, evaluation in result.tasks.items()
+        for name, score in evaluation.metrics.items()
     ] + [
-        [task, found.n, "calibration error", found.calibration["ece"], None, None]
-        for task, found in result.tasks.items()
-        if found.calibration
+        [task, evaluation.n, "calibration error", evaluation.calibration["ece"], None, None]
+        for task, evaluation in result.tasks.items()
+        if evaluation.calibration
     ]
     table(["task", "n", f"{result.split} metric", "value", "low", "high"], rows)

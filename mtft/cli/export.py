@@ -43,8 +43,8 @@ def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool)
         say(f"outputs differ from mtft's by at most {result.difference:.2g}")
     if result.int8:
         rows = [
-            [task, found["n"], found["metric"], found["full"], found["int8"], found["int8"] - found["full"]]
-            for task, found in result.int8["dev"].items()
+            [task, scores["n"], scores["metric"], scores["full"], scores["int8"], scores["int8"] - scores["full"]]
+            for task, scores in result.int8["dev"].items()
         ]
         table(["task", "n", "dev metric", "full", "int8", "change"], rows)
     for file in result.files:

@@ -121,17 +121,17 @@ def _layers(schema: type[Options]) -> list[Decorator]:
 
 def _option(name: str, field: FieldInfo) -> Decorator:
     """Make one option; it only takes text, so that `load` words every error."""
-    found = kind(field)
-    if found is bool:
+    value_type = kind(field)
+    if value_type is bool:
         return click.option(f"{flag(name)}/{flag(f'no_{name}')}", name, default=None, help=_help(field))
     names = choices(field)
     shown = [*names, "NAME"] if names and open_kind(field) else names
     return click.option(
         flag(name),
         name,
-        type=click.Path() if found is Path else str,
-        metavar="|".join(shown) or _METAVARS.get(found, "TEXT"),
-        multiple=found in (tuple, dict),
+        type=click.Path() if value_type is Path else str,
+        metavar="|".join(shown) or _METAVARS.get(value_type, "TEXT"),
+        multiple=value_type in (tuple, dict),
         help=_help(field),
         shell_complete=offer(names) if names else None,
     )

@@ -52,7 +52,7 @@ def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> Non
 def rows(plan: PlanResult) -> list[list[str]]:
     """Return the lines of the table."""
     counts, disk, memory, work, seconds = plan.parameters, plan.disk, plan.memory, plan.work, plan.seconds
-    found = [
+    rows = [
         ["parameters stored", f"{counts.stored:,}"],
         ["parameters tuned", f"{counts.tunable:,}"],
         ["optimizer state", f"2 x {counts.tunable:,} numbers"],
@@ -61,14 +61,14 @@ def rows(plan: PlanResult) -> list[list[str]]:
         ["disk needed at most", f"{size_text(disk.needed)} of {size_text(plan.free['disk'] or 0)} free"],
     ]
     if memory:
-        found += [[f"memory to {phase}", size_text(size)] for phase, size in memory.phases.items()]
+        rows += [[f"memory to {phase}", size_text(size)] for phase, size in memory.phases.items()]
         left = plan.free["memory"]
-        found.append(["peak memory", size_text(memory.peak) + (f" of {size_text(left)} available" if left else "")])
-        found.append(["tokens of a micro-batch", f"{memory.micro_batch_tokens:,}"])
+        rows.append(["peak memory", size_text(memory.peak) + (f" of {size_text(left)} available" if left else "")])
+        rows.append(["tokens of a micro-batch", f"{memory.micro_batch_tokens:,}"])
     if work:
-        found.append(["steps", f"{work.steps:,}"])
-        found += [[f"tokens to {phase}", f"{tokens:,}"] for phase, tokens in work.tokens.items()]
+        rows.append(["steps", f"{work.steps:,}"])
+        rows += [[f"tokens to {phase}", f"{tokens:,}"] for phase, tokens in work.tokens.items()]
     if seconds:
-        found += [[f"time to {phase}", duration(spent)] for phase, spent in seconds.items()]
-        found.append(["time in all", duration(sum(seconds.values()))])
-    return found
+        rows += [[f"time to {phase}", duration(spent)] for phase, spent in seconds.items()]
+        rows.append(["time in all", duration(sum(seconds.values()))])
+    return rows

@@ -42,8 +42,8 @@ def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None,
         return
     rows = [
         [task, name, result.before[task][name], value, "new" if task in result.kept else "as before"]
-        for task, found in result.after.items()
-        for name, value in found.items()
+        for task, scores in result.after.items()
+        for name, value in scores.items()
     ]
     table(["task", "dev metric", "before", "after", "head"], rows)
     if not quiet:

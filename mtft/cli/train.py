@@ -45,7 +45,7 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})
         return
-    rows = [[task, name, value] for task, found in result.dev.items() for name, value in found.items()]
+    rows = [[task, name, value] for task, scores in result.dev.items() for name, value in scores.items()]
     table(["task", "dev metric", "value"], rows)
     counts = result.parameters
     if not quiet:

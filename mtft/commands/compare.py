@@ -86,17 +86,17 @@ def compare(
     return Comparison({task.name: task.primary_metric for task in tasks}, examples, columns, verdicts)
 
 
-def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:
+def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> str:
     """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
-    if not all(map(math.isfinite, (found.difference, found.low, found.high))):
+    if not all(map(math.isfinite, (difference.difference, difference.low, difference.high))):
         return f"{task.name}: no difference can be told between {name} and {other}"
-    if not found.side:
-        interval = f"({found.low:+.4f} to {found.high:+.4f})"
+    if not difference.side:
+        interval = f"({difference.low:+.4f} to {difference.high:+.4f})"
         return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
     higher = metric(task.primary_metric).higher_is_better
-    better, worse = (name, other) if (found.side > 0) is higher else (other, name)
-    low, high = sorted((abs(found.low), abs(found.high)))
-    return f"{task.name}: {better} is better than {worse} by {abs(found.difference):.4f} ({low:.4f} to {high:.4f})"
+    better, worse = (name, other) if (difference.side > 0) is higher else (other, name)
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return f"{task.name}: {better} is better than {worse} by {abs(difference.difference):.4f} ({low:.4f} to {high:.4f})"
 
 
 def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:

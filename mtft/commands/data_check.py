@@ -59,8 +59,8 @@ class DataCheckResult:
 
     def counts(self) -> dict[str, int]:
         """Return the number of findings by severity."""
-        found = Counter(finding.severity for finding in self.findings)
-        return {severity: found[severity] for severity in SEVERITIES}
+        numbers = Counter(finding.severity for finding in self.findings)
+        return {severity: numbers[severity] for severity in SEVERITIES}
 
 
 def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
@@ -111,10 +111,10 @@ def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Se
     home, dropped, diff = data_dir.resolve(), {}, b""
     with replaced_directory(out) as fresh:
         for path, scan in scans.items():
-            place = path.resolve()
-            if not place.is_relative_to(home):
+            resolved = path.resolve()
+            if not resolved.is_relative_to(home):
                 continue
-            name, lines = place.relative_to(home), drops[str(path)]
+            name, lines = resolved.relative_to(home), drops[str(path)]
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(fresh / name, without_rows(scan, lines))
             diff += deletion_diff(name.as_posix(), scan, lines)
@@ -127,19 +127,19 @@ def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str,
     """Return the lines to leave out of each file: rows for which none of those that read them has a use, and leaks."""
     readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for split in splits:
-        places = [row.origin for row in split.examples], [each.origin for each in split.problems]
-        for origin in chain(*places):
+        origins = [row.origin for row in split.examples], [each.origin for each in split.problems]
+        for origin in chain(*origins):
             readers[origin].add(f"{split.source} {split.split}")
     for finding in findings:
         for origin in finding.drop:
             leak = finding.check.startswith("leakage")
             against[origin] |= readers[origin] if leak else {f"{finding.source} {finding.split}"}
-    found: Mapping[str, set[int]] = defaultdict(set)
+    drops: Mapping[str, set[int]] = defaultdict(set)
     for origin, voices in against.items():
         path, _, line = origin.rpartition(":")
         if voices >= readers[origin]:
-            found[path].add(int(line) if line.isdecimal() else 0)
-    return found
+            drops[path].add(int(line) if line.isdecimal() else 0)
+    return drops
 
 
 def _rows_at(scan: Scan, lines: set[int]) -> int:

@@ -57,7 +57,7 @@ VALUES = (
     "PYTHONUTF8",
     "PYTHONWARNINGS",
 )
-"""Environment variables that are told with their values."""
+"""Environment variables that are shown with their values."""
 
 NAMES = (
     "MTFT_DATA_DIR",
@@ -72,7 +72,7 @@ NAMES = (
     "VIRTUAL_ENV",
     "SSL_CERT_FILE",
 )
-"""Environment variables of which only is told that they are set: paths, addresses, secrets."""
+"""Environment variables that are shown without their values: paths, addresses, secrets."""
 
 
 def environment() -> dict[str, dict[str, Any]]:
@@ -136,8 +136,8 @@ def _plugins() -> dict[str, str]:
     """Return the status of each plugin, and for a broken one its error without the home directory's name."""
     plugins = load_plugins()
     build_registry(plugins)
-    found = {each.name: f"{each.distribution} {each.version}: {each.status}" for each in plugins}
-    return found | {each.name: f"{found[each.name]}: {_tidy(each.error)}" for each in plugins if each.error}
+    described = {each.name: f"{each.distribution} {each.version}: {each.status}" for each in plugins}
+    return described | {each.name: f"{described[each.name]}: {_tidy(each.error)}" for each in plugins if each.error}
 
 
 def _tidy(text: str) -> str:

@@ -63,39 +63,39 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         raise ConfigError(
             f"{config.half!r} is a half of dev, not of {config.split} ({setting('split')})", setting="half"
         )
-    place = resolve_device(config)
+    device, products = resolve_device(config)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, *place)
+        trained = load_model(directory, services.registry, config.model, device, products)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
     tell(tasks, services.notify)
     data_dir = data_directory(config, run)
     loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, services.notify)
     data = loader.load_tasks(tasks, config.split)
-    digests = to_json({name: table_digest(found.table, found.targets) for name, found in data.items()})
+    digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
     check_same_model(config, trained, services.group, {"data": digests})
     values = {
-        task.name: found
+        task.name: readable
         for together in sharing(tasks, config.split)
-        for task, found in zip(
+        for task, readable in zip(
             together,
             read_together(trained.model, together, [data[task.name].table for task in together], services.group),
             strict=True,
         )
     }
-    found = {}
+    evaluations = {}
     for task in tasks:
         rows = in_half(data[task.name].keys, config.half, task.name)
-        found[task.name] = rate_task(
+        evaluations[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")
-        value = found[name].metrics[score].value
+        value = evaluations[name].metrics[score].value
         if not value >= least:
             failures.append(f"{limit} is {value:.4f}, below {least:g}")
-    return EvalResult(config.split, found, tuple(failures))
+    return EvalResult(config.split, evaluations, tuple(failures))
 
 
 def chosen_tasks(run: Path, trained: TrainedModel, names: tuple[str, ...]) -> list[Task]:

@@ -166,14 +166,14 @@ def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: S
 
 def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:
     """Score a graph on dev, and the model itself: per task the examples, both scores, and the largest difference."""
-    session, found = open_session(path), {}
+    session, measured = open_session(path), {}
     for task in trained.tasks:
         data = dev[task.name]
         raw = {
             "full": apply(trained.model, data.table, [task.name])[task.name],
             "int8": apply_session(session, data.table, [task.name])[task.name],
         }
-        found[task.name] = {
+        measured[task.name] = {
             "n": len(data),
             "metric": task.primary_metric,
             **{
@@ -182,4 +182,4 @@ def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> di
             },
             "difference": float(np.abs(raw["full"] - raw["int8"]).max()),
         }
-    return {"dev": found}
+    return {"dev": measured}

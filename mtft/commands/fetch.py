@@ -45,16 +45,16 @@ def fetch_data(names: Sequence[str], config: DataFetchConfig, services: Services
     except OSError as error:
         raise ConfigError(f"{config.out}: {(error.strerror or str(error)).lower()}", setting="out") from None
     lock = LockFile(config.out)
-    found: list[Fetched] = []
+    fetched: list[Fetched] = []
     for name in dict.fromkeys(names or CATALOGUE):
         data = CATALOGUE[name]
         services.notify("info", f"{name}: {data.licence}")
         if config.origin == "hub":
             services.notify("info", f"{name}: {data.hub_note}")
-            found += _from_hub(data, config, lock, quiet=quiet)
+            fetched += _from_hub(data, config, lock, quiet=quiet)
         else:
-            found += [_from_course(file, config, lock, services) for file in data.course]
-    return found
+            fetched += [_from_course(file, config, lock, services) for file in data.course]
+    return fetched
 
 
 def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, services: Services) -> Fetched:

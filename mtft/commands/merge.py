@@ -85,6 +85,6 @@ def _is_merged(path: Path) -> bool:
 
 def check_written(directory: Path, weights: str, tokenizer: str) -> None:
     """Load a model directory anew; ModelError unless weights and tokenizer have these digests."""
-    found = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
-    if found != (weights, tokenizer):
+    written = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
+    if written != (weights, tokenizer):
         raise ModelError(f"{directory}: read back, the merged model is not the one that was written")

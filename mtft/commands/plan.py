@@ -125,15 +125,15 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], t
 
     steps = make_plan(config).steps(sizes)
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
-    found = {}
+    phases = {}
     if config.head_epochs:
-        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
-    found["select"] = tokens(scored(config, sizes))
+        phases["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+    phases["select"] = tokens(scored(config, sizes))
     if teachers:
-        found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
-    found["train"] = tokens(schedule(config, prepared.sources))
-    found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
-    return Work(steps, found)
+        phases["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
+    phases["train"] = tokens(schedule(config, prepared.sources))
+    phases["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
+    return Work(steps, phases)
 
 
 def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:

@@ -38,9 +38,9 @@ def predict(
             f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
             f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}"
         )
-    place = resolve_device(config)
+    device, products = resolve_device(config)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, *place)
+        trained = load_model(directory, services.registry, config.model, device, products)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
     check_same_model(config, trained, group, {})

@@ -196,10 +196,10 @@ class RunSettings(MachineSettings, total=False):
 
 
 class TrackingSettings(TypedDict, total=False):
-    """Who else is told how training goes."""
+    """Who else receives what a run logs."""
 
     trackers: Names
-    """Plugins' trackers that are told what the run logs (`mtft plugins` lists them)."""
+    """Plugins' trackers that receive what the run logs (`mtft plugins` lists them)."""
 
 
 class BaseModelSettings(TypedDict, total=False):

@@ -14,10 +14,10 @@ import torch
 from commands import FEW, cli, digests
 from safetensors.torch import load_file
 
-from mtft.api import Model
 from mtft.errors import CheckpointError
 from mtft.io.digests import check_digests
 from mtft.plugin.context import services
+from mtft.predictor import Model
 from mtft.runs.bundle import REQUIRED, unpack
 from mtft.runs.checkpoint import load_model
 from mtft.runs.probe import probe

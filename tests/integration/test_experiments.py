@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
-from mtft.api import Model
 from mtft.data.dataset import sample_dir
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, DataError
 from mtft.io.files import read_json
 from mtft.plugin.context import services
+from mtft.predictor import Model
 from mtft.report.bootstrap import PairedDifference
 from mtft.runs.checkpoint import load_model
 
