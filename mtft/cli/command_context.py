@@ -1,4 +1,4 @@
-"""Services for commands: the plugins, and messages and progress to stderr."""
+"""The context of commands: the plugins, and notices and progress on stderr."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IDLE = timedelta(days=7)
 def open_services(
     loaded: Loaded[Any] | None = None, *, quiet: bool, shared: bool = False, serving: bool = False
 ) -> Iterator[Services]:
-    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing.
+    """Give a context that knows the tasks declared in settings and prints notices on stderr, with `quiet` none.
 
     Several processes that ``torchrun`` started share the work of a command that is `shared`; `serving` ones wait for
     it. Any other command is left to the first one, which alone speaks, and alone goes on to what follows.
