@@ -45,7 +45,7 @@ from mtft.config.schema import (
 )
 from mtft.errors import ConfigError
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Services, services
+from mtft.plugin.context import Context, new_context
 from mtft.runs.resume import settings_file
 from mtft.runtime.notices import Notify, silent
 from mtft.settings import (
@@ -77,7 +77,7 @@ def open_call(
     config: PathName | None = None,
     preset: str | None = None,
     resume: PathName | None = None,
-) -> Iterator[tuple[C, Services]]:
+) -> Iterator[tuple[C, Context]]:
     """Give the settings and the context that a call asks for; an error in a plugin's code says whose it is."""
     given = dict(settings)
     if resume is not None:
@@ -87,7 +87,7 @@ def open_call(
         config, given["out"] = settings_file(Path(resume)), str(resume)
     loaded = load(kind, preset=preset, file=Path(config) if config else None, given=given)
     declared, file = declared_tasks(loaded)
-    context = services(notify, declared=declared, file=file)
+    context = new_context(notify, declared=declared, file=file)
     with context.provenance.attribute_errors():
         yield loaded.config, context
 
@@ -267,7 +267,7 @@ def init(
     files: PathName | Sequence[PathName], out: PathName | None = None, *, notify: Notify = silent
 ) -> init_command.InitResult:
     """Guess the tasks of data files and write settings that train on them to `out`; without it return them alone."""
-    context = services(notify)
+    context = new_context(notify)
     with context.provenance.attribute_errors():
         return init_command.init([str(path) for path in _paths(files)], _path(out), context)
 

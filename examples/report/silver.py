@@ -28,7 +28,7 @@ from mtft.data.example import Example
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, MtftError
 from mtft.model.inference import apply, read_outputs
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the new run goes")
     asked = parser.parse_args(given)
     try:
-        served = services(lambda _level, text: print(text, flush=True))
+        served = new_context(lambda _level, text: print(text, flush=True))
         config = settings([
             "--config", str(asked.run / "config.toml"), "--mask", str(asked.run / MASK),
             "--augment", ",".join(map(name, PAIRS)), *options, "--out", str(asked.out),

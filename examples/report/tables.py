@@ -24,7 +24,7 @@ from results import Book, Result
 from mtft.data.dataset import find_data_dir
 from mtft.errors import MtftError
 from mtft.io.files import read_json, write_bytes
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import Drawing
 from mtft.report.figure import number
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         data_dir = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR"))
-        book = Book(read_plans(), asked.records, services().registry, data_dir)
+        book = Book(read_plans(), asked.records, new_context().registry, data_dir)
         build(book, asked.out, asked.resamples)
     except MtftError as error:
         print(f"error: {error}", file=sys.stderr)

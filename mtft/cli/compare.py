@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -35,8 +35,8 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.compare import compare
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = compare(_parse(groups), services, resamples=loaded.config.resamples, half=loaded.config.half)
+    with open_context(loaded, quiet=quiet) as context:
+        result = compare(_parse(groups), context, resamples=loaded.config.resamples, half=loaded.config.half)
     if as_json:
         print_json(result)
     else:

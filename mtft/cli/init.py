@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, quiet_option
 
@@ -49,8 +49,8 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
         raise click.UsageError("give the files to look at, as in --from a.csv b.tsv", click.get_current_context())
     from mtft.commands.init import described, init
 
-    with open_services(quiet=quiet) as services:
-        result = init([*first, *more], None if str(out) == "-" else out, services)
+    with open_context(quiet=quiet) as context:
+        result = init([*first, *more], None if str(out) == "-" else out, context)
     if as_json:
         print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}, "text": result.text})
     elif result.path is None:

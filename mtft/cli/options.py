@@ -28,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command `quiet: bool`, and --verbose, which `open_services` and the handler of errors act on."""
+    """Give the command `quiet: bool`, and --verbose, which `open_context` and the handler of errors act on."""
     text = "Also say where settings come from, and where an error arose."
     verbose = click.option("--verbose", "-v", is_flag=True, expose_value=False, callback=_voice, help=text)
     quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Say nothing but results and errors.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import duration, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -39,8 +39,8 @@ def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> Non
     """Plan and print."""
     from mtft.commands.plan import plan
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = plan(loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = plan(loaded.config, context)
     if as_json:
         print_json(result.report())
         return

@@ -15,7 +15,7 @@ from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.metrics import metric
 from mtft.outputs import Array
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.bootstrap import PairedDifference, paired_bootstrap
 from mtft.runs.checkpoint import read_manifest, run_tasks
 from mtft.runs.dev_predictions import read_predictions
@@ -60,7 +60,7 @@ Predictions = tuple[list[str], Array, Array]
 
 
 def compare(
-    groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000, half: Half = "all"
+    groups: Mapping[str, Sequence[Path]], context: Context, *, resamples: int = 1000, half: Half = "all"
 ) -> Comparison:
     """Put groups of runs side by side; every group must cover the same tasks on the same dev examples.
 
@@ -73,7 +73,7 @@ def compare(
     for name in others:
         if owners[name].keys() != owners[first].keys():
             raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
-    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", services.registry, name)]
+    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", context.registry, name)]
     kept = {name: _predictions(runs, tasks, half) for name, runs in owners.items()}
     columns = tuple(
         _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)

@@ -20,7 +20,7 @@ from mtft.errors import ConfigError
 from mtft.io.directories import replaced_directory
 from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.tasks.task import Source
 from mtft.training.data_warnings import read_splits, split_findings
 from mtft.training.loading import data_directory
@@ -63,16 +63,16 @@ class DataCheckResult:
         return {severity: numbers[severity] for severity in SEVERITIES}
 
 
-def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
+def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
     """Check the train, dev and test files of tasks and of the sources that train with them."""
     fix = config.fix
     if fix and fix.exists() and (not fix.is_dir() or any(fix.iterdir()) or fix.resolve() == Path.cwd()):
         raise ConfigError(f"{config.fix} is there already; cleaned copies go to a new directory", setting="fix")
-    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
     splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
-    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, services)]
+    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = tuple(
         CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
@@ -92,14 +92,14 @@ def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
 
 
 def _findings(
-    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, services: Services
+    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, context: Context
 ) -> Iterator[Finding]:
     yield from split_findings(splits)
     if config.model:
         apart = {source.name: source.input == "apart" for source, _ in sources}
         directory = find_model(config.model)
         tokenizer = load_tokenizer(directory)
-        max_length = config.max_length or encoder_family(directory, services.registry).read_config(directory).positions
+        max_length = config.max_length or encoder_family(directory, context.registry).read_config(directory).positions
         for split in splits:
             yield from length_findings(split, tokenizer, apart=apart[split.source], max_length=max_length)
 

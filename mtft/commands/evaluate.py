@@ -16,7 +16,7 @@ from mtft.io.files import to_json
 from mtft.metrics import calibration, confusion, metric
 from mtft.model.inference import read_together
 from mtft.outputs import Array
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
@@ -57,7 +57,7 @@ class EvalResult:
     failures: tuple[str, ...]
 
 
-def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
+def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     """Evaluate a run's tasks on a split, or on a half of dev."""
     if config.half != "all" and config.split != "dev":
         raise ConfigError(
@@ -65,21 +65,21 @@ def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
         )
     device, products = resolve_device(config)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, device, products)
+        trained = load_model(directory, context.registry, config.model, device, products)
     tasks = chosen_tasks(run, trained, config.tasks)
     check_limits(config, tasks)
-    tell(tasks, services.notify)
+    tell(tasks, context.notify)
     data_dir = data_directory(config, run)
-    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, services.notify)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
     data = loader.load_tasks(tasks, config.split)
     digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
-    check_same_model(config, trained, services.group, {"data": digests})
+    check_same_model(config, trained, context.group, {"data": digests})
     values = {
         task.name: readable
         for together in sharing(tasks, config.split)
         for task, readable in zip(
             together,
-            read_together(trained.model, together, [data[task.name].table for task in together], services.group),
+            read_together(trained.model, together, [data[task.name].table for task in together], context.group),
             strict=True,
         )
     }

@@ -17,7 +17,7 @@ from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, setting
 from mtft.io.files import replaced_file, write_json
 from mtft.model.inference import apply, read_outputs, scores
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.directory import free_path, keep_apart
@@ -50,7 +50,7 @@ class ExportResult:
     files: tuple[Path, ...] = field(default=())
 
 
-def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
+def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
     """Write the file that was asked for."""
     path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
@@ -61,10 +61,10 @@ def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
     if config.format == "onnx":
         check_installed()
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model)
+        trained = load_model(directory, context.registry, config.model)
         path.parent.mkdir(parents=True, exist_ok=True)
         if config.format == "onnx":
-            dev = dev_sets(run, trained, config, services) if config.int8 else {}
+            dev = dev_sets(run, trained, config, context) if config.int8 else {}
             return export_onnx(path, trained, dev)
         try:
             compare_probe(directory, trained)
@@ -157,10 +157,10 @@ def _random(trained: TrainedModel) -> TokenTable:
     return TokenTable(ids, generator.integers(0, config.segments, offsets[-1]).astype(np.uint8), offsets, 1)
 
 
-def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Dataset]:
+def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, context: Context) -> dict[str, Dataset]:
     """Read the dev rows of each task."""
     data_dir = data_directory(config, run)
-    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, services.notify)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
     return loader.load_tasks(trained.tasks, "dev")
 
 

@@ -15,7 +15,7 @@ from mtft.data.guess.datasets import Proposal, propose
 from mtft.data.guess.splits import free_name, group_files
 from mtft.errors import ConfigError, DataError
 from mtft.io.text import printable
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.tasks.declared import declare, metrics_of
 from mtft.tasks.task import Task
 
@@ -32,11 +32,11 @@ class InitResult:
     tasks: tuple[Proposal, ...]
 
 
-def init(files: Sequence[str], out: Path | None, services: Services) -> InitResult:
+def init(files: Sequence[str], out: Path | None, context: Context) -> InitResult:
     """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them."""
     if out and out.exists():
         raise ConfigError(f"{out} exists; choose another", setting="out")
-    tasks = _proposals(files, services)
+    tasks = _proposals(files, context)
     data_dir = _common(files)
     for task in tasks:
         task.table = {
@@ -61,7 +61,7 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
     return InitResult(out, text, tasks)
 
 
-def _proposals(files: Sequence[str], services: Services) -> tuple[Proposal, ...]:
+def _proposals(files: Sequence[str], context: Context) -> tuple[Proposal, ...]:
     """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
     tasks: list[Proposal] = []
     problems: list[str] = []
@@ -72,7 +72,7 @@ def _proposals(files: Sequence[str], services: Services) -> tuple[Proposal, ...]
             problems.append(str(error))
     if problems:
         raise DataError("\n".join(problems))
-    taken = set(services.registry.owners)
+    taken = set(context.registry.owners)
     for task in tasks:
         task.name = free_name(task.name, taken)
         taken.add(task.name)

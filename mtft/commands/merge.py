@@ -16,7 +16,7 @@ from mtft.errors import ConfigError, ModelError
 from mtft.io.directories import replaced_directory
 from mtft.io.files import write_json
 from mtft.model.flat import FlatParameters
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import find_base, load_model
 from mtft.runs.directory import free_path, keep_apart
@@ -36,13 +36,13 @@ class MergeResult:
     changed: int
 
 
-def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
+def merge(run: Path, config: MergeConfig, context: Context) -> MergeResult:
     """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
     path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
     refuse_foreign(path)
     keep_apart(path, run, "the run that is merged")
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model)
+        trained = load_model(directory, context.registry, config.model)
         base = find_base(directory, trained.base)
     encoder = trained.model.encoder
     if not isinstance(encoder, Encoder):

@@ -12,7 +12,7 @@ from mtft.config.schema import PredictConfig
 from mtft.data.records import read_records
 from mtft.errors import ConfigError, DataError, setting
 from mtft.model.inference import run_worker
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.prediction import predict as predict_records
@@ -25,14 +25,14 @@ from mtft.training.temperatures import tell
 
 
 def predict(
-    run: Path, lines: Iterable[str], config: PredictConfig, services: Services
+    run: Path, lines: Iterable[str], config: PredictConfig, context: Context
 ) -> Generator[dict[str, Any], None, None]:
     """Yield one mapping per input record, in order, reading `lines` as they come.
 
     A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
     yielded with its "error". Of several processes the first one reads and yields, the others compute their share.
     """
-    group = services.group
+    group = context.group
     if config.on_error == "null" and config.output_format == "tsv":
         raise ConfigError(
             f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
@@ -40,17 +40,17 @@ def predict(
         )
     device, products = resolve_device(config)
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model, device, products)
+        trained = load_model(directory, context.registry, config.model, device, products)
     every = config.tasks == ("all",)
     tasks = chosen_tasks(run, trained, () if every else config.tasks)
     check_same_model(config, trained, group, {})
     if not group.first:
         return _share(trained, group)
-    tell(tasks, services.notify)
+    tell(tasks, context.notify)
     records = read_records(lines, config.format, record_keys(tasks))
     fail = config.on_error == "fail"
     results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group)
-    return answers(results, config.on_error, services.notify)
+    return answers(results, config.on_error, context.notify)
 
 
 def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtft.config.schema import ReportConfig
 from mtft.errors import ConfigError, DataError, install_hint, setting
 from mtft.io.files import write_bytes
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.page import Page, build_page, render
 from mtft.report.png import can_draw, to_png
 from mtft.report.run_reader import read_run
@@ -25,7 +25,7 @@ class ReportResult:
     missing: dict[str, tuple[str, ...]]
 
 
-def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> ReportResult:
+def report(runs: Sequence[Path], config: ReportConfig, context: Context) -> ReportResult:
     """Write the page, and the pictures if they were asked for."""
     if not runs:
         raise ConfigError("nothing to report: give a run directory")
@@ -36,14 +36,14 @@ def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> Re
     if config.data_dir is not None and not config.data_dir.is_dir():
         raise DataError(f"{config.data_dir} is not a directory", setting="data_dir")
     records = [
-        read_run(run, label, services, config.data_dir, texts=config.examples > 0, half=config.half)
+        read_run(run, label, context, config.data_dir, texts=config.examples > 0, half=config.half)
         for run, label in zip(runs, labels(runs), strict=True)
     ]
     page = build_page(records, resamples=config.resamples, examples=config.examples)
     html = render(page)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, html.encode())
-    figures = write_figures(page, config.figures, services) if config.figures else ()
+    figures = write_figures(page, config.figures, context) if config.figures else ()
     return ReportResult(path, figures, {record.label: record.notes for record in records})
 
 
@@ -59,12 +59,12 @@ def labels(runs: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def write_figures(page: Page, directory: Path, services: Services) -> tuple[Path, ...]:
+def write_figures(page: Page, directory: Path, context: Context) -> tuple[Path, ...]:
     """Write every picture as SVG, and as PNG where matplotlib is installed."""
     directory.mkdir(parents=True, exist_ok=True)
     png = can_draw()
     if not png:
-        services.notify("info", f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
+        context.notify("info", f"pictures are written as SVG only; for PNG: {install_hint('plots')}")
     written = []
     for name, figure in page.figures().items():
         path = directory / f"{name}.svg"

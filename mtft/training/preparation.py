@@ -27,7 +27,7 @@ from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.runtime.notices import Notify
@@ -54,19 +54,19 @@ class Prepared:
     sources: list[TrainingSource]
 
 
-def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
+def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
     for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
         if part:  # before anything is read
-            services.registry.load(kind, part)
+            context.registry.load(kind, part)
     device, products = resolve_device(config)
-    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify, config.train_share)
-    warn_of_faults(sources, tasks, data_dir, services.notify)
+    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify, config.train_share)
+    warn_of_faults(sources, tasks, data_dir, context.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
-    encoder = encoder_family(directory, services.registry).load(directory, **dropouts(config))
+    encoder = encoder_family(directory, context.registry).load(directory, **dropouts(config))
     encoder_length = encoder.config.positions
     if config.max_length is not None and config.max_length > encoder_length:
         raise ConfigError(f"{setting('max_length')} is {config.max_length}; the model has {encoder_length} positions")
@@ -78,7 +78,7 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     model = build_model(encoder, tasks, config.seed)
     to_device(model, flat, device, products)
     max_length = config.max_length or encoder_length
-    loader = Loader.of(config, data_dir, tokenizer, max_length, services.notify)
+    loader = Loader.of(config, data_dir, tokenizer, max_length, context.notify)
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),
         (consistency, {"direction": config.consistency}),
@@ -91,15 +91,15 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
 
 
 def build_stepper(
-    prepared: Prepared, config: TrainConfig, services: Services, selection: Tensor | slice | None, steps: int = 1
+    prepared: Prepared, config: TrainConfig, context: Context, selection: Tensor | slice | None, steps: int = 1
 ) -> Stepper:
     """Return what takes the steps of a training, `steps` in all; without a selection only heads train."""
     return Stepper(
         prepared.model, prepared.encoder, prepared.sources, selection,
-        surgery=surgery_method(config.surgery, services.registry),
+        surgery=surgery_method(config.surgery, context.registry),
         weight_decay=config.weight_decay, rule=config.optimizer_rule,
         scaling=Scaling(config.loss_scale, config.task_weights),
-        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=services.group,
+        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=context.group,
     )  # fmt: skip
 
 

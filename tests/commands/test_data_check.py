@@ -22,7 +22,7 @@ from mtft.data.audit.scan import scan_file
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.example import Example
 from mtft.errors import ConfigError, DataError
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.plugin.manager import Plugins
 from mtft.plugin.provenance import Provenance
 from mtft.tasks.registry import Contribution, Registry, assemble
@@ -34,7 +34,7 @@ PAIRS = [(f"one {i}", f"two {i}", i % 5) for i in range(20)]
 
 def check(folder: Path, registry: Registry = REGISTRY, **settings: Any) -> DataCheckResult:
     config = DataCheckConfig(**{"tasks": ("sst", "sts"), "data_dir": folder, **settings})
-    return check_data(config, Services(registry, Provenance(registry, Plugins())))
+    return check_data(config, Context(registry, Provenance(registry, Plugins())))
 
 
 def serious(result: DataCheckResult) -> list[Finding]:
