@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import cli
 
-from mtft.commands.scaffold import PLACES, scaffold
+from mtft.commands.scaffold import TEMPLATES, scaffold
 from mtft.plugin.builtin import mtft_tasks
 from mtft.tasks.registry import Contribution, assemble
 
@@ -23,7 +23,7 @@ def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path):
     assert (made.distribution, made.task) == ("mtft-film-reviews", "film-reviews")
     found = {path.relative_to(made.path).as_posix() for path in made.path.rglob("*") if path.is_file()}
     assert found == set(made.files)
-    assert len(found) == len(PLACES)
+    assert len(found) == len(TEMPLATES)
     assert "mtft_film_reviews/__init__.py" in found
     for path in made.files:
         text = (made.path / path).read_text()
