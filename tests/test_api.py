@@ -149,8 +149,14 @@ def test_wrong_settings_are_named(settings: dict[str, object], text: str) -> Non
 
 def test_the_example_runs(tiny_model: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(ROOT / "examples" / "api" / "train.py")]
-    done = subprocess.run([*command, f"model={tiny_model}", "max_steps=2", "batches=1"], cwd=tmp_path, text=True,
-                          capture_output=True, check=False, env=clean())  # fmt: skip
+    done = subprocess.run(
+        [*command, f"model={tiny_model}", "max_steps=2", "batches=1"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        env=clean(),
+    )
     assert done.returncode == 0, done.stderr
     assert "sts pearson: " in done.stdout
     assert "{'id': 2, 'quora': {" in done.stdout

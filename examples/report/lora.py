@@ -115,7 +115,10 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
     facts = environment("peer", Path("."))
     return {
         "summary": {
-            "command": "peer", "tasks": primary, "epochs": config.epochs, "best_epoch": best.epoch,
+            "command": "peer",
+            "tasks": primary,
+            "epochs": config.epochs,
+            "best_epoch": best.epoch,
             "dev": epochs[best.epoch - 1]["dev"],
             "parameters": {"stored": tunable + len(prepared.encoder), "tunable": tunable},
         },
@@ -126,7 +129,7 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
         "bytes": {"adapters and heads": 4 * tunable},
         "base_bytes": {"name": base.name, "bytes": sum(path.stat().st_size for path in weight_files(base))},
         "machine": {key: facts[key] for key in ("python", "platform", "threads", "packages", "started")},
-    }, outputs  # fmt: skip
+    }, outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -84,8 +84,9 @@ def report(run: Path, data_dir: Path, served: Context, resamples: int) -> Iterat
     for kind, candidates in kinds.items():
         mixed = {
             f"{name}, share {share:g}": (1 - share) * head + share * says
-            for name, says in candidates.items() for share in SHARES
-        }  # fmt: skip
+            for name, says in candidates.items()
+            for share in SHARES
+        }
         best = max(mixed, key=lambda name: accuracy(mixed[name][~rows], targets[~rows]))
         found = paired_bootstrap(accuracy, mixed[best][rows], head[rows], targets[rows], resamples=resamples)
         alone = max(accuracy(says[rows], targets[rows]) for says in candidates.values())

@@ -60,10 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(given)
     try:
         served = new_context(lambda _level, text: print(text, flush=True))
-        config = settings([
-            "--config", str(asked.run / "config.toml"), "--mask", str(asked.run / MASK),
-            "--augment", ",".join(map(name, PAIRS)), *options, "--out", str(asked.out),
-        ])  # fmt: skip
+        config = settings(
+            [
+                "--config",
+                str(asked.run / "config.toml"),
+                "--mask",
+                str(asked.run / MASK),
+                "--augment",
+                ",".join(map(name, PAIRS)),
+                *options,
+                "--out",
+                str(asked.out),
+            ]
+        )
         if missing := PAIRS.keys() - config.tasks:
             raise ConfigError(f"{asked.run}: has no task {min(missing)}; {' and '.join(PAIRS)} label each other")
         trained = load_model(asked.run / "model", served.registry, config.model)

@@ -125,8 +125,10 @@ def test_refine_drops_temperatures_or_fits_new_ones(calibrated: Path, tmp_path: 
     assert done.code == 0, done.err
     found = summary(tmp_path / "again")["calibration"]
     assert {name: entry.get("temperature") for name, entry in manifest(tmp_path / "again").items()} == {
-        "sst": found["sst"]["temperature"], "quora": found["quora"]["temperature"], "sts": None
-    }  # fmt: skip
+        "sst": found["sst"]["temperature"],
+        "quora": found["quora"]["temperature"],
+        "sts": None,
+    }
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, 1e9, "2", None, True])

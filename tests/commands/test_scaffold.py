@@ -73,7 +73,19 @@ def test_it_is_installed_and_its_tests_pass(tmp_path, tiny_model):
     call(*pip, "--no-build-isolation", "--target", site, made)
     tested = call("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", path=[site])
     assert "10 passed" in tested
-    call("-m", "mtft", "train", "--tasks", "film-reviews", "--max-steps", "2", "--model", tiny_model,
-         "--out", tmp_path / "run", path=[site])  # fmt: skip
+    call(
+        "-m",
+        "mtft",
+        "train",
+        "--tasks",
+        "film-reviews",
+        "--max-steps",
+        "2",
+        "--model",
+        tiny_model,
+        "--out",
+        tmp_path / "run",
+        path=[site],
+    )
     frozen = call("-m", "mtft", "plugins", "freeze", path=[site])
     assert frozen == "mtft-film-reviews==0.1.0\n"

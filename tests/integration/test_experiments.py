@@ -51,8 +51,9 @@ def script(name: str, *args: object) -> str:
 
 def cut_off(state: Path, *args: object) -> None:
     """Run experiments in a process group of their own and end all of it once `state` is there."""
-    process = subprocess.Popen(command("experiments", *args), env=clean(), start_new_session=True,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
+    process = subprocess.Popen(
+        command("experiments", *args), env=clean(), start_new_session=True, stdout=subprocess.DEVNULL
+    )
     while process.poll() is None and not state.exists():
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
@@ -247,7 +248,10 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
     for wrong, told in ((("--tasks", "sst,sts"), "has no task quora"), (("--epoch", "3"), "no such option '--epoch'")):
         done = subprocess.run(
             command("silver", trained_run, "--out", tmp_path / "no", "--", "--sample", *wrong),
-            env=clean(), text=True, capture_output=True, check=False,
-        )  # fmt: skip
+            env=clean(),
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert (done.returncode, told in done.stderr.lower()) == (2, True), done.stderr
     assert not (tmp_path / "no").exists()
