@@ -52,8 +52,9 @@ lint: $(VENV)/.editable ## check style and format
 types: $(VENV)/.editable ## check types
 	$(RUN)/python -m mypy
 
-docs: $(VENV)/.editable ## write examples/guide/commands.md from the commands' help
+docs: $(VENV)/.editable ## write examples/guide/commands.md and mtft/settings/ from the settings
 	$(RUN)/python tests/generate_docs.py
+	$(RUN)/python tests/generate_settings.py
 
 api: $(VENV)/.editable ## write the API reference, from the docstrings, into dist/api/
 	$(RUN)/python tests/generate_api.py $(DIST)/api

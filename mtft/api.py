@@ -1,108 +1,280 @@
-"""mtft from Python: a function for each command that works on models; its settings are keywords, its result a value."""
+"""mtft from Python: a function for each command that works on data or models; settings are keywords.
+
+Each takes the settings of its command, with types in `mtft.settings`, and returns what the command prints. `config` is
+a settings file, `preset` a preset's name; keywords override both. `notify` receives what the command says while it
+works, as ``notify(level, text)`` with the level "info" or "warning". A ConfigError names all settings that are wrong.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from mtft.commands import evaluate as evaluating
-from mtft.commands import refine as refining
-from mtft.commands import train as training
-from mtft.commands.predict import answers
+from typing_extensions import Unpack
+
+from mtft.commands import compare as compare_command
+from mtft.commands import data_check as data_check_command
+from mtft.commands import evaluate as evaluate_command
+from mtft.commands import export as export_command
+from mtft.commands import init as init_command
+from mtft.commands import merge as merge_command
+from mtft.commands import plan as plan_command
+from mtft.commands import refine as refine_command
+from mtft.commands import report as report_command
+from mtft.commands import select as select_command
+from mtft.commands import train as train_command
+from mtft.commands import verify as verify_command
+from mtft.config.documentation import documented
 from mtft.config.groups import Options
-from mtft.config.load import Loaded, declared_tasks, load
-from mtft.config.schema import EvalConfig, PredictConfig, RefineConfig, TrainConfig
-from mtft.data.records import TEXTS, Record
-from mtft.plugin.context import Services, services
-from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import load_model, task_names
-from mtft.runs.prediction import predict as predict_records
-from mtft.runs.prediction import record_keys
+from mtft.config.load import declared_tasks, load
+from mtft.config.schema import (
+    CompareConfig,
+    CountConfig,
+    DataCheckConfig,
+    EvalConfig,
+    ExportConfig,
+    MergeConfig,
+    RefineConfig,
+    ReportConfig,
+    SelectConfig,
+    TrainConfig,
+    VerifyConfig,
+)
+from mtft.errors import ConfigError
+from mtft.model.parameters import ParameterCount
+from mtft.plugin.context import Context, new_context
+from mtft.runs.resume import settings_file
 from mtft.runtime.notices import Notify, silent
-from mtft.training.preparation import resolve_device
+from mtft.settings import (
+    CompareSettings,
+    CountSettings,
+    DataCheckSettings,
+    EvalSettings,
+    ExportSettings,
+    MergeSettings,
+    RefineSettings,
+    ReportSettings,
+    SelectSettings,
+    TrainSettings,
+    VerifySettings,
+)
+from mtft.training.count import count_plan, count_run
 from mtft.training.trainer import TrainResult
 
-S = TypeVar("S", bound=Options)
-
-
-def train(*, notify: Notify = silent, **settings: Any) -> TrainResult:
-    """Train as `mtft train` does: `settings` are its keys, as in ``tasks=["sst"], sample=True``; `config` is a file.
-
-    `notify` is told what the command would say. ConfigError names every setting that is wrong.
-    """
-    loaded = _settings(TrainConfig, settings)
-    with _served(loaded, notify) as served:
-        return training.train(loaded.config, served)
-
-
-def refine(run: str | Path, *, notify: Notify = silent, **settings: Any) -> refining.RefineResult:
-    """Refine the heads of a run as `mtft refine` does."""
-    loaded = _settings(RefineConfig, settings)
-    with _served(loaded, notify) as served:
-        return refining.refine(Path(run), loaded.config, served)
-
-
-def evaluate(run: str | Path, *, notify: Notify = silent, **settings: Any) -> evaluating.EvalResult:
-    """Score a run as `mtft eval` does."""
-    loaded = _settings(EvalConfig, settings)
-    with _served(loaded, notify) as served:
-        return evaluating.evaluate(Path(run), loaded.config, served)
-
-
-class Model:
-    """A finished run or a bundle, loaded once, that answers as `mtft predict` does."""
-
-    def __init__(self, run: str | Path, *, notify: Notify = silent, **settings: Any) -> None:
-        loaded = _settings(PredictConfig, settings)
-        self._config, self._notify, place = loaded.config, notify, resolve_device(loaded.config)
-        with _served(loaded, notify) as self._served, model_directory(Path(run)) as directory:
-            self._every = loaded.config.tasks == ("all",)
-            names = task_names(Path(run), directory, () if self._every else loaded.config.tasks)
-            self._trained = load_model(directory, self._served.registry, loaded.config.model, *place, only=names)
-        self._tasks = sorted(self._trained.tasks, key=lambda task: names.index(task.name))
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks that are answered."""
-        return tuple(task.name for task in self._tasks)
-
-    def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, str]]) -> list[dict[str, Any]]:
-        """Return what each task says of each input, in order: a text, a pair of texts, or texts by column name."""
-        keys = set(chain.from_iterable(record_keys(self._tasks)))
-        records = (Record(number, _texts(given, keys), number) for number, given in enumerate(inputs, 1))
-        chunk = self._config.batch_size
-        results = predict_records(self._trained, records, self._tasks, every=self._every, chunk=chunk)
-        with self._served.provenance.attribute_errors():
-            return list(answers(results, self._config.on_error, self._notify))
-
-
-def _texts(given: str | Sequence[str] | Mapping[str, Any], keys: Set[str]) -> Mapping[str, str]:
-    """Return the texts of an input by column name, those of these `keys` alone; ValueError if it is none."""
-    if isinstance(given, Mapping):
-        found = {key: text for key, text in given.items() if key in keys}
-        if wrong := [key for key, text in found.items() if not isinstance(text, str)]:
-            raise ValueError(f"input has {found[wrong[0]]!r} under {wrong[0]!r}, which is not a text")
-        return found
-    parts = (given,) if isinstance(given, str) else tuple(given)
-    names = {len(each): each for each in TEXTS.values()}.get(len(parts))
-    if names is None or not all(isinstance(part, str) for part in parts):
-        raise ValueError(f"input is {given!r}, allowed: a text, a pair of texts, or a mapping")
-    return dict(zip(names, parts, strict=True))
-
-
-def _settings(schema: type[S], given: Mapping[str, Any]) -> Loaded[S]:
-    rest = {key: value for key, value in given.items() if key not in ("config", "preset")}
-    file = given.get("config")
-    return load(schema, preset=given.get("preset"), file=Path(file) if file else None, given=rest)
+PathName = str | PathLike[str]
+C = TypeVar("C", bound=Options)
 
 
 @contextmanager
-def _served(loaded: Loaded[Any], notify: Notify) -> Iterator[Services]:
-    """Give the services that settings ask for; an error in a plugin's code says whose it is."""
+def open_call(
+    kind: type[C],
+    settings: Mapping[str, object],
+    notify: Notify,
+    *,
+    config: PathName | None = None,
+    preset: str | None = None,
+    resume: PathName | None = None,
+) -> Iterator[tuple[C, Context]]:
+    """Give the settings and the context that a call asks for; an error in a plugin's code says whose it is."""
+    given = dict(settings)
+    if resume is not None:
+        own = {"config": config, "preset": preset, "out": given.get("out")}
+        if taken := [name for name, value in own.items() if value is not None]:
+            raise ConfigError(f"{resume} has its own {taken[0]}; leave that out", setting="resume")
+        config, given["out"] = settings_file(Path(resume)), str(resume)
+    loaded = load(kind, preset=preset, file=Path(config) if config else None, given=given)
     declared, file = declared_tasks(loaded)
-    opened = services(notify, declared=declared, file=file)
-    with opened.provenance.attribute_errors():
-        yield opened
+    context = new_context(notify, declared=declared, file=file)
+    with context.provenance.attribute_errors():
+        yield loaded.config, context
+
+
+# ---- training -----------------------------------------------------------------------------------------------------
+
+
+@documented(TrainConfig)
+def train(
+    *,
+    config: PathName | None = None,
+    preset: str | None = None,
+    resume: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[TrainSettings],
+) -> TrainResult:
+    """Train one encoder on several tasks; return the dev scores and the run's path.
+
+    With `resume`, a run that was stopped goes on as if it had not been; settings are then its own.
+    """
+    with open_call(TrainConfig, settings, notify, config=config, preset=preset, resume=resume) as (
+        options,
+        context,
+    ):
+        return train_command.train(options, context, _path(resume))
+
+
+@documented(TrainConfig)
+def plan(
+    *,
+    config: PathName | None = None,
+    preset: str | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[TrainSettings],
+) -> plan_command.PlanResult:
+    """Return what `train` would take with the same settings: memory, disk and time; nothing is written."""
+    with open_call(TrainConfig, settings, notify, config=config, preset=preset) as (options, context):
+        return plan_command.plan(options, context)
+
+
+@documented(SelectConfig)
+def select(
+    *,
+    config: PathName | None = None,
+    preset: str | None = None,
+    resume: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[SelectSettings],
+) -> select_command.SelectResult:
+    """Rank the encoder's weights and write those to train as a mask file; return the mask's path and shares.
+
+    With `resume`, a selection that was stopped goes on.
+    """
+    with open_call(SelectConfig, settings, notify, config=config, preset=preset, resume=resume) as (
+        options,
+        context,
+    ):
+        return select_command.select(options, context, _path(resume))
+
+
+@documented(RefineConfig)
+def refine(
+    run: PathName | None = None,
+    *,
+    config: PathName | None = None,
+    preset: str | None = None,
+    resume: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[RefineSettings],
+) -> refine_command.RefineResult:
+    """Train single heads of a finished `run` further; return the dev scores before and after, and the new run's path.
+
+    With `resume`, a refinement that was stopped goes on, and needs no `run`.
+    """
+    with open_call(RefineConfig, settings, notify, config=config, preset=preset, resume=resume) as (
+        options,
+        context,
+    ):
+        return refine_command.refine(_path(run), options, context, _path(resume))
+
+
+# ---- finished runs ------------------------------------------------------------------------------------------------
+
+
+@documented(EvalConfig)
+def evaluate(
+    run: PathName, *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[EvalSettings]
+) -> evaluate_command.EvalResult:
+    """Score a run on a split; return the metrics of each task with their intervals."""
+    with open_call(EvalConfig, settings, notify, config=config) as (options, context):
+        return evaluate_command.evaluate(Path(run), options, context)
+
+
+@documented(CompareConfig)
+def compare(
+    groups: Mapping[str, PathName | Sequence[PathName]],
+    *,
+    config: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[CompareSettings],
+) -> compare_command.Comparison:
+    """Compare groups of runs by name, each one run or several that cover the tasks; return scores and differences.
+
+    Differences are against the first group, as in ``compare({"alone": ["runs/sst", "runs/sts"], "both": "runs/a"})``.
+    """
+    runs = {name: _paths(group) for name, group in groups.items()}
+    with open_call(CompareConfig, settings, notify, config=config) as (options, context):
+        return compare_command.compare(runs, context, resamples=options.resamples, half=options.half)
+
+
+@documented(ReportConfig)
+def write_report(
+    runs: PathName | Sequence[PathName],
+    *,
+    config: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[ReportSettings],
+) -> report_command.ReportResult:
+    """Write what one run or several came to as an HTML page; return its path."""
+    with open_call(ReportConfig, settings, notify, config=config) as (options, context):
+        return report_command.report(_paths(runs), options, context)
+
+
+@documented(ExportConfig)
+def export(
+    run: PathName, *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[ExportSettings]
+) -> export_command.ExportResult:
+    """Write a run as one file, a bundle for mtft or a graph for other runtimes; return its path."""
+    with open_call(ExportConfig, settings, notify, config=config) as (options, context):
+        return export_command.export(Path(run), options, context)
+
+
+@documented(MergeConfig)
+def merge(
+    run: PathName, *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[MergeSettings]
+) -> merge_command.MergeResult:
+    """Write a run's encoder as a model directory in Hugging Face form; return its path."""
+    with open_call(MergeConfig, settings, notify, config=config) as (options, context):
+        return merge_command.merge(Path(run), options, context)
+
+
+@documented(VerifyConfig)
+def verify(
+    path: PathName, *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[VerifySettings]
+) -> verify_command.VerifyResult:
+    """Check that the files of a run, a bundle or a mask are what was written; return what is damaged."""
+    with open_call(VerifyConfig, settings, notify, config=config) as (options, context):
+        return verify_command.verify(Path(path), options, context)
+
+
+@documented(CountConfig)
+def count_params(
+    run: PathName | None = None,
+    *,
+    config: PathName | None = None,
+    notify: Notify = silent,
+    **settings: Unpack[CountSettings],
+) -> ParameterCount:
+    """Return the parameters that a run, or a plan without one, stores and trains."""
+    with open_call(CountConfig, settings, notify, config=config) as (options, context):
+        return count_run(Path(run), options.tasks) if run else count_plan(options, context)
+
+
+# ---- data ---------------------------------------------------------------------------------------------------------
+
+
+@documented(DataCheckConfig)
+def check_data(
+    *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[DataCheckSettings]
+) -> data_check_command.DataCheckResult:
+    """Check the data files of tasks; return all findings, the most serious ones first."""
+    with open_call(DataCheckConfig, settings, notify, config=config) as (options, context):
+        return data_check_command.check_data(options, context)
+
+
+def init(
+    files: PathName | Sequence[PathName], out: PathName | None = None, *, notify: Notify = silent
+) -> init_command.InitResult:
+    """Guess the tasks of data files and write settings that train on them to `out`; without it return them alone."""
+    context = new_context(notify)
+    with context.provenance.attribute_errors():
+        return init_command.init([str(path) for path in _paths(files)], _path(out), context)
+
+
+def _path(name: PathName | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _paths(names: PathName | Sequence[PathName]) -> list[Path]:
+    return [Path(names)] if isinstance(names, str | PathLike) else [Path(name) for name in names]

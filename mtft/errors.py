@@ -159,12 +159,12 @@ def missing_distribution(distribution: object, version: object) -> str:
     return f"{found}; install it from where it came from (on an index this name may be somebody else's)"
 
 
-def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Say that `found` is no known `kind`, with its near match and the values allowed."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(found, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"
+    return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(names) or 'none'})"
 
 
 def install_hint(name: str) -> str:

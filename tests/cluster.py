@@ -35,9 +35,15 @@ def started(
     """Start `size` processes of a command; what they say goes to pipes."""
     arguments = [*TORCHRUN, *options, "--nproc-per-node", size, *command]
     return subprocess.Popen(
-        list(map(str, arguments)), env=clean(**PLACE), cwd=cwd, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        list(map(str, arguments)),
+        env=clean(**PLACE),
+        cwd=cwd,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finished(process: subprocess.Popen[str]) -> Done:

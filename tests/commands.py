@@ -77,9 +77,14 @@ def cli(*args: object, stdin: str | bytes | TextIO = "", **environment: str) -> 
 def process(*args: object, stdin: str = "", cwd: Path | None = None, **environment: str) -> Done:
     """Run a command in a process of its own, where warnings are errors."""
     done = subprocess.run(
-        [*MTFT, *map(str, args)], input=stdin, capture_output=True, text=True, check=False, cwd=cwd,
+        [*MTFT, *map(str, args)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
         env=clean(**environment),
-    )  # fmt: skip
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -11,8 +11,20 @@ from pathlib import Path
 
 from commands import cli
 
-TRAIN = ("train", "--tasks", "sst,sts", "--sample", "--batches", "2", "--epochs", "2", "--batch-size", "128",
-         "--checkpoint-every", "2")  # fmt: skip
+TRAIN = (
+    "train",
+    "--tasks",
+    "sst,sts",
+    "--sample",
+    "--batches",
+    "2",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "128",
+    "--checkpoint-every",
+    "2",
+)
 OPERATIONS = ("fsync", "rename", "replace", "unlink", "truncate", "mkdir")
 """What a process may be killed before doing, among everything else, which a clock reaches."""
 

@@ -49,8 +49,16 @@ class StandIn:
                 sha256 = hashlib.sha256(honest).hexdigest()
                 entry["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 134}
             siblings.append(entry)
-        return {"id": name, "_id": "1", "sha": COMMIT, "siblings": siblings, "tags": [], "private": False,
-                "downloads": 0, "likes": 0}  # fmt: skip
+        return {
+            "id": name,
+            "_id": "1",
+            "sha": COMMIT,
+            "siblings": siblings,
+            "tags": [],
+            "private": False,
+            "downloads": 0,
+            "likes": 0,
+        }
 
 
 @contextmanager
@@ -103,8 +111,11 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             data = stand_in.files[name]
             tag = hashlib.sha256(data).hexdigest() if name in stand_in.large else blob_id(data)
-            headers = {"ETag": f'"{tag}"', "X-Repo-Commit": rest.partition("/")[0] if len(rest) > 40 else COMMIT,
-                       "Accept-Ranges": "bytes"}  # fmt: skip
+            headers = {
+                "ETag": f'"{tag}"',
+                "X-Repo-Commit": rest.partition("/")[0] if len(rest) > 40 else COMMIT,
+                "Accept-Ranges": "bytes",
+            }
             start = int(self.headers.get("Range", "bytes=0-")[6:].partition("-")[0])
             if start >= len(data) > 0:
                 self._send(416, b"", headers, body)

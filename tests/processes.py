@@ -60,8 +60,17 @@ def scored_in_two(
 
     for start in (None, 1):
         middle = kept[len(kept) // 2] if start else None
-        score = gradient_score(model, flat, sources, epoch_batches(SIZES, 10, 0, 0), statistic="fisher", budget=60,
-                               group=group, start=middle, keep=keep)  # fmt: skip
+        score = gradient_score(
+            model,
+            flat,
+            sources,
+            epoch_batches(SIZES, 10, 0, 0),
+            statistic="fisher",
+            budget=60,
+            group=group,
+            start=middle,
+            keep=keep,
+        )
     return score
 
 

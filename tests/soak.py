@@ -75,10 +75,14 @@ def record(promise: str, count: int, kind: str, *, failures: int = 0, seconds: f
         raise ValueError(f"kind is {kind!r}, allowed: {', '.join(KINDS)}")
     if log := os.environ.get("MTFT_SOAK_LOG"):
         line = {
-            "promise": promise, "kind": kind, "count": count, "failures": failures, "seconds": round(seconds, 1),
+            "promise": promise,
+            "kind": kind,
+            "count": count,
+            "failures": failures,
+            "seconds": round(seconds, 1),
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "machine": f"{processor()}, {os.cpu_count()} cores, {memory()}",
-        }  # fmt: skip
+        }
         with open(log, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

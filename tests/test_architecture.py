@@ -25,7 +25,8 @@ LAYERS = (
     ("training", "report"),
     ("testing",),
     ("commands",),
-    ("api", "cli"),
+    ("api", "settings"),
+    ("predictor", "cli"),
     ("__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )
 """Folders and loose modules: each imports from its own layer and those above it in this table."""
@@ -33,7 +34,15 @@ LAYERS = (
 ONLY = {
     "click": ("cli",),
     "rich": ("cli", "report"),
-    "mtft.config": ("config", "runs", "training", "commands", "cli", "api"),  # elsewhere functions take plain arguments
+    "mtft.config": (
+        "config",
+        "runs",
+        "training",
+        "commands",
+        "cli",
+        "api",
+        "predictor",
+    ),  # elsewhere functions take plain arguments
 }
 """What may be imported by these parts alone."""
 

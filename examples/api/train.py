@@ -8,8 +8,9 @@ more = dict(argument.split("=", 1) for argument in sys.argv[1:])
 run = mtft.train(tasks=["sst", "quora", "sts"], sample=True, out="runs/api", overwrite=True, notify=print, **more)
 print(f"epoch {run.best_epoch} is the best: {run.dev}")
 
-refined = mtft.refine(run.path, tasks=["sts"], sample=True, epochs=1, out="runs/api-refined", overwrite=True,
-                      model=more.get("model"))  # fmt: skip
+refined = mtft.refine(
+    run.path, tasks=["sts"], sample=True, epochs=1, out="runs/api-refined", overwrite=True, model=more.get("model")
+)
 scored = mtft.evaluate(refined.path, sample=True, resamples=200, model=more.get("model"))
 for task, found in scored.tasks.items():
     for name, interval in found.metrics.items():

@@ -37,7 +37,7 @@ from mtft.errors import MtftError
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate
 from mtft.outputs import Array
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.runs.directory import environment
 from mtft.runtime.seeding import seeded
 from mtft.training.early_stopping import Best
@@ -81,7 +81,7 @@ def judge(prepared: Prepared, dev: dict[str, Dataset], config: TrainConfig) -> t
 
 def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], dict[str, Array]]:
     """Train adapters and heads; return the record and the best epoch's outputs on dev."""
-    served = services(lambda _level, text: print(text, flush=True))
+    served = new_context(lambda _level, text: print(text, flush=True))
     prepared = prepare(config, served)
     dev = dev_sets(config, prepared, served)
     with seeded(config.seed, "adapters"):
@@ -115,7 +115,10 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
     facts = environment("peer", Path("."))
     return {
         "summary": {
-            "command": "peer", "tasks": primary, "epochs": config.epochs, "best_epoch": best.epoch,
+            "command": "peer",
+            "tasks": primary,
+            "epochs": config.epochs,
+            "best_epoch": best.epoch,
             "dev": epochs[best.epoch - 1]["dev"],
             "parameters": {"stored": tunable + len(prepared.encoder), "tunable": tunable},
         },
@@ -126,7 +129,7 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
         "bytes": {"adapters and heads": 4 * tunable},
         "base_bytes": {"name": base.name, "bytes": sum(path.stat().st_size for path in weight_files(base))},
         "machine": {key: facts[key] for key in ("python", "platform", "threads", "packages", "started")},
-    }, outputs  # fmt: skip
+    }, outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

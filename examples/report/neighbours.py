@@ -28,7 +28,7 @@ from mtft.errors import MtftError
 from mtft.metrics import metric
 from mtft.model.inference import BUDGET, apply, read_outputs
 from mtft.outputs import Array
-from mtft.plugin.context import Services, services
+from mtft.plugin.context import Context, new_context
 from mtft.report.bootstrap import paired_bootstrap
 from mtft.runs.checkpoint import TrainedModel, load_model
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples behind each interval")
     asked = parser.parse_args(arguments)
     try:
-        data_dir, served = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR")), services()
+        data_dir, served = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR")), new_context()
         for run in asked.runs:
             for line in report(run, data_dir, served, asked.resamples):
                 print(f"{run.name}: {line}", flush=True)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def report(run: Path, data_dir: Path, served: Services, resamples: int) -> Iterator[str]:
+def report(run: Path, data_dir: Path, served: Context, resamples: int) -> Iterator[str]:
     """Say how often the head is right, and what each kind of neighbours, at its best on one half, adds on the other."""
     trained = load_model(run / "model", served.registry)
     train, dev = (labelled(served, split, data_dir) for split in ("train", "dev"))
@@ -84,8 +84,9 @@ def report(run: Path, data_dir: Path, served: Services, resamples: int) -> Itera
     for kind, candidates in kinds.items():
         mixed = {
             f"{name}, share {share:g}": (1 - share) * head + share * says
-            for name, says in candidates.items() for share in SHARES
-        }  # fmt: skip
+            for name, says in candidates.items()
+            for share in SHARES
+        }
         best = max(mixed, key=lambda name: accuracy(mixed[name][~rows], targets[~rows]))
         found = paired_bootstrap(accuracy, mixed[best][rows], head[rows], targets[rows], resamples=resamples)
         alone = max(accuracy(says[rows], targets[rows]) for says in candidates.values())
@@ -96,7 +97,7 @@ def report(run: Path, data_dir: Path, served: Services, resamples: int) -> Itera
         )
 
 
-def labelled(served: Services, split: str, data_dir: Path) -> list[Example]:
+def labelled(served: Context, split: str, data_dir: Path) -> list[Example]:
     """Read the SST rows that have a label."""
     return [row for row in served.registry.task("sst").source.reader(split, data_dir) if row.target is not None]
 

@@ -25,7 +25,7 @@ from plans import split
 
 from mtft.data.dataset import find_data_dir
 from mtft.io.files import write_bytes, write_json
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.selection.mask import jaccard, load_mask
 
 TASKS = ("sst", "quora", "sts")
@@ -61,7 +61,7 @@ def pairs() -> Iterator[tuple[str, Selection, Selection]]:
 
 def halve(data_dir: Path, work: Path) -> None:
     """Write the training files twice, with every other row each."""
-    registry = services().registry
+    registry = new_context().registry
     for half in (0, 1):
         for task in TASKS:
             for path in registry.task(task).source.files("train", data_dir):

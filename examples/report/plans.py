@@ -128,11 +128,16 @@ def read_plans(file: Path = FILE) -> Plans:
             _known(other, runs)
         settings[name] = {**document["common"], **merged}
     tables = {
-        name: Table(name, table["title"], tuple(
-            Row(row["name"], tuple(_known(run, runs) for run in row["runs"]), row.get("series", ""))
-            for row in table["rows"]))
+        name: Table(
+            name,
+            table["title"],
+            tuple(
+                Row(row["name"], tuple(_known(run, runs) for run in row["runs"]), row.get("series", ""))
+                for row in table["rows"]
+            ),
+        )
         for name, table in document["table"].items()
-    }  # fmt: skip
+    }
     return Plans(settings, others["refines"], others["mask"], others["peer"], tables, tuple(document["seeds"]))
 
 

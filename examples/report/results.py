@@ -58,9 +58,10 @@ class Book:
     def seeds(self, row: Row) -> tuple[int, ...]:
         """Return the seeds with which all runs of a row are recorded."""
         return tuple(
-            seed for seed in self.plans.seeds
+            seed
+            for seed in self.plans.seeds
             if all((self.records / label(run, seed) / "record.json").is_file() for run in row.runs)
-        )  # fmt: skip
+        )
 
     def truth(self, task: str) -> Truth:
         if task not in self._truth:
@@ -107,9 +108,14 @@ class Book:
             apart[task] = tuple(single(mine[:, seed], targets) for seed in range(len(seeds)))
             choosing[task] = mean(values[task][~rows], everything[~rows])
         counts = [self._counts(row, seed) for seed in seeds]
-        return Result(row.name, seeds, scores, apart, choosing, {
-            name: float(np.mean([each[name] for each in counts])) for name in COUNTS
-        })  # fmt: skip
+        return Result(
+            row.name,
+            seeds,
+            scores,
+            apart,
+            choosing,
+            {name: float(np.mean([each[name] for each in counts])) for name in COUNTS},
+        )
 
     def _counts(self, row: Row, seed: int) -> dict[str, float]:
         """Add up what the runs of one seed count; base models once each; tokens and time also of the runs they need."""

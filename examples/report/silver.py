@@ -28,11 +28,11 @@ from mtft.data.example import Example
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, MtftError
 from mtft.model.inference import apply, read_outputs
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source
-from mtft.training.preparation import data_directory
+from mtft.training.loading import data_directory
 
 PAIRS = {"sts": "quora", "quora": "sts"}
 """Each task, and the one whose pairs it labels."""
@@ -59,11 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="where the new run goes")
     asked = parser.parse_args(given)
     try:
-        served = services(lambda _level, text: print(text, flush=True))
-        config = settings([
-            "--config", str(asked.run / "config.toml"), "--mask", str(asked.run / MASK),
-            "--augment", ",".join(map(name, PAIRS)), *options, "--out", str(asked.out),
-        ])  # fmt: skip
+        served = new_context(lambda _level, text: print(text, flush=True))
+        config = settings(
+            [
+                "--config",
+                str(asked.run / "config.toml"),
+                "--mask",
+                str(asked.run / MASK),
+                "--augment",
+                ",".join(map(name, PAIRS)),
+                *options,
+                "--out",
+                str(asked.out),
+            ]
+        )
         if missing := PAIRS.keys() - config.tasks:
             raise ConfigError(f"{asked.run}: has no task {min(missing)}; {' and '.join(PAIRS)} label each other")
         trained = load_model(asked.run / "model", served.registry, config.model)

@@ -24,7 +24,7 @@ from results import Book, Result
 from mtft.data.dataset import find_data_dir
 from mtft.errors import MtftError
 from mtft.io.files import read_json, write_bytes
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import Drawing
 from mtft.report.figure import number
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         data_dir = find_data_dir(asked.data_dir, os.environ.get("MTFT_DATA_DIR"))
-        book = Book(read_plans(), asked.records, services().registry, data_dir)
+        book = Book(read_plans(), asked.records, new_context().registry, data_dir)
         build(book, asked.out, asked.resamples)
     except MtftError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -126,11 +126,14 @@ def _cells(result: Result, tasks: Sequence[str]) -> list[str]:
     counts = result.counts
     seconds = counts["processor_seconds"]
     return [
-        result.name, str(len(result.seeds)), *(_score(result, task) for task in tasks),
+        result.name,
+        str(len(result.seeds)),
+        *(_score(result, task) for task in tasks),
         *(f"{counts[key]:,.0f}" for key in ("stored", "tunable")),
         *(f"{counts[key] / 1e6:.1f} MB" for key in ("bytes", "base_bytes")),
-        f"{counts['tokens'] / 1e6:.2f} M", duration(seconds) if math.isfinite(seconds) else "–",
-    ]  # fmt: skip
+        f"{counts['tokens'] / 1e6:.2f} M",
+        duration(seconds) if math.isfinite(seconds) else "–",
+    ]
 
 
 def _score(result: Result, task: str) -> str:
@@ -161,10 +164,19 @@ def plots(table: Table, results: Sequence[Result]) -> dict[str, Drawing]:
     found = {}
     for task in drawn[0].scores if drawn else ():
         lines = [
-            Series(name, tuple(sorted((result.counts["tunable"] / 1e6, result.scores[task].value)
-                                      for result in drawn if series[result.name] == name)), place)
+            Series(
+                name,
+                tuple(
+                    sorted(
+                        (result.counts["tunable"] / 1e6, result.scores[task].value)
+                        for result in drawn
+                        if series[result.name] == name
+                    )
+                ),
+                place,
+            )
             for place, name in enumerate(names)
-        ]  # fmt: skip
+        ]
         title = f"{task}: score by tunable parameters"
         found[task] = line_chart(title, lines, "million tunable parameters", "score", by_step=False)
     return found

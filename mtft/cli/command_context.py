@@ -1,4 +1,4 @@
-"""Services for commands: the plugins, and messages and progress to stderr."""
+"""The context of commands: the plugins, and notices and progress on stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtft.runtime import processes
 
 if TYPE_CHECKING:
     from mtft.config.load import Loaded
-    from mtft.plugin.context import Progress, Services
+    from mtft.plugin.context import Context, Progress
 
 
 IDLE = timedelta(days=7)
@@ -25,10 +25,10 @@ IDLE = timedelta(days=7)
 
 
 @contextmanager
-def open_services(
+def open_context(
     loaded: Loaded[Any] | None = None, *, quiet: bool, shared: bool = False, serving: bool = False
-) -> Iterator[Services]:
-    """Give services that know the tasks declared in settings and speak on stderr; with `quiet` they say nothing.
+) -> Iterator[Context]:
+    """Give a context that knows the tasks declared in settings and prints notices on stderr, with `quiet` none.
 
     Several processes that ``torchrun`` started share the work of a command that is `shared`; `serving` ones wait for
     it. Any other command is left to the first one, which alone speaks, and alone goes on to what follows.
@@ -36,7 +36,7 @@ def open_services(
     if not shared and processes.rank():
         raise click.exceptions.Exit(0)
     from mtft.config.load import declared_tasks
-    from mtft.plugin.context import services
+    from mtft.plugin.context import new_context
     from mtft.runtime.distributed import ALONE, PATIENCE, joined
     from mtft.runtime.notices import silent
 
@@ -56,7 +56,7 @@ def open_services(
         if loaded and group.first and click.get_current_context().meta.get(VERBOSE):
             _say_origins(loaded)
         declared, file = declared_tasks(loaded) if loaded else ({}, "")
-        opened = services(silent if quiet or not group.first else show_notice, progress, declared, file, group)
+        opened = new_context(silent if quiet or not group.first else show_notice, progress, declared, file, group)
         with opened.provenance.attribute_errors():
             yield opened
     if not group.first:

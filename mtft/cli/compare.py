@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -35,8 +35,8 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.compare import compare
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = compare(_parse(groups), services, resamples=loaded.config.resamples, half=loaded.config.half)
+    with open_context(loaded, quiet=quiet) as context:
+        result = compare(_parse(groups), context, resamples=loaded.config.resamples, half=loaded.config.half)
     if as_json:
         print_json(result)
     else:
@@ -44,15 +44,15 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
 
 
 def _parse(groups: tuple[str, ...]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
+    groups_by_name: dict[str, list[Path]] = {}
     for group in groups:
         name, equals, runs = group.partition("=")
         if not (name and equals and all(runs.split(","))):
             raise ConfigError(f"{group!r} is not NAME=RUN[,RUN...]")
-        if name in found:
+        if name in groups_by_name:
             raise ConfigError(f"group {name!r} is given twice")
-        found[name] = [Path(run) for run in runs.split(",")]
-    return found
+        groups_by_name[name] = [Path(run) for run in runs.split(",")]
+    return groups_by_name
 
 
 def _render(result: Comparison) -> None:
@@ -77,8 +77,8 @@ def _score(column: Column, task: str) -> str:
     text = f"{column.scores[task]:.4f}"
     if task not in column.differences:
         return text
-    found = column.differences[task]
-    return f"{text} ({found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}])"
+    difference = column.differences[task]
+    return f"{text} ({difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}])"
 
 
 def _number(column: Column, first: Column, key: str) -> str:

@@ -28,7 +28,7 @@ def command(shell: str) -> None:
       mtft completion zsh > "${fpath[1]}/_mtft"
       mtft completion fish > ~/.config/fish/completions/mtft.fish
     """  # noqa: D301 - click reads the backspace
-    found = get_completion_class(shell)
-    if found is None:  # an older or newer click
+    completion = get_completion_class(shell)
+    if completion is None:  # an older or newer click
         raise click.UsageError(f"this click completes no {shell}", click.get_current_context())
-    click.echo(ShellComplete.source(found(main, {}, "mtft", "_MTFT_COMPLETE")).strip())
+    click.echo(ShellComplete.source(completion(main, {}, "mtft", "_MTFT_COMPLETE")).strip())

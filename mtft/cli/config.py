@@ -31,8 +31,8 @@ class _Commands(click.Group):
         return [name for name in COMMANDS if name != "config" and self.get_command(ctx, name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = main.get_command(ctx, cmd_name) if cmd_name in COMMANDS and cmd_name != "config" else None
-        return _shown(found, cmd_name) if found else None
+        shown = main.get_command(ctx, cmd_name) if cmd_name in COMMANDS and cmd_name != "config" else None
+        return _shown(shown, cmd_name) if shown else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         typed = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
@@ -69,18 +69,18 @@ def show() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-def _shown(found: click.Command, words: str) -> click.Command | None:
+def _shown(shown: click.Command, words: str) -> click.Command | None:
     """Make the command that shows the settings of another one; None if that has none."""
-    if isinstance(found, click.Group):
-        all_below = {name: _shown(each, f"{words} {name}") for name, each in found.commands.items()}
+    if isinstance(shown, click.Group):
+        all_below = {name: _shown(each, f"{words} {name}") for name, each in shown.commands.items()}
         below = {name: each for name, each in all_below.items() if each}
-        return click.Group(found.name, commands=below, help=found.help) if below else None
-    schema: type[Options] | None = getattr(found.callback, "schema", None)
+        return click.Group(shown.name, commands=below, help=shown.help) if below else None
+    schema: type[Options] | None = getattr(shown.callback, "schema", None)
     if schema is None:
         return None
     names = {*schema.settings(), "_preset", "_file", "_sets"}
     toml = click.Option(["--toml", "as_toml"], is_flag=True, help="Print a settings file with origins as comments.")
-    params = [*(each for each in found.params if each.name in names), toml]
+    params = [*(each for each in shown.params if each.name in names), toml]
 
     def callback(as_json: bool, as_toml: bool, **given: Any) -> None:
         flags, layers = take_layers(schema, given)
@@ -88,7 +88,7 @@ def _shown(found: click.Command, words: str) -> click.Command | None:
         _print(load(schema, given=flags, stand_ins=required, **layers), as_json=as_json, as_toml=as_toml)
 
     text = f"Show the settings of `mtft {words}`."
-    return with_manual(json_option(click.Command(found.name, callback=callback, params=params, help=text)), runs=False)
+    return with_manual(json_option(click.Command(shown.name, callback=callback, params=params, help=text)), runs=False)
 
 
 def _print(loaded: Loaded[Any], *, as_json: bool, as_toml: bool) -> None:

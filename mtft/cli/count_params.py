@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, table
 from mtft.cli.flags import flag
 from mtft.cli.options import json_option, options_for, quiet_option
@@ -38,8 +38,8 @@ def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool, quiet:
     if run:
         counts = count_run(run, loaded.config.tasks)
     else:
-        with open_services(loaded, quiet=quiet) as services:
-            counts = count_plan(loaded.config, services)
+        with open_context(loaded, quiet=quiet) as context:
+            counts = count_plan(loaded.config, context)
     if as_json:
         print_json(counts.report())
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, offer, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -50,8 +50,8 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
         raise ConfigError("--max-length counts the tokens of a model; give --model too")
     from mtft.commands.data_check import check_data
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = check_data(config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = check_data(config, context)
     try:
         if as_json:
             print_json(_document(result))
@@ -85,8 +85,8 @@ def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool
     from mtft.commands.fetch import fetch_data
     from mtft.fetch.lock_file import LOCK
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = fetch_data(names, loaded.config, services, quiet=quiet)
+    with open_context(loaded, quiet=quiet) as context:
+        result = fetch_data(names, loaded.config, context, quiet=quiet)
     if as_json:
         print_json({"files": result})
         return

@@ -13,7 +13,7 @@ from mtft.cli.options import json_option
 def command(as_json: bool) -> None:
     """Describe this installation for a report of a bug: versions, machine, devices, plugins, environment.
 
-    No paths and no secrets: of variables that could hold some, only that they are set is told.
+    No paths and no secrets: variables that could hold some are shown without their values.
 
     \b
     Examples:
@@ -22,15 +22,15 @@ def command(as_json: bool) -> None:
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.env import environment
 
-    found = environment()
+    facts = environment()
     if as_json:
-        print_json(found)
+        print_json(facts)
         return
     table(
         ["section", "what", "found"],
         [
             [section, name, "no" if value is False else "-" if value is None else value]
-            for section, entries in found.items()
+            for section, entries in facts.items()
             for name, value in entries.items()
         ],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -39,8 +39,8 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.evaluate import evaluate
 
-    with open_services(loaded, quiet=quiet, shared=True) as services:
-        result = evaluate(run, loaded.config, services)
+    with open_context(loaded, quiet=quiet, shared=True) as context:
+        result = evaluate(run, loaded.config, context)
     try:
         if as_json:
             print_json(result)
@@ -53,12 +53,12 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
 
 def _render(result: EvalResult) -> None:
     rows = [
-        [task, found.n, name, score.value, score.low, score.high, score.baseline]
-        for task, found in result.tasks.items()
-        for name, score in found.metrics.items()
+        [task, evaluation.n, name, score.value, score.low, score.high, score.baseline]
+        for task, evaluation in result.tasks.items()
+        for name, score in evaluation.metrics.items()
     ] + [
-        [task, found.n, "calibration error", found.calibration["ece"], None, None, None]
-        for task, found in result.tasks.items()
-        if found.calibration
+        [task, evaluation.n, "calibration error", evaluation.calibration["ece"], None, None, None]
+        for task, evaluation in result.tasks.items()
+        if evaluation.calibration
     ]
     table(["task", "n", f"{result.split} metric", "value", "low", "high", "baseline"], rows)

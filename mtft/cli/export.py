@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -34,8 +34,8 @@ def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool)
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.export import export
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = export(run, loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = export(run, loaded.config, context)
     if as_json:
         print_json(result)
         return
@@ -43,8 +43,8 @@ def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool)
         say(f"outputs differ from mtft's by at most {result.difference:.2g}")
     if result.int8:
         rows = [
-            [task, found["n"], found["metric"], found["full"], found["int8"], found["int8"] - found["full"]]
-            for task, found in result.int8["dev"].items()
+            [task, scores["n"], scores["metric"], scores["full"], scores["int8"], scores["int8"] - scores["full"]]
+            for task, scores in result.int8["dev"].items()
         ]
         table(["task", "n", "dev metric", "full", "int8", "change"], rows)
     for file in result.files:

@@ -7,21 +7,28 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, quiet_option
 
 
 @click.command("init")
 @click.option(
-    "--from", "first", metavar="FILE...", multiple=True, type=click.Path(),
+    "--from",
+    "first",
+    metavar="FILE...",
+    multiple=True,
+    type=click.Path(),
     help="Files of your own: .csv, .tsv, .jsonl, .parquet, or hub:NAME[@CONFIGURATION]:SPLIT.",
-)  # fmt: skip
+)
 @click.argument("more", nargs=-1, type=click.Path(), metavar="[FILE...]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, allow_dash=True), default=Path("run.toml"), show_default=True,
+    "--out",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default=Path("run.toml"),
+    show_default=True,
     help="Settings file to write, which must not be there; - prints it instead.",
-)  # fmt: skip
+)
 @json_option
 @quiet_option
 def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: bool, quiet: bool) -> None:
@@ -42,18 +49,25 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
         raise click.UsageError("give the files to look at, as in --from a.csv b.tsv", click.get_current_context())
     from mtft.commands.init import described, init
 
-    with open_services(quiet=quiet) as services:
-        result = init([*first, *more], None if str(out) == "-" else out, services)
+    with open_context(quiet=quiet) as context:
+        result = init([*first, *more], None if str(out) == "-" else out, context)
     if as_json:
         print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}, "text": result.text})
     elif result.path is None:
         click.echo(result.text, nl=False)
     else:
         rows = [
-            [task.name, task.table["kind"], _texts(task.table["text"]), task.table["label"], described(task.table),
-             task.labelled.get("train")]
-            for task in result.tasks if task.likely
-        ]  # fmt: skip
+            [
+                task.name,
+                task.table["kind"],
+                _texts(task.table["text"]),
+                task.table["label"],
+                described(task.table),
+                task.labelled.get("train"),
+            ]
+            for task in result.tasks
+            if task.likely
+        ]
         table(["task", "kind", "texts", "label", "labels", "rows"], rows)
     if not quiet and result.path:
         say(f"written: {result.path}; look at it, then: mtft train --config {shlex.quote(str(result.path))}")

@@ -79,8 +79,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
-        return found + click.Command.shell_complete(self, ctx, incomplete)
+        completions = [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return completions + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -129,7 +131,7 @@ def run(args: Sequence[str] | None = None) -> int:
         except BaseException as error:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what ends this process is reported
-            return _told(error)
+            return _report(error)
 
 
 def start() -> NoReturn:
@@ -145,8 +147,8 @@ def start() -> NoReturn:
     sys.exit(code)
 
 
-def _told(error: BaseException) -> int:
-    """Tell what ended the command and return the exit code; what is none of ours to end is raised again."""
+def _report(error: BaseException) -> int:
+    """Report what ended the command and return the exit code; an exception of no known kind is raised again."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return _fail("interrupted", 130, reported=None)
     if isinstance(error, _TerminatedError):
@@ -157,8 +159,8 @@ def _told(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         return _fail(f"error: {_usage(error)}", error.exit_code, reported=None)
     if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
-        return _fail(f"error: {(error.strerror or str(error)).lower()}{place}", 1)
+        file = f": {error.filename}" if error.filename else ""
+        return _fail(f"error: {(error.strerror or str(error)).lower()}{file}", 1)
     if isinstance(error, Exception):
         if os.environ.get("MTFT_TRACEBACK") == "1":
             traceback.print_exc()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -29,8 +29,8 @@ def command(run: Path, loaded: Loaded[MergeConfig], as_json: bool, quiet: bool) 
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.merge import merge
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = merge(run, loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = merge(run, loaded.config, context)
     if as_json:
         print_json(result)
         return

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -36,8 +36,8 @@ def fetch(hub_id: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: b
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.fetch import fetch_model
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = fetch_model(hub_id, loaded.config, services, quiet=quiet)
+    with open_context(loaded, quiet=quiet) as context:
+        result = fetch_model(hub_id, loaded.config, context, quiet=quiet)
     if as_json:
         print_json(result)
         return

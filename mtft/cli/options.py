@@ -28,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command `quiet: bool`, and --verbose, which `open_services` and the handler of errors act on."""
+    """Give the command `quiet: bool`, and --verbose, which `open_context` and the handler of errors act on."""
     text = "Also say where settings come from, and where an error arose."
     verbose = click.option("--verbose", "-v", is_flag=True, expose_value=False, callback=_voice, help=text)
     quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Say nothing but results and errors.")
@@ -121,17 +121,17 @@ def _layers(schema: type[Options]) -> list[Decorator]:
 
 def _option(name: str, field: FieldInfo) -> Decorator:
     """Make one option; it only takes text, so that `load` words every error."""
-    found = kind(field)
-    if found is bool:
+    value_type = kind(field)
+    if value_type is bool:
         return click.option(f"{flag(name)}/{flag(f'no_{name}')}", name, default=None, help=_help(field))
     names = choices(field)
     shown = [*names, "NAME"] if names and open_kind(field) else names
     return click.option(
         flag(name),
         name,
-        type=click.Path() if found is Path else str,
-        metavar="|".join(shown) or _METAVARS.get(found, "TEXT"),
-        multiple=found in (tuple, dict),
+        type=click.Path() if value_type is Path else str,
+        metavar="|".join(shown) or _METAVARS.get(value_type, "TEXT"),
+        multiple=value_type in (tuple, dict),
         help=_help(field),
         shell_complete=offer(names) if names else None,
     )

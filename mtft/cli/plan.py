@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import duration, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -39,8 +39,8 @@ def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> Non
     """Plan and print."""
     from mtft.commands.plan import plan
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = plan(loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = plan(loaded.config, context)
     if as_json:
         print_json(result.report())
         return
@@ -52,7 +52,7 @@ def show_plan(loaded: Loaded[TrainConfig], *, as_json: bool, quiet: bool) -> Non
 def rows(plan: PlanResult) -> list[list[str]]:
     """Return the lines of the table."""
     counts, disk, memory, work, seconds = plan.parameters, plan.disk, plan.memory, plan.work, plan.seconds
-    found = [
+    rows = [
         ["parameters stored", f"{counts.stored:,}"],
         ["parameters tuned", f"{counts.tunable:,}"],
         ["optimizer state", f"2 x {counts.tunable:,} numbers"],
@@ -61,13 +61,14 @@ def rows(plan: PlanResult) -> list[list[str]]:
         ["disk needed at most", f"{size_text(disk.needed)} of {size_text(plan.free['disk'])} free"],
     ]
     if memory:
-        found += [[f"memory to {phase}", size_text(size)] for phase, size in memory.phases.items()]
-        found.append(["peak memory", f"{size_text(memory.peak)} of {size_text(plan.free['memory'])} available"])
-        found.append(["tokens of a micro-batch", f"{memory.micro_batch_tokens:,}"])
+        rows += [[f"memory to {phase}", size_text(size)] for phase, size in memory.phases.items()]
+        available = size_text(plan.free["memory"])
+        rows.append(["peak memory", f"{size_text(memory.peak)} of {available} available"])
+        rows.append(["tokens of a micro-batch", f"{memory.micro_batch_tokens:,}"])
     if work:
-        found.append(["steps", f"{work.steps:,}"])
-        found += [[f"tokens to {phase}", f"{tokens:,}"] for phase, tokens in work.tokens.items()]
+        rows.append(["steps", f"{work.steps:,}"])
+        rows += [[f"tokens to {phase}", f"{tokens:,}"] for phase, tokens in work.tokens.items()]
     if seconds:
-        found += [[f"time to {phase}", duration(spent)] for phase, spent in seconds.items()]
-        found.append(["time in all", duration(sum(seconds.values()))])
-    return found
+        rows += [[f"time to {phase}", duration(spent)] for phase, spent in seconds.items()]
+        rows.append(["time in all", duration(sum(seconds.values()))])
+    return rows

@@ -75,8 +75,8 @@ def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
         return
     print(made.path)
     if not quiet:
-        place = shlex.quote(str(made.path))
-        say(f"next: pip install -e {place}; mtft plugins test {made.task}; mtft train --tasks {made.task}")
+        path = shlex.quote(str(made.path))
+        say(f"next: pip install -e {path}; mtft plugins test {made.task}; mtft train --tasks {made.task}")
 
 
 @command.command("test", short_help="Check that a plugin keeps its contract.")
@@ -102,19 +102,19 @@ def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
     """  # noqa: D301 - click reads the backspace
     from mtft.testing.suite import checks
 
-    found = [(check.name, check.problems()) for check in checks(name, data_dir)]
-    failed = sum(bool(problems) for _, problems in found)
+    results = [(check.name, check.problems()) for check in checks(name, data_dir)]
+    failed = sum(bool(problems) for _, problems in results)
     try:
         if as_json:
-            records = [{"check": what, "ok": not problems, "problems": problems} for what, problems in found]
+            records = [{"check": what, "ok": not problems, "problems": problems} for what, problems in results]
             print_json({"plugin": name, "ok": not failed, "checks": records})
         else:
-            table(["check", "result"], [[what, "; ".join(problems) or "ok"] for what, problems in found])
+            table(["check", "result"], [[what, "; ".join(problems) or "ok"] for what, problems in results])
         if not quiet:
-            say(f"{len(found) - failed} of {len(found)} checks passed")
+            say(f"{len(results) - failed} of {len(results)} checks passed")
     finally:  # a reader that closed the pipe must not hide the failure
         if failed:
-            raise MtftError(f"plugin {name!r} fails {failed} of {len(found)} checks")
+            raise MtftError(f"plugin {name!r} fails {failed} of {len(results)} checks")
 
 
 @command.command("freeze", short_help="Print the plugins as requirement lines.")
@@ -126,11 +126,11 @@ def freeze(as_json: bool) -> None:
     Example:
       mtft plugins freeze > plugins.txt
     """  # noqa: D301 - click reads the backspace
-    found = {each.distribution: each.version for each in _load()[0] if each.name != "builtin"}
+    requirements = {each.distribution: each.version for each in _load()[0] if each.name != "builtin"}
     if as_json:
-        print_json({"requirements": found})
+        print_json({"requirements": requirements})
         return
-    for name, version in sorted(found.items()):
+    for name, version in sorted(requirements.items()):
         print(f"{name}=={version}")
 
 

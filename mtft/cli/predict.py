@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import plain, print_json
 from mtft.cli.options import options_for, quiet_option
 from mtft.config.load import Loaded
@@ -49,9 +49,9 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     from mtft.commands.predict import predict
 
     with (
-        open_services(loaded, quiet=quiet, shared=True, serving=True) as services,
-        _lines(file) if services.group.first else nullcontext(()) as lines,
-        closing(predict(run, lines, loaded.config, services)) as results,
+        open_context(loaded, quiet=quiet, shared=True, serving=True) as context,
+        _lines(file) if context.group.first else nullcontext(()) as lines,
+        closing(predict(run, lines, loaded.config, context)) as results,
     ):
         if loaded.config.output_format == "tsv":
             _print_table(results)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -35,15 +35,15 @@ def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None,
         raise ConfigError("mtft refine trains one small head at a time, in one process: start it without torchrun")
     from mtft.commands.refine import refine
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = refine(run, loaded.config, services, resume)
+    with open_context(loaded, quiet=quiet) as context:
+        result = refine(run, loaded.config, context, resume)
     if as_json:
         print_json(result)
         return
     rows = [
         [task, name, result.before[task][name], value, "new" if task in result.kept else "as before"]
-        for task, found in result.after.items()
-        for name, value in found.items()
+        for task, scores in result.after.items()
+        for name, value in scores.items()
     ]
     table(["task", "dev metric", "before", "after", "head"], rows)
     if not quiet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, warn
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -31,8 +31,8 @@ def command(runs: tuple[Path, ...], loaded: Loaded[ReportConfig], as_json: bool,
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.report import report
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = report(runs, loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = report(runs, loaded.config, context)
     if as_json:
         print_json(result)
         return

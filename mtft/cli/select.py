@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -29,8 +29,8 @@ def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, qu
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.select import select
 
-    with open_services(loaded, quiet=quiet, shared=True) as services:
-        result = select(loaded.config, services, resume)
+    with open_context(loaded, quiet=quiet, shared=True) as context:
+        result = select(loaded.config, context, resume)
     if as_json:
         print_json(result)
         return

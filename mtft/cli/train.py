@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import plain, print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.plan import show_plan
@@ -40,12 +40,12 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
         return
     from mtft.commands.train import train
 
-    with open_services(loaded, quiet=quiet, shared=True) as services:
-        result = train(loaded.config, services, resume)
+    with open_context(loaded, quiet=quiet, shared=True) as context:
+        result = train(loaded.config, context, resume)
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})
         return
-    rows = [[task, name, value] for task, found in result.dev.items() for name, value in found.items()]
+    rows = [[task, name, value] for task, scores in result.dev.items() for name, value in scores.items()]
     table(["task", "dev metric", "value"], rows)
     counts = result.parameters
     if not quiet:
@@ -53,4 +53,4 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
             f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
             f"{counts.tunable:,} tuned; run: {result.path}"
         )
-        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")  # fmt: skip
+        say(f"to look at it: mtft report {shlex.quote(str(result.path))}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtft.cli.command_context import open_services
+from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
@@ -33,8 +33,8 @@ def command(path: Path, loaded: Loaded[VerifyConfig], as_json: bool, quiet: bool
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.verify import verify
 
-    with open_services(loaded, quiet=quiet) as services:
-        result = verify(path, loaded.config, services)
+    with open_context(loaded, quiet=quiet) as context:
+        result = verify(path, loaded.config, context)
     try:
         if as_json:
             print_json({"ok": not result.problems, **vars(result)})

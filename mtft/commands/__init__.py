@@ -1,1 +1,1 @@
-"""One function per command: (settings, services) -> result; no printing, no command line."""
+"""One function per command: (settings, context) -> result; no printing, no command line."""

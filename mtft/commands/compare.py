@@ -15,7 +15,7 @@ from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.metrics import metric
 from mtft.outputs import Array
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
 from mtft.runs.checkpoint import read_manifest, run_tasks
@@ -64,7 +64,7 @@ Predictions = tuple[list[str], Array, Array]
 
 
 def compare(
-    groups: Mapping[str, Sequence[Path]], services: Services, *, resamples: int = 1000, half: Half = "all"
+    groups: Mapping[str, Sequence[Path]], context: Context, *, resamples: int = 1000, half: Half = "all"
 ) -> Comparison:
     """Put groups of runs side by side; every group must cover the same tasks on the same dev examples.
 
@@ -77,7 +77,7 @@ def compare(
     for name in others:
         if owners[name].keys() != owners[first].keys():
             raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
-    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", services.registry, name)]
+    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", context.registry, name)]
     kept = {name: _predictions(runs, tasks, half) for name, runs in owners.items()}
     columns = tuple(
         _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
@@ -95,7 +95,7 @@ def compare(
         if (reason := _doubt(task, *_answers(kept[name][task.name]), resamples))
     )
     for text in doubts:
-        services.notify("warning", text)
+        context.notify("warning", text)
     metrics = {task.name: task.primary_metric for task in tasks}
     return Comparison(metrics, examples, baselines, columns, verdicts, doubts)
 
@@ -112,17 +112,17 @@ def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | N
     return doubt(task.name, name, values, targets, interval, labels)
 
 
-def verdict(task: Task, name: str, other: str, found: PairedDifference) -> str:
+def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> str:
     """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
-    if not all(map(math.isfinite, (found.difference, found.low, found.high))):
+    if not all(map(math.isfinite, (difference.difference, difference.low, difference.high))):
         return f"{task.name}: no difference can be told between {name} and {other}"
-    if not found.side:
-        interval = f"({found.low:+.4f} to {found.high:+.4f})"
+    if not difference.side:
+        interval = f"({difference.low:+.4f} to {difference.high:+.4f})"
         return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
     higher = metric(task.primary_metric).higher_is_better
-    better, worse = (name, other) if (found.side > 0) is higher else (other, name)
-    low, high = sorted((abs(found.low), abs(found.high)))
-    return f"{task.name}: {better} is better than {worse} by {abs(found.difference):.4f} ({low:.4f} to {high:.4f})"
+    better, worse = (name, other) if (difference.side > 0) is higher else (other, name)
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return f"{task.name}: {better} is better than {worse} by {abs(difference.difference):.4f} ({low:.4f} to {high:.4f})"
 
 
 def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:

@@ -20,10 +20,11 @@ from mtft.errors import ConfigError
 from mtft.io.directories import replaced_directory
 from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.tasks.task import Source
 from mtft.training.data_warnings import read_splits, split_findings
-from mtft.training.preparation import choose_sources, data_directory
+from mtft.training.loading import data_directory
+from mtft.training.preparation import choose_sources
 
 DIFF = "changes.diff"
 """Name of the diff beside cleaned files."""
@@ -58,20 +59,20 @@ class DataCheckResult:
 
     def counts(self) -> dict[str, int]:
         """Return the number of findings by severity."""
-        found = Counter(finding.severity for finding in self.findings)
-        return {severity: found[severity] for severity in SEVERITIES}
+        numbers = Counter(finding.severity for finding in self.findings)
+        return {severity: numbers[severity] for severity in SEVERITIES}
 
 
-def check_data(config: DataCheckConfig, services: Services) -> DataCheckResult:
+def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
     """Check the train, dev and test files of tasks and of the sources that train with them."""
     fix = config.fix
     if fix and fix.exists() and (not fix.is_dir() or any(fix.iterdir()) or fix.resolve() == Path.cwd()):
         raise ConfigError(f"{config.fix} is there already; cleaned copies go to a new directory", setting="fix")
-    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify)
+    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
     splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
-    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, services)]
+    findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = tuple(
         CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
@@ -91,14 +92,14 @@ def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
 
 
 def _findings(
-    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, services: Services
+    splits: Sequence[Split], sources: Sequence[tuple[Source, str]], config: DataCheckConfig, context: Context
 ) -> Iterator[Finding]:
     yield from split_findings(splits)
     if config.model:
         apart = {source.name: source.input == "apart" for source, _ in sources}
         directory = find_model(config.model)
         tokenizer = load_tokenizer(directory)
-        max_length = config.max_length or encoder_family(directory, services.registry).read_config(directory).positions
+        max_length = config.max_length or encoder_family(directory, context.registry).read_config(directory).positions
         for split in splits:
             yield from length_findings(split, tokenizer, apart=apart[split.source], max_length=max_length)
 
@@ -110,10 +111,10 @@ def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Se
     home, dropped, diff = data_dir.resolve(), {}, b""
     with replaced_directory(out) as fresh:
         for path, scan in scans.items():
-            place = path.resolve()
-            if not place.is_relative_to(home):
+            resolved = path.resolve()
+            if not resolved.is_relative_to(home):
                 continue
-            name, lines = place.relative_to(home), drops[str(path)]
+            name, lines = resolved.relative_to(home), drops[str(path)]
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(fresh / name, without_rows(scan, lines))
             diff += deletion_diff(name.as_posix(), scan, lines)
@@ -126,19 +127,19 @@ def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str,
     """Return the lines to leave out of each file: rows for which none of those that read them has a use, and leaks."""
     readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for split in splits:
-        places = [row.origin for row in split.examples], [each.origin for each in split.problems]
-        for origin in chain(*places):
+        origins = [row.origin for row in split.examples], [each.origin for each in split.problems]
+        for origin in chain(*origins):
             readers[origin].add(f"{split.source} {split.split}")
     for finding in findings:
         for origin in finding.drop:
             leak = finding.check.startswith("leakage")
             against[origin] |= readers[origin] if leak else {f"{finding.source} {finding.split}"}
-    found: Mapping[str, set[int]] = defaultdict(set)
+    drops: Mapping[str, set[int]] = defaultdict(set)
     for origin, voices in against.items():
         path, _, line = origin.rpartition(":")
         if voices >= readers[origin]:
-            found[path].add(int(line) if line.isdecimal() else 0)
-    return found
+            drops[path].add(int(line) if line.isdecimal() else 0)
+    return drops
 
 
 def _rows_at(scan: Scan, lines: set[int]) -> int:

@@ -41,14 +41,39 @@ PACKAGES = (
     MINILM,
 )
 
-VALUES = ("MTFT_DISABLE_PLUGINS", "MTFT_STRICT_PLUGINS", "MTFT_TRACEBACK", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-          "CUDA_VISIBLE_DEVICES", "PYTORCH_CUDA_ALLOC_CONF", "HF_HUB_OFFLINE", "NO_COLOR", "TERM", "LANG", "LC_ALL",
-          "WORLD_SIZE", "PYTHONUTF8", "PYTHONWARNINGS")  # fmt: skip
-"""Environment variables that are told with their values."""
+VALUES = (
+    "MTFT_DISABLE_PLUGINS",
+    "MTFT_STRICT_PLUGINS",
+    "MTFT_TRACEBACK",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "HF_HUB_OFFLINE",
+    "NO_COLOR",
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "WORLD_SIZE",
+    "PYTHONUTF8",
+    "PYTHONWARNINGS",
+)
+"""Environment variables that are shown with their values."""
 
-NAMES = ("MTFT_DATA_DIR", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "PYTHONPATH", "http_proxy", "https_proxy",
-         "HTTP_PROXY", "HTTPS_PROXY", "VIRTUAL_ENV", "SSL_CERT_FILE")  # fmt: skip
-"""Environment variables of which only is told that they are set: paths, addresses, secrets."""
+NAMES = (
+    "MTFT_DATA_DIR",
+    "HF_HOME",
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "PYTHONPATH",
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "VIRTUAL_ENV",
+    "SSL_CERT_FILE",
+)
+"""Environment variables that are shown without their values: paths, addresses, secrets."""
 
 
 def environment() -> dict[str, dict[str, Any]]:
@@ -111,8 +136,8 @@ def _plugins() -> dict[str, str]:
     """Return the status of each plugin, and for a broken one its error without the home directory's name."""
     plugins = load_plugins()
     build_registry(plugins)
-    found = {each.name: f"{each.distribution} {each.version}: {each.status}" for each in plugins}
-    return found | {each.name: f"{found[each.name]}: {_tidy(each.error)}" for each in plugins if each.error}
+    described = {each.name: f"{each.distribution} {each.version}: {each.status}" for each in plugins}
+    return described | {each.name: f"{described[each.name]}: {_tidy(each.error)}" for each in plugins if each.error}
 
 
 def _tidy(text: str) -> str:

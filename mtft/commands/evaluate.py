@@ -16,7 +16,7 @@ from mtft.io.files import to_json
 from mtft.metrics import calibration, confusion, metric
 from mtft.model.inference import read_together
 from mtft.outputs import Array
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
@@ -24,7 +24,8 @@ from mtft.runs.checkpoint import load_model, task_names
 from mtft.runs.fingerprints import table_digest
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
-from mtft.training.preparation import data_directory, load_source, resolve_device
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import resolve_device
 from mtft.training.temperatures import tell
 
 
@@ -62,53 +63,48 @@ class EvalResult:
     failures: tuple[str, ...]
 
 
-def evaluate(run: Path, config: EvalConfig, services: Services) -> EvalResult:
+def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     """Evaluate a run's tasks on a split, or on a half of dev."""
     if config.half != "all" and config.split != "dev":
         raise ConfigError(
             f"{config.half!r} is a half of dev, not of {config.split} ({setting('split')})", setting="half"
         )
-    place = resolve_device(config)
+    device, products = resolve_device(config)
     with model_directory(run) as directory:
         names = task_names(run, directory, config.tasks)
-        trained = load_model(directory, services.registry, config.model, *place, only=names)
+        trained = load_model(directory, context.registry, config.model, device, products, only=names)
     tasks = sorted(trained.tasks, key=lambda task: names.index(task.name))
     check_limits(config, tasks)
-    tell(tasks, services.notify)
-    data = {
-        task.name: load_source(
-            task.source, config.split, data_dir=data_directory(config, run), tokenizer=trained.tokenizer,
-            max_length=trained.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-            notify=services.notify,
-        )
-        for task in tasks
-    }  # fmt: skip
-    digests = to_json({name: table_digest(found.table, found.targets) for name, found in data.items()})
-    check_same_model(config, trained, services.group, {"data": digests})
+    tell(tasks, context.notify)
+    data_dir = data_directory(config, run)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
+    data = loader.load_tasks(tasks, config.split)
+    digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
+    check_same_model(config, trained, context.group, {"data": digests})
     values = {
-        task.name: found
+        task.name: readable
         for together in sharing(tasks, config.split)
-        for task, found in zip(
+        for task, readable in zip(
             together,
-            read_together(trained.model, together, [data[task.name].table for task in together], services.group),
+            read_together(trained.model, together, [data[task.name].table for task in together], context.group),
             strict=True,
         )
     }
-    found = {}
+    evaluations = {}
     for task in tasks:
         rows = in_half(data[task.name].keys, config.half, task.name)
-        found[task.name] = rate_task(
+        evaluations[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )
-        if reason := found[task.name].doubt:
-            services.notify("warning", reason)
+        if reason := evaluations[task.name].doubt:
+            context.notify("warning", reason)
     failures = []
     for limit, least in config.fail_under.items():
         name, _, score = limit.partition(".")
-        value = found[name].metrics[score].value
+        value = evaluations[name].metrics[score].value
         if not value >= least:
             failures.append(f"{limit} is {value:.4f}, below {least:g}")
-    return EvalResult(config.split, found, tuple(failures))
+    return EvalResult(config.split, evaluations, tuple(failures))
 
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:

@@ -17,14 +17,14 @@ from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, setting
 from mtft.io.files import replaced_file, write_json
 from mtft.model.inference import apply, read_outputs, scores
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.directory import free_path, keep_apart
 from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
 from mtft.runs.probe import TEXTS, compare_probe
 from mtft.runtime.seeding import numpy_generator
-from mtft.training.preparation import data_directory, load_source
+from mtft.training.loading import Loader, data_directory
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4
@@ -50,7 +50,7 @@ class ExportResult:
     files: tuple[Path, ...] = field(default=())
 
 
-def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
+def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
     """Write the file that was asked for."""
     path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
@@ -61,10 +61,10 @@ def export(run: Path, config: ExportConfig, services: Services) -> ExportResult:
     if config.format == "onnx":
         check_installed()
     with model_directory(run) as directory:
-        trained = load_model(directory, services.registry, config.model)
+        trained = load_model(directory, context.registry, config.model)
         path.parent.mkdir(parents=True, exist_ok=True)
         if config.format == "onnx":
-            dev = dev_sets(run, trained, config, services) if config.int8 else {}
+            dev = dev_sets(run, trained, config, context) if config.int8 else {}
             return export_onnx(path, trained, dev)
         try:
             compare_probe(directory, trained)
@@ -141,8 +141,10 @@ def check_parity(path: Path, trained: TrainedModel) -> dict[str, Any]:
             off = np.abs(ours[name] - theirs[name])
             worst = max(worst, float(np.where(np.isfinite(off), off, np.inf).max()))
             if not (off <= TOLERANCE * np.maximum(1.0, np.abs(ours[name]))).all():
-                raise ModelError(f"{path}: outputs of {name!r} differ from mtft's by up to {off.max():.3g}: "
-                                 f"the export is not written")  # fmt: skip
+                raise ModelError(
+                    f"{path}: outputs of {name!r} differ from mtft's by up to {off.max():.3g}: "
+                    f"the export is not written"
+                )
     return {"shapes": shapes, "difference": worst}
 
 
@@ -155,28 +157,23 @@ def _random(trained: TrainedModel) -> TokenTable:
     return TokenTable(ids, generator.integers(0, config.segments, offsets[-1]).astype(np.uint8), offsets, 1)
 
 
-def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, services: Services) -> dict[str, Dataset]:
+def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, context: Context) -> dict[str, Dataset]:
     """Read the dev rows of each task."""
-    place = data_directory(config, run)
-    return {
-        task.name: load_source(
-            task.source, "dev", data_dir=place, tokenizer=trained.tokenizer, max_length=trained.max_length,
-            strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
-        )
-        for task in trained.tasks
-    }  # fmt: skip
+    data_dir = data_directory(config, run)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
+    return loader.load_tasks(trained.tasks, "dev")
 
 
 def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:
     """Score a graph on dev, and the model itself: per task the examples, both scores, and the largest difference."""
-    session, found = open_session(path), {}
+    session, measured = open_session(path), {}
     for task in trained.tasks:
         data = dev[task.name]
         raw = {
             "full": apply(trained.model, data.table, [task.name])[task.name],
             "int8": apply_session(session, data.table, [task.name])[task.name],
         }
-        found[task.name] = {
+        measured[task.name] = {
             "n": len(data),
             "metric": task.primary_metric,
             **{
@@ -185,4 +182,4 @@ def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> di
             },
             "difference": float(np.abs(raw["full"] - raw["int8"]).max()),
         }
-    return {"dev": found}
+    return {"dev": measured}

@@ -18,7 +18,7 @@ from mtft.fetch.lock_file import LockFile, check
 from mtft.io.digests import tagged_digest
 from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 
 KIB = 1024
 
@@ -33,7 +33,7 @@ class Fetched:
     new: bool
 
 
-def fetch_data(names: Sequence[str], config: DataFetchConfig, services: Services, *, quiet: bool) -> list[Fetched]:
+def fetch_data(names: Sequence[str], config: DataFetchConfig, context: Context, *, quiet: bool) -> list[Fetched]:
     """Bring the files of datasets by name, or those of `CATALOGUE` all."""
     refuse_offline()
     for name in names:
@@ -46,28 +46,28 @@ def fetch_data(names: Sequence[str], config: DataFetchConfig, services: Services
     except OSError as error:
         raise ConfigError(f"{config.out}: {(error.strerror or str(error)).lower()}", setting="out") from None
     lock = LockFile(config.out)
-    found: list[Fetched] = []
+    fetched: list[Fetched] = []
     for name in dict.fromkeys(names or CATALOGUE):
         data = CATALOGUE[name]
-        services.notify("info", f"{name}: {data.licence}")
+        context.notify("info", f"{name}: {data.licence}")
         if config.origin == "hub":
-            services.notify("info", f"{name}: {data.hub_note}")
-            found += _from_hub(data, config, lock, quiet=quiet)
+            context.notify("info", f"{name}: {data.hub_note}")
+            fetched += _from_hub(data, config, lock, quiet=quiet)
         else:
-            found += [_from_course(file, config, lock, services) for file in data.course]
-    return found
+            fetched += [_from_course(file, config, lock, context) for file in data.course]
+    return fetched
 
 
-def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, services: Services) -> Fetched:
+def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, context: Context) -> Fetched:
     """Bring one file of the course as it is; one that is there already is only checked."""
     path = config.out / file.name
     address = os.environ.get("MTFT_COURSE_URL", COURSE).rstrip("/")
     new = not path.exists() or (config.overwrite and tagged_digest(path, file.digest.partition(":")[0]) != file.digest)
     if new:
-        services.notify("info", f"{file.name} from {address}")
+        context.notify("info", f"{file.name} from {address}")
 
         def progress(have: int, total: int) -> None:
-            services.progress(Progress(have // KIB, (total or file.size or have) // KIB, 0, {}, 0, "KiB"))
+            context.progress(Progress(have // KIB, (total or file.size or have) // KIB, 0, {}, 0, "KiB"))
 
         download(f"{address}/{file.name}", path, file.digest, progress=progress)
     else:
@@ -118,12 +118,12 @@ class FetchedModel:
     files: dict[str, str]
 
 
-def fetch_model(name: str, config: ModelFetchConfig, services: Services, *, quiet: bool) -> FetchedModel:
+def fetch_model(name: str, config: ModelFetchConfig, context: Context, *, quiet: bool) -> FetchedModel:
     """Fetch a model into the hub's cache, where its name finds it; it must be one that mtft can read."""
     refuse_offline()
-    fetched, revision = hub_model(name, config.revision, quiet=quiet, notify=services.notify)
+    fetched, revision = hub_model(name, config.revision, quiet=quiet, notify=context.notify)
     path = fetched[0].parent
-    encoder_family(path, services.registry).read_config(path)
+    encoder_family(path, context.registry).read_config(path)
     lock = LockFile(path.parent.parent)
     files: dict[str, str] = {}
     for file in sorted(fetched):

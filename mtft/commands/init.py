@@ -15,7 +15,7 @@ from mtft.data.guess.datasets import Proposal, propose
 from mtft.data.guess.splits import free_name, group_files
 from mtft.errors import ConfigError, DataError
 from mtft.io.text import printable
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.tasks.declaration import metrics_of
 from mtft.tasks.declared import declare
 from mtft.tasks.task import Task
@@ -33,15 +33,17 @@ class InitResult:
     tasks: tuple[Proposal, ...]
 
 
-def init(files: Sequence[str], out: Path | None, services: Services) -> InitResult:
+def init(files: Sequence[str], out: Path | None, context: Context) -> InitResult:
     """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them."""
     if out and out.exists():
         raise ConfigError(f"{out} exists; choose another", setting="out")
-    tasks = _proposals(files, services)
+    tasks = _proposals(files, context)
     data_dir = _common(files)
     for task in tasks:
-        task.table = {key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
-                      for key, value in task.table.items()}  # fmt: skip
+        task.table = {
+            key: _inside(value, data_dir) if key in ("train", "dev", "test") else value
+            for key, value in task.table.items()
+        }
     declared = [declare(task.name, task.table, "what was found") for task in tasks]
     text = _text(tasks, declared, data_dir, out)
     if out:
@@ -60,7 +62,7 @@ def init(files: Sequence[str], out: Path | None, services: Services) -> InitResu
     return InitResult(out, text, tasks)
 
 
-def _proposals(files: Sequence[str], services: Services) -> tuple[Proposal, ...]:
+def _proposals(files: Sequence[str], context: Context) -> tuple[Proposal, ...]:
     """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
     tasks: list[Proposal] = []
     problems: list[str] = []
@@ -71,7 +73,7 @@ def _proposals(files: Sequence[str], services: Services) -> tuple[Proposal, ...]
             problems.append(str(error))
     if problems:
         raise DataError("\n".join(problems))
-    taken = set(services.registry.owners)
+    taken = set(context.registry.owners)
     for task in tasks:
         task.name = free_name(task.name, taken)
         taken.add(task.name)
@@ -107,7 +109,7 @@ def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, ou
         f"#     mtft train --config {printable(str(out or 'run.toml'))}",
         "# The keys of a task are in examples/guide/data.md (Tables of your own data); all settings: mtft train --help",
         "",
-    ]  # fmt: skip
+    ]
     if data_dir:
         lines += [toml_line("data_dir", data_dir, "seen from where mtft is run"), ""]
     lines.append("# Defaults:")

@@ -16,7 +16,7 @@ from mtft.errors import ConfigError, ModelError
 from mtft.io.directories import replaced_directory
 from mtft.io.files import write_json
 from mtft.model.flat import FlatParameters
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import find_base, load_model, task_names
 from mtft.runs.directory import free_path, keep_apart
@@ -36,14 +36,14 @@ class MergeResult:
     changed: int
 
 
-def merge(run: Path, config: MergeConfig, services: Services) -> MergeResult:
+def merge(run: Path, config: MergeConfig, context: Context) -> MergeResult:
     """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
     path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
     refuse_foreign(path)
     keep_apart(path, run, "the run that is merged")
     with model_directory(run) as directory:
         names = task_names(run, directory)
-        trained = load_model(directory, services.registry, config.model, only=())
+        trained = load_model(directory, context.registry, config.model, only=())
         base = find_base(directory, trained.base)
     encoder = trained.model.encoder
     if not isinstance(encoder, Encoder):
@@ -86,6 +86,6 @@ def _is_merged(path: Path) -> bool:
 
 def check_written(directory: Path, weights: str, tokenizer: str) -> None:
     """Load a model directory anew; ModelError unless weights and tokenizer have these digests."""
-    found = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
-    if found != (weights, tokenizer):
+    written = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
+    if written != (weights, tokenizer):
         raise ModelError(f"{directory}: read back, the merged model is not the one that was written")

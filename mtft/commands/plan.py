@@ -17,12 +17,13 @@ from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.io.disk import free_disk_bytes
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.directory import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.count import count_plan
-from mtft.training.preparation import Prepared, build_stepper, data_directory, missing_files, prepare
+from mtft.training.loading import data_directory, missing_files
+from mtft.training.preparation import Prepared, build_stepper, prepare
 from mtft.training.resources import (
     Disk,
     Memory,
@@ -80,35 +81,39 @@ class PlanResult:
         }
 
 
-def plan(config: TrainConfig, services: Services) -> PlanResult:
+def plan(config: TrainConfig, context: Context) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
-    checked_best(config, services)
+    checked_best(config, context)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
-    if missing := _missing(config, services):
+    if missing := _missing(config, context):
         given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
-        counts = count_plan(given, services, config.score)
+        counts = count_plan(given, context, config.score)
         if config.mask:
             counts = replace(counts, selected=len(load_mask(config.mask, total=counts.encoder).indices))
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
-    teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
-    prepared = prepare(config, services)
-    dev = dev_sets(config, prepared, services)
-    mask = given_mask(config.mask, prepared, services) if config.mask else None
+    teachers = check_teachers(config, [context.registry.task(name) for name in config.tasks], context)
+    prepared = prepare(config, context)
+    dev = dev_sets(config, prepared, context)
+    mask = given_mask(config.mask, prepared, context) if config.mask else None
     counts = count(config, prepared, mask)
     config, memory = fit(config, prepared, dev, counts, teachers)
-    check_machine(path, disk_needed(config, counts), memory, services.notify)
+    check_machine(path, disk_needed(config, counts), memory, context.notify)
     work = _work(config, prepared, dev, teachers)
-    seconds = _seconds(config, prepared, services, dev, counts, work, teachers)
+    seconds = _seconds(config, prepared, context, dev, counts, work, teachers)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
-def _missing(config: TrainConfig, services: Services) -> list[str]:
+def _missing(config: TrainConfig, context: Context) -> list[str]:
     """Name the files of the tasks' own sources that are not there."""
     directory = data_directory(config)
-    sources = [services.registry.task(name).source for name in config.tasks]
-    return [str(path) for source in sources for split in ("train", "dev")
-            for path in missing_files(source, split, directory)]  # fmt: skip
+    sources = [context.registry.task(name).source for name in config.tasks]
+    return [
+        str(path)
+        for source in sources
+        for split in ("train", "dev")
+        for path in missing_files(source, split, directory)
+    ]
 
 
 def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:
@@ -120,15 +125,15 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], t
 
     steps = make_plan(config).steps(sizes)
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
-    found = {}
+    phases = {}
     if config.head_epochs:
-        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
-    found["select"] = tokens(scored(config, sizes))
+        phases["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+    phases["select"] = tokens(scored(config, sizes))
     if teachers:
-        found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
-    found["train"] = tokens(schedule(config, prepared.sources))
-    found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
-    return Work(steps, found)
+        phases["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
+    phases["train"] = tokens(schedule(config, prepared.sources))
+    phases["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
+    return Work(steps, phases)
 
 
 def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
@@ -143,7 +148,7 @@ def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
 def _seconds(
     config: TrainConfig,
     prepared: Prepared,
-    services: Services,
+    context: Context,
     dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
@@ -152,7 +157,7 @@ def _seconds(
     """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
     selection = slice(None) if counts.selected == counts.encoder else every
-    per_step, per_token = _step_time(config, prepared, services, selection)
+    per_step, per_token = _step_time(config, prepared, context, selection)
     to_read = _read_time(prepared, dev)
     seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
     seconds["train"] += per_step * work.steps
@@ -162,7 +167,7 @@ def _seconds(
         asked = sum(_to_answer(prepared, teacher) * teacher.work(own) for teacher in teachers)
         seconds["ask teachers"] = to_read * asked
     if config.head_epochs:
-        per_step, per_token = _step_time(config, prepared, services, None)
+        per_step, per_token = _step_time(config, prepared, context, None)
         sizes = {source.name: len(source) for source in prepared.sources}
         steps = make_plan(heads_alone(config)).steps(sizes)
         seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
@@ -170,10 +175,10 @@ def _seconds(
 
 
 def _step_time(
-    config: TrainConfig, prepared: Prepared, services: Services, selection: torch.Tensor | slice | None
+    config: TrainConfig, prepared: Prepared, context: Context, selection: torch.Tensor | slice | None
 ) -> tuple[float, float]:
     """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
-    timed = build_stepper(prepared, config, services, selection)
+    timed = build_stepper(prepared, config, context, selection)
     batch = next(iter(schedule(config, prepared.sources)))
     whole = _tokens(timed, batch)
     share = min(1.0, PROBE_TOKENS / whole)

@@ -17,7 +17,7 @@ from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
 from mtft.io.files import read_json
 from mtft.model.inference import apply, read_outputs, scores
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.runs.fingerprints import fingerprints, model_digest, settings_digest
@@ -32,9 +32,10 @@ from mtft.training.current_head import CurrentHead
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.early_stopping import Best
 from mtft.training.feature_cache import FeatureCache
+from mtft.training.loading import Loader, data_directory
 from mtft.training.loop import EpochDone, Plan, StepDone, StepSkipped
 from mtft.training.loop import train as loop
-from mtft.training.preparation import chosen_parts, data_directory, load_source, resolve_device, training_source
+from mtft.training.preparation import chosen_parts, resolve_device, training_source
 from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 from mtft.training.temperatures import calibrate_all, without_temperatures
@@ -52,20 +53,20 @@ class RefineResult:
     kept: tuple[str, ...]
 
 
-def refine(run: Path | None, config: RefineConfig, services: Services, resume: Path | None = None) -> RefineResult:
+def refine(run: Path | None, config: RefineConfig, context: Context, resume: Path | None = None) -> RefineResult:
     """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves.
 
     Goes on with the refinement at `resume` as if it had never stopped.
     """
     if resume:
-        changed = check_settings(resume, "refine", config, services)
+        changed = check_settings(resume, "refine", config, context)
         origin = read_json(resume / "environment.json").get("refines")
         run = run or Path(str(origin))
         if is_finished(resume):
             if text := changed.get("epochs") or changed.get("patience"):
                 raise ConfigError(f"{resume} has finished; {text}: cannot change any more", setting="resume")
             clear_lock(resume)
-            services.notify("info", f"{resume} has finished: nothing is left to do")
+            context.notify("info", f"{resume} has finished: nothing is left to do")
             summary = read_summary(resume)
             before, after = scores_of(summary["before"]), scores_of(summary["dev"])
             return RefineResult(resume, before, after, tuple(summary["kept"]))
@@ -76,16 +77,16 @@ def refine(run: Path | None, config: RefineConfig, services: Services, resume: P
     keep_apart(path, run, "the run that is refined")
     check_room(path)
     place = resolve_device(config)
-    trained = load_model(run / "model", services.registry, config.model, *place)
-    trained.tasks = without_temperatures(run, trained.tasks, services.notify)
+    trained = load_model(run / "model", context.registry, config.model, *place)
+    trained.tasks = without_temperatures(run, trained.tasks, context.notify)
     names = [task.name for task in trained.tasks]
     for name in config.tasks:
         if name not in names:
             raise ConfigError(f"{run}: {unknown('task of this run', name, names)}")
     for name in config.task_lr:  # a preset's rates may be for tasks that this run lacks
         if name not in names:
-            services.registry.task(name)
-    return Refinement(trained, config, services, path, run, going_on=resume is not None).run()
+            context.registry.task(name)
+    return Refinement(trained, config, context, path, run, going_on=resume is not None).run()
 
 
 class Refinement:
@@ -95,17 +96,17 @@ class Refinement:
         self,
         trained: TrainedModel,
         config: RefineConfig,
-        services: Services,
+        context: Context,
         path: Path,
         origin: Path,
         *,
         going_on: bool,
     ) -> None:
-        self.trained, self.config, self.services, self.origin = trained, config, services, origin
+        self.trained, self.config, self.context, self.origin = trained, config, context, origin
         self.chosen = [task for task in trained.tasks if task.name in config.tasks]
         sources = [(task.source, task.name) for task in self.chosen]
         self.data_dir = data_directory(config, origin)
-        warn_of_faults(sources, self.chosen, self.data_dir, services.notify)
+        warn_of_faults(sources, self.chosen, self.data_dir, context.notify)
         self.data = {task.name: self._load(task, "train") for task in self.chosen}
         self.dev = {task.name: self._load(task, "dev") for task in trained.tasks}
         self.sources = {
@@ -120,14 +121,14 @@ class Refinement:
             check_material(path, made_of)
             self.out = RunDirectory.reopen(path, config)
         else:
-            needs = services.provenance.requirements(chosen_parts(config))
+            needs = context.provenance.requirements(chosen_parts(config))
             facts = {"refines": str(origin.resolve()), "plugins": needs, "material": made_of}
             self.out = RunDirectory.create(path, config, "refine", self.data_dir, facts, overwrite=config.overwrite)
-        self.out.followers.append(start_trackers(config.trackers, services, path, "refine", config, resumed=going_on))
+        self.out.followers.append(start_trackers(config.trackers, context, path, "refine", config, resumed=going_on))
         self.autosaver = Autosaver(
             config.checkpoint_every, config.max_time, f"go on with {command('refine', resume=path)}"
         )
-        self.features = FeatureCache(trained, config.feature_cache, path / "features", services, self.autosaver)
+        self.features = FeatureCache(trained, config.feature_cache, path / "features", context, self.autosaver)
         self.before: Scores = {}
         self.done: dict[str, bool] = {}
         self.current: CurrentHead | None = None
@@ -148,7 +149,7 @@ class Refinement:
             after = {name: rated for name, (_, rated) in found.items()}
             raw = {name: outputs for name, (outputs, _) in found.items()}
             self.trained.tasks, calibration = calibrate_all(
-                self.config, self.trained.tasks, raw, self.dev, self.services.notify
+                self.config, self.trained.tasks, raw, self.dev, self.context.notify
             )
             values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}
             self.out.write_predictions("dev", self.dev, values)
@@ -163,9 +164,9 @@ class Refinement:
                 calibration,
                 note,
             )
-            origins = self.services.provenance.origins(self.trained.tasks, self.trained.model.encoder.family)
+            origins = self.context.provenance.origins(self.trained.tasks, self.trained.model.encoder.family)
             save_with_probe(self.out.model, self.trained, origins, card, self.config.precision)
-            check_saved(self.out.model, self.services.registry, self.trained.base, *self.trained.placement)
+            check_saved(self.out.model, self.context.registry, self.trained.base, *self.trained.placement)
             self.features.clear()
             self.out.write_summary(self._summary(after, kept, calibration))
             return RefineResult(self.out.path, self.before, after, kept)
@@ -184,7 +185,7 @@ class Refinement:
                 at.steps = event.number
                 at.tally.add(event.result)
                 at.tokens += event.result.tokens
-                self.services.progress(Progress(event.number, total, event.epoch, at.tally.losses(), at.tokens))
+                self.context.progress(Progress(event.number, total, event.epoch, at.tally.losses(), at.tokens))
             elif isinstance(event, StepSkipped):
                 at.steps, at.bad = event.number, at.bad + 1
                 if at.bad > self.config.max_bad_steps:
@@ -192,7 +193,7 @@ class Refinement:
                     raise MtftError(
                         f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
                     )
-                self.services.notify("warning", str(event.error))
+                self.context.notify("warning", str(event.error))
             else:
                 self._after_epoch(at, event)
                 if at.best.exhausted:
@@ -215,7 +216,7 @@ class Refinement:
         self.out.log("metrics", {**record, "dev": {task.name: found}, "best": better})
         self.out.log_time(task=task.name, epoch=event.epoch)
         value, mark = found[task.primary_metric], "better" if better else "not better"
-        self.services.notify("info", f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
+        self.context.notify("info", f"{task.name} epoch {event.epoch}: dev {task.primary_metric} {value:.4f} ({mark})")
         at.tally = Tally()
 
     def _save_state(self) -> None:
@@ -269,11 +270,10 @@ class Refinement:
         return stepper, Plan(config.epochs, config.batch_size, rate, config.schedule, config.warmup, seed=config.seed)
 
     def _load(self, task: Task, split: str) -> Dataset:
-        return load_source(
-            task.source, split, data_dir=self.data_dir, tokenizer=self.trained.tokenizer,
-            max_length=self.trained.max_length, strict=self.config.strict, skip_bad_rows=self.config.skip_bad_rows,
-            notify=self.services.notify,
-        )  # fmt: skip
+        loader = Loader.of(
+            self.config, self.data_dir, self.trained.tokenizer, self.trained.max_length, self.context.notify
+        )
+        return loader.load(task.source, split)
 
     def _evaluate(self, task: Task) -> tuple[NDArray[Any], dict[str, float]]:
         """Return a task's raw outputs of dev, and its scores on the rows that choose."""

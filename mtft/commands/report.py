@@ -9,7 +9,7 @@ from pathlib import Path
 from mtft.config.schema import ReportConfig
 from mtft.errors import ConfigError, DataError, setting
 from mtft.io.files import write_bytes
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.page import Page, build_page, render
 from mtft.report.run_reader import read_run
 from mtft.report.svg import to_svg
@@ -24,7 +24,7 @@ class ReportResult:
     missing: dict[str, tuple[str, ...]]
 
 
-def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> ReportResult:
+def report(runs: Sequence[Path], config: ReportConfig, context: Context) -> ReportResult:
     """Write the page, and the pictures if they were asked for."""
     if not runs:
         raise ConfigError("nothing to report: give a run directory")
@@ -35,7 +35,7 @@ def report(runs: Sequence[Path], config: ReportConfig, services: Services) -> Re
     if config.data_dir is not None and not config.data_dir.is_dir():
         raise DataError(f"{config.data_dir} is not a directory", setting="data_dir")
     records = [
-        read_run(run, label, services, config.data_dir, texts=config.examples > 0, half=config.half)
+        read_run(run, label, context, config.data_dir, texts=config.examples > 0, half=config.half)
         for run, label in zip(runs, labels(runs), strict=True)
     ]
     page = build_page(records, resamples=config.resamples, examples=config.examples)

@@ -21,7 +21,7 @@ from mtft.tasks.registry import Registry
 NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 LONGEST = 40
 
-PLACES = {
+TEMPLATES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
     ".gitignore": "gitignore",
@@ -31,7 +31,7 @@ PLACES = {
     "{module}/data/dev.csv": "dev.csv",
     "tests/test_{module}.py": "tests.py",
 }
-"""Where each file of a project comes from."""
+"""The template of each file of a project."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
     """
     task = name.removeprefix("mtft-")
     if not NAME.fullmatch(task) or len(task) > LONGEST:
-        raise ConfigError(f"NAME: {name[:80]!r} is not made of a-z, 0-9 and single hyphens, a letter first, "
-                          f"in at most {LONGEST} characters")  # fmt: skip
+        raise ConfigError(
+            f"NAME: {name[:80]!r} is not made of a-z, 0-9 and single hyphens, a letter first, "
+            f"in at most {LONGEST} characters"
+        )
     if task in RESERVED:
         raise ConfigError(f"NAME: {task!r} is reserved (reserved: {', '.join(RESERVED)})")
     if task in registry.owners.values():
@@ -76,7 +78,7 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
 
 
 def _write(path: Path, values: dict[str, str]) -> tuple[str, ...]:
-    """Write all files beside `path`, then move them there at once; return their places in the project."""
+    """Write all files beside `path`, then move them there at once; return their paths in the project."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -84,14 +86,14 @@ def _write(path: Path, values: dict[str, str]) -> tuple[str, ...]:
         raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
     try:
         fresh.chmod(0o755)
-        places = {place.format_map(values): template for place, template in PLACES.items()}
-        for place, template in places.items():
+        templates = {name.format_map(values): template for name, template in TEMPLATES.items()}
+        for name, template in templates.items():
             text = (files("mtft.plugin") / "template" / f"{template}.tmpl").read_text(encoding="utf-8")
-            (fresh / place).parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(fresh / place, Template(text).substitute(values).encode())
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(fresh / name, Template(text).substitute(values).encode())
         fresh.rename(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return tuple(places)
+    return tuple(templates)

@@ -16,7 +16,7 @@ from mtft.errors import ConfigError, MtftError, command, setting
 from mtft.io.directories import remove_directory
 from mtft.io.disk import check_room
 from mtft.model.flat import FlatParameters
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 from mtft.runs.directory import RunDirectory, free_path
 from mtft.runs.fingerprints import PRETRAINED, fingerprints, settings_digest
 from mtft.runs.resume import check_material, check_position, check_settings, part_directory
@@ -30,7 +30,8 @@ from mtft.training.agreement import check_same_across_ranks
 from mtft.training.autosave import Autosaver
 from mtft.training.count import count_selected
 from mtft.training.diagnosis import first_entry, not_finite_outputs
-from mtft.training.preparation import Prepared, chosen_parts, data_directory, prepare
+from mtft.training.loading import data_directory
+from mtft.training.preparation import Prepared, chosen_parts, prepare
 from mtft.training.resources import scores_held
 
 
@@ -45,19 +46,19 @@ class SelectResult:
     kinds: dict[str, float]
 
 
-def select(config: SelectConfig, services: Services, resume: Path | None = None) -> SelectResult:
+def select(config: SelectConfig, context: Context, resume: Path | None = None) -> SelectResult:
     """Score, select and write the mask file; a directory beside it holds what a `resume` needs, until it is written."""
-    group = services.group
+    group = context.group
     path = resume or group.path(lambda: _new_path(config))
     if path.is_dir():
         raise ConfigError(f"{path} is a directory; a mask is a file", setting="resume" if resume else "out")
     part = part_directory(path)
     going_on = resume is not None or (processes.restarts() > 0 and group.any(group.first and part.is_dir()))
     if going_on and group.first:
-        check_settings(part, "select", config, services)
+        check_settings(part, "select", config, context)
     if group.first:
         check_room(path)
-    prepared = prepare(config, services)
+    prepared = prepare(config, context)
     check_same_across_ranks(config, prepared, group)
     if group.first:
         scores = 4 * len(prepared.encoder) * scores_held(config)
@@ -68,7 +69,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
             check_material(part, made_of)
         run = RunDirectory.reopen(part, config, writes=group.first)
     else:
-        needs = services.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+        needs = context.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
         facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             part, config, "select", data_directory(config), facts, overwrite=True, writes=group.first
@@ -78,7 +79,7 @@ def select(config: SelectConfig, services: Services, resume: Path | None = None)
     )
     with run, autosaver.watching():
         try:
-            mask = choose(prepared, config, services, run, autosaver)
+            mask = choose(prepared, config, context, run, autosaver)
         except ConfigError:  # going on would end here again
             if group.first:
                 remove_directory(part)
@@ -99,7 +100,7 @@ def _new_path(config: SelectConfig) -> Path:
 
 
 def choose(
-    prepared: Prepared, config: SelectConfig | TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: SelectConfig | TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> Mask:
     """Select the encoder weights that will train, all of them when `keep` is one; goes on from the run's state."""
     flat = prepared.encoder
@@ -115,13 +116,13 @@ def choose(
         "sources": ",".join(source.name for source in prepared.sources),
     }  # fmt: skip
     if config.score == "bitfit":
-        services.notify("info", f"selecting the encoder's biases; {setting('keep')} is not used")
-        indices = _scores(prepared, config, services, run, autosaver).nonzero().squeeze(-1)
+        context.notify("info", f"selecting the encoder's biases; {setting('keep')} is not used")
+        indices = _scores(prepared, config, context, run, autosaver).nonzero().squeeze(-1)
     elif count == len(flat):
         indices = torch.arange(count)
     else:
-        services.notify("info", f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
-        scores = _scores(prepared, config, services, run, autosaver)
+        context.notify("info", f"selecting {config.keep:%} of {len(flat):,} encoder weights by {config.score}")
+        scores = _scores(prepared, config, context, run, autosaver)
         if not bool(scores.isfinite().all()):
             culprit = _culprit(prepared, config, scores)
             raise MtftError(f"the score {config.score!r} is not finite for every weight: {culprit}")
@@ -163,12 +164,12 @@ def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
 
 
 def _scores(
-    prepared: Prepared, config: SelectConfig | TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: SelectConfig | TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> Tensor:
     sizes = {source.name: len(source) for source in prepared.sources}
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     total, done, seen = sum(len(rows) for batch in batches for rows in batch.values()), 0, 0
-    group = services.group
+    group = context.group
     total, cuts = -(-total // group.size), 0
     former = load_state(run.state) if run.writes else None
     if group.any(former is not None):
@@ -194,7 +195,7 @@ def _scores(
         nonlocal done, seen
         autosaver.end_if_asked()
         done, seen = done + examples, seen + tokens
-        services.progress(Progress(done, total, 0, {}, seen, unit="example"))
+        context.progress(Progress(done, total, 0, {}, seen, unit="example"))
 
     scoring = Scoring(
         prepared.model,
@@ -210,7 +211,7 @@ def _scores(
         start=(former[0], former[1]["position"]) if former else None,
         keep=keep,
     )
-    return checked(config.score, services.registry.load("score", config.score), scoring)
+    return checked(config.score, context.registry.load("score", config.score), scoring)
 
 
 def shares(flat: FlatParameters, indices: Tensor) -> tuple[dict[str, float], dict[str, float]]:

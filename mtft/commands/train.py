@@ -13,7 +13,7 @@ from mtft.errors import CheckpointError, ConfigError, command, unknown
 from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.directory import RunDirectory, free_path, is_finished, keep_apart, read_summary, refuse_foreign
 from mtft.runs.fingerprints import PRETRAINED, fingerprints
@@ -29,7 +29,8 @@ from mtft.training.autosave import Autosaver
 from mtft.training.count import count_run
 from mtft.training.early_stopping import Best
 from mtft.training.head_warmup import start_heads
-from mtft.training.preparation import Prepared, chosen_parts, data_directory, load_source, prepare
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import Prepared, chosen_parts, prepare
 from mtft.training.resources import ModelSize, check_machine, count, disk_needed, fit
 from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete
 from mtft.training.trainer import Training, TrainResult
@@ -37,9 +38,9 @@ from mtft.training.trainer import Training, TrainResult
 MASK = "mask.safetensors"
 
 
-def train(config: TrainConfig, services: Services, resume: Path | None = None) -> TrainResult:
+def train(config: TrainConfig, context: Context, resume: Path | None = None) -> TrainResult:
     """Train as configured and write the run directory; go on with the run at `resume` as if it had never stopped."""
-    group = services.group
+    group = context.group
     path = resume or group.path(lambda: _new_path(config))
     going_on = resume is not None or (
         processes.restarts() > 0 and group.any(group.first and (path / "config.toml").is_file())
@@ -48,57 +49,57 @@ def train(config: TrainConfig, services: Services, resume: Path | None = None) -
         config = _fitted(config, path, group)
     if going_on:
         if group.first:
-            check_settings(path, "train", config, services)
+            check_settings(path, "train", config, context)
         if group.any(group.first and _is_finished(path, config)):
             if group.first:
                 clear_lock(path)
-            services.notify("info", f"{path} has finished: nothing is left to do")
+            context.notify("info", f"{path} has finished: nothing is left to do")
             return finished(path)
     if group.first:
         check_room(path)
-    best = checked_best(config, services)
+    best = checked_best(config, context)
     teachers: tuple[ModelSize, ...] = ()
     if not (going_on and group.any(group.first and teacher_outputs_complete(path))):
         for name in config.teachers:
             keep_apart(path, Path(name), "the run that teaches")
-        teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
-    prepared = prepare(config, services)
-    dev = dev_sets(config, prepared, services)
+        teachers = check_teachers(config, [context.registry.task(name) for name in config.tasks], context)
+    prepared = prepare(config, context)
+    dev = dev_sets(config, prepared, context)
     own = group.any(group.first and (path / MASK).is_file()) and going_on
-    given = given_mask(config.mask, prepared, services) if config.mask and not own else None
+    given = given_mask(config.mask, prepared, context) if config.mask and not own else None
     counts = count(config, prepared, given)  # an impossible share is told before anything is replaced
     check_same_across_ranks(config, prepared, group, dev)
-    config, run = _open(path, config, services, prepared, dev, counts, teachers, going_on=going_on)
+    config, run = _open(path, config, context, prepared, dev, counts, teachers, going_on=going_on)
     if run.writes:
-        run.followers.append(start_trackers(config.trackers, services, path, "train", config, resumed=going_on))
+        run.followers.append(start_trackers(config.trackers, context, path, "train", config, resumed=going_on))
     autosaver = Autosaver(
         config.checkpoint_every, config.max_time, f"go on with {command('train', resume=path)}", group
     )
     with run, autosaver.watching():
         if config.head_epochs:
-            start_heads(prepared, config, services, run, autosaver)
+            start_heads(prepared, config, context, run, autosaver)
         if own:
-            mask = _own_mask(prepared, services.group, run)
+            mask = _own_mask(prepared, context.group, run)
             run.seal(MASK)
         else:
-            mask = given or choose(prepared, config, services, run, autosaver)
+            mask = given or choose(prepared, config, context, run, autosaver)
             if run.writes:
                 save_mask(run.path / MASK, mask)
                 run.seal(MASK)
                 run.log_time(selected=len(mask.indices))
         release()
-        prepared.sources = add_teachers(prepared, config, services, run, autosaver)
+        prepared.sources = add_teachers(prepared, config, context, run, autosaver)
         trained = TrainedModel(
             prepared.model, prepared.encoder, mask, prepared.tasks, prepared.tokenizer, prepared.max_length,
             config.model,
         )  # fmt: skip
-        return Training(config, services, run, trained, prepared, dev, best, autosaver).run_to_end()
+        return Training(config, context, run, trained, prepared, dev, best, autosaver).run_to_end()
 
 
-def checked_best(config: TrainConfig, services: Services) -> Best:
+def checked_best(config: TrainConfig, context: Context) -> Best:
     """Return what chooses the epoch; ConfigError if that or a weight is of a task or metric that this run lacks."""
     best = Best(config.best, config.patience)
-    best.check(tuple(services.registry.task(name) for name in config.tasks))
+    best.check(tuple(context.registry.task(name) for name in config.tasks))
     for name in config.task_weights:
         if name not in config.tasks:
             raise ConfigError(unknown("task of this run", name, config.tasks), setting="task_weights")
@@ -108,7 +109,7 @@ def checked_best(config: TrainConfig, services: Services) -> Best:
 def _open(
     path: Path,
     config: TrainConfig,
-    services: Services,
+    context: Context,
     prepared: Prepared,
     dev: dict[str, Dataset],
     counts: ParameterCount,
@@ -117,7 +118,7 @@ def _open(
     going_on: bool,
 ) -> tuple[TrainConfig, RunDirectory]:
     """Make the run's directory, or open it again, if disk and memory suffice; return settings that fit them, and it."""
-    group = services.group
+    group = context.group
     needed, made_of = disk_needed(config, counts), fingerprints({PRETRAINED: prepared.digest}, prepared.sources, dev)
     if going_on:
         if group.first:
@@ -129,8 +130,8 @@ def _open(
         smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
         config = config.model_copy(update={"micro_batch_tokens": smallest})
         if group.first:
-            check_machine(path, needed, memory, services.notify)
-        needs = services.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
+            check_machine(path, needed, memory, context.notify)
+        needs = context.provenance.requirements([*chosen_parts(config), f"encoder {prepared.model.encoder.family}"])
         facts = {"plugins": needs, "material": made_of}
         run = RunDirectory.create(
             path, config, "train", data_directory(config), facts, overwrite=config.overwrite, writes=group.first
@@ -180,22 +181,16 @@ def finished(path: Path) -> TrainResult:
     )
 
 
-def dev_sets(config: TrainConfig, prepared: Prepared, services: Services) -> dict[str, Dataset]:
+def dev_sets(config: TrainConfig, prepared: Prepared, context: Context) -> dict[str, Dataset]:
     """Tokenize the dev split of every task; each must have rows to choose by."""
-    found = {
-        task.name: load_source(
-            task.source, "dev", data_dir=data_directory(config), tokenizer=prepared.tokenizer,
-            max_length=prepared.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-            notify=services.notify,
-        )
-        for task in prepared.tasks
-    }  # fmt: skip
+    loader = Loader.of(config, data_directory(config), prepared.tokenizer, prepared.max_length, context.notify)
+    found = loader.load_tasks(prepared.tasks, "dev")
     for name, data in found.items():
         in_half(data.keys, config.choosing, name)
     return found
 
 
-def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
+def given_mask(path: Path, prepared: Prepared, context: Context) -> Mask:
     """Read a mask file; it must have been made for these base weights."""
     mask = load_mask(path, total=len(prepared.encoder))
     if mask.base_digest != prepared.digest:
@@ -204,7 +199,7 @@ def given_mask(path: Path, prepared: Prepared, services: Services) -> Mask:
             f"not for these with {prepared.digest[:12]}...",
             setting="mask",
         )
-    services.notify(
+    context.notify(
         "info",
         f"mask: {len(mask.indices):,} of {mask.total:,} encoder weights, selected by {mask.method.get('score')} "
         f"with keep {mask.method.get('keep')}; this run's own selection settings are not used",

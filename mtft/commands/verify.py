@@ -11,7 +11,7 @@ import torch
 from mtft.config.schema import VerifyConfig
 from mtft.errors import CheckpointError, ModelError
 from mtft.io.directories import current_directory
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.integrity import Damage, Integrity, check_files
@@ -40,14 +40,22 @@ class VerifyResult:
     notes: tuple[str, ...]
 
 
-def verify(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+def verify(path: Path, config: VerifyConfig, context: Context) -> VerifyResult:
     """Check a run, a bundle or a mask; problems are in the result, CheckpointError says that nothing can be checked."""
     if path.is_file():
-        return verify_bundle(path, config, services) if is_zipfile(path) else verify_mask(path)
-    found = check_files(path)
-    base, said = _probe_run(path, config, services, found)
+        return verify_bundle(path, config, context) if is_zipfile(path) else verify_mask(path)
+    integrity = check_files(path)
+    base, probed = _probe_run(path, config, context, integrity)
     return VerifyResult(
-        path, "run", found.finished, found.files, found.bytes, base, said, tuple(found.problems), tuple(found.notes)
+        path,
+        "run",
+        integrity.finished,
+        integrity.files,
+        integrity.bytes,
+        base,
+        probed,
+        tuple(integrity.problems),
+        tuple(integrity.notes),
     )
 
 
@@ -57,42 +65,42 @@ def verify_mask(path: Path) -> VerifyResult:
     return VerifyResult(path, "mask", True, 1, path.stat().st_size, None, "not run", (), ())
 
 
-def verify_bundle(path: Path, config: VerifyConfig, services: Services) -> VerifyResult:
+def verify_bundle(path: Path, config: VerifyConfig, context: Context) -> VerifyResult:
     """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
     notes: list[str] = []
     with model_directory(path) as directory:
         files = len(list(directory.iterdir()))
-        trained = _load(directory, config, services, notes)
-        base, said = (trained.base, compare_probe(directory, trained)) if trained else (None, "not run")
-        told = tuple(note.replace(str(directory), str(path)) for note in notes)
-    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, said, (), told)
+        trained = _load(directory, config, context, notes)
+        base, probed = (trained.base, compare_probe(directory, trained)) if trained else (None, "not run")
+        renamed = tuple(note.replace(str(directory), str(path)) for note in notes)
+    return VerifyResult(path, "bundle", True, files, path.stat().st_size, base, probed, (), renamed)
 
 
-def _probe_run(path: Path, config: VerifyConfig, services: Services, found: Integrity) -> tuple[str | None, str]:
+def _probe_run(path: Path, config: VerifyConfig, context: Context, integrity: Integrity) -> tuple[str | None, str]:
     """Load the model, whose base must have the digest that it had, and run the probe; return base and result."""
     directory = current_directory(path / "model")
-    if not directory.is_dir() or not found.sound("model"):
-        found.notes.append("there is no sound model: the probe was not run")
+    if not directory.is_dir() or not integrity.sound("model"):
+        integrity.notes.append("there is no sound model: the probe was not run")
         return None, "not run"
     try:
-        trained = _load(directory, config, services, found.notes)
+        trained = _load(directory, config, context, integrity.notes)
     except CheckpointError as error:
-        found.problems.append(Damage("model", str(error)))
+        integrity.problems.append(Damage("model", str(error)))
         return None, "not run"
     if trained is None:
         return None, "not run"
     try:
-        said = compare_probe(directory, trained)
+        probed = compare_probe(directory, trained)
     except CheckpointError as error:
-        found.problems.append(Damage("model/probe.safetensors", str(error)))
+        integrity.problems.append(Damage("model/probe.safetensors", str(error)))
         return trained.base, "different"
-    return trained.base, said
+    return trained.base, probed
 
 
-def _load(directory: Path, config: VerifyConfig, services: Services, notes: list[str]) -> TrainedModel | None:
+def _load(directory: Path, config: VerifyConfig, context: Context, notes: list[str]) -> TrainedModel | None:
     """Load a model; None, with a note, where the base model that it names is not to be had."""
     try:
-        return load_model(directory, services.registry, config.model, *_place(directory, config))
+        return load_model(directory, context.registry, config.model, *_probe_device(directory, config))
     except ModelError as error:
         if config.model:
             raise
@@ -100,7 +108,7 @@ def _load(directory: Path, config: VerifyConfig, services: Services, notes: list
         return None
 
 
-def _place(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:
+def _probe_device(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:
     """Return where the probe runs, with products as at its training if the device can do that."""
     precision = precision_of(directory)
     possible = precision != "tf32" or find_device(config.device).type == "cuda"

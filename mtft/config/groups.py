@@ -260,8 +260,8 @@ class RunOptions(MachineOptions):
 
 
 class TrackingOptions(Options):
-    """Who else is told how training goes."""
+    """Who else receives what a run logs."""
 
     trackers: Annotated[Names, PluginChoice("tracker")] = Field(
-        (), description="plugins' trackers that are told what the run logs (`mtft plugins` lists them)"
+        (), description="plugins' trackers that receive what the run logs (`mtft plugins` lists them)"
     )

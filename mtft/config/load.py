@@ -57,7 +57,7 @@ def load(
     """Resolve the settings of one command from files and values; those `given` as None count as not given.
 
     `known` is asked for names that plugins bring; without it they are taken as they are, and refused where they act.
-    `stand_ins` take the place of required settings that nobody gave.
+    `stand_ins` are used for required settings that nobody gave.
     A file may serve several commands: its keys that only other commands know are passed over. Raises one
     ConfigError with a line for each thing that is wrong.
     """
@@ -80,11 +80,11 @@ def load(
             if key in origins:
                 values[key], origins[key] = value, source
             elif not (shared and key in _all_keys()):
-                problems.append(f"{_place(source, key)}: {_unknown_key(key, _all_keys() if shared else origins)}")
+                problems.append(f"{_origin_of(source, key)}: {_unknown_key(key, _all_keys() if shared else origins)}")
     if known:
         for key, value in values.items():
-            found = open_problems(schema.model_fields[key], value, known)
-            problems += [f"{_place(origins[key], key)}: {problem}" for problem in found]
+            unknown_names = open_problems(schema.model_fields[key], value, known)
+            problems += [f"{_origin_of(origins[key], key)}: {problem}" for problem in unknown_names]
     if declared and "declared" in schema.model_fields:
         values["declared"], origins["declared"] = declared, f"file {file}"
     return Loaded(_checked(schema, values, origins, problems), origins)
@@ -111,10 +111,10 @@ def kind(field: FieldInfo) -> Any:
     """Return the type of a field's value when it has one: `int` for ``int | None``, `tuple` for ``tuple[str, ...]``."""
     members = [member for member in get_args(field.annotation) if member is not NoneType]
     optional = NoneType in get_args(field.annotation)
-    found = members[0] if optional else field.annotation
-    if get_origin(found) is Annotated:
-        found = get_args(found)[0]
-    return get_origin(found) or found
+    value_type = members[0] if optional else field.annotation
+    if get_origin(value_type) is Annotated:
+        value_type = get_args(value_type)[0]
+    return get_origin(value_type) or value_type
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
@@ -201,29 +201,29 @@ def _number(text: str) -> Decimal | float:
 
 
 def _normalised(table: Mapping[str, Any], file: Path, problems: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for written, value in table.items():
         key = written.replace("-", "_")
-        if key in found:
+        if key in values:
             problems.append(f"{file}: {written}: the key is given twice, with a hyphen and with an underscore")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
-def _preset(schema: type[Options], name: str | None, written: Any, place: str, problems: list[str]) -> str | None:
+def _preset(schema: type[Options], name: str | None, written: Any, origin: str, problems: list[str]) -> str | None:
     """Choose the preset: the flag's, else the file's, if this command has it."""
     everywhere = {preset for other in SCHEMAS for preset in other.presets}
     if name is not None and name not in schema.presets:
         problems.append(f"{word_for_given()} {setting('preset')}: {unknown('preset', name, schema.presets)}")
     elif name is None and written is not None and written not in list(everywhere):
-        problems.append(f"{place}: {unknown('preset', str(written), everywhere)}")
+        problems.append(f"{origin}: {unknown('preset', str(written), everywhere)}")
     chosen = written if name is None else name
     return chosen if chosen in list(schema.presets) else None
 
 
 def _assignments(sets: Sequence[str], problems: list[str]) -> list[tuple[str, Any]]:
     """Read ``key=value`` texts."""
-    found: list[tuple[str, Any]] = []
+    assignments: list[tuple[str, Any]] = []
     for text in sets:
         key, equals, value = text.partition("=")
         key, value = key.strip().replace("-", "_"), value.strip()
@@ -231,10 +231,10 @@ def _assignments(sets: Sequence[str], problems: list[str]) -> list[tuple[str, An
             problems.append(f"{setting('set')}: {text!r} is not KEY=VALUE")
             continue
         try:
-            found.append((key, _value(value)))
+            assignments.append((key, _value(value)))
         except (ValueError, RecursionError) as error:
             problems.append(f"{setting('set')}: {key}: {show(value)} is not a TOML value: {error}")
-    return found
+    return assignments
 
 
 def _value(text: str) -> Any:
@@ -255,8 +255,8 @@ def _checked(schema: type[S], values: dict[str, Any], origins: Mapping[str, str]
     try:
         config = schema.model_validate(values)
     except ValidationError as error:
-        found = [_explain(schema, origins, dict(detail)) for detail in error.errors(include_url=False)]
-        raise ConfigError("\n".join([*problems, *found])) from None
+        explained = [_explain(schema, origins, dict(detail)) for detail in error.errors(include_url=False)]
+        raise ConfigError("\n".join([*problems, *explained])) from None
     if problems:
         raise ConfigError("\n".join(problems))
     return config
@@ -266,18 +266,18 @@ def _explain(schema: type[Options], origins: Mapping[str, str], detail: Mapping[
     """Turn one of pydantic's findings into a line: origin, key, value found, values allowed."""
     key = str(detail["loc"][0])
     field = schema.model_fields[key]
-    place = _place(origins[key], key)
+    origin = _origin_of(origins[key], key)
     if detail["type"] == "missing":
         return f"{key}: required; give {setting(key)}, or set it in a {setting('config')} file: {described(field)}"
     if detail["type"] == "value_error":
-        return f"{place}: {detail['ctx']['error']}"
+        return f"{origin}: {detail['ctx']['error']}"
     if detail["type"] == "too_short":
-        return f"{place}: name at least one ({described(field)})"
+        return f"{origin}: name at least one ({described(field)})"
     value = detail["input"]
-    return f"{place}: {show(value)} is not {allowed(field)}" + _near(value, choices(field))
+    return f"{origin}: {show(value)} is not {allowed(field)}" + _near(value, choices(field))
 
 
-def _place(origin: str, key: str) -> str:
+def _origin_of(origin: str, key: str) -> str:
     """Say where a value stands; the origin of a value that was given names its key already."""
     if origin.startswith(f"{word_for_given()} "):
         return origin
@@ -290,6 +290,6 @@ def _unknown_key(key: str, known: Iterable[str]) -> str:
     return f"unknown key {show(key)}" + (f"; did you mean {meant!r}?" if meant else f" (allowed: {', '.join(known)})")
 
 
-def _near(found: Any, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(found[:80], list(names), n=1) if isinstance(found, str) else []
+def _near(value: Any, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(value[:80], list(names), n=1) if isinstance(value, str) else []
     return f"; did you mean {near[0]!r}?" if near else ""

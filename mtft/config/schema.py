@@ -1,4 +1,4 @@
-"""What each command can be told: one frozen model per command, put together from small groups of options.
+"""The settings of each command: one frozen model per command, put together from small groups of options.
 
 Defaults train well on a laptop; the presets hold the values of the report. No `from __future__ import annotations`
 here: pydantic reads the annotations. Fields are listed from the last base to the first.

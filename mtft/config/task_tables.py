@@ -9,8 +9,8 @@ from typing import Any
 Tables = dict[str, dict[str, Any]]
 
 
-def take_tables(written: dict[str, Any], place: str, problems: list[str]) -> Tables:
-    """Put the list of names in the place of a table `tasks`, and return what it declares, task by task.
+def take_tables(written: dict[str, Any], file: str, problems: list[str]) -> Tables:
+    """Replace a table `tasks` by the list of its names, and return what it declares, task by task.
 
     An empty table declares nothing: it means the task of that name that a plugin brings.
     """
@@ -20,7 +20,7 @@ def take_tables(written: dict[str, Any], place: str, problems: list[str]) -> Tab
     written["tasks"] = list(tables)
     for name, table in tables.items():
         if not isinstance(table, dict):
-            problems.append(f'{place}: tasks.{name}: not a table; write [tasks.{name}], or tasks = ["{name}", ...]')
+            problems.append(f'{file}: tasks.{name}: not a table; write [tasks.{name}], or tasks = ["{name}", ...]')
     return {name: plain(table) for name, table in tables.items() if isinstance(table, dict) and table}
 
 

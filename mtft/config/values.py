@@ -23,7 +23,7 @@ def _names(value: Any) -> Any:
     """Read names from "a,b" or from a list; names given twice are refused."""
     names = _pieces(value) if isinstance(value, str) else value
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
-        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
         if twice is not None:
             raise ValueError(f"{twice!r} is given twice")
     return names
@@ -36,7 +36,7 @@ def _pairs(value: Any, form: str) -> dict[str, float]:
         items = [f"{name}={number}" for name, number in value.items()]
     if not isinstance(items, list | tuple):
         raise ValueError(f"{value!r} is not {form}")
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for item in items:
         name, _, number = str(item).rpartition("=")
         try:
@@ -45,10 +45,10 @@ def _pairs(value: Any, form: str) -> dict[str, float]:
             amount = math.nan
         if not name.strip() or not math.isfinite(amount):
             raise ValueError(f"{item!r} is not {form}")
-        if name.strip() in found:
+        if name.strip() in numbers:
             raise ValueError(f"{name.strip()!r} is given twice")
-        found[name.strip()] = amount
-    return found
+        numbers[name.strip()] = amount
+    return numbers
 
 
 def _positive(value: Any, what: str, example: str) -> dict[str, float]:
@@ -72,10 +72,10 @@ def _size(value: Any) -> Any:
     """Read bytes from "3G" or "512 MiB", in powers of 1024; whole numbers are bytes already."""
     if not isinstance(value, str):
         return value
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:iB)?", value.strip(), re.IGNORECASE)
-    if found is None:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:iB)?", value.strip(), re.IGNORECASE)
+    if match is None:
         raise ValueError(f"{value[:80]!r} is not a number of bytes, as in 3G or 512M")
-    return int(Decimal(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+    return int(Decimal(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def size_text(size: float) -> str:
@@ -88,10 +88,10 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def seconds(text: str) -> float:
     """Return the seconds of a time such as "45s", "10m", "1.5h" or "2d"."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
-    if found is None or not float(found[1]):
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
+    if match is None or not float(match[1]):
         raise ValueError(f"{text[:80]!r} is not a time above 0, as in 45s, 10m, 1.5h or 2d")
-    return float(found[1]) * UNITS[found[2]]
+    return float(match[1]) * UNITS[match[2]]
 
 
 def period(text: str) -> tuple[int, float]:
@@ -162,5 +162,6 @@ Averaging = Annotated[str, AfterValidator(_averaging)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 CacheSize = Annotated[str, AfterValidator(_cache)]
 Duration = Annotated[str, AfterValidator(_duration)]
-Period = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
-                   AfterValidator(_period)]  # fmt: skip
+Period = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_period)
+]

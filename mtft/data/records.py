@@ -32,12 +32,16 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 @dataclass(frozen=True)
 class Record:
-    """One input: its id, its texts by key, and the line that it stood on; `error` says why it cannot be answered."""
+    """One input: its id, its texts by key, and the line that it stood on; `error` says why it cannot be answered.
+
+    `origin` is what errors call it, by default its line.
+    """
 
     id: Any
     texts: Mapping[str, str]
     line: int
     error: str = ""
+    origin: str = ""
 
     @property
     def size(self) -> int:

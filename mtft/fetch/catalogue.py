@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COURSE = ("https://raw.githubusercontent.com/gpoesia/minbert-default-final-project/"
-          "7ac8260577fc12a86c7aaf38918056c30054ef39/data")  # fmt: skip
+COURSE = (
+    "https://raw.githubusercontent.com/gpoesia/minbert-default-final-project/"
+    "7ac8260577fc12a86c7aaf38918056c30054ef39/data"
+)
 """Where the course's files are; `$MTFT_COURSE_URL` names a copy."""
 
 
@@ -53,10 +55,12 @@ _PART = "00000-of-00001.parquet"
 CATALOGUE = {
     "sst": PublicData(
         (
-            CourseFile("ids-sst-train.csv", 1175139,
-                       "sha256:03b2b625c090f94a6afd59f114cde5282e2053aab0b101e87ed695d8a0c5b1df"),
-            CourseFile("ids-sst-dev.csv", 151384,
-                       "sha256:a186ce94577635fbe10beaaddd50f16cccf6c30973221cefdf90deed2a584bfe"),
+            CourseFile(
+                "ids-sst-train.csv", 1175139, "sha256:03b2b625c090f94a6afd59f114cde5282e2053aab0b101e87ed695d8a0c5b1df"
+            ),
+            CourseFile(
+                "ids-sst-dev.csv", 151384, "sha256:a186ce94577635fbe10beaaddd50f16cccf6c30973221cefdf90deed2a584bfe"
+            ),
         ),
         "Stanford Sentiment Treebank (Socher et al. 2013), sentences of Rotten Tomatoes reviews (Pang and Lee 2005); "
         "no licence is stated, it is given for research",
@@ -67,8 +71,9 @@ CATALOGUE = {
     "quora": PublicData(
         (
             CourseFile("quora-train.csv", None, "git:a3b5546f6a0e65b60a328a5d294d1038f5bed1da"),
-            CourseFile("quora-dev.csv", 3205321,
-                       "sha256:bfa3cc954a9ba300ae776a980141de65f622a3c1b97e3fd905d63245bc36d5ad"),
+            CourseFile(
+                "quora-dev.csv", 3205321, "sha256:bfa3cc954a9ba300ae776a980141de65f622a3c1b97e3fd905d63245bc36d5ad"
+            ),
         ),
         "Quora Question Pairs (2017): Quora's terms of service, for non-commercial use",
         GLUE,
@@ -80,10 +85,12 @@ CATALOGUE = {
     ),
     "sts": PublicData(
         (
-            CourseFile("sts-train.csv", 928832,
-                       "sha256:15d12efc2d656fffb1d61ac1f08ec4227f43925fd16f420c037cbd063699c21b"),
-            CourseFile("sts-dev.csv", 132265,
-                       "sha256:ce3cad6f16062586ac7ba462c28b010a9be10c530fd5074165860d7b7ab4e93d"),
+            CourseFile(
+                "sts-train.csv", 928832, "sha256:15d12efc2d656fffb1d61ac1f08ec4227f43925fd16f420c037cbd063699c21b"
+            ),
+            CourseFile(
+                "sts-dev.csv", 132265, "sha256:ce3cad6f16062586ac7ba462c28b010a9be10c530fd5074165860d7b7ab4e93d"
+            ),
         ),
         "STS Benchmark (Cer et al. 2017): see its LICENSE; parts are under the terms of their sources",
         GLUE,
@@ -95,13 +102,17 @@ CATALOGUE = {
     ),
     "cfimdb": PublicData(
         (
-            CourseFile("ids-cfimdb-train.csv", 1693182,
-                       "sha256:140fc513045a966109faed46a5c7a898767b96714d71bcb9c15f659129fadcea"),
-            CourseFile("ids-cfimdb-dev.csv", 249095,
-                       "sha256:3087f571b66860fe5d035b5a018d08202ad3fd3720e4821c04b2acf6c7ded559"),
+            CourseFile(
+                "ids-cfimdb-train.csv",
+                1693182,
+                "sha256:140fc513045a966109faed46a5c7a898767b96714d71bcb9c15f659129fadcea",
+            ),
+            CourseFile(
+                "ids-cfimdb-dev.csv", 249095, "sha256:3087f571b66860fe5d035b5a018d08202ad3fd3720e4821c04b2acf6c7ded559"
+            ),
         ),
         "CFIMDB: IMDb reviews and counterfactual edits of them (Kaushik et al. 2020), as the course gives them; "
         "no licence is stated",
     ),
-}  # fmt: skip
+}
 """Datasets by name."""

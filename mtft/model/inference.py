@@ -49,7 +49,7 @@ def apply(
 def run_leader(
     model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], group: Group
 ) -> dict[str, NDArray[np.float32]]:
-    """`apply` in process 0 of a `group` whose others `follow`; they know nothing of the table but what this sends."""
+    """Apply the model in process 0 of a `group`, and send the table to the others, which run `run_worker`."""
     if group.size > 1:
         arrays = {"ids": table.ids, "segments": table.segments, "offsets": table.offsets}
         sent = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -58,13 +58,13 @@ def run_leader(
 
 
 def stop_workers(group: Group) -> None:
-    """Let those that `follow` go."""
+    """Let the processes that run `run_worker` return."""
     if group.size > 1:
         group.of_first({}, [[], 0])
 
 
 def run_worker(model: MultiTaskModel, group: Group) -> None:
-    """Compute this process's share of whatever process 0 `lead`s through, until it says that this is all."""
+    """Compute this process's share of each table that process 0 sends in `run_leader`, until `stop_workers`."""
     while True:
         sent, (tasks, per_example) = group.of_first({}, None)
         if not tasks:

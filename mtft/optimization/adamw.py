@@ -108,10 +108,21 @@ class PackedAdamW:
     def _in_one(self, values: Tensor, gradient: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, lr: float) -> None:
         done = values.new_full((), self.steps - 1)  # torch adds one
         adamw(
-            [values], [gradient], [exp_avg], [exp_avg_sq], [], [done], fused=True, amsgrad=False,
-            beta1=self.betas[0], beta2=self.betas[1], lr=lr, weight_decay=self.weight_decay, eps=self.eps,
+            [values],
+            [gradient],
+            [exp_avg],
+            [exp_avg_sq],
+            [],
+            [done],
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=lr,
+            weight_decay=self.weight_decay,
+            eps=self.eps,
             maximize=False,
-        )  # fmt: skip
+        )
 
 
 def _check(

@@ -1,1 +1,34 @@
-"""How tasks and sources come in: hooks that a plugin implements, and the manager that finds plugins."""
+"""How tasks, sources and parts come in: hooks that a plugin implements, and the manager that finds plugins.
+
+Those who write parts find the types that these receive and are here: `EncoderConfig`, `EncoderOutput`, `SharedEncoder`
+and `TokenBatch` (heads, encoders), `Family` (encoders), `Scoring` (scores), `Tracked` and `Tracker` (trackers). Names
+load on first use, so that importing this imports no torch; ``__init__.pyi`` says the same to type checkers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_CONTRACTS = {
+    "EncoderConfig": "mtft.encoder.bert",
+    "EncoderOutput": "mtft.encoder.bert",
+    "Family": "mtft.encoder.family",
+    "Scoring": "mtft.selection.scorers",
+    "SharedEncoder": "mtft.encoder.bert",
+    "TokenBatch": "mtft.data.packing",
+    "Tracked": "mtft.runs.tracking",
+    "Tracker": "mtft.runs.tracking",
+}
+
+__all__ = [*_CONTRACTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CONTRACTS:
+        return getattr(importlib.import_module(_CONTRACTS[name]), name)
+    raise AttributeError(f"module 'mtft.plugin' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_CONTRACTS})

@@ -35,7 +35,7 @@ def _ignore(_: Progress) -> None:
 
 
 @dataclass(frozen=True)
-class Services:
+class Context:
     """The tasks and parts at hand, and where messages go.
 
     `notify` receives notices, `progress` the position after each step; `group` are the processes that share the work.
@@ -48,14 +48,14 @@ class Services:
     group: Group = ALONE
 
 
-def services(
+def new_context(
     notify: Notify = silent,
     progress: Callable[[Progress], None] = _ignore,
     declared: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     file: str = "settings",
     group: Group = ALONE,
-) -> Services:
+) -> Context:
     """Load the plugins and return a context with all tasks; `declared` are the tables [tasks.NAME] of the `file`."""
     plugins = load_plugins()
     registry = with_declared(build_registry(plugins), declared, file)
-    return Services(registry, Provenance(registry, plugins), notify, progress, group)
+    return Context(registry, Provenance(registry, plugins), notify, progress, group)

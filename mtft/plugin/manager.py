@@ -134,11 +134,11 @@ def load_plugins() -> Plugins:
     """Load every installed plugin into a fresh manager, the built-in one first."""
     setting = {word.strip() for word in os.environ.get("MTFT_DISABLE_PLUGINS", "").split(",")}
     plugins = Plugins(strict=os.environ.get("MTFT_STRICT_PLUGINS", "").lower() not in ("", "0", "false", "no"))
-    found = [pair for distribution in _distributions() for pair in _entries(distribution)]
-    if not any(_is_builtin(plugin) for plugin, _ in found):  # run from a checkout
+    candidates = [pair for distribution in _distributions() for pair in _entries(distribution)]
+    if not any(_is_builtin(plugin) for plugin, _ in candidates):  # run from a checkout
         version = pkgutil.resolve_name("mtft:__version__")
-        found.append((Plugin(BUILTIN.name, BUILTIN.value, "mtft", version), BUILTIN.load))
-    for plugin, load in sorted(found, key=lambda pair: _rank(pair[0])):
+        candidates.append((Plugin(BUILTIN.name, BUILTIN.value, "mtft", version), BUILTIN.load))
+    for plugin, load in sorted(candidates, key=lambda pair: _rank(pair[0])):
         off = {plugin.name, plugin.distribution} if _is_builtin(plugin) else {plugin.name, plugin.distribution, *EVERY}
         plugins.add(replace(plugin, disabled=not off.isdisjoint(setting)), load)
     return plugins

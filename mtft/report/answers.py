@@ -44,10 +44,15 @@ def _bins(found: Calibration, name: str) -> Table:
     rows = tuple(
         (f"{low:.1f} to {high:.1f}", f"{count:,}", number(sure), number(right))
         for low, high, count, sure, right in zip(
-            found.edges[:-1].tolist(), found.edges[1:].tolist(), found.counts.tolist(), found.confidence.tolist(),
-            found.accuracy.tolist(), strict=True,
-        ) if count
-    )  # fmt: skip
+            found.edges[:-1].tolist(),
+            found.edges[1:].tolist(),
+            found.counts.tolist(),
+            found.confidence.tolist(),
+            found.accuracy.tolist(),
+            strict=True,
+        )
+        if count
+    )
     return Table(f"Reliability of {name}", ("confidence", "examples", "mean confidence", "accuracy"), rows)
 
 
@@ -59,10 +64,12 @@ def _confusion(task: TaskRecord, found: Predictions) -> Figure:
         shares = [value / (sum(row) or 1) for value in row]
         titles = [f"{names[at]} taken for {names[to]}: {share:.1%}" for to, share in enumerate(shares)]
         few = len(names) <= MOST_CLASSES
-        cells.append([
-            Cell(share if to == at else -share, f"{row[to]:,}", titles[to]) if few or row[to] else Cell(0)
-            for to, share in enumerate(shares)
-        ])  # fmt: skip
+        cells.append(
+            [
+                Cell(share if to == at else -share, f"{row[to]:,}", titles[to]) if few or row[to] else Cell(0)
+                for to, share in enumerate(shares)
+            ]
+        )
     right = int(np.trace(counts))
     words = f"{right:,} of {int(counts.sum()):,} answers are right."
     height = min(34.0, max(MOST_CLASSES * 14 / len(names), 3))
@@ -94,10 +101,16 @@ def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
     most = max(float(counts.max()), 1.0)
     middles = [f"{(a + b) / 2:.2g}" for a, b in pairwise(edges.tolist())]
     cells = [
-        [Cell(math.sqrt(count / most), f"{count:.0f}" if count else "", f"true about {middles[row]}, predicted about "
-              f"{middles[column]}: {count:.0f}") for column, count in enumerate(counts[row].tolist())]
+        [
+            Cell(
+                math.sqrt(count / most),
+                f"{count:.0f}" if count else "",
+                f"true about {middles[row]}, predicted about {middles[column]}: {count:.0f}",
+            )
+            for column, count in enumerate(counts[row].tolist())
+        ]
         for row in reversed(range(bins))
-    ]  # fmt: skip
+    ]
     error = float(np.mean(np.abs(values - targets)))
     words = f"Mean absolute error {error:.3f}."
     heatmap = Heatmap(

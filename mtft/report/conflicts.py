@@ -23,15 +23,28 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
         return []
     cells = [[_conflict_cell(name, found.get(pair)) for name, found in parts] for pair in pairs]
     heatmap = Heatmap(
-        "Conflicts between tasks over time", _conflict_words(run), [pair.replace("/", " · ") for pair in pairs],
-        [name for name, _ in parts], cells, x_name=unit, y_name="share of steps in conflict", label_width=104,
+        "Conflicts between tasks over time",
+        _conflict_words(run),
+        [pair.replace("/", " · ") for pair in pairs],
+        [name for name, _ in parts],
+        cells,
+        x_name=unit,
+        y_name="share of steps in conflict",
+        label_width=104,
         ordered=True,
-    )  # fmt: skip
+    )
     rows = tuple(
-        (pair.replace("/", " · "), str(record.get("epoch")), percent(found.get("conflict_rate")),
-         signed(real(found.get("cosine"))), str(found.get("steps")))
-        for record in run.conflicts for pair, found in inner(record, "pairs").items() if isinstance(found, Mapping)
-    )  # fmt: skip
+        (
+            pair.replace("/", " · "),
+            str(record.get("epoch")),
+            percent(found.get("conflict_rate")),
+            signed(real(found.get("cosine"))),
+            str(found.get("steps")),
+        )
+        for record in run.conflicts
+        for pair, found in inner(record, "pairs").items()
+        if isinstance(found, Mapping)
+    )
     table = Table("Conflicts by epoch", ("pair", "epoch", "steps in conflict", "mean cosine", "steps"), rows)
     caption = "A step is in conflict where the two tasks' gradients point apart (negative cosine). Blue: less than "
     caption += "half of the steps (strongest from a quarter down), orange: more; random directions would give half."
@@ -58,11 +71,16 @@ def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
     steps = [record for record in run.steps if inner(record, "cosines")]
     if not steps:
         return [
-            (str(record["epoch"]),
-             {pair: (real(found.get("conflict_rate")), real(found.get("cosine")))
-              for pair, found in inner(record, "pairs").items() if isinstance(found, Mapping)})
+            (
+                str(record["epoch"]),
+                {
+                    pair: (real(found.get("conflict_rate")), real(found.get("cosine")))
+                    for pair, found in inner(record, "pairs").items()
+                    if isinstance(found, Mapping)
+                },
+            )
             for record in run.conflicts
-        ]  # fmt: skip
+        ]
     size = math.ceil(len(steps) / most)
     found = []
     for start in range(0, len(steps), size):
@@ -72,8 +90,9 @@ def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
         kept = {pair: [value for value in values if math.isfinite(value)] for pair, values in cosines.items()}
         rates = {
             pair: (sum(value < 0 for value in values) / len(values), sum(values) / len(values))
-            for pair, values in kept.items() if values
-        }  # fmt: skip
+            for pair, values in kept.items()
+            if values
+        }
         found.append((str(part[-1]["step"]), rates))
     return found
 
@@ -88,6 +107,7 @@ def _conflict_cell(name: str, found: tuple[float, float] | None) -> Cell:
 
 def _conflict_words(run: RunRecord) -> str:
     found = inner(run.summary, "conflicts", "pairs")
-    parts = [f"{pair}: {percent(each.get('conflict_rate'))}" for pair, each in found.items()
-             if isinstance(each, Mapping)]  # fmt: skip
+    parts = [
+        f"{pair}: {percent(each.get('conflict_rate'))}" for pair, each in found.items() if isinstance(each, Mapping)
+    ]
     return f"Share of steps in conflict over the whole run. {'; '.join(parts)}." if parts else ""

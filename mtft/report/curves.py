@@ -20,8 +20,11 @@ def scores_figure(lines: Sequence[Line], runs: Sequence[str]) -> Figure | None:
     """Draw the primary scores with their intervals."""
     whiskers = [
         Whisker(line.task, number, found.value, found.low, found.high)
-        for line in lines if line.primary for number, found in enumerate(line.scores) if found
-    ]  # fmt: skip
+        for line in lines
+        if line.primary
+        for number, found in enumerate(line.scores)
+        if found
+    ]
     if not any(math.isfinite(each.value) for each in whiskers):
         return None
     drawing = interval_chart("Dev scores with 95 % intervals", whiskers, runs, "dev score")
@@ -36,25 +39,32 @@ def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
     if any(losses.values()):
         series = [
             Series(name, tuple(points), number, dots=False)
-            for number, (name, points) in enumerate(losses.items()) if points
-        ]  # fmt: skip
+            for number, (name, points) in enumerate(losses.items())
+            if points
+        ]
         drawing = line_chart(f"Training loss of {task}", series, "step", "loss")
         found.append(Figure("loss", drawing, "Training loss, averaged over neighbouring steps."))
     if any(dev.values()):
         metric = next(run.tasks[task].metric for run in runs if dev[run.label])
         series = [
             Series(run.label, tuple(dev[run.label]), number, marked=_best(run, task))
-            for number, run in enumerate(runs) if dev[run.label]
-        ]  # fmt: skip
+            for number, run in enumerate(runs)
+            if dev[run.label]
+        ]
         drawing = line_chart(f"Dev {metric} of {task}", series, "step", metric)
         rows = tuple(
-            (run.label, str(record.get("epoch")), str(record.get("step")), number(_dev(record, task, metric)),
-             number(real(inner(record, "train").get(task))))
-            for run in runs for record in _epochs(run, task)
-        )  # fmt: skip
+            (
+                run.label,
+                str(record.get("epoch")),
+                str(record.get("step")),
+                number(_dev(record, task, metric)),
+                number(real(inner(record, "train").get(task))),
+            )
+            for run in runs
+            for record in _epochs(run, task)
+        )
         table = Table(f"Epochs of {task}", ("run", "epoch", "step", f"dev {metric}", "training loss"), rows)
-        found.append(Figure("dev", drawing, "After each epoch; the ring marks the best one, which was kept.",
-                            table))  # fmt: skip
+        found.append(Figure("dev", drawing, "After each epoch; the ring marks the best one, which was kept.", table))
     return found
 
 

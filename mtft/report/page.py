@@ -90,10 +90,13 @@ def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: in
     sections = [_curves(runs, tasks), _conflicts(runs), _selection(runs), _answers(runs), _hardest(runs, examples)]
     sections += [_parameters(runs), _settings(runs)]
     return Page(
-        tuple(runs), tuple(lines), scores_figure(lines, [run.label for run in runs]),
-        tuple(section for section in sections if section.groups), tuple(doubts(runs, lines)),
+        tuple(runs),
+        tuple(lines),
+        scores_figure(lines, [run.label for run in runs]),
+        tuple(section for section in sections if section.groups),
+        tuple(doubts(runs, lines)),
         tuple((run.label, facts(run)) for run in runs),
-    )  # fmt: skip
+    )
 
 
 def _curves(runs: Sequence[RunRecord], tasks: Iterable[str]) -> Section:
@@ -166,8 +169,12 @@ def _alike(found: Predictions, other: TaskRecord) -> bool:
 
 def _parameters(runs: Sequence[RunRecord]) -> Section:
     table = parameters(runs)
-    return Section("parameters", "Parameters and bytes", "What is stored, and how much of it was tuned.",
-                   (FigureGroup("", tables=(table,)),))  # fmt: skip
+    return Section(
+        "parameters",
+        "Parameters and bytes",
+        "What is stored, and how much of it was tuned.",
+        (FigureGroup("", tables=(table,)),),
+    )
 
 
 def _settings(runs: Sequence[RunRecord]) -> Section:
@@ -180,8 +187,12 @@ def _settings(runs: Sequence[RunRecord]) -> Section:
         groups.append(
             FigureGroup(_heading(run, runs), tables=tuple(table for table in tables if table.rows), folded=True)
         )
-    return Section("settings", "Settings and environment", "All that it takes to do it again.",
-                   tuple(group for group in groups if group.tables))  # fmt: skip
+    return Section(
+        "settings",
+        "Settings and environment",
+        "All that it takes to do it again.",
+        tuple(group for group in groups if group.tables),
+    )
 
 
 def _shown(groups: Iterable[FigureGroup]) -> tuple[FigureGroup, ...]:

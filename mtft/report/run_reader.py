@@ -21,7 +21,7 @@ from mtft.errors import CheckpointError, DataError, ModelError, MtftError
 from mtft.io.digests import check_tree
 from mtft.io.files import read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
@@ -40,13 +40,13 @@ LOGS: dict[str, dict[str, type]] = {
 
 
 def read_run(
-    run: Path, label: str, services: Services, data_dir: Path | None, *, texts: bool, half: Half = "all"
+    run: Path, label: str, context: Context, data_dir: Path | None, *, texts: bool, half: Half = "all"
 ) -> RunRecord:
     """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now.
 
     Its dev scores are those of a `half` of its dev rows, or of all.
     """
-    return _Reader(run, label, services, data_dir, texts, half).read()
+    return _Reader(run, label, context, data_dir, texts, half).read()
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Reader:
 
     run: Path
     label: str
-    services: Services
+    context: Context
     data_dir: Path | None
     texts: bool
     half: Half
@@ -74,11 +74,22 @@ class _Reader:
         manifest = self._try(lambda: read_manifest(self.run / "model"), nothing)
         logs = {name: self._log(name) for name in LOGS}
         return RunRecord(
-            self.label, str(self.run), self._tasks(summary, config, manifest, logs["metrics"], environment), summary,
-            logs["metrics"], logs["steps"], logs["conflicts"], logs["times"], config, environment, manifest,
-            self._try(lambda: self._selected(manifest), ()) if manifest else (), self._try(self._files, {}),
-            _base_bytes(manifest) if manifest else None, tuple(self.notes),
-        )  # fmt: skip
+            self.label,
+            str(self.run),
+            self._tasks(summary, config, manifest, logs["metrics"], environment),
+            summary,
+            logs["metrics"],
+            logs["steps"],
+            logs["conflicts"],
+            logs["times"],
+            config,
+            environment,
+            manifest,
+            self._try(lambda: self._selected(manifest), ()) if manifest else (),
+            self._try(self._files, {}),
+            _base_bytes(manifest) if manifest else None,
+            tuple(self.notes),
+        )
 
     def _try(self, read: Callable[[], T], otherwise: T) -> T:
         try:
@@ -140,7 +151,7 @@ class _Reader:
         if not self.texts or place is None:
             return {}
         try:
-            (source,) = (found.source for found in run_tasks(self.run / "model", self.services.registry, task))
+            (source,) = (found.source for found in run_tasks(self.run / "model", self.context.registry, task))
             examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}

@@ -88,19 +88,34 @@ def selection_figures(parts: Sequence[SelectedShare]) -> list[Figure]:
     selected, total = sum(part.selected for part in parts), sum(part.total for part in parts)
     overall = f"{selected / total:.1%} of the encoder's {total:,} weights are tuned"
     heatmap = Heatmap(
-        "Share of weights selected per layer and kind", f"Overall {overall}.", [f"layer {layer}" for layer in layers],
-        IN_LAYERS, cells, y_name="percent selected", label_width=62,
-    )  # fmt: skip
+        "Share of weights selected per layer and kind",
+        f"Overall {overall}.",
+        [f"layer {layer}" for layer in layers],
+        IN_LAYERS,
+        cells,
+        y_name="percent selected",
+        label_width=62,
+    )
     outside = [part for part in parts if part.layer is None]
     bars = Heatmap(
-        "Share of weights selected outside the layers", "Embeddings and pooler.", [part.kind for part in outside],
-        ["selected"], [[_share_cell(part)] for part in outside], y_name="percent selected", label_width=180,
-    )  # fmt: skip
+        "Share of weights selected outside the layers",
+        "Embeddings and pooler.",
+        [part.kind for part in outside],
+        ["selected"],
+        [[_share_cell(part)] for part in outside],
+        y_name="percent selected",
+        label_width=180,
+    )
     rows = tuple(
-        ("" if part.layer is None else str(part.layer), part.kind, f"{part.total:,}", f"{part.selected:,}",
-         f"{part.share:.2%}")
+        (
+            "" if part.layer is None else str(part.layer),
+            part.kind,
+            f"{part.total:,}",
+            f"{part.selected:,}",
+            f"{part.share:.2%}",
+        )
         for part in parts
-    )  # fmt: skip
+    )
     table = Table("Selected weights", ("layer", "kind", "weights", "selected", "share"), rows, texts=2)
     caption = f"{overall}. Query, key, value and out are the attention's matrices; up and down are the feed-forward's."
     return [

@@ -28,8 +28,9 @@ def parameters(runs: Sequence[RunRecord]) -> Table:
     names = list(dict.fromkeys(name for run in runs for name in run.files))
     rows += [(f"bytes of {name}", *(_whole(run.files.get(name)) for run in runs)) for name in names]
     rows.append(("bytes of model files", *(_whole(sum(run.files.values()) if run.files else None) for run in runs)))
-    rows.append(("bytes of base model", *("not at hand" if run.base_bytes is None else _whole(run.base_bytes)
-                                          for run in runs)))  # fmt: skip
+    rows.append(
+        ("bytes of base model", *("not at hand" if run.base_bytes is None else _whole(run.base_bytes) for run in runs))
+    )
     return Table("Parameters and bytes", ("", *(run.label for run in runs)), tuple(rows))
 
 

@@ -95,9 +95,11 @@ def _tasks(trained: TrainedModel, story: CardFacts) -> str:
     rows = []
     for task in trained.tasks:
         about = task.output.describe()
-        answer = ", ".join(about["names"]) if "names" in about else ", ".join(
-            f"{key} {value:g}" for key, value in about.items() if isinstance(value, float | int)
-        )  # fmt: skip
+        answer = (
+            ", ".join(about["names"])
+            if "names" in about
+            else ", ".join(f"{key} {value:g}" for key, value in about.items() if isinstance(value, float | int))
+        )
         texts = {"single": "one text", "pair": "two texts"}.get(task.source.input, task.source.input)
         found = "; ".join(f"{name} {_number(value)}" for name, value in story.dev[task.name].items())
         rows.append([task.name, texts, task.output.kind, answer, found, f"{story.counts[task.name]:,}"])

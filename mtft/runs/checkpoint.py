@@ -280,8 +280,10 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
     if now is None or not now.declaration:
         return kept
     if now.source.input != kept.source.input:
-        raise CheckpointError(f"{directory}: task {kept.name!r} was trained with the text columns "
-                              f"{declaration['text']}, but is now declared with {now.declaration['text']}")  # fmt: skip
+        raise CheckpointError(
+            f"{directory}: task {kept.name!r} was trained with the text columns "
+            f"{declaration['text']}, but is now declared with {now.declaration['text']}"
+        )
     return replace(now, head=kept.head)
 
 

@@ -80,9 +80,15 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
     with _silence():
         try:
             program = torch.onnx.export(
-                graph, examples, dynamo=True, verbose=False, opset_version=OPSET,
-                input_names=list(INPUTS), output_names=names, dynamic_shapes=({0: batch, 1: length},) * len(INPUTS),
-            )  # fmt: skip
+                graph,
+                examples,
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=list(INPUTS),
+                output_names=names,
+                dynamic_shapes=({0: batch, 1: length},) * len(INPUTS),
+            )
         except Exception as error:  # whatever the exporter raises
             raise ModelError(f"the model cannot be exported: {str(error).strip() or error!r}") from error
     assert program is not None

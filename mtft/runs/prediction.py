@@ -46,7 +46,7 @@ def predict(
     With `every`, a record gets those of the tasks that its texts allow, at least one; otherwise each record
     needs the texts of all tasks. At most `chunk` records are held at a time, and about `BLOCK` characters; without
     `wait`, none is read after one with an error before that is yielded. This is process 0 of a `group`,
-    whose others `follow`.
+    whose others run `mtft.model.inference.run_worker`.
     """
     if not tasks:
         raise ConfigError("no task to predict")
@@ -70,7 +70,7 @@ def _judged(record: Record, tasks: Sequence[Task], every: bool) -> Record:
         reason = f"task {lacking[0].name!r} needs {_needs(lacking[:1])}"
     else:
         return record
-    return replace(record, error=f"input line {record.line}: {reason}")
+    return replace(record, error=f"{record.origin or f'input line {record.line}'}: {reason}")
 
 
 def _blocks(records: Iterable[Record], chunk: int, wait: bool) -> Iterator[list[Record]]:

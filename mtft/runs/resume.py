@@ -12,7 +12,7 @@ from mtft.errors import CheckpointError, ConfigError, FinishedError, command, se
 from mtft.io.digests import check_digests, check_tree
 from mtft.io.directories import one_at_a_time, real_path, recover_directory
 from mtft.io.files import read_json
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.fingerprints import LOCATION, MAY_CHANGE, settings_digest
 from mtft.selection.mask import load_mask
 
@@ -43,12 +43,12 @@ def settings_file(path: Path) -> Path:
     raise CheckpointError(f"{path} is no run of mtft (no config.toml)", setting="resume")
 
 
-def check_settings(path: Path, name: str, config: S, services: Services) -> dict[str, str]:
+def check_settings(path: Path, name: str, config: S, context: Context) -> dict[str, str]:
     """Tell and return which settings are others than before, in words; ConfigError names those that may not be.
 
     CheckpointError unless the command `name` made the run and the plugins that it needs are here.
     """
-    _check_origin(path, name, services)
+    _check_origin(path, name, context)
     before = load(type(config), file=settings_file(path)).config
     changed = {
         key: f"{setting(key)}: {show(old)} -> {show(new)}"
@@ -61,16 +61,16 @@ def check_settings(path: Path, name: str, config: S, services: Services) -> dict
             "\n".join(f"{setting('resume')}: {text}: cannot change (may change: {allowed})" for text in refused)
         )
     for text in changed.values():
-        services.notify("info", f"resuming with {text}")
+        context.notify("info", f"resuming with {text}")
     return changed
 
 
-def _check_origin(path: Path, name: str, services: Services) -> None:
+def _check_origin(path: Path, name: str, context: Context) -> None:
     found = read_json(settings_file(path).with_name("environment.json"))
     if (made := found.get("command")) != name:
         right = command(str(made), resume=path)
         raise CheckpointError(f"{path} was made by mtft {made}, not mtft {name}; go on with {right}", setting="resume")
-    services.provenance.check(path, found.get("plugins", {}), services.notify)
+    context.provenance.check(path, found.get("plugins", {}), context.notify)
 
 
 def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:

@@ -20,7 +20,7 @@ import torch
 from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.io.files import to_json
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runtime.notices import Notify
 from mtft.runtime.seeding import untouched
 
@@ -90,13 +90,13 @@ class Trackers:
 
 
 def start_trackers(
-    names: Sequence[str], services: Services, path: Path, command: str, config: Options, *, resumed: bool
+    names: Sequence[str], context: Context, path: Path, command: str, config: Options, *, resumed: bool
 ) -> Trackers:
     """Start the trackers of these names on a run."""
     settings = tomli.loads(dump(config))
 
     def maker(name: str) -> Callable[[], Tracker]:
         tracked = Tracked(path, command, json.loads(to_json(settings)), resumed)
-        return lambda: services.registry.load("tracker", name)(tracked)
+        return lambda: context.registry.load("tracker", name)(tracked)
 
-    return Trackers({name: maker(name) for name in names}, services.notify)
+    return Trackers({name: maker(name) for name in names}, context.notify)

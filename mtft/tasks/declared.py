@@ -61,8 +61,8 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
         try:
             if owner := registry.owners.get(name):
                 raise ConfigError(
-                    f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or leave the table empty "
-                    "to mean the plugin's task"
+                    f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
+                    "leave the table empty to mean the plugin's task"
                 )
             tasks[name], owners[name] = declare(name, table, place, registry.parts.get("head", HEADS)), OWNER
         except ConfigError as error:

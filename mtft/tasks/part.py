@@ -22,11 +22,12 @@ class Part:
 
     `make` is a function, or ``"package.module:name"`` of one, which is imported only when the part is used:
 
-    - head: (encoder config, output width) -> module from an EncoderOutput to raw outputs [B, width];
+    - head: (`mtft.plugin.EncoderConfig`, output width) -> module from an `EncoderOutput` to raw outputs [B, width];
     - surgery: (Gram matrix K [T, T] float64, generator) -> weights w [T] of the tasks' gradients (a sum is all ones);
-    - score: (`mtft.selection.scorers.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
-    - encoder, named as the ``model_type`` of ``config.json``: not a function but a `mtft.encoder.family.Family`;
-    - tracker: (`mtft.runs.tracking.Tracked`) -> an object with ``log(kind, record)`` and ``close()``.
+    - score: (`mtft.plugin.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
+    - encoder, named as the ``model_type`` of ``config.json``: not a function but a `mtft.plugin.Family`;
+    - tracker: (`mtft.plugin.Tracked`) -> an object with ``log(kind, record)`` and
+      ``close()``, a `mtft.plugin.Tracker`.
     """
 
     name: str

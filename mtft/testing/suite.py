@@ -124,9 +124,7 @@ def _heavy(plugin: Plugin) -> Iterator[str]:
     )
     path = os.pathsep.join(filter(None, sys.path))
     environment = {**os.environ, "PYTHONPATH": path, "MTFT_DISABLE_PLUGINS": _others(plugin)}
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, env=environment, check=False
-    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         yield f"does not load in a fresh process: {done.stderr.strip().splitlines()[-1]}"
     elif done.stdout.split():

@@ -14,7 +14,7 @@ from mtft.encoder.family import BERT
 from mtft.errors import ConfigError, unknown
 from mtft.model.multitask import build_head, encoder_family
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import read_manifest
 from mtft.selection.budget import budget
@@ -31,16 +31,16 @@ def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
     return ParameterCount(manifest["total"], manifest["selected"], {name: heads[name] for name in tasks or heads})
 
 
-def count_plan(config: CountConfig, services: Services, score: str = "sum") -> ParameterCount:
+def count_plan(config: CountConfig, context: Context, score: str = "sum") -> ParameterCount:
     """Count the parameters that a training would have, selected by `score`; builds shapes only, no weights."""
     if not config.tasks:
         raise ConfigError("name the tasks to count, or give a run", setting="tasks")
-    tasks = [services.registry.task(name) for name in config.tasks]
+    tasks = [context.registry.task(name) for name in config.tasks]
     name = config.model or "minilm"
     family, sizes = BERT, known_config(name)
     if sizes is None:
         directory = find_model(name)
-        family = encoder_family(directory, services.registry)
+        family = encoder_family(directory, context.registry)
         sizes = family.read_config(directory)
     with torch.device("meta"):
         encoder = {name: parameter.numel() for name, parameter in family.build(sizes).named_parameters()}

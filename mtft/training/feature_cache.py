@@ -13,7 +13,7 @@ from mtft.encoder.pretrained import weights_digest
 from mtft.errors import setting
 from mtft.io.disk import free_disk_bytes
 from mtft.model.features import feature_bytes, feature_key, remove_features, with_features
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 from mtft.runs.checkpoint import TrainedModel
 from mtft.training.autosave import Autosaver
 
@@ -26,10 +26,10 @@ class FeatureCache:
     """
 
     def __init__(
-        self, trained: TrainedModel, setting: str, directory: Path, services: Services, autosaver: Autosaver
+        self, trained: TrainedModel, setting: str, directory: Path, context: Context, autosaver: Autosaver
     ) -> None:
         self.trained, self.setting, self.directory = trained, setting, directory
-        self.services, self.autosaver = services, autosaver
+        self.context, self.autosaver = context, autosaver
         self.chosen: dict[str, bool] = {}
         self._sizes: dict[str, int] = {}
 
@@ -41,7 +41,7 @@ class FeatureCache:
         if self.setting == "off" or not self.chosen[name]:
             return table
         if not self._sizes:
-            self.services.notify("info", f"encoding every text once, into {self.directory} until the heads are done")
+            self.context.notify("info", f"encoding every text once, into {self.directory} until the heads are done")
         self._sizes[name] = size
         key = feature_key(self.trained.model, self._weights, table)
         try:
@@ -50,7 +50,7 @@ class FeatureCache:
         except OSError as error:
             self.chosen[name] = False
             self.remove(name)
-            self.services.notify(
+            self.context.notify(
                 "info", f"features of {name} cannot be kept ({error}): every epoch goes through the encoder"
             )
             return table
@@ -79,7 +79,7 @@ class FeatureCache:
             most = (free_disk_bytes(self.directory) + held) // 2
         if used + size <= most:
             return True
-        self.services.notify(
+        self.context.notify(
             "info",
             f"features of {name} need {size_text(size)}; {setting('feature_cache', self.setting)} leaves "
             f"{size_text(max(most - used, 0))}: every epoch goes through the encoder",
@@ -93,7 +93,7 @@ class FeatureCache:
         def watch(sequences: int, tokens: int, save: Callable[[], None]) -> None:
             nonlocal count
             count += 1
-            self.services.progress(Progress(sequences, len(table.lengths), 0, {}, tokens, unit="text"))
+            self.context.progress(Progress(sequences, len(table.lengths), 0, {}, tokens, unit="text"))
             self.autosaver.after_step(count, save)
 
         return watch

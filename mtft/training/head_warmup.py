@@ -11,7 +11,7 @@ from torch import Tensor
 from mtft.config.schema import TrainConfig
 from mtft.errors import MtftError, setting
 from mtft.io.directories import remove_directory
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 from mtft.runs.artifact import RunArtifact
 from mtft.runs.directory import RunDirectory
 from mtft.runs.fingerprints import settings_digest
@@ -28,13 +28,13 @@ FILE, STAGE = "heads.safetensors", "heads"
 
 
 def start_heads(
-    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> None:
     """Train the heads alone for `head_epochs`, without the encoder's dropout, or take them from the run's file."""
-    kept = RunArtifact(run, services.group, FILE)
+    kept = RunArtifact(run, context.group, FILE)
     found = kept.read()
     if not found:
-        found = _trained(prepared, config, services, run, autosaver)
+        found = _trained(prepared, config, context, run, autosaver)
     kept.write(found)
     for task, head in prepared.model.heads.items():
         head.load_state_dict({key: found[f"{task}.{key}"] for key in head.state_dict()})
@@ -43,16 +43,16 @@ def start_heads(
 
 
 def _trained(
-    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> dict[str, Tensor]:
     """Train all heads together, going on from the run's state; return their tensors."""
-    training = build_stepper(prepared, config, services, None)
+    training = build_stepper(prepared, config, context, None)
     plan = make_plan(heads_alone(config))
     total = plan.steps({source.name: len(source) for source in prepared.sources})
     epochs, steps, bad, tally = 0, 0, 0, Tally()
     former = load_state(run.state) if run.writes else None
-    if services.group.any(former is not None):
-        tensors, position = services.group.of_first(*(former or ({}, None)))
+    if context.group.any(former is not None):
+        tensors, position = context.group.of_first(*(former or ({}, None)))
         check_position(run.path, position, config)
         training.restore(tensors)
         epochs, steps, bad = position["epochs"], position["steps"], position["bad"]
@@ -62,7 +62,7 @@ def _trained(
         if run.writes:
             save_state(run.state, training.state(), {**position, "settings": settings_digest(config)})
 
-    services.notify("info", f"heads alone, on the frozen encoder: {total - steps:,} steps")
+    context.notify("info", f"heads alone, on the frozen encoder: {total - steps:,} steps")
     for event in loop(training, plan, epochs, steps):
         if isinstance(event, EpochDone):
             epochs = event.epoch
@@ -74,10 +74,10 @@ def _trained(
                 raise MtftError(
                     f"{event.error}; {setting('max_bad_steps')} allows {config.max_bad_steps}; {autosaver.hint}"
                 )
-            services.notify("warning", str(event.error))
+            context.notify("warning", str(event.error))
         else:
             tally.add(event.result)
-            services.progress(Progress(steps, total, event.epoch, tally.losses(), tally.tokens))
+            context.progress(Progress(steps, total, event.epoch, tally.losses(), tally.tokens))
         autosaver.after_step(steps, save)
     prepared.encoder.thaw()
     heads = prepared.model.heads

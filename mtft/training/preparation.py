@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,30 +11,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtft.config.groups import DeviceOptions, FileOptions, MachineOptions, Options
+from mtft.config.groups import DeviceOptions, MachineOptions, Options
 from mtft.config.plugin_choice import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
-from mtft.data.audit.split_reader import read_split, usable_examples
-from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
+from mtft.data.audit.split_reader import read_split
+from mtft.data.dataset import Dataset
 from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import ConfigError, DataError, ModelError, setting, unknown
+from mtft.errors import ConfigError, ModelError, setting, unknown
 from mtft.losses import consistency, folded_cross_entropy
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
-from mtft.plugin.context import Services
-from mtft.runs.directory import recorded_data_dir
+from mtft.plugin.context import Context
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.runtime.notices import Notify
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
 from mtft.training.data_warnings import warn_of_faults
+from mtft.training.loading import Loader, data_directory, missing_files
 from mtft.training.step import Stepper
 
 LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
@@ -55,29 +54,19 @@ class Prepared:
     sources: list[TrainingSource]
 
 
-def data_directory(config: FileOptions, run: Path | None = None) -> Path:
-    """Return where the data files are: the sample's place, the directory given, where `run` found them, or the default.
-
-    The default may not be there: a reader that brings its own files needs none, `load_source` finds what is missing.
-    """
-    if config.sample:
-        return sample_dir()
-    return find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"), run and recorded_data_dir(run))
-
-
-def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
+def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
     for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
         if part:  # before anything is read
-            services.registry.load(kind, part)
+            context.registry.load(kind, part)
     device, products = resolve_device(config)
-    tasks = tuple(services.registry.task(name) for name in config.tasks)
+    tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(services.registry, tasks, config.augment, data_dir, services.notify, config.train_share)
-    warn_of_faults(sources, tasks, data_dir, services.notify)
+    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify, config.train_share)
+    warn_of_faults(sources, tasks, data_dir, context.notify)
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
-    encoder = encoder_family(directory, services.registry).load(directory, **dropouts(config))
+    encoder = encoder_family(directory, context.registry).load(directory, **dropouts(config))
     encoder_length = encoder.config.positions
     if config.max_length is not None and config.max_length > encoder_length:
         raise ConfigError(f"{setting('max_length')} is {config.max_length}; the model has {encoder_length} positions")
@@ -89,27 +78,28 @@ def prepare(config: SelectConfig | TrainConfig, services: Services) -> Prepared:
     model = build_model(encoder, tasks, config.seed)
     to_device(model, flat, device, products)
     max_length = config.max_length or encoder_length
-    load = partial(load_source, data_dir=data_dir, tokenizer=tokenizer, max_length=max_length,
-                   strict=config.strict, skip_bad_rows=config.skip_bad_rows, notify=services.notify,
-                   share=config.train_share)  # fmt: skip
+    loader = Loader.of(config, data_dir, tokenizer, max_length, context.notify)
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),
         (consistency, {"direction": config.consistency}),
     )
-    training = [training_source(source, task, load(source, "train"), options) for source, task in sources]
+    training = [
+        training_source(source, task, loader.load(source, "train", config.train_share), options)
+        for source, task in sources
+    ]
     return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
 
 
 def build_stepper(
-    prepared: Prepared, config: TrainConfig, services: Services, selection: Tensor | slice | None, steps: int = 1
+    prepared: Prepared, config: TrainConfig, context: Context, selection: Tensor | slice | None, steps: int = 1
 ) -> Stepper:
     """Return what takes the steps of a training, `steps` in all; without a selection only heads train."""
     return Stepper(
         prepared.model, prepared.encoder, prepared.sources, selection,
-        surgery=surgery_method(config.surgery, services.registry),
+        surgery=surgery_method(config.surgery, context.registry),
         weight_decay=config.weight_decay, rule=config.optimizer_rule,
         scaling=Scaling(config.loss_scale, config.task_weights),
-        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=services.group,
+        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=context.group,
     )  # fmt: skip
 
 
@@ -163,54 +153,6 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
     return bool(found.problems) or any(
         example.target is not None and in_share(example.key, share) for example in found.examples
     )
-
-
-def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
-    """Return the files of a source that do not exist; a reader that names no files misses none."""
-    return [path for path in source.files(split, data_dir) if not path.exists()]
-
-
-def load_source(
-    source: Source,
-    split: str,
-    *,
-    data_dir: Path,
-    tokenizer: Tokenizer,
-    max_length: int,
-    strict: bool,
-    notify: Notify,
-    skip_bad_rows: bool = False,
-    share: float = 1.0,
-) -> Dataset:
-    """Read and tokenize one split of one source, or a `share` of its rows, telling what was left out or cut."""
-    if missing := missing_files(source, split, data_dir):
-        raise DataError(
-            f"{source.name}: {missing[0]}: no such file; give {setting('data_dir')}, "
-            "set $MTFT_DATA_DIR, or try the shipped "
-            f"sample data with {setting('sample', True)}"
-        )
-    found = read_split(source.name, split, source.reader, data_dir, source.texts)
-    examples, notes = usable_examples(found, skip_bad_rows=skip_bad_rows)
-    if share < 1:
-        kept = tuple(example for example in examples if in_share(example.key, share))
-        notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
-        examples = kept
-    if all(example.target is None for example in examples):
-        raise DataError(_nothing(source, split, len(examples), data_dir))
-    dataset = build_dataset(
-        source.name, examples, tokenizer, apart=source.input == "apart", max_length=max_length, strict=strict
-    )
-    for note in (*notes, *dataset.notes):
-        notify("info", note)
-    return dataset
-
-
-def _nothing(source: Source, split: str, rows: int, data_dir: Path) -> str:
-    """Say that a split has no labelled row, where they would be, and what helps."""
-    files = ", ".join(map(str, source.files(split, data_dir)))
-    text = f"{source.name}: {split} has no labelled row (rows: {rows}{f' of {files}' if files else ''})"
-    share = getattr(source.reader, "held_out", 0) if split == "dev" else 0
-    return f"{text}; dev = {share:g} holds out too few: give a larger share, or a file" if share else text
 
 
 def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:

@@ -20,7 +20,7 @@ from mtft.model.inference import apply
 from mtft.optimization.distillation import DISTANCES
 from mtft.optimization.gradients import Teacher, TrainingSource
 from mtft.outputs import Tempered
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.runs.artifact import RunArtifact
 from mtft.runs.checkpoint import TrainedModel, load_model, read_manifest, run_tasks
 from mtft.runs.directory import RunDirectory, is_finished
@@ -28,7 +28,8 @@ from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.task import Task
 from mtft.training.autosave import Autosaver
-from mtft.training.preparation import Prepared, data_directory, load_source, resolve_device
+from mtft.training.loading import Loader, data_directory
+from mtft.training.preparation import Prepared, resolve_device
 from mtft.training.resources import ModelSize
 
 FILE = "teachers.safetensors"
@@ -38,20 +39,20 @@ Rows are those that train, in their order. The file grows with every task that i
 """
 
 
-def check_teachers(config: TrainConfig, tasks: Sequence[Task], services: Services) -> tuple[ModelSize, ...]:
+def check_teachers(config: TrainConfig, tasks: Sequence[Task], context: Context) -> tuple[ModelSize, ...]:
     """Load each teacher once, before anything is read or written, and return what it takes of the machine.
 
     ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or means other things
     by its outputs; ModelError without its base model.
     """
-    return tuple(_checked(name, config, tasks, services) for name in config.teachers)
+    return tuple(_checked(name, config, tasks, context) for name in config.teachers)
 
 
-def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Services) -> ModelSize:
+def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], context: Context) -> ModelSize:
     manifest = read_manifest(Path(name) / "model")
     if not is_finished(Path(name)):
         raise CheckpointError(f"{name} has not finished; {command('train', resume=name)} goes on", setting="teachers")
-    teacher = load_teacher(name, config, services)
+    teacher = load_teacher(name, config, context)
     known = {task.name: task for task in teacher.tasks}
     if not any(task.name in known for task in tasks):
         wanted = ", ".join(task.name for task in tasks)
@@ -63,19 +64,19 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Se
     return ModelSize(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
 
 
-def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedModel:
+def load_teacher(name: str, config: TrainConfig, context: Context) -> TrainedModel:
     """Load the model of a run; where its base model has gone from its place, this run's is tried."""
     directory, place = Path(name) / "model", resolve_device(config)
     try:
         find_model(read_manifest(directory)["base"]["name"], check=False)
     except ModelError as error:
         try:
-            return load_model(directory, services.registry, config.model, *place)
+            return load_model(directory, context.registry, config.model, *place)
         except MtftError as other:
             raise ModelError(
                 f"{name}: its base model is not where it was: {error}\n{other}", setting="teachers"
             ) from None
-    return load_model(directory, services.registry, None, *place)
+    return load_model(directory, context.registry, None, *place)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
@@ -90,7 +91,7 @@ def _check_output(name: str, task: Task, known: Task) -> None:
 
 
 def add_teachers(
-    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> list[TrainingSource]:
     """Return the training sources, each task's own with what the teachers that know the task say of its rows.
 
@@ -99,7 +100,7 @@ def add_teachers(
     if not config.teachers:
         return prepared.sources
     answers = defaultdict(list)
-    for name, outputs in collect_teacher_outputs(prepared, config, services, run, autosaver).items():
+    for name, outputs in collect_teacher_outputs(prepared, config, context, run, autosaver).items():
         answers[name.partition(".")[2]].append(outputs)
     teachers = {
         task.source.name: Teacher(torch.stack(answers[task.name]).mean(0), DISTANCES[task.output.kind])
@@ -109,25 +110,25 @@ def add_teachers(
 
 
 def collect_teacher_outputs(
-    prepared: Prepared, config: TrainConfig, services: Services, run: RunDirectory, autosaver: Autosaver
+    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
 ) -> dict[str, Tensor]:
     """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
-    kept = RunArtifact(run, services.group, FILE)
+    kept = RunArtifact(run, context.group, FILE)
     found = kept.read()
-    if services.group.any(run.writes and teacher_outputs_complete(run.path)):
+    if context.group.any(run.writes and teacher_outputs_complete(run.path)):
         return found
     for number, name in enumerate(config.teachers):
-        known = [task.name for task in run_tasks(Path(name) / "model", services.registry) if task.name in config.tasks]
+        known = [task.name for task in run_tasks(Path(name) / "model", context.registry) if task.name in config.tasks]
         left = {f"{number}.{task}": task for task in known if f"{number}.{task}" not in found}
         if not left:
             continue
-        teacher = load_teacher(name, config, services)
+        teacher = load_teacher(name, config, context)
         tasks = {task.name: task for task in teacher.tasks}
         for key, task in left.items():
-            found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, services))
+            found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, context))
             kept.write(found, whole=False)
             autosaver.stop_if_asked(f"with what {name} says of {task}", lambda: None)
-        services.notify("info", f"teacher {name}: {', '.join(known)}")
+        context.notify("info", f"teacher {name}: {', '.join(known)}")
         del teacher
         release()
     kept.write(found)
@@ -140,16 +141,13 @@ def teacher_outputs_complete(run: Path) -> bool:
 
 
 def _answers(
-    teacher: TrainedModel, task: Task, prepared: Prepared, config: TrainConfig, services: Services
+    teacher: TrainedModel, task: Task, prepared: Prepared, config: TrainConfig, context: Context
 ) -> NDArray[np.float32]:
     """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
-    data = load_source(
-        task.source, "train", data_dir=data_directory(config), tokenizer=teacher.tokenizer,
-        max_length=teacher.max_length, strict=config.strict, skip_bad_rows=config.skip_bad_rows,
-        notify=silent, share=config.train_share,
-    )  # fmt: skip
+    loader = Loader.of(config, data_directory(config), teacher.tokenizer, teacher.max_length, silent)
+    data = loader.load(task.source, "train", config.train_share)
     (own,) = (source for source in prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
         raise CheckpointError(f"the data of {task.name!r} changed while they were read", setting="teachers")
-    raw = apply(teacher.model, data.table, [task.name], group=services.group)[task.name]
+    raw = apply(teacher.model, data.table, [task.name], group=context.group)[task.name]
     return raw / np.float32(task.output.temperature) if isinstance(task.output, Tempered) else raw

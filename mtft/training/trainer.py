@@ -15,7 +15,7 @@ from mtft.data.shares import in_half
 from mtft.errors import MtftError, setting
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Progress, Services
+from mtft.plugin.context import Context, Progress
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.directory import RunDirectory
 from mtft.runs.fingerprints import settings_digest
@@ -55,7 +55,7 @@ class Training:
     def __init__(
         self,
         config: TrainConfig,
-        services: Services,
+        context: Context,
         run: RunDirectory,
         trained: TrainedModel,
         prepared: Prepared,
@@ -63,7 +63,7 @@ class Training:
         best: Best,
         autosaver: Autosaver,
     ) -> None:
-        self.config, self.services, self.run, self.trained = config, services, run, trained
+        self.config, self.context, self.run, self.trained = config, context, run, trained
         self.tasks, self.dev, self.best, self.autosaver = trained.tasks, dev, best, autosaver
         self.judged = {name: in_half(data.keys, config.choosing, name) for name, data in dev.items()}
         self.best_scores: Scores = {}
@@ -73,7 +73,7 @@ class Training:
         self.sources = prepared.sources
         self.plan = make_plan(config)
         self.total = self.plan.steps({source.name: len(source) for source in prepared.sources})
-        self.stepper = build_stepper(prepared, config, services, trained.selection, self.total)
+        self.stepper = build_stepper(prepared, config, context, trained.selection, self.total)
         kind = averaging(config.average)
         self.averages = Averages(self.stepper, *kind, self.total) if kind else None
         self._restore()
@@ -89,14 +89,14 @@ class Training:
             else:
                 self._after_epoch(event)
                 if self.best.exhausted:
-                    self.services.notify(
+                    self.context.notify(
                         "info", f"no better epoch for {self.best.stale}: stopping ({setting('patience')})"
                     )
                     break
             self.autosaver.after_step(self.steps, self._save_state, saved=isinstance(event, EpochDone))
         if self.run.writes:
             check_saved(
-                self.run.model, self.services.registry, self.trained.base, *self.trained.placement, here=self.saved
+                self.run.model, self.context.registry, self.trained.base, *self.trained.placement, here=self.saved
             )
         return self._finish()
 
@@ -110,7 +110,7 @@ class Training:
         cosines = pair_cosines(result)
         self.run.log("steps", {**record, "losses": result.losses, "cosines": cosines, "changed": result.changed})
         losses, tokens = self.epoch.losses(), self.overall.tokens
-        self.services.progress(Progress(event.number, self.total, event.epoch, losses, tokens))
+        self.context.progress(Progress(event.number, self.total, event.epoch, losses, tokens))
 
     def _after_bad_step(self, event: StepSkipped) -> None:
         """Log a step that was not taken; after too many the run stops, with its last state as it is."""
@@ -121,7 +121,7 @@ class Training:
             raise MtftError(
                 f"{event.error}; {setting('max_bad_steps')} allows {most} such steps; {self.autosaver.hint}"
             )
-        self.services.notify("warning", str(event.error))
+        self.context.notify("warning", str(event.error))
 
     def _after_epoch(self, event: EpochDone) -> None:
         """Judge what was trained, or its average, and save the state."""
@@ -139,7 +139,7 @@ class Training:
             # the epoch then ends after a resume
             self.autosaver.stop_if_asked(f"after step {self.steps}", self._save_state)
             data, rows = self.dev[task.name], self.judged[task.name]
-            raw |= apply(self.trained.model, data.table, [task.name], group=self.services.group)
+            raw |= apply(self.trained.model, data.table, [task.name], group=self.context.group)
             dev[task.name] = scores(task, read_outputs(task, raw[task.name][rows]), data.targets[rows])
         self.epochs = event.epoch
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
@@ -150,7 +150,7 @@ class Training:
         self.run.log_time(epoch=event.epoch, step=event.step, tokens=self.overall.tokens)
         line = "  ".join(f"{task.name} {task.primary_metric} {dev[task.name][task.primary_metric]:.3f}"
                          for task in self.tasks)  # fmt: skip
-        self.services.notify("info", f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        self.context.notify("info", f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
         release()
         if better:
             self.best_scores = dev
@@ -175,10 +175,10 @@ class Training:
     def _restore(self) -> None:
         """Take up the run's state, if it has one that training saved."""
         found = load_state(self.run.state) if self.run.writes else None
-        if not self.services.group.any(found is not None and found[1].get("stage") == "train"):
+        if not self.context.group.any(found is not None and found[1].get("stage") == "train"):
             self.run.cut_logs({})
             return
-        tensors, position = self.services.group.of_first(*(found or ({}, None)))
+        tensors, position = self.context.group.of_first(*(found or ({}, None)))
         check_position(self.run.path, position, self.config)
         self.stepper.restore(tensors)
         if self.averages:
@@ -190,21 +190,21 @@ class Training:
         self.best_scores, self.calibration = scores_of(position["best_scores"]), position.get("calibration", {})
         self.epoch.restore(position["epoch"])
         self.overall.restore(position["overall"])
-        self.services.notify("info", f"going on after step {self.steps} of {self.total}")
+        self.context.notify("info", f"going on after step {self.steps} of {self.total}")
 
     def _save(self, raw: dict[str, Any]) -> None:
         """Save the model, calibrated if asked, and what it says of dev."""
         if not self.run.writes:
             return
         self.trained.tasks, self.calibration = calibrate_all(
-            self.config, self.tasks, raw, self.dev, self.services.notify
+            self.config, self.tasks, raw, self.dev, self.context.notify
         )
         taught = ", ".join(Path(name).name for name in self.config.teachers)
         notes = [f"Learned from runs called {taught}, less and less as training went on."] if taught else []
         card = run_card(
             "train", self.config, self.trained, self.dev, self.best_scores, self.sources, self.calibration, *notes
         )
-        origins = self.services.provenance.origins(self.tasks, self.trained.model.encoder.family)
+        origins = self.context.provenance.origins(self.tasks, self.trained.model.encoder.family)
         save_with_probe(self.run.model, self.trained, origins, card, self.config.precision)
         self.saved = True
         values = {task.name: read_outputs(task, raw[task.name]) for task in self.trained.tasks}

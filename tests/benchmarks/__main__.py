@@ -30,8 +30,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="minilm", help="minilm or a directory")
     parser.add_argument("--data-dir", default=os.environ.get("MTFT_DATA_DIR"), help="default: $MTFT_DATA_DIR")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks.json"),
-                        help="where the JSON goes; other sections that are in it stay")  # fmt: skip
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("benchmarks.json"),
+        help="where the JSON goes; other sections that are in it stay",
+    )
     parser.add_argument("--page", type=Path, help="write a Markdown page, with its plot beside it")
     parser.add_argument("--render", type=Path, metavar="JSON", help="measure nothing, write the page of these results")
     found = parser.parse_args(given)
@@ -51,8 +55,9 @@ def measure(found: argparse.Namespace) -> dict[str, Any]:
         print(f"[{time.monotonic() - start:6.0f} s] {text}", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="mtft-bench-") as cache:
-        work = asdict(Workload(data=str(Path(found.data_dir).resolve()), cache=cache, model=found.model,
-                               threads=found.threads))  # fmt: skip
+        work = asdict(
+            Workload(data=str(Path(found.data_dir).resolve()), cache=cache, model=found.model, threads=found.threads)
+        )
         session = Session(work, repeats=repeats, quick=found.quick, out=found.out, tell=tell)
         for name in found.only.split(","):
             tell(f"--- {name}")

@@ -25,8 +25,18 @@ def run(session: Session) -> None:
         session.failed(SECTION, "seconds of a step", "tokens", None, error)
         return
     raw = {"points": {"tokens": [a for a, _ in points], "seconds": [b for _, b in points]}}
-    session.add(Figure(SECTION, f"seconds of a step, batches {sizes[0]} to {sizes[-1]}", "tokens", slope(points),
-                       "(exponent)", None, [], raw))  # fmt: skip
+    session.add(
+        Figure(
+            SECTION,
+            f"seconds of a step, batches {sizes[0]} to {sizes[-1]}",
+            "tokens",
+            slope(points),
+            "(exponent)",
+            None,
+            [],
+            raw,
+        )
+    )
 
 
 def slope(points: list[tuple[int, float]]) -> float:

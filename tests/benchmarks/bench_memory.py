@@ -80,9 +80,26 @@ def _whole_run(session: Session, size: int) -> None:
     shape, goal = ("model given", None) if session.quick else ("BERT-base shape", Goal("at most", 5.0))
     what, error = f"mtft train, {shape}, batch {size}", Goal("at most", 0.15)
     work = Workload(**session.work) if session.quick else replace(Workload(**session.work), model="bert-base-uncased")
-    options = ["--tasks", ",".join(TASKS), "--augment", "none", "--model", str(model_directory(work)),
-               "--data-dir", str(few_dev_rows(work)), "--batch-size", str(size), "--keep", "0.3", "--batches", "1",
-               "--max-steps", "1", "--threads", str(work.threads)]  # fmt: skip
+    options = [
+        "--tasks",
+        ",".join(TASKS),
+        "--augment",
+        "none",
+        "--model",
+        str(model_directory(work)),
+        "--data-dir",
+        str(few_dev_rows(work)),
+        "--batch-size",
+        str(size),
+        "--keep",
+        "0.3",
+        "--batches",
+        "1",
+        "--max-steps",
+        "1",
+        "--threads",
+        str(work.threads),
+    ]
     try:
         stated = json.loads(command(["plan", *options, "--json"])[0])["memory_bytes"]
         _, found = command(["train", *options, "--out", str(work.key("memory-run")), "--overwrite", "--quiet"])
@@ -92,8 +109,18 @@ def _whole_run(session: Session, size: int) -> None:
     session.add(Figure(SECTION, what, "5 GiB", gib(found), "GiB", goal, [gib(found)], {what: {"peak GiB": gib(found)}}))
     off = abs(stated["peak"] / found - 1)
     raw = {"stated by mtft plan": {"peak GiB": gib(stated["peak"])}, "measured": {"peak GiB": gib(found)}}
-    session.add(Figure(SECTION, f"mtft plan, {shape}, batch {size}: share by which the peak stated is off",
-                       "the peak measured", off, "", error, [off], raw))  # fmt: skip
+    session.add(
+        Figure(
+            SECTION,
+            f"mtft plan, {shape}, batch {size}: share by which the peak stated is off",
+            "the peak measured",
+            off,
+            "",
+            error,
+            [off],
+            raw,
+        )
+    )
 
 
 def command(arguments: list[str]) -> tuple[str, int]:
@@ -154,7 +181,17 @@ def _optimizer(session: Session) -> None:
         return
     raw = {"mtft": {"entries": found["entries"]}, "dense AdamW": {"entries": dense["entries"]}}
     needed = 2 * (found["selected"] + found["heads"])
-    session.add(Figure(SECTION, "optimizer state", "two moments of (k + heads) entries", found["entries"] / needed,
-                       "x", goal, [found["entries"] / needed], raw))  # fmt: skip
+    session.add(
+        Figure(
+            SECTION,
+            "optimizer state",
+            "two moments of (k + heads) entries",
+            found["entries"] / needed,
+            "x",
+            goal,
+            [found["entries"] / needed],
+            raw,
+        )
+    )
     share = found["entries"] / dense["entries"]
     session.add(Figure(SECTION, "optimizer state", "dense AdamW", share, "x", None, [share], raw))

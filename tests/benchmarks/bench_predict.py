@@ -206,13 +206,37 @@ def run(session: Session) -> None:
         peer = Candidate("transformers pipeline, batch 32", f"{here}:pipeline", {"kind": kind})
         for chunk, note in ((64, "default"), (1024, "--batch-size 1024")):
             mtft = Candidate(f"mtft predict, {note}", f"{here}:ours", {"chunk": chunk, "kind": kind})
-            session.compare(SECTION, mtft, peer, requests, what=f"{mtft.name}, all tasks: {texts}",
-                            against=f"{peer.name}, one task", goal=goal, warm={"count": 16})  # fmt: skip
+            session.compare(
+                SECTION,
+                mtft,
+                peer,
+                requests,
+                what=f"{mtft.name}, all tasks: {texts}",
+                against=f"{peer.name}, one task",
+                goal=goal,
+                warm={"count": 16},
+            )
     lean = Candidate("padded loop, batch 32", f"{here}:padded")
     mtft = Candidate("mtft predict, default", f"{here}:ours")
-    session.compare(SECTION, mtft, lean, requests, what=f"{mtft.name}, all tasks: SST, Quora and STS",
-                    against=f"{lean.name}, one task", warm={"count": 16})  # fmt: skip
+    session.compare(
+        SECTION,
+        mtft,
+        lean,
+        requests,
+        what=f"{mtft.name}, all tasks: SST, Quora and STS",
+        against=f"{lean.name}, one task",
+        warm={"count": 16},
+    )
     two = Candidate("quora and sts", f"{here}:pairs", {"tasks": ["quora", "sts"]})
     one = Candidate("quora", f"{here}:pairs", {"tasks": ["quora"]})
-    session.compare(SECTION, two, one, [{"count": count // 2}] * session.repeats, what="two pair tasks in one pass",
-                    against="one", goal=Goal("at most", 1.25), warm={"count": 16}, flip=True)  # fmt: skip
+    session.compare(
+        SECTION,
+        two,
+        one,
+        [{"count": count // 2}] * session.repeats,
+        what="two pair tasks in one pass",
+        against="one",
+        goal=Goal("at most", 1.25),
+        warm={"count": 16},
+        flip=True,
+    )

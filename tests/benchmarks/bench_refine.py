@@ -80,7 +80,13 @@ def run(session: Session) -> None:
             Candidate(text, "tests.benchmarks.bench_refine:epoch", {"cached": flag, "rows": rows}, {"model": name})
             for text, flag in (("from features", True), ("through the encoder", False))
         )
-        session.compare(SECTION, cached, encoded, [{"index": number + 1} for number in range(session.repeats)],
-                        what=f"{name}, an epoch over {rows} rows of each task, batch {BATCH}",
-                        against="the same epoch through the frozen encoder", goal=Goal("at least", goal),
-                        warm={"index": 0})  # fmt: skip
+        session.compare(
+            SECTION,
+            cached,
+            encoded,
+            [{"index": number + 1} for number in range(session.repeats)],
+            what=f"{name}, an epoch over {rows} rows of each task, batch {BATCH}",
+            against="the same epoch through the frozen encoder",
+            goal=Goal("at least", goal),
+            warm={"index": 0},
+        )

@@ -78,9 +78,17 @@ def run(session: Session) -> None:
     select = Candidate("mtft select", f"{here}:passes", {"epoch": False})
     epoch = Candidate("forward and backward", f"{here}:passes", {"epoch": True})
     requests = [{"examples": examples, "index": number} for number in range(session.repeats)]
-    session.compare(SECTION, select, epoch, requests, what=f"score, {examples} examples",
-                    against="one epoch of forward and backward over them", goal=Goal("at most", 1.05),
-                    warm={"examples": 32}, flip=True)  # fmt: skip
+    session.compare(
+        SECTION,
+        select,
+        epoch,
+        requests,
+        what=f"score, {examples} examples",
+        against="one epoch of forward and backward over them",
+        goal=Goal("at most", 1.05),
+        warm={"examples": 32},
+        flip=True,
+    )
     arguments = {"weights": 5_000_000} if session.quick else {}
     candidate = Candidate("top-k", f"{here}:topk", arguments)
     what = f"top 30 % of {arguments.get('weights', BASE_WEIGHTS) / 1e6:.0f}M scores"
@@ -93,5 +101,14 @@ def run(session: Session) -> None:
     runs = [answer["seconds"] for answer in answers]
     session.add(Figure(SECTION, what, "seconds", median(runs), "s", goal, runs, {"top-k": summary(answers)}))
     more = max(answer["more"] for answer in answers)
-    session.add(Figure(SECTION, f"{what}, memory beside the scores", "that of the indices found", more, "x",
-                       Goal("at most", 1.25), [more]))  # fmt: skip
+    session.add(
+        Figure(
+            SECTION,
+            f"{what}, memory beside the scores",
+            "that of the indices found",
+            more,
+            "x",
+            Goal("at most", 1.25),
+            [more],
+        )
+    )

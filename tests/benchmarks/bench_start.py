@@ -24,8 +24,14 @@ def first_line(command: list[str], text: str = "") -> float:
     """Return the seconds from start to the first line on stdout; the process then runs to its end."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     start = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env={**os.environ, "PYTHONPATH": path}) as process:  # fmt: skip
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(text)
@@ -57,8 +63,18 @@ def run(session: Session) -> None:
     session.add(Figure(SECTION, "mtft --help", "seconds", median(helped), "s", Goal("at most", 0.3), helped))
     more = [a - b for a, b in zip(predicted, imported, strict=True)]
     raw = {"mtft predict": {"seconds": median(predicted)}, "import torch": {"seconds": median(imported)}}
-    session.add(Figure(SECTION, "mtft predict, start to first row", "seconds beyond the import of torch",
-                       median(more), "s", Goal("at most", 1.0), more, raw))  # fmt: skip
+    session.add(
+        Figure(
+            SECTION,
+            "mtft predict, start to first row",
+            "seconds beyond the import of torch",
+            median(more),
+            "s",
+            Goal("at most", 1.0),
+            more,
+            raw,
+        )
+    )
 
 
 def finished_run(work: Workload) -> Path:

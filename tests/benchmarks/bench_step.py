@@ -39,8 +39,17 @@ def requests(session: Session, size: int) -> list[dict[str, Any]]:
 
 def _limit(session: Session, size: int) -> None:
     goal = Goal("at most", 1.3) if size == 512 else None
-    session.compare(SECTION, OURS, LIMIT, requests(session, size), what=f"mtft, PCGrad, keep 0.3, batch {size}",
-                    against=LIMIT.name, goal=goal, warm=WARM, flip=True)  # fmt: skip
+    session.compare(
+        SECTION,
+        OURS,
+        LIMIT,
+        requests(session, size),
+        what=f"mtft, PCGrad, keep 0.3, batch {size}",
+        against=LIMIT.name,
+        goal=goal,
+        warm=WARM,
+        flip=True,
+    )
 
 
 def _against(
@@ -55,8 +64,7 @@ def _against(
     peer = Candidate(peer.name, peer.factory, peer.arguments, work or {})
     what = f"mtft, PCGrad, keep 0.3, batch {size}" + (", augmentation" if work else "")
     turns = requests(session, size)[: 2 if size == 512 and peer.name == TORCHJD.name else None]  # a minute each
-    answers = session.compare(SECTION, ours, peer, turns, what=what, against=peer.name, goal=goal,
-                              warm=WARM, note=note)  # fmt: skip
+    answers = session.compare(SECTION, ours, peer, turns, what=what, against=peer.name, goal=goal, warm=WARM, note=note)
     if answers and not work:
         for candidate, found in zip((ours, peer), answers, strict=True):
             session.peaks[f"{candidate.name} {size}"] = found[-1]["peak"]
@@ -71,9 +79,16 @@ def _granularity(session: Session) -> None:
         arguments = {"keep": keep}
         element = Candidate("element", OURS.factory, arguments)
         row = Candidate("row", OURS.factory, {**arguments, "granularity": "row"})
-        session.compare(SECTION, row, element, requests(session, size),
-                        what=f"mtft, --granularity row, keep {keep}, batch {size}", against="--granularity element",
-                        goal=goal, warm=WARM)  # fmt: skip
+        session.compare(
+            SECTION,
+            row,
+            element,
+            requests(session, size),
+            what=f"mtft, --granularity row, keep {keep}, batch {size}",
+            against="--granularity element",
+            goal=goal,
+            warm=WARM,
+        )
 
 
 def gib(count: float) -> float:

@@ -40,12 +40,23 @@ def sent(session: Session, **request: Any) -> int:
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "tests.benchmarks.wire", json.dumps({"work": dict(session.work), **request})]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-             "PYTHONPATH": os.pathsep.join(paths)}  # fmt: skip
+    place = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
     running = [
-        subprocess.Popen(command, env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for rank in range(2)
-    ]  # fmt: skip
+        subprocess.Popen(
+            command,
+            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
     try:
         said = [process.communicate(timeout=SECONDS) for process in running]
     except subprocess.TimeoutExpired:

@@ -64,8 +64,14 @@ COLUMNS = ("what", "against", "result", "runs", "goal", "reached")
 
 def cells(figure: Figure) -> tuple[str, ...]:
     """Return a row of the table."""
-    return (figure["what"], figure["against"], value_text(figure), spread_text(figure), goal_text(figure),
-            reached_text(figure))  # fmt: skip
+    return (
+        figure["what"],
+        figure["against"],
+        value_text(figure),
+        spread_text(figure),
+        goal_text(figure),
+        reached_text(figure),
+    )
 
 
 def terminal(figures: Sequence[Figure]) -> str:
@@ -85,9 +91,14 @@ def markdown(results: Mapping[str, Any], plot: str) -> str:
     """Return the whole page."""
     sections, figures = results["sections"], results["figures"]
     common = shared(sections)
-    lines = ["# Benchmarks", "", "Made by `make bench`; do not edit. Times are medians of paired runs, taken in turns",
-             "on the same batches, each candidate in a process of its own; every result is a ratio unless it has a",
-             "unit. `tests/benchmarks/` says what is measured and how.", ""]  # fmt: skip
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`; do not edit. Times are medians of paired runs, taken in turns",
+        "on the same batches, each candidate in a process of its own; every result is a ratio unless it has a",
+        "unit. `tests/benchmarks/` says what is measured and how.",
+        "",
+    ]
     lines += [f"- {key}: {text}" for key, text in common.items()]
     lines += ["", f"![Results against the goals]({plot})"]
     for section in dict.fromkeys(figure["section"] for figure in figures):
@@ -96,8 +107,11 @@ def markdown(results: Mapping[str, Any], plot: str) -> str:
         lines += ["", f"## {section.capitalize()}", "", *([own[:1].upper() + own[1:] + ".", ""] if own else [])]
         lines += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
         lines += ["| " + " | ".join(cells(figure)) + " |" for figure in chosen]
-        details = [f"- {f['what']} / {f['against']}: " + ". ".join(filter(None, [raw_text(f), f["note"]]))
-                   for f in chosen if raw_text(f) or f["note"]]  # fmt: skip
+        details = [
+            f"- {f['what']} / {f['against']}: " + ". ".join(filter(None, [raw_text(f), f["note"]]))
+            for f in chosen
+            if raw_text(f) or f["note"]
+        ]
         lines += ["", *details] if details else []
     return "\n".join(lines) + "\n"
 
@@ -107,18 +121,22 @@ def svg(figures: Sequence[Figure]) -> str:
     chosen = [figure for figure in figures if figure["goal"] and figure["value"]]
     step, left, scale, most = 42, 20, 200.0, 3.0
     height = step * len(chosen) + 50
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 {height}" role="img">',
-             "<title>Results in units of their goals</title>", f"<style>{STYLE}</style>",
-             f'<text x="{left}" y="20">dashed: the goal; longer is better, cut at 3 times</text>']  # fmt: skip
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 {height}" role="img">',
+        "<title>Results in units of their goals</title>",
+        f"<style>{STYLE}</style>",
+        f'<text x="{left}" y="20">dashed: the goal; longer is better, cut at 3 times</text>',
+    ]
     for place, figure in enumerate(chosen):
         value, goal = figure["value"], figure["goal"]
         share = value / goal["value"] if goal["sense"] == "at least" else goal["value"] / value
         y = 36 + step * place
         kind = "bar" if figure["reached"] else "miss"
         label = f"{figure['what']} / {figure['against']}: {value_text(figure)} ({goal_text(figure)})"
-        parts += [f'<text x="{left}" y="{y + 12}">{escape(label)}</text>',
-                  f'<rect class="{kind}" x="{left}" y="{y + 17}" width="{scale * min(share, most):.1f}" height="13"/>',
-                  ]  # fmt: skip
+        parts += [
+            f'<text x="{left}" y="{y + 12}">{escape(label)}</text>',
+            f'<rect class="{kind}" x="{left}" y="{y + 17}" width="{scale * min(share, most):.1f}" height="13"/>',
+        ]
     x = left + scale
     parts += [f'<line class="goal" x1="{x}" y1="30" x2="{x}" y2="{height - 10}"/>', "</svg>"]
     return "\n".join(parts) + "\n"

@@ -198,8 +198,10 @@ class Session:
                 for place in order if number % 2 == 0 else reversed(order):
                     answer = running[place](**request)
                     answers[place].append(answer)
-                    self.tell(f"    {candidates[place].name} {dict(request)}: {answer['seconds']:.3f} s, "
-                              f"{answer['peak'] / GIB:.2f} GiB")  # fmt: skip
+                    self.tell(
+                        f"    {candidates[place].name} {dict(request)}: {answer['seconds']:.3f} s, "
+                        f"{answer['peak'] / GIB:.2f} GiB"
+                    )
         return answers
 
     def compare(

@@ -31,8 +31,11 @@ SIZE = 24
 
 @pytest.fixture
 def work(tiny_model: Path, tmp_path: Path) -> dict[str, Any]:
-    return asdict(Workload(data=str(sample_dir()), cache=str(tmp_path), model=str(tiny_model), augment=True,
-                           dropout=False, threads=1))  # fmt: skip
+    return asdict(
+        Workload(
+            data=str(sample_dir()), cache=str(tmp_path), model=str(tiny_model), augment=True, dropout=False, threads=1
+        )
+    )
 
 
 def ours(work: dict[str, Any]) -> tuple[list[float], Tensor, list[dict[str, Tensor]], Any]:
@@ -147,18 +150,44 @@ def test_sections_of_the_file_stay_until_they_are_measured_anew(work: dict[str, 
     measure("abc", 1)
     found = measure("bd", 2)
     assert {name: about["date"] for name, about in found["sections"].items()} == {
-        "a": "day 1", "b": "day 2", "c": "day 1", "d": "day 2"
-    }  # fmt: skip
+        "a": "day 1",
+        "b": "day 2",
+        "c": "day 1",
+        "d": "day 2",
+    }
     values = [(figure["section"], figure["what"], figure["value"]) for figure in found["figures"]]
-    assert values == [("a", "x", 1), ("a", "y", 1), ("b", "x", 2), ("b", "y", 2), ("c", "x", 1), ("c", "y", 1),
-                      ("d", "x", 2), ("d", "y", 2)]  # fmt: skip
+    assert values == [
+        ("a", "x", 1),
+        ("a", "y", 1),
+        ("b", "x", 2),
+        ("b", "y", 2),
+        ("c", "x", 1),
+        ("c", "y", 1),
+        ("d", "x", 2),
+        ("d", "y", 2),
+    ]
 
 
 @pytest.mark.slow
 def test_all_figures_come_out(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, page = tmp_path / "out.json", tmp_path / "page.md"
-    main(["--quick", "--repeats", "1", "--threads", "1", "--model", str(tiny_model), "--data-dir", str(sample_dir()),
-          "--out", str(out), "--page", str(page)])  # fmt: skip
+    main(
+        [
+            "--quick",
+            "--repeats",
+            "1",
+            "--threads",
+            "1",
+            "--model",
+            str(tiny_model),
+            "--data-dir",
+            str(sample_dir()),
+            "--out",
+            str(out),
+            "--page",
+            str(page),
+        ]
+    )
     figures = json.loads(out.read_text())["figures"]
     missing = [figure for figure in figures if figure["value"] is None and "LibMTL" not in figure["against"]]
     assert missing == []

@@ -14,10 +14,10 @@ import torch
 from commands import FEW, cli, digests
 from safetensors.torch import load_file
 
-from mtft.api import Model
 from mtft.errors import CheckpointError
 from mtft.io.digests import check_digests
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
+from mtft.predictor import Model
 from mtft.runs.bundle import REQUIRED, unpack
 from mtft.runs.checkpoint import load_model
 from mtft.runs.probe import probe
@@ -84,7 +84,7 @@ def test_a_model_of_rounded_products_is_compared_as_such(tiny_model: Path, tmp_p
 
 def apply_probe(directory: Path) -> float:
     """Return how far outputs at float32 are from those kept."""
-    now, kept = probe(load_model(directory, services().registry)), load_file(directory / "probe.safetensors")
+    now, kept = probe(load_model(directory, new_context().registry)), load_file(directory / "probe.safetensors")
     return max(float((now[name] - kept[name]).abs().max()) for name in now)
 
 

@@ -106,9 +106,7 @@ def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -
     assert f"{path}: was truncated or replaced" in cli("compare", f"a={trained_run}", f"b={other}", *FAST).err
     reseal(path)
     done = cli("compare", f"a={trained_run}", f"b={other}", *FAST)
-    assert (done.code, done.err) == (
-        2, "mtft: error: b and a were evaluated on different sts dev examples\n"
-    )  # fmt: skip
+    assert (done.code, done.err) == (2, "mtft: error: b and a were evaluated on different sts dev examples\n")
     lines = (trained_run / "predictions/sts.dev.jsonl").read_text().splitlines(keepends=True)
     path.write_text("".join([json.dumps({**json.loads(lines[0]), "target": 4.9}) + "\n", *lines[1:]]))
     reseal(path)

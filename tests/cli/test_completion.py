@@ -46,9 +46,12 @@ def test_what_is_offered_needs_neither_plugins_nor_torch(words: str, expected: s
     typed = f"mtft {words}"
     position = len(typed.split()) - (not typed.endswith(" "))
     found = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        check=True,
         env=clean(_MTFT_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(position)),
-    ).stdout  # fmt: skip
+    ).stdout
     *offered, loaded = found.splitlines()
     assert {line.partition(",")[2] for line in offered} == expected
     assert loaded == "[]"

@@ -29,8 +29,9 @@ def test_without_a_command_it_is_train_and_nothing_is_required() -> None:
     lines = cli("config", "show").out.splitlines()
     assert lines[0].split() == ["setting", "value", "from"]
     assert [line.split() for line in lines if line.startswith(("tasks ", "epochs "))] == [
-        ["tasks", "not", "set"], ["epochs", "3", "default"]
-    ]  # fmt: skip
+        ["tasks", "not", "set"],
+        ["epochs", "3", "default"],
+    ]
 
 
 @pytest.mark.parametrize("command", ["train --tasks sst", "eval", "data check --tasks a,b", "predict"])

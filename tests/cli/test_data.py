@@ -16,8 +16,23 @@ EVIL = "\x1b[31m<script>\x07\u202e"
 
 
 def train(folder: Path, tiny_model: Path, out: Path, *more: object) -> Done:
-    return cli("train", "--tasks", "sst", "--data-dir", folder, "--model", tiny_model, "--max-steps", 1, "--keep", 1,
-               "--out", out, "--json", *more)  # fmt: skip
+    return cli(
+        "train",
+        "--tasks",
+        "sst",
+        "--data-dir",
+        folder,
+        "--model",
+        tiny_model,
+        "--max-steps",
+        1,
+        "--keep",
+        1,
+        "--out",
+        out,
+        "--json",
+        *more,
+    )
 
 
 def test_clean_files_exit_with_0_and_warnings_do_not_change_that(tmp_path: Path) -> None:

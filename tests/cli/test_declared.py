@@ -82,9 +82,7 @@ def own_run(data: Path, config: Path, tiny_model: Path) -> Path:
 
 
 def test_training_scores_every_task(own_run: Path) -> None:
-    assert summary(own_run)["tasks"] == {
-        "mood": "accuracy", "stars": "kappa", "useful": "accuracy", "near": "pearson"
-    }  # fmt: skip
+    assert summary(own_run)["tasks"] == {"mood": "accuracy", "stars": "kappa", "useful": "accuracy", "near": "pearson"}
     manifest = json.loads((own_run / "model" / "model.json").read_text(encoding="utf-8"))
     assert [entry["plugin"] for entry in manifest["tasks"]] == [{"name": "declared"}] * 4
     assert manifest["tasks"][1]["declaration"]["names"] == ["1", "2", "3", "4"]
@@ -103,8 +101,11 @@ def test_the_settings_of_a_run_train_it_again(own_run: Path, data: Path, tmp_pat
 def test_eval_needs_no_settings_and_agrees_with_training(own_run: Path, data: Path) -> None:
     result = process("eval", own_run, "--data-dir", data, "--resamples", 0, "--json").json
     assert {task: found["n"] for task, found in result["tasks"].items()} == {
-        "mood": 24, "stars": 12, "useful": 8, "near": 8
-    }  # fmt: skip
+        "mood": 24,
+        "stars": 12,
+        "useful": 8,
+        "near": 8,
+    }
     assert result["tasks"]["stars"]["labels"] == ["1", "2", "3", "4"]
     for task, found in summary(own_run)["dev"].items():
         for name, value in found.items():
@@ -207,9 +208,10 @@ def test_records_hold_texts_under_their_columns_or_the_usual_keys(own_run: Path)
     assert done.lines[0]["near"]["score"] == pytest.approx(usual, abs=1e-5)
     done = cli("predict", own_run, "--tasks", "near", stdin='{"first": "one"}\n')
     assert (done.code, done.err) == (
-        2, "mtft: error: input line 1: task 'near' needs first and second or sentence1 and sentence2\n"
-        "mtft: all before it is answered; --on-error skip or null goes on after it\n"
-    )  # fmt: skip
+        2,
+        "mtft: error: input line 1: task 'near' needs first and second or sentence1 and sentence2\n"
+        "mtft: all before it is answered; --on-error skip or --on-error null goes on after it\n",
+    )
 
 
 def test_every_command_that_loads_tasks_knows_declared_ones(
@@ -235,9 +237,21 @@ def test_declared_and_installed_tasks_train_together(data: Path, tiny_model: Pat
     table = {**TABLES["mood"], "train": str(data / "reviews-train.csv"), "dev": 0.25}
     path.write_text(tomli_w.dumps({"tasks": {"mood": table, "sts": {}}}), encoding="utf-8")
     done = cli(
-        "train", "--config", path, "--sample", "--augment", "none", "--model", tiny_model, "--batches", 1,
-        "--max-steps", 2, "--out", tmp_path / "run",
-    )  # fmt: skip
+        "train",
+        "--config",
+        path,
+        "--sample",
+        "--augment",
+        "none",
+        "--model",
+        tiny_model,
+        "--batches",
+        1,
+        "--max-steps",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
     assert done.code == 0, done.err
     assert list(summary(tmp_path / "run")["tasks"]) == ["mood", "sts"]
 
@@ -306,9 +320,20 @@ def test_what_is_wrong_is_named_with_its_place(
 ) -> None:
     path = settings(tmp_path / "run.toml", **changes)
     done = cli(
-        "train", "--config", path, "--data-dir", data, "--model", tiny_model, "--max-steps", 1, "--batches", 1,
-        "--out", tmp_path / "run",
-    )  # fmt: skip
+        "train",
+        "--config",
+        path,
+        "--data-dir",
+        data,
+        "--model",
+        tiny_model,
+        "--max-steps",
+        1,
+        "--batches",
+        1,
+        "--out",
+        tmp_path / "run",
+    )
     assert done.code == (0 if message.startswith("warning: ") else 2)
     assert message.format(config=path, data=data) in done.err
 

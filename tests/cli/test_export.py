@@ -17,7 +17,7 @@ from mtft.data.padding import pad
 from mtft.errors import ModelError
 from mtft.io.files import read_json, write_json
 from mtft.model.inference import apply
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.testing.tiny import tiny_table
 
@@ -28,7 +28,7 @@ NAMES = ["sst", "quora", "sts"]
 
 @pytest.fixture(scope="module")
 def trained_model(trained_run: Path) -> TrainedModel:
-    return load_model(trained_run / "model", services().registry)
+    return load_model(trained_run / "model", new_context().registry)
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,21 @@ def test_the_course_comes_byte_for_byte_and_trains(course: StandIn, tiny_model: 
     lock = json.loads((out / "fetched.json").read_text(encoding="utf-8"))
     assert set(lock["files"]) == names
     assert lock["files"]["sts-dev.csv"]["origin"]["url"].startswith("https://raw.githubusercontent.com/")
-    done = cli("train", "--tasks", "sst,sts", "--data-dir", out, "--model", tiny_model, "--max-steps", 1,
-               "--batches", 1, "--out", tmp_path / "run")  # fmt: skip
+    done = cli(
+        "train",
+        "--tasks",
+        "sst,sts",
+        "--data-dir",
+        out,
+        "--model",
+        tiny_model,
+        "--max-steps",
+        1,
+        "--batches",
+        1,
+        "--out",
+        tmp_path / "run",
+    )
     assert done.code == 0, done.err
 
 
@@ -82,8 +95,9 @@ def test_names_are_checked() -> None:
     assert set(DATASETS) == set(CATALOGUE)
     done = cli("data", "fetch", "stss")
     assert (done.code, done.err.splitlines()[0]) == (
-        2, "mtft: error: unknown dataset 'stss'; did you mean 'sts'? (allowed: cfimdb, quora, sst, sts)"
-    )  # fmt: skip
+        2,
+        "mtft: error: unknown dataset 'stss'; did you mean 'sts'? (allowed: cfimdb, quora, sst, sts)",
+    )
     assert cli("data", "fetch", "cfimdb", "--origin", "hub").code == 2
 
 
@@ -128,13 +142,19 @@ def test_datasets_of_the_hub_are_written_as_the_courses_files(hub: StandIn, tmp_
     fetch = ("data", "fetch", "sst", "quora", "sts", "--origin", "hub", "--out", out)
     found = process(*fetch, "--json", **home(hub, tmp_path)).json["files"]
     assert [Path(file["path"]).name for file in found] == [
-        "ids-sst-train.csv", "ids-sst-dev.csv", "ids-sst-test.csv", "quora-train.csv", "quora-dev.csv", "sts-train.csv",
+        "ids-sst-train.csv",
+        "ids-sst-dev.csv",
+        "ids-sst-test.csv",
+        "quora-train.csv",
+        "quora-dev.csv",
+        "sts-train.csv",
         "sts-dev.csv",
-    ]  # fmt: skip
+    ]
     assert not any(file["pinned"] for file in found)
     assert (out / "sts-dev.csv").read_text(encoding="utf-8").splitlines()[:2] == [
-        "\tid\tsentence1\tsentence2\tsimilarity", "0\tsts-dev-0\ts0\tt0\t0.0"
-    ]  # fmt: skip
+        "\tid\tsentence1\tsentence2\tsimilarity",
+        "0\tsts-dev-0\ts0\tt0\t0.0",
+    ]
     asked = {path for _, path, _ in hub.asked}
     assert f"datasets/{SST5[0]}/resolve/{SST5[1]}/train.jsonl" in asked
     check = cli("data", "check", "--tasks", "sst,quora,sts", "--data-dir", out, "--augment", "none", "--json").out
@@ -176,8 +196,21 @@ def test_a_model_is_fetched_once_and_found_by_its_name(models: StandIn, tmp_path
     assert again.json == done.json
     assert len([1 for command, path, _ in models.asked if command == "GET" and "resolve" in path]) == before
     offline = {**environment, "HF_HUB_OFFLINE": "1"}
-    done = process("train", "--tasks", "sts", "--sample", "--model", "someone/tiny", "--max-steps", 1, "--batches", 1,
-                   "--out", tmp_path / "run", **offline)  # fmt: skip
+    done = process(
+        "train",
+        "--tasks",
+        "sts",
+        "--sample",
+        "--model",
+        "someone/tiny",
+        "--max-steps",
+        1,
+        "--batches",
+        1,
+        "--out",
+        tmp_path / "run",
+        **offline,
+    )
     assert done.code == 0, done.err
 
 

@@ -16,7 +16,7 @@ from mtft.commands.merge import check_written
 from mtft.data.packing import pack
 from mtft.encoder.pretrained import hub_tensors
 from mtft.errors import ModelError
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import TrainedModel, load_model
 
 TEXTS = ["A joy.", "It's long, dull, and it never ends - or so it seems."]
@@ -24,7 +24,7 @@ TEXTS = ["A joy.", "It's long, dull, and it never ends - or so it seems."]
 
 @pytest.fixture(scope="module")
 def trained_model(trained_run: Path) -> TrainedModel:
-    return load_model(trained_run / "model", services().registry)
+    return load_model(trained_run / "model", new_context().registry)
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,11 @@ def test_every_record_is_answered_in_order(trained_run: Path) -> None:
     assert done.err == ""
     first, second, third, fourth = done.lines
     assert [list(each) for each in done.lines] == [
-        ["id", "sst"], ["id", "quora", "sts"], ["id", "sst"], ["id", "sst", "quora", "sts"]
-    ]  # fmt: skip
+        ["id", "sst"],
+        ["id", "quora", "sts"],
+        ["id", "sst"],
+        ["id", "sst", "quora", "sts"],
+    ]
     assert [each["id"] for each in done.lines] == ["one", 2, 3, None]
     for found, names in ((first["sst"], "01234"), (second["quora"], "01")):
         chances = found["probabilities"]
@@ -150,8 +153,14 @@ def test_what_is_wrong_is_named_with_its_line(
 
 
 FAULTY = (
-    '{"sentence": "a"}', "", "[]", '{"id": "x", "sentence": 7}', '{"sentence": "b"}', '{"text": 1}', '{"sentence": "d"}'
-)  # fmt: skip
+    '{"sentence": "a"}',
+    "",
+    "[]",
+    '{"id": "x", "sentence": 7}',
+    '{"sentence": "b"}',
+    '{"text": 1}',
+    '{"sentence": "d"}',
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 64])
@@ -161,7 +170,7 @@ def test_what_came_before_an_error_is_answered_whatever_the_batch_size(size: int
     assert [json.loads(line)["id"] for line in done.out.splitlines()] == [1, 2, 3, 4, 5]
     assert done.err.splitlines() == [
         "mtft: error: input line 7: found list where an object is needed",
-        "mtft: all before it is answered; --on-error skip or null goes on after it",
+        "mtft: all before it is answered; --on-error skip or --on-error null goes on after it",
     ]
 
 
@@ -227,8 +236,11 @@ def test_a_reader_that_has_enough(trained_run: Path, tmp_path: Path) -> None:
 def test_answers_come_while_questions_are_open(trained_run: Path) -> None:
     with subprocess.Popen(
         [*MTFT, "predict", str(trained_run), "--batch-size", "1"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean(),
-    ) as predicting:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean(),
+    ) as predicting:
         assert predicting.stdin is not None
         assert predicting.stdout is not None
         for number in (1, 2):

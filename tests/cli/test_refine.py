@@ -151,9 +151,16 @@ def test_features_on_disk_change_nothing_but_the_work(
         assert cli(*options, "--out", tmp_path / setting, "--feature-cache", setting).code == 0
         texts[setting] = sum(encoded)
         assert sorted(path.name for path in (tmp_path / setting).iterdir()) == [
-            "config.toml", "digests.json", "environment.json", "metrics.jsonl", "model", "predictions", "state",
-            "summary.json", "times.jsonl",
-        ]  # fmt: skip
+            "config.toml",
+            "digests.json",
+            "environment.json",
+            "metrics.jsonl",
+            "model",
+            "predictions",
+            "state",
+            "summary.json",
+            "times.jsonl",
+        ]
     train, dev, probes = 192 + 190, 3 * 60, 2 * 4
     assert texts["off"] == 3 * train + 2 * dev + 6 * 60 + probes  # dev of all tasks before and after, of one each epoch
     assert texts["auto"] == texts["1G"] == train + dev + probes
@@ -206,8 +213,11 @@ def test_features_of_a_stopped_refinement_are_used_if_they_are_whole(
         assert cli(*options, "--out", tmp_path / "stopped").code == 130
     kept = tmp_path / "stopped" / "features"
     assert sorted(path.name for path in kept.glob("*.features")) == [
-        "quora.dev.features", "sst.dev.features", "sts.dev.features", "sts.train.features",
-    ]  # fmt: skip
+        "quora.dev.features",
+        "sst.dev.features",
+        "sts.dev.features",
+        "sts.train.features",
+    ]
     (kept / "sts.train.features").write_bytes(b"damaged")
     monkeypatch.setattr("mtft.training.feature_cache.free_disk_bytes", lambda path: 0)
     done = cli("refine", "--resume", tmp_path / "stopped")

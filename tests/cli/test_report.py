@@ -253,9 +253,19 @@ def damage(path: Path, text: str | None) -> None:
 @pytest.mark.parametrize("text", [None, "{", '{"a": 1}\n', "\x00\xff"])
 @pytest.mark.parametrize(
     "name",
-    ["summary.json", "metrics.jsonl", "steps.jsonl", "conflicts.jsonl", "times.jsonl", "config.toml",
-     "environment.json", "predictions/sts.dev.jsonl", "model/mask.safetensors", "model/model.json"],
-)  # fmt: skip
+    [
+        "summary.json",
+        "metrics.jsonl",
+        "steps.jsonl",
+        "conflicts.jsonl",
+        "times.jsonl",
+        "config.toml",
+        "environment.json",
+        "predictions/sts.dev.jsonl",
+        "model/mask.safetensors",
+        "model/model.json",
+    ],
+)
 def test_what_is_missing_or_damaged_is_left_out(run: Path, tmp_path: Path, name: str, text: str | None) -> None:
     broken = shutil.copytree(run, tmp_path / "run")
     damage(broken / name, text)
@@ -312,8 +322,20 @@ def test_a_declared_task_is_shown_like_any_other(tiny_model: Path, tmp_path: Pat
         'names = ["0", "1", "2", "3"]\ntrain = "train.csv"\ndev = "dev.csv"\n'
     )
     out = tmp_path / "run"
-    done = cli("train", "--config", tmp_path / "run.toml", "--data-dir", tmp_path, "--max-steps", "1",
-               "--model", tiny_model, "--out", out, "--quiet")  # fmt: skip
+    done = cli(
+        "train",
+        "--config",
+        tmp_path / "run.toml",
+        "--data-dir",
+        tmp_path,
+        "--max-steps",
+        "1",
+        "--model",
+        tiny_model,
+        "--out",
+        out,
+        "--quiet",
+    )
     assert done.code == 0, done.err
     found, _ = report(out)
     kappa = summary(out)["dev"]["stars"]["kappa"]

@@ -12,12 +12,37 @@ from commands import cli, reseal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-FILES = ("summary.json", "environment.json", "metrics.jsonl", "steps.jsonl", "conflicts.jsonl", "times.jsonl",
-         "predictions/sst.dev.jsonl", "predictions/sts.dev.jsonl", "model/model.json")  # fmt: skip
+FILES = (
+    "summary.json",
+    "environment.json",
+    "metrics.jsonl",
+    "steps.jsonl",
+    "conflicts.jsonl",
+    "times.jsonl",
+    "predictions/sst.dev.jsonl",
+    "predictions/sts.dev.jsonl",
+    "model/model.json",
+)
 STRANGE = st.sampled_from(
-    [None, True, -1, 0, 3.5, 10**400, 1e308, float("nan"), float("inf"), "", "</script><script>", "a" * 2000, [], {},
-     [[1]], {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}]
-)  # fmt: skip
+    [
+        None,
+        True,
+        -1,
+        0,
+        3.5,
+        10**400,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "</script><script>",
+        "a" * 2000,
+        [],
+        {},
+        [[1]],
+        {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}},
+    ]
+)
 
 
 @pytest.fixture(scope="module")

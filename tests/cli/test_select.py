@@ -44,9 +44,7 @@ def test_a_table_for_people_and_silence_when_asked(
     monkeypatch.chdir(tmp_path)
     done = cli(*SELECT, "--tasks", "sts", "--model", tiny_model, "--score", "magnitude")
     assert done.out.splitlines()[0].split() == ["part", "share", "kept"]
-    assert done.err.splitlines()[-1] == (
-        "1,972 of 6,576 encoder weights selected; mask: masks/sts.safetensors"
-    )  # fmt: skip
+    assert done.err.splitlines()[-1] == ("1,972 of 6,576 encoder weights selected; mask: masks/sts.safetensors")
     done = cli(*SELECT, "--tasks", "sts", "--model", tiny_model, "--score", "magnitude", "--quiet")
     assert (done.code, done.err) == (0, "")
     first, second = Path("masks/sts.safetensors"), Path("masks/sts-2.safetensors")
@@ -56,10 +54,18 @@ def test_a_table_for_people_and_silence_when_asked(
 def test_each_way_of_scoring_gives_another_mask(tiny_model: Path, tmp_path: Path) -> None:
     masks = {}
     for options in (
-        ("sum",), ("abs",), ("fisher",), ("random",), ("magnitude",), ("bitfit",), ("sum", "--scope", "tensor"),
-        ("sum", "--granularity", "row"), ("sum", "--granularity", "tensor"),
-        ("sum", "--combine", "normalised"), ("random", "--seed", "1"),
-    ):  # fmt: skip
+        ("sum",),
+        ("abs",),
+        ("fisher",),
+        ("random",),
+        ("magnitude",),
+        ("bitfit",),
+        ("sum", "--scope", "tensor"),
+        ("sum", "--granularity", "row"),
+        ("sum", "--granularity", "tensor"),
+        ("sum", "--combine", "normalised"),
+        ("random", "--seed", "1"),
+    ):
         out = tmp_path / f"{'-'.join(options)}.safetensors"
         done = cli(*SELECT, "--tasks", "sst,sts", "--model", tiny_model, "--out", out, "--score", *options, "--json")
         masks[options] = load_mask(out)

@@ -32,8 +32,13 @@ def test_tasks() -> None:
     keys = ["name", "output", "input", "metrics", "sources", "plugin", "distribution", "version", "description"]
     assert all(list(task) == keys and task["distribution"] == "mtft" for task in found["tasks"])
     assert [source["name"] for source in found["sources"]] == [
-        "sst", "cfimdb", "quora-consistency", "sts-consistency", "quora", "sts"
-    ]  # fmt: skip
+        "sst",
+        "cfimdb",
+        "quora-consistency",
+        "sts-consistency",
+        "quora",
+        "sts",
+    ]
     tasks, sources = cli("tasks", MTFT_DISABLE_PLUGINS="1").out.split("\n\n")
     assert [line.split()[0] for line in tasks.splitlines()] == ["task", "sst", "quora", "sts"]
     assert sources.splitlines()[0].split()[:4] == ["source", "task", "input", "weight"]

@@ -18,7 +18,7 @@ from mtft.errors import CheckpointError, ConfigError
 from mtft.io.digests import digest, write_digests
 from mtft.io.files import read_json, write_json
 from mtft.outputs import Binary
-from mtft.plugin.context import Services, services
+from mtft.plugin.context import Context, new_context
 from mtft.runs.artifact import RunArtifact
 from mtft.runs.checkpoint import load_model
 from mtft.tasks.sst import SST
@@ -44,8 +44,20 @@ def teachers(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def pupil(model: Path, out: Path, *teachers: Path) -> tuple[object, ...]:
     names = ",".join(map(str, teachers))
-    return ("train", "--tasks", "sst,sts", "--model", model, *FEW, "--train-share", "0.5", "--teachers", names,
-            "--out", out)  # fmt: skip
+    return (
+        "train",
+        "--tasks",
+        "sst,sts",
+        "--model",
+        model,
+        *FEW,
+        "--train-share",
+        "0.5",
+        "--teachers",
+        names,
+        "--out",
+        out,
+    )
 
 
 def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -67,11 +79,11 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
 
 
 @pytest.fixture
-def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> tuple[Prepared, TrainConfig, Services, Run]:
+def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> tuple[Prepared, TrainConfig, Context, Run]:
     """What `add_teachers` needs, with two teachers."""
     given = {"tasks": ("sst", "sts"), "teachers": (str(teachers / "one"), str(teachers / "two"))}
     config = TrainConfig(**given, model=str(tiny_model), sample=True, augment=())
-    served = services()
+    served = new_context()
     (tmp_path / "asked").mkdir()
     write_digests(tmp_path / "asked", {})
     return prepare(config, served), config, served, Run(tmp_path / "asked")
@@ -274,7 +286,7 @@ def test_a_base_model_that_has_moved_may_be_this_runs(tiny_model: Path, tmp_path
 def test_memory_for_teachers_is_planned(teachers: Path, tiny_model: Path) -> None:
     given = ("plan", "--tasks", "sst,sts", "--model", tiny_model, *FEW, "--teachers", teachers / "two", "--json")
     found = cli(*given).json["memory_bytes"]
-    weights = load_model(teachers / "two/model", services().registry)
+    weights = load_model(teachers / "two/model", new_context().registry)
     held = 4 * (2 * len(weights.encoder) + sum(weights.parameters().heads.values()))
     assert found["ask teachers"] > found["load"] - 4 * len(weights.encoder) + held
     assert cli(*given[:-3], "--json").json["memory_bytes"].keys() == found.keys() - {"ask teachers"}
@@ -292,6 +304,6 @@ def test_a_task_that_means_something_else_cannot_be_taught(
     task: Task, error: type[Exception], words: str, teachers: Path
 ) -> None:
     config = TrainConfig(tasks=("sst",), teachers=(str(teachers / "one"),))
-    check_teachers(config, [SST], services())
+    check_teachers(config, [SST], new_context())
     with pytest.raises(error, match=words):
-        check_teachers(config, [task], services())
+        check_teachers(config, [task], new_context())

@@ -56,10 +56,17 @@ def test_the_run_directory_is_complete(trained_run: Path) -> None:
     sealed = {"digests.json", *(f"{part}/digests.json" for part in ("model", "predictions", "state"))}
     logs = {f"{name}.jsonl" for name in ("steps", "metrics", "conflicts", "times")}
     assert names == {
-        *model, *predictions, *logs, *sealed, "config.toml", "environment.json", "summary.json", "mask.safetensors",
+        *model,
+        *predictions,
+        *logs,
+        *sealed,
+        "config.toml",
+        "environment.json",
+        "summary.json",
+        "mask.safetensors",
         "state/position.json",
         "state/tensors.safetensors",
-    }  # fmt: skip
+    }
     steps = records(trained_run / "steps.jsonl")
     assert [step["step"] for step in steps] == [1, 2, 3, 4]
     assert all(step["losses"].keys() == set(TASKS) and step["cosines"].keys() == PAIRS for step in steps)
@@ -208,8 +215,9 @@ def test_what_is_there_stays_there(trained_run: Path, tiny_model: Path, tmp_path
     before = digests(trained_run)
     done = cli(*options, "--out", trained_run)
     assert (done.code, done.err) == (
-        2, f"mtft: error: --out: {trained_run} exists; choose another or give --overwrite\n"
-    )  # fmt: skip
+        2,
+        f"mtft: error: --out: {trained_run} exists; choose another or give --overwrite\n",
+    )
     assert digests(trained_run) == before
     for name in ("thesis.tex", "config.toml"):
         mine = tmp_path / name.partition(".")[0]
@@ -217,8 +225,9 @@ def test_what_is_there_stays_there(trained_run: Path, tiny_model: Path, tmp_path
         (mine / name).write_text("years of work")
         done = cli(*options, "--out", mine, "--overwrite")
         assert (done.code, done.err) == (
-            2, f"mtft: error: --out: {mine} exists and is no run of mtft; it is not overwritten\n"
-        )  # fmt: skip
+            2,
+            f"mtft: error: --out: {mine} exists and is no run of mtft; it is not overwritten\n",
+        )
         assert (mine / name).read_text() == "years of work"
     done = cli(*options, "--out", tmp_path / "thesis" / "thesis.tex", "--overwrite")
     assert (done.code, (tmp_path / "thesis" / "thesis.tex").read_text()) == (2, "years of work")

@@ -17,12 +17,27 @@ from soak import counted
 from mtft.testing.tiny import write_tiny_model
 
 FILES = (
-    "config.toml", "environment.json", "mask.safetensors", "summary.json", "digests.json", "steps.jsonl",
-    "metrics.jsonl", "conflicts.jsonl", "times.jsonl", "model/model.json", "model/mask.safetensors",
-    "model/encoder.safetensors", "model/heads.safetensors", "model/probe.safetensors", "model/digests.json",
-    "state/position.json", "state/tensors.safetensors", "state/digests.json", "predictions/sst.dev.jsonl",
+    "config.toml",
+    "environment.json",
+    "mask.safetensors",
+    "summary.json",
+    "digests.json",
+    "steps.jsonl",
+    "metrics.jsonl",
+    "conflicts.jsonl",
+    "times.jsonl",
+    "model/model.json",
+    "model/mask.safetensors",
+    "model/encoder.safetensors",
+    "model/heads.safetensors",
+    "model/probe.safetensors",
+    "model/digests.json",
+    "state/position.json",
+    "state/tensors.safetensors",
+    "state/digests.json",
+    "predictions/sst.dev.jsonl",
     "predictions/digests.json",
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -177,8 +192,9 @@ def test_a_run_in_use_is_not_judged(run: Path) -> None:
         "import sys; from pathlib import Path; from mtft.io.directories import DirectoryLock\n"
         "lock = DirectoryLock(Path(sys.argv[1])); print(1, flush=True); input(); lock.release()"
     )
-    with subprocess.Popen([sys.executable, "-c", holder, str(run)], env=clean(), stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as process:  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(run)], env=clean(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         done = cli("verify", run)

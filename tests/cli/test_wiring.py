@@ -115,9 +115,15 @@ def test_selection(option: str, value: str | None, mask: Path, tiny_model: Path,
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--weight-decay", "1"), ("--schedule", "linear"), ("--warmup", "0.9"), ("--seed", "7"), ("--batch-size", "8"),
-     ("--task-lr", "sts=0.001")],
-)  # fmt: skip
+    [
+        ("--weight-decay", "1"),
+        ("--schedule", "linear"),
+        ("--warmup", "0.9"),
+        ("--seed", "7"),
+        ("--batch-size", "8"),
+        ("--task-lr", "sts=0.001"),
+    ],
+)
 def test_refinement(option: str, value: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each epoch is better than the one before, so that the last one's head is kept."""
     better = count(1)

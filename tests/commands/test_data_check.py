@@ -22,7 +22,7 @@ from mtft.data.audit.scan import scan_file
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.example import Example
 from mtft.errors import ConfigError, DataError
-from mtft.plugin.context import Services
+from mtft.plugin.context import Context
 from mtft.plugin.manager import Plugins
 from mtft.plugin.provenance import Provenance
 from mtft.tasks.registry import Contribution, Registry, assemble
@@ -34,7 +34,7 @@ PAIRS = [(f"one {i}", f"two {i}", i % 5) for i in range(20)]
 
 def check(folder: Path, registry: Registry = REGISTRY, **settings: Any) -> DataCheckResult:
     config = DataCheckConfig(**{"tasks": ("sst", "sts"), "data_dir": folder, **settings})
-    return check_data(config, Services(registry, Provenance(registry, Plugins())))
+    return check_data(config, Context(registry, Provenance(registry, Plugins())))
 
 
 def serious(result: DataCheckResult) -> list[Finding]:
@@ -46,52 +46,139 @@ def test_clean_files_have_nothing_but_notes(tmp_path: Path) -> None:
     assert serious(result) == []
     assert [finding.check for finding in result.findings] == ["balance"] * 4
     assert [(each.path.name, each.rows, each.lines) for each in result.files] == [
-        ("ids-sst-train.csv", 20, 21), ("ids-sst-dev.csv", 10, 11), ("sts-train.csv", 20, 21), ("sts-dev.csv", 10, 11),
-    ]  # fmt: skip
+        ("ids-sst-train.csv", 20, 21),
+        ("ids-sst-dev.csv", 10, 11),
+        ("sts-train.csv", 20, 21),
+        ("sts-dev.csv", 10, 11),
+    ]
 
 
 @pytest.mark.parametrize(
     ("changed", "check_name", "severity", "place", "count", "words"),
     [
-        ({"sst_train": sst(*FILMS).replace("sentiment", "mood")}, "columns", "error", "ids-sst-train.csv:2", 1,
-         "no column 'sentiment'"),
-        ({"sst_train": sst(*FILMS, ("x", ""), ("y", " "))}, "label-missing", "warning", "ids-sst-train.csv:22", 2,
-         "without a label"),
-        ({"sst_dev": sst(("x", 5), ("y", "good"), ("z", 1))}, "label-invalid", "error", "ids-sst-dev.csv:2", 2,
-         "label '5' is not one of 0, 1, 2, 3, 4"),
+        (
+            {"sst_train": sst(*FILMS).replace("sentiment", "mood")},
+            "columns",
+            "error",
+            "ids-sst-train.csv:2",
+            1,
+            "no column 'sentiment'",
+        ),
+        (
+            {"sst_train": sst(*FILMS, ("x", ""), ("y", " "))},
+            "label-missing",
+            "warning",
+            "ids-sst-train.csv:22",
+            2,
+            "without a label",
+        ),
+        (
+            {"sst_dev": sst(("x", 5), ("y", "good"), ("z", 1))},
+            "label-invalid",
+            "error",
+            "ids-sst-dev.csv:2",
+            2,
+            "label '5' is not one of 0, 1, 2, 3, 4",
+        ),
         ({"sts_train": sts(*PAIRS, ("a", "b", 5.5))}, "label-invalid", "error", "sts-train.csv:22", 1, "from 0 to 5"),
-        ({"sst_train": sst(*FILMS).encode() + b"20\tr\t\xe9t\xe9\t1\n"}, "encoding", "error", "ids-sst-train.csv:22", 1,
-         "not UTF-8"),
+        (
+            {"sst_train": sst(*FILMS).encode() + b"20\tr\t\xe9t\xe9\t1\n"},
+            "encoding",
+            "error",
+            "ids-sst-train.csv:22",
+            1,
+            "not UTF-8",
+        ),
         ({"sst_train": sst(*FILMS, ("a\0b", 1))}, "nul", "error", "ids-sst-train.csv:22", 1, "NUL"),
-        ({"sst_train": sst(*FILMS) + "20\tr\tx\n"}, "ragged", "error", "ids-sst-train.csv:22", 1,
-         "3 fields where the header has 4"),
+        (
+            {"sst_train": sst(*FILMS) + "20\tr\tx\n"},
+            "ragged",
+            "error",
+            "ids-sst-train.csv:22",
+            1,
+            "3 fields where the header has 4",
+        ),
         ({"sst_train": sst(("x", 1), ('"y', 1), *FILMS)}, "quotes", "error", "ids-sst-train.csv:3", 1, "swallows 20"),
-        ({"sst_train": sst(*FILMS, ('"a', 1), ('b"', 2))}, "lines", "warning", "ids-sst-train.csv:22", 1,
-         "(21 rows in 23 lines)"),
+        (
+            {"sst_train": sst(*FILMS, ('"a', 1), ('b"', 2))},
+            "lines",
+            "warning",
+            "ids-sst-train.csv:22",
+            1,
+            "(21 rows in 23 lines)",
+        ),
         ({"sst_train": ""}, "header", "error", "ids-sst-train.csv:1", 1, "no header line"),
         ({"sst_dev": SST}, "file", "error", "ids-sst-dev.csv", 1, "no labelled row"),
         ({"sst_train": sst(*FILMS, (" ", 1))}, "text-empty", "warning", "ids-sst-train.csv:22", 1, "empty text"),
         ({"sst_train": sst(*FILMS, ("Film  3", 3))}, "duplicate", "warning", "ids-sst-train.csv:22", 1, "repeat"),
         ({"sst_train": sst(*FILMS, ("film 3", 4))}, "conflict", "warning", "ids-sst-train.csv:22", 2, "(1 texts)"),
-        ({"sts_train": sts(*PAIRS, ("two 3", "one 3", 4))}, "swapped", "warning", "sts-train.csv:22", 1,
-         "1 of them with different labels"),
-        ({"sst_train": sst(*FILMS, ("MOVIE 7", 2))}, "leakage", "warning", "ids-sst-dev.csv:9", 1,
-         "1 of 10 rows are in train too"),
-        ({"sts_train": sts(*PAIRS, ("four 2", "three 2", 2))}, "leakage", "warning", "sts-dev.csv:4", 1,
-         "1 of 10 rows"),
+        (
+            {"sts_train": sts(*PAIRS, ("two 3", "one 3", 4))},
+            "swapped",
+            "warning",
+            "sts-train.csv:22",
+            1,
+            "1 of them with different labels",
+        ),
+        (
+            {"sst_train": sst(*FILMS, ("MOVIE 7", 2))},
+            "leakage",
+            "warning",
+            "ids-sst-dev.csv:9",
+            1,
+            "1 of 10 rows are in train too",
+        ),
+        (
+            {"sts_train": sts(*PAIRS, ("four 2", "three 2", 2))},
+            "leakage",
+            "warning",
+            "sts-dev.csv:4",
+            1,
+            "1 of 10 rows",
+        ),
         ({"sst_test": sst(("movie 3", 1))}, "leakage", "warning", "ids-sst-test.csv:2", 1, "are in dev too"),
-        ({"sst_train": sst(*FILMS, ("three 5", 2))}, "leakage-across", "warning", "sts-dev.csv:7", 1,
-         "have a text that is in train of sst"),
-        ({"sst_train": sst(*((f"film {i}", 0) for i in range(20)))}, "balance", "warning", "ids-sst-train.csv:2", 20,
-         "no row of class 1, 2, 3, 4"),
-        ({"sst_train": sst(*((f"film {i}", i if i < 5 else 0) for i in range(200)))}, "balance", "warning",
-         "ids-sst-train.csv:2", 200, "nearly all rows are of one class"),
-        ({"sst_dev": sst(*((f"movie {i}", 4) for i in range(100)))}, "drift", "warning", "ids-sst-dev.csv:2", 100,
-         "total variation 0.800"),
-        ({"sts_dev": sts(*((f"three {i}", f"four {i}", 5) for i in range(100)))}, "drift", "warning", "sts-dev.csv:2",
-         100, "Kolmogorov-Smirnov distance 1.000"),
+        (
+            {"sst_train": sst(*FILMS, ("three 5", 2))},
+            "leakage-across",
+            "warning",
+            "sts-dev.csv:7",
+            1,
+            "have a text that is in train of sst",
+        ),
+        (
+            {"sst_train": sst(*((f"film {i}", 0) for i in range(20)))},
+            "balance",
+            "warning",
+            "ids-sst-train.csv:2",
+            20,
+            "no row of class 1, 2, 3, 4",
+        ),
+        (
+            {"sst_train": sst(*((f"film {i}", i if i < 5 else 0) for i in range(200)))},
+            "balance",
+            "warning",
+            "ids-sst-train.csv:2",
+            200,
+            "nearly all rows are of one class",
+        ),
+        (
+            {"sst_dev": sst(*((f"movie {i}", 4) for i in range(100)))},
+            "drift",
+            "warning",
+            "ids-sst-dev.csv:2",
+            100,
+            "total variation 0.800",
+        ),
+        (
+            {"sts_dev": sts(*((f"three {i}", f"four {i}", 5) for i in range(100)))},
+            "drift",
+            "warning",
+            "sts-dev.csv:2",
+            100,
+            "Kolmogorov-Smirnov distance 1.000",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_planted_is_found(
     changed: dict[str, str | bytes], check_name: str, severity: str, place: str, count: int, words: str, tmp_path: Path
 ) -> None:
@@ -127,8 +214,9 @@ def test_quoted_fields_over_lines_that_are_no_rows_are_only_noted(tmp_path: Path
     assert serious(result) == []
     (found,) = [each for each in result.findings if each.check == "lines"]
     assert (found.place, found.message) == (
-        f"{tmp_path / 'ids-sst-train.csv'}:22", "quoted fields go over several lines (21 rows in 23 lines)"
-    )  # fmt: skip
+        f"{tmp_path / 'ids-sst-train.csv'}:22",
+        "quoted fields go over several lines (21 rows in 23 lines)",
+    )
 
 
 def test_chance_is_no_drift(tmp_path: Path) -> None:
@@ -149,8 +237,9 @@ def test_a_text_in_very_many_rows_is_found_once_per_row(tmp_path: Path) -> None:
     folder = write(tmp_path, sst_train=sst(*[("film 1", 1)] * many), sts_train=sts(*same), sts_dev=sts(*same))
     found = {each.check: each for each in serious(check(folder)) if each.check.startswith("leakage")}
     assert {name: (each.count, len(each.drop)) for name, each in found.items()} == {
-        "leakage": (many, many), "leakage-across": (many, many)
-    }  # fmt: skip
+        "leakage": (many, many),
+        "leakage-across": (many, many),
+    }
 
 
 # ---- Readers of plugins
@@ -229,9 +318,7 @@ def test_cleaned_copies_pass_and_keep_the_bytes_of_good_rows(tmp_path: Path) -> 
     assert check(folder).counts()["error"] == 3
     fixed = check(folder, fix=tmp_path / "clean").fixed
     assert fixed is not None
-    assert fixed.dropped == {
-        "ids-sst-train.csv": 7, "ids-sst-dev.csv": 0, "sts-train.csv": 1, "sts-dev.csv": 0
-    }  # fmt: skip
+    assert fixed.dropped == {"ids-sst-train.csv": 7, "ids-sst-dev.csv": 0, "sts-train.csv": 1, "sts-dev.csv": 0}
     assert serious(check(tmp_path / "clean")) == []
     assert (tmp_path / "clean" / "ids-sst-train.csv").read_text() == CLEAN["ids-sst-train.csv"]
     assert (tmp_path / "clean" / "sts-train.csv").read_bytes() == CLEAN["sts-train.csv"].replace("\n", "\r\n").encode()

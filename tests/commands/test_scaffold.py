@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import cli
 
-from mtft.commands.scaffold import PLACES, scaffold
+from mtft.commands.scaffold import TEMPLATES, scaffold
 from mtft.plugin.builtin import mtft_tasks
 from mtft.tasks.registry import Contribution, assemble
 
@@ -23,7 +23,7 @@ def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path):
     assert (made.distribution, made.task) == ("mtft-film-reviews", "film-reviews")
     found = {path.relative_to(made.path).as_posix() for path in made.path.rglob("*") if path.is_file()}
     assert found == set(made.files)
-    assert len(found) == len(PLACES)
+    assert len(found) == len(TEMPLATES)
     assert "mtft_film_reviews/__init__.py" in found
     for path in made.files:
         text = (made.path / path).read_text()
@@ -73,7 +73,19 @@ def test_it_is_installed_and_its_tests_pass(tmp_path, tiny_model):
     call(*pip, "--no-build-isolation", "--target", site, made)
     tested = call("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", path=[site])
     assert "10 passed" in tested
-    call("-m", "mtft", "train", "--tasks", "film-reviews", "--max-steps", "2", "--model", tiny_model,
-         "--out", tmp_path / "run", path=[site])  # fmt: skip
+    call(
+        "-m",
+        "mtft",
+        "train",
+        "--tasks",
+        "film-reviews",
+        "--max-steps",
+        "2",
+        "--model",
+        tiny_model,
+        "--out",
+        tmp_path / "run",
+        path=[site],
+    )
     frozen = call("-m", "mtft", "plugins", "freeze", path=[site])
     assert frozen == "mtft-film-reviews==0.1.0\n"

@@ -50,15 +50,18 @@ def test_parquet_gives_the_rows_of_the_table(tmp_path: Path) -> None:
     table = arrow.table({"t": ["a", None, "c"], "l": [1, 0, None], "x": [0.5, float("nan"), 2.0]})
     parquet.write_table(table, tmp_path / "a.parquet", row_group_size=2)
     assert [row for _, _, row in named_rows("a.parquet", tmp_path)] == [
-        {"t": "a", "l": "1", "x": "0.5"}, {"t": "", "l": "0", "x": ""}, {"t": "c", "l": "", "x": "2.0"},
-    ]  # fmt: skip
+        {"t": "a", "l": "1", "x": "0.5"},
+        {"t": "", "l": "0", "x": ""},
+        {"t": "c", "l": "", "x": "2.0"},
+    ]
     table = arrow.table({"t": [["a", "b"]], "l": [b"caf\xc3\xa9"], "x": [{"k": 1}]})
     parquet.write_table(table, tmp_path / "nested.parquet")
     ((_, _, row),) = named_rows("nested.parquet", tmp_path)
     assert all(isinstance(value, Nested) for value in row.values())  # no text that anyone wrote
     assert [(place, number) for place, number, _ in named_rows("a.parquet", tmp_path)][2] == (
-        f"{tmp_path}/a.parquet:3", 3
-    )  # fmt: skip
+        f"{tmp_path}/a.parquet:3",
+        3,
+    )
 
 
 def test_a_parquet_file_that_is_none_is_named(tmp_path: Path) -> None:

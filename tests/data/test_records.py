@@ -56,8 +56,10 @@ def test_plain_lines() -> None:
 @pytest.mark.parametrize("form", ["auto", "lines"])
 def test_plain_lines_may_hold_anything_after_the_first(form: str) -> None:
     assert [texts for _, texts, _ in read(["a", '{"sentence": "b"}', '"'], form)] == [
-        {"sentence": "a"}, {"sentence": '{"sentence": "b"}'}, {"sentence": '"'}
-    ]  # fmt: skip
+        {"sentence": "a"},
+        {"sentence": '{"sentence": "b"}'},
+        {"sentence": '"'},
+    ]
 
 
 def test_a_form_that_is_named_is_not_guessed() -> None:
@@ -146,21 +148,32 @@ def test_every_error_names_its_line(lines: list[str], form: str, message: str) -
 
 
 def test_what_follows_a_bad_line_is_read_and_ids_that_can_be_read_are_kept() -> None:
-    lines = ['{"sentence": "a"}', "{", '{"id": "x", "sentence": 1}', '{"id": [1], "sentence": "\\ud800"}',
-             "\udcff", '{"sentence": "b"}']  # fmt: skip
+    lines = [
+        '{"sentence": "a"}',
+        "{",
+        '{"id": "x", "sentence": 1}',
+        '{"id": [1], "sentence": "\\ud800"}',
+        "\udcff",
+        '{"sentence": "b"}',
+    ]
     found = [(record.id, bool(record.error)) for record in read_records(lines)]
     assert found == [(1, False), (2, True), ("x", True), ([1], True), (5, True), (6, False)]
     assert [record.error[:14] for record in read_records(["sentence", "a\tb", "c", "d\te"])] == [
-        "input line 2: ", "", "input line 4: "
-    ]  # fmt: skip
+        "input line 2: ",
+        "",
+        "input line 4: ",
+    ]
 
 
 def test_bytes_that_are_not_utf8_are_named_with_their_line() -> None:
     stream = io.TextIOWrapper(io.BytesIO(b"ok\nb\xffd\n\xed\xa0\x80\n\xc3\xa9\n"), "utf-8", "surrogateescape")
     found = list(read_records(bounded_lines(stream), "lines"))
     assert [record.error for record in found] == [
-        "", "input line 2: not UTF-8 text (byte 0xff)", "input line 3: not UTF-8 text (byte 0xed)", ""
-    ]  # fmt: skip
+        "",
+        "input line 2: not UTF-8 text (byte 0xff)",
+        "input line 3: not UTF-8 text (byte 0xed)",
+        "",
+    ]
     assert found[3].texts == {"sentence": "é"}
 
 
@@ -202,9 +215,31 @@ def test_lines_around_the_limit(length: int) -> None:
 
 
 pieces = st.sampled_from(
-    ["{", "}", '"sentence"', '"sentence1": "a"', ":", ",", "\t", "sentence", "sentence1\tsentence2", "id", '"', "[",
-     "1e999", "\\ud800", "\ufeff", "\r", "\x00", "\n", "null", "NaN", "é", " "]
-)  # fmt: skip
+    [
+        "{",
+        "}",
+        '"sentence"',
+        '"sentence1": "a"',
+        ":",
+        ",",
+        "\t",
+        "sentence",
+        "sentence1\tsentence2",
+        "id",
+        '"',
+        "[",
+        "1e999",
+        "\\ud800",
+        "\ufeff",
+        "\r",
+        "\x00",
+        "\n",
+        "null",
+        "NaN",
+        "é",
+        " ",
+    ]
+)
 lines_strategy = st.lists(st.lists(pieces, max_size=8).map("".join) | st.text(max_size=30), max_size=5)
 
 

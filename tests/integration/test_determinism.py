@@ -39,12 +39,21 @@ def test_two_processes_write_the_same_files(runs: tuple[Path, Path]) -> None:
     assert first == second
     groups = {name.partition("/")[0] for name in first}
     assert groups == {
-        "model", "state", "predictions", "metrics.jsonl", "steps.jsonl", "conflicts.jsonl", "summary.json",
+        "model",
+        "state",
+        "predictions",
+        "metrics.jsonl",
+        "steps.jsonl",
+        "conflicts.jsonl",
+        "summary.json",
         "mask.safetensors",
-    }  # fmt: skip
+    }
     assert {name for name in first if name.startswith("model/")} >= {
-        "model/mask.safetensors", "model/encoder.safetensors", "model/heads.safetensors", "model/model.json"
-    }  # fmt: skip
+        "model/mask.safetensors",
+        "model/encoder.safetensors",
+        "model/heads.safetensors",
+        "model/model.json",
+    }
 
 
 def test_what_lasts_holds_no_time_and_no_place(runs: tuple[Path, Path]) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
-from mtft.api import Model
 from mtft.data.dataset import sample_dir
 from mtft.data.shares import in_share
 from mtft.errors import ConfigError, DataError
 from mtft.io.files import read_json
-from mtft.plugin.context import services
+from mtft.plugin.context import new_context
+from mtft.predictor import Model
 from mtft.report.bootstrap import PairedDifference
 from mtft.runs.checkpoint import load_model
 
@@ -51,8 +51,9 @@ def script(name: str, *args: object) -> str:
 
 def cut_off(state: Path, *args: object) -> None:
     """Run experiments in a process group of their own and end all of it once `state` is there."""
-    process = subprocess.Popen(command("experiments", *args), env=clean(), start_new_session=True,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
+    process = subprocess.Popen(
+        command("experiments", *args), env=clean(), start_new_session=True, stdout=subprocess.DEVNULL
+    )
     while process.poll() is None and not state.exists():
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
@@ -136,7 +137,7 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
     assert "individual, SAM 10 %;" in missing
     assert "unified, SAM 30 %" not in missing
 
-    (taught,) = Book(read_plans(), records, services().registry, sample_dir()).results([Row("", ("taught",))], 1)
+    (taught,) = Book(read_plans(), records, new_context().registry, sample_dir()).results([Row("", ("taught",))], 1)
     seconds = [read_json(records / run / "record.json")["processor_seconds"] for run in (*SINGLE, "taught.s0")]
     selection = read_json(records / "unified.s0/record.json")["selection_seconds"]
     assert 0 < selection < read_json(records / "unified.s0/record.json")["processor_seconds"]
@@ -157,7 +158,7 @@ def test_records_hold_neither_texts_nor_labels_and_belong_to_their_data(trained_
 @pytest.mark.slow
 def test_rows_are_compared_over_the_seeds_that_both_have(trained_run: Path, tmp_path: Path) -> None:
     rows = [Row("first", ("vanilla-sts",)), Row("other", ("sam-sts",))]
-    book = Book(read_plans(), tmp_path, services().registry, sample_dir())
+    book = Book(read_plans(), tmp_path, new_context().registry, sample_dir())
     keep(trained_run, tmp_path / "vanilla-sts.s0")
     shutil.copytree(tmp_path / "vanilla-sts.s0", tmp_path / "sam-sts.s1")
     first, other = book.results(rows, 20)
@@ -230,7 +231,7 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
     options = ("--sample", "--train-share", "0.5", "--max-steps", "4", "--best", "last")
     said = script("silver", trained_run, "--out", tmp_path / "out", "--", *options)
     assert "augmentation: silver-sts, silver-quora" in said
-    run, registry = load_model(trained_run / "model", services().registry), services().registry
+    run, registry = load_model(trained_run / "model", new_context().registry), new_context().registry
     config = settings(["--config", str(trained_run / "config.toml"), *options, "--out", str(tmp_path / "x")])
     sources = {source.name: source for source in silver(run, registry, config)}
     for task, other in (("sts", "quora"), ("quora", "sts")):
@@ -247,7 +248,10 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
     for wrong, told in ((("--tasks", "sst,sts"), "has no task quora"), (("--epoch", "3"), "no such option '--epoch'")):
         done = subprocess.run(
             command("silver", trained_run, "--out", tmp_path / "no", "--", "--sample", *wrong),
-            env=clean(), text=True, capture_output=True, check=False,
-        )  # fmt: skip
+            env=clean(),
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert (done.returncode, told in done.stderr.lower()) == (2, True), done.stderr
     assert not (tmp_path / "no").exists()

@@ -32,17 +32,49 @@ from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.sst import SST
 
 PIECES = (
-    b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b'"', b"'", b"{", b"}", b"[", b"]", b":", b",", b"=",
-    b"#", b"-", b"null", b"true", b"NaN", b"1e999", b"-1", b"0", b"9" * 30, b"9" * 5000, b"[" * 2000,
-    b'{"a":' * 2000, b"a" * 5000, b"\\ud800", b"../", b"\x1b[2J", b"F64", b"BOOL", b"[0,0]",
-)  # fmt: skip
+    b"",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\r",
+    b"\n",
+    b"\t",
+    b'"',
+    b"'",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b"=",
+    b"#",
+    b"-",
+    b"null",
+    b"true",
+    b"NaN",
+    b"1e999",
+    b"-1",
+    b"0",
+    b"9" * 30,
+    b"9" * 5000,
+    b"[" * 2000,
+    b'{"a":' * 2000,
+    b"a" * 5000,
+    b"\\ud800",
+    b"../",
+    b"\x1b[2J",
+    b"F64",
+    b"BOOL",
+    b"[0,0]",
+)
 """What is put into files: signs with a meaning, numbers and depths beyond all measure, bytes that are no text."""
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.sampled_from([None, True, 2**70, -1, "../a"]) | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 @st.composite

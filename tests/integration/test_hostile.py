@@ -68,10 +68,15 @@ def readers(run: Path, model: Path, out: Path) -> tuple[list[list[object]], list
     """Return commands that read all there is of a run, and of a pretrained model and a mask."""
     few = ["--sample", "--max-steps", "1", "--batches", "1", "--quiet", "--model", model, "--out", out]
     return [
-        ["predict", run], ["eval", run, "--sample", "--resamples", "0"], ["compare", f"a={run}", "--resamples", "1"],
-        ["report", run, "--out", out, "--resamples", "1"], ["count-params", run], ["train", "--resume", run],
-        ["refine", run, "--tasks", "sts", "--sample", "--epochs", "1", "--out", out], ["merge", run, "--out", out],
-    ], [["train", "--tasks", "sts", *few, "--mask", run / "model" / "mask.safetensors"]]  # fmt: skip
+        ["predict", run],
+        ["eval", run, "--sample", "--resamples", "0"],
+        ["compare", f"a={run}", "--resamples", "1"],
+        ["report", run, "--out", out, "--resamples", "1"],
+        ["count-params", run],
+        ["train", "--resume", run],
+        ["refine", run, "--tasks", "sts", "--sample", "--epochs", "1", "--out", out],
+        ["merge", run, "--out", out],
+    ], [["train", "--tasks", "sts", *few, "--mask", run / "model" / "mask.safetensors"]]
 
 
 @pytest.mark.slow

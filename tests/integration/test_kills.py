@@ -62,10 +62,24 @@ def test_killed_runs_end_with_the_same_bytes(
     monkeypatch.chdir(tmp_path)
     starts: dict[str, Command] = {
         "train": (*TRAIN, "--model", tiny_model),
-        "select": ("select", "--tasks", "sst,sts", "--sample", "--model", tiny_model, "--batches", "3", "--keep", "0.3",
-                   "--combine", "normalised", "--checkpoint-every", "1"),
+        "select": (
+            "select",
+            "--tasks",
+            "sst,sts",
+            "--sample",
+            "--model",
+            tiny_model,
+            "--batches",
+            "3",
+            "--keep",
+            "0.3",
+            "--combine",
+            "normalised",
+            "--checkpoint-every",
+            "1",
+        ),
         "refine": ("refine", trained_run, "--tasks", "sst,sts", "--sample", "--epochs", "3", "--checkpoint-every", "2"),
-    }  # fmt: skip
+    }
     chain = Chain(starts[command], tmp_path)
     survived, seed, most = 0, 0, -(-kills() // len(starts))
     while survived < most:

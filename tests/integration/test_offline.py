@@ -67,8 +67,12 @@ def test_everything_works_without_a_network(tiny_model: Path, tmp_path: Path) ->
     assert {command[0] for command in every} == COMMANDS.keys() - {"models"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT, json.dumps(every)],
-        capture_output=True, text=True, check=False, env=clean(), cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean(),
+        cwd=tmp_path,
+    )
     codes, asked = json.loads(done.stderr.splitlines()[-1])
     assert dict(zip(map(str, every), codes, strict=True)) == dict.fromkeys(map(str, every), 0), done.stderr
     assert asked == []

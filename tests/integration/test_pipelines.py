@@ -37,9 +37,7 @@ def test_pipeline_of_the_readme(pipeline: str, place: Path) -> None:
     if shutil.which("jq") is None:
         pytest.skip("no jq here")
     script = f'set -o pipefail; mtft() {{ {" ".join(MTFT)} "$@"; }}; {pipeline}'
-    done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, check=False, cwd=place, env=clean()
-    )  # fmt: skip
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=place, env=clean())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() not in ("", "[]", "{}", "null")
     assert "null" not in done.stdout

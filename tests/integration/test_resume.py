@@ -22,8 +22,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_else_training_keeps_survives_a_kill(tiny_model: Path, here: Path) -> None:
-    train = (*TRAIN, "--average", "ema:0.9", "--sampling", "annealed", "--loss-scale", "log", "--task-weights", "sst=2",
-             "--train-share", "0.9", "--dev-split", "half", "--model", tiny_model)  # fmt: skip
+    train = (
+        *TRAIN,
+        "--average",
+        "ema:0.9",
+        "--sampling",
+        "annealed",
+        "--loss-scale",
+        "log",
+        "--task-weights",
+        "sst=2",
+        "--train-share",
+        "0.9",
+        "--dev-split",
+        "half",
+        "--model",
+        tiny_model,
+    )
     code, operations = forked((*train, "--out", "whole"))
     assert code == 0
     assert forked((*train, "--out", "killed"), die_at=operations // 2)[0] is None
@@ -62,8 +77,20 @@ def test_a_finished_run_stays_as_it_is_and_says_so(tiny_model: Path, here: Path)
 
 
 def test_a_finished_run_goes_on_with_more_epochs(tiny_model: Path, here: Path) -> None:
-    given = ("train", "--tasks", "sts", "--model", tiny_model, "--sample", "--batches", "2", "--schedule", "constant",
-             "--warmup", "0")  # fmt: skip
+    given = (
+        "train",
+        "--tasks",
+        "sts",
+        "--model",
+        tiny_model,
+        "--sample",
+        "--batches",
+        "2",
+        "--schedule",
+        "constant",
+        "--warmup",
+        "0",
+    )
     assert cli(*given, "--epochs", "1", "--out", "run").code == 0
     done = cli("train", "--resume", "run", "--epochs", "2")
     assert "resuming with --epochs: 1 -> 2" in done.err

@@ -37,11 +37,34 @@ def slow_start(command: str, tiny_model: Path, trained_run: Path) -> tuple[objec
     """A command that would take a minute, saving after each step."""
     return {
         "train": (*TRAIN, "--model", tiny_model, "--epochs", "400", "--checkpoint-every", "1"),
-        "select": ("select", "--tasks", "sst,sts", "--sample", "--model", tiny_model, "--score", "fisher",
-                   "--batch-size", "1", "--keep", "0.3", "--checkpoint-every", "1"),
-        "refine": ("refine", trained_run, "--tasks", "sst,sts", "--sample", "--epochs", "400",
-                   "--checkpoint-every", "1"),
-    }[command]  # fmt: skip
+        "select": (
+            "select",
+            "--tasks",
+            "sst,sts",
+            "--sample",
+            "--model",
+            tiny_model,
+            "--score",
+            "fisher",
+            "--batch-size",
+            "1",
+            "--keep",
+            "0.3",
+            "--checkpoint-every",
+            "1",
+        ),
+        "refine": (
+            "refine",
+            trained_run,
+            "--tasks",
+            "sst,sts",
+            "--sample",
+            "--epochs",
+            "400",
+            "--checkpoint-every",
+            "1",
+        ),
+    }[command]
 
 
 @pytest.mark.slow
@@ -72,8 +95,24 @@ def test_a_signal_saves_and_nothing_is_lost(
 def test_the_second_signal_leaves_at_once_and_the_last_checkpoint_is_whole(tiny_model: Path, tmp_path: Path) -> None:
     """One step takes long here, so that both signals come within it."""
     run = tmp_path / "run"
-    long = ("train", "--tasks", "sts", "--sample", "--augment", "none", "--score", "random", "--model", tiny_model,
-            "--checkpoint-every", "1", "--batch-size", "20000", "--epochs", "8")  # fmt: skip
+    long = (
+        "train",
+        "--tasks",
+        "sts",
+        "--sample",
+        "--augment",
+        "none",
+        "--score",
+        "random",
+        "--model",
+        tiny_model,
+        "--checkpoint-every",
+        "1",
+        "--batch-size",
+        "20000",
+        "--epochs",
+        "8",
+    )
     with counted("a second SIGINT leaves at once, with the last checkpoint whole", "faults") as tried:
         for _ in range(2):
             with started(*(("train", "--resume", run) if run.exists() else (*long, "--out", run))) as process:

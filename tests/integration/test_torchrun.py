@@ -25,14 +25,48 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc, and loopback by its name"),
 ]
 
-LONG = ("train", "--tasks", "sst,sts", "--sample", "--batches", "2", "--epochs", "4", "--batch-size", "64",
-        "--checkpoint-every", "3")  # fmt: skip
-SHORT = ("train", "--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--max-steps", "6", "--batch-size", "64",
-         "--dropout", "0", "--head-dropout", "0", "--max-length", "32", "--lr", "0.003", "--threads", "1")  # fmt: skip
+LONG = (
+    "train",
+    "--tasks",
+    "sst,sts",
+    "--sample",
+    "--batches",
+    "2",
+    "--epochs",
+    "4",
+    "--batch-size",
+    "64",
+    "--checkpoint-every",
+    "3",
+)
+SHORT = (
+    "train",
+    "--tasks",
+    "sst,quora,sts",
+    "--sample",
+    "--batches",
+    "2",
+    "--max-steps",
+    "6",
+    "--batch-size",
+    "64",
+    "--dropout",
+    "0",
+    "--head-dropout",
+    "0",
+    "--max-length",
+    "32",
+    "--lr",
+    "0.003",
+    "--threads",
+    "1",
+)
 TAUGHT = (*SHORT, "--head-epochs", "1", "--augment", "none")
-TEXTS = ('{"id": "a", "sentence": "A joy."}\n{"sentence1": "one two", "sentence2": "three"}\n'
-         '{"sentence": "dull", "sentence1": "x", "sentence2": "y z"}\n{"id": 4, "sentence": "Fine, if long"}\n'
-         '{"sentence": "last"}\n')  # fmt: skip
+TEXTS = (
+    '{"id": "a", "sentence": "A joy."}\n{"sentence1": "one two", "sentence2": "three"}\n'
+    '{"sentence": "dull", "sentence1": "x", "sentence2": "y z"}\n{"id": 4, "sentence": "Fine, if long"}\n'
+    '{"sentence": "last"}\n'
+)
 FAILS: dict[str, tuple[int, str]] = {
     "bad line": (2, "input line 3: not JSON"),
     "option": (2, "no such option"),
@@ -57,8 +91,22 @@ def steps(model: Path, here: Path, size: int = 1) -> dict[str, dict[str, Any]]:
     """All that each group of processes runs, by name; what two processes train is long enough to be killed."""
     epochs = () if size == 2 else ("--epochs", "1")
     data = small_data(here / "small")
-    few = ["--model", str(model), "--augment", "none", "--batch-size", "3", "--epochs", "2", "--dropout", "0",
-           "--head-dropout", "0", "--max-length", "32"]  # fmt: skip
+    few = [
+        "--model",
+        str(model),
+        "--augment",
+        "none",
+        "--batch-size",
+        "3",
+        "--epochs",
+        "2",
+        "--dropout",
+        "0",
+        "--head-dropout",
+        "0",
+        "--max-length",
+        "32",
+    ]
     found: dict[str, list[str]] = {
         "long": [*LONG, *epochs, "--model", str(model), "--out", "long"],
         "again": [*LONG, *epochs, "--model", str(model), "--out", "again", "--json"],
@@ -249,8 +297,20 @@ def test_a_process_without_data_ends_all(tiny_model: Path, tmp_path: Path) -> No
     (tmp_path / "data1").mkdir()
     (tmp_path / "data0").symlink_to(sample_dir())
     script = f'MTFT_DATA_DIR={tmp_path}/data$RANK exec {sys.executable} -m mtft "$@"'
-    done = torchrun("--no-python", "bash", "-c", script, "mtft", "train", "--tasks", "sst,sts",
-                    "--model", tiny_model, "--out", tmp_path / "run")  # fmt: skip
+    done = torchrun(
+        "--no-python",
+        "bash",
+        "-c",
+        script,
+        "mtft",
+        "train",
+        "--tasks",
+        "sst,sts",
+        "--model",
+        tiny_model,
+        "--out",
+        tmp_path / "run",
+    )
     assert done.code == 1
     assert done.err.count("mtft: error:") == 1
     assert f"mtft: error: sst: {tmp_path}/data1/ids-sst-train.csv: no such file" in done.err

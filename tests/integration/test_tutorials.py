@@ -25,9 +25,14 @@ def tutorial(script: str, place: Path, model: Path, **environment: str) -> Done:
     export -f mtft; set -euo pipefail
     """
     done = subprocess.run(
-        ["bash", "-c", function + script], cwd=place, capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL, env=clean(**environment),
-    )  # fmt: skip
+        ["bash", "-c", function + script],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=clean(**environment),
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -36,9 +36,11 @@ def test_it_is_the_least_and_undoes_what_was_done(output: Kind, sharpness: float
     raw, targets = draw(output, sharpness)
     found = fit_temperature(output, raw, targets)
     oracle = minimize_scalar(
-        lambda log: loss(output, np.exp(log), raw, targets), bounds=np.log([LOWEST, HIGHEST]), method="bounded",
+        lambda log: loss(output, np.exp(log), raw, targets),
+        bounds=np.log([LOWEST, HIGHEST]),
+        method="bounded",
         options={"xatol": 1e-9},
-    )  # fmt: skip
+    )
     assert found == pytest.approx(np.exp(oracle.x), rel=1e-4)
     assert loss(output, found, raw, targets) <= oracle.fun + 1e-12
     assert found == pytest.approx(sharpness, rel=0.35)

@@ -49,9 +49,10 @@ def test_the_ratios_of_the_report(report: ParameterCount) -> None:
 
 def test_one_full_encoder_with_equal_heads_is_never_below_a_third() -> None:
     for head in (1, 10**6, 10**9):
-        assert ParameterCount(10**8, 10**8, dict.fromkeys("abc", head)).ratios()[
-            "stored_to_individuals_with_same_heads"
-        ] > 1 / 3  # fmt: skip
+        assert (
+            ParameterCount(10**8, 10**8, dict.fromkeys("abc", head)).ratios()["stored_to_individuals_with_same_heads"]
+            > 1 / 3
+        )
 
 
 def test_of_one_task_with_everything_trained_nothing_is_saved() -> None:

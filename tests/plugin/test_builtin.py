@@ -49,8 +49,13 @@ def test_file_names(tmp_path):
     sources += [REGISTRY.sources[name] for name in ("cfimdb", "quora-consistency", "sts-consistency")]
     names = [path.name for source in sources for path in source.reader.files("dev", tmp_path)]
     assert names == [
-        "ids-sst-dev.csv", "quora-dev.csv", "sts-dev.csv", "ids-cfimdb-dev.csv", "quora-dev.csv", "sts-dev.csv"
-    ]  # fmt: skip
+        "ids-sst-dev.csv",
+        "quora-dev.csv",
+        "sts-dev.csv",
+        "ids-cfimdb-dev.csv",
+        "quora-dev.csv",
+        "sts-dev.csv",
+    ]
 
 
 def test_consistency_sources_keep_alike_pairs_only(tmp_path):

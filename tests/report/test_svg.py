@@ -46,8 +46,10 @@ def test_svg_says_what_it_shows() -> None:
 def test_colours_are_those_of_the_palette() -> None:
     used = set(re.findall(r"var\(--([\w-]+)\)", to_svg(drawing(), "name", alone=True)))
     assert used <= set(PALETTE)
-    assert all(f"--{name}: {light}" in colors_css() and f"--{name}: {dark}" in colors_css()
-               for name, (light, dark) in PALETTE.items())  # fmt: skip
+    assert all(
+        f"--{name}: {light}" in colors_css() and f"--{name}: {dark}" in colors_css()
+        for name, (light, dark) in PALETTE.items()
+    )
 
 
 def contrast(a: str, b: str) -> float:

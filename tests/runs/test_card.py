@@ -37,8 +37,10 @@ def test_metadata_are_yaml_with_every_score(tiny_model: Path) -> None:
     assert scores["sst"] == {"accuracy": 0.5, "f1": 0.25}
     assert scores["sts"]["pearson"] != scores["sts"]["pearson"]
     assert [each["task"]["type"] for each in model["results"]] == [
-        "text-classification", "text-classification", "sentence-similarity"
-    ]  # fmt: skip
+        "text-classification",
+        "text-classification",
+        "sentence-similarity",
+    ]
 
 
 def test_it_says_what_is_stored_trained_on_and_uncertain(tiny_model: Path) -> None:

@@ -43,8 +43,11 @@ def answer(
 def test_all_tasks_answer_what_they_can(trained: TrainedModel) -> None:
     found = answer(trained, MIXED, "sst", "quora", "sts", every=True)
     assert [list(result) for result in found] == [
-        ["id", "sst"], ["id", "quora", "sts"], ["id", "sst", "quora", "sts"], ["id", "sst"]
-    ]  # fmt: skip
+        ["id", "sst"],
+        ["id", "quora", "sts"],
+        ["id", "sst", "quora", "sts"],
+        ["id", "sst"],
+    ]
     assert [result["id"] for result in found] == ["one", 2, None, "one"]
     assert json.loads(json.dumps(found)) == found
 
@@ -149,8 +152,9 @@ def test_a_record_without_the_texts_needed_is_named(
 def test_a_record_without_any_text_is_named(trained: TrainedModel) -> None:
     (found,) = answer(trained, [Record("x", {}, 9)], "sst", "sts", every=True)
     assert found == {
-        "id": "x", "error": "input line 9: no task applies; a record needs sentence or sentence1 and sentence2"
-    }  # fmt: skip
+        "id": "x",
+        "error": "input line 9: no task applies; a record needs sentence or sentence1 and sentence2",
+    }
 
 
 def test_without_waiting_nothing_is_read_beyond_an_error(trained: TrainedModel) -> None:

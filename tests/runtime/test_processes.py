@@ -11,8 +11,15 @@ from mtft.config.schema import EvalConfig
 from mtft.runtime import processes
 from mtft.training.preparation import resolve_device
 
-NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT",
-         "TORCHELASTIC_MAX_RESTARTS", "OMP_NUM_THREADS")  # fmt: skip
+NAMES = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "LOCAL_WORLD_SIZE",
+    "TORCHELASTIC_RESTART_COUNT",
+    "TORCHELASTIC_MAX_RESTARTS",
+    "OMP_NUM_THREADS",
+)
 
 
 @pytest.fixture(autouse=True)

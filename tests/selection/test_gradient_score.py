@@ -127,8 +127,9 @@ def test_it_repeats_bit_for_bit(statistic: Statistic) -> None:
 @combinations
 def test_a_task_without_rows_in_the_batches_takes_no_part(statistic: Statistic, combination: Combination) -> None:
     model, flat = toy_model()
-    expected = gradient_score(model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic,
-                              combination=combination)  # fmt: skip
+    expected = gradient_score(
+        model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic, combination=combination
+    )
     found = score([{"quora": np.arange(8)}], statistic, combination)
     assert_close(found, expected)
 

@@ -24,10 +24,12 @@ BREACHES = {
     ),
     "torch": (f"import torch\n{GOOD}", "imports little", "loading it imports torch"),
     "network": (
-        GOOD.replace("@hookimpl", "import socket\nfrom dataclasses import dataclass\n"
-                     "@dataclass\nclass Reader:\n    def __call__(self, split, data_dir):\n"
-                     "        socket.create_connection(('127.0.0.1', 9))\n@hookimpl")
-        .replace("name=name))", "name=name, reader=Reader()))"),
+        GOOD.replace(
+            "@hookimpl",
+            "import socket\nfrom dataclasses import dataclass\n"
+            "@dataclass\nclass Reader:\n    def __call__(self, split, data_dir):\n"
+            "        socket.create_connection(('127.0.0.1', 9))\n@hookimpl",
+        ).replace("name=name))", "name=name, reader=Reader()))"),
         "source good: reads train, offline, twice the same",
         "it connects to the network",
     ),
@@ -46,7 +48,7 @@ BREACHES = {
         "tracker notes",
         "has no method 'close'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "code"), [("good", GOOD), ("parts", RUDE)])

@@ -71,8 +71,13 @@ def test_epochs_and_seeds_shuffle_anew() -> None:
 def test_the_events() -> None:
     _, events = run(Plan(2, 10, 1e-3))
     assert [(type(event), event.epoch) for event in events] == [
-        (StepDone, 1), (StepDone, 1), (EpochDone, 1), (StepDone, 2), (StepDone, 2), (EpochDone, 2)
-    ]  # fmt: skip
+        (StepDone, 1),
+        (StepDone, 1),
+        (EpochDone, 1),
+        (StepDone, 2),
+        (StepDone, 2),
+        (EpochDone, 2),
+    ]
     assert [event.number for event in events if isinstance(event, StepDone)] == [1, 2, 3, 4]
     assert [event.step for event in events if isinstance(event, EpochDone)] == [2, 4]
     assert all(event.result is RESULT for event in events if isinstance(event, StepDone))

@@ -28,9 +28,13 @@ Rows = tuple[tuple[str, ...], ...]
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_nothing_is_tokenized_twice(
-    command: tuple[str, ...], splits: int, tiny_model: Path, trained_run: Path, tmp_path: Path,
+    command: tuple[str, ...],
+    splits: int,
+    tiny_model: Path,
+    trained_run: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     seen: list[tuple[Rows, bool]] = []
     table = Tokenizer.table
 

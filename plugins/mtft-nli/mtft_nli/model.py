@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtft.encoder.bert import EncoderConfig, EncoderOutput
+from mtft.plugin import EncoderConfig, EncoderOutput
 
 SMOOTHING = 0.1
 """Share of the target's probability that is spread over all classes: neutral and contradiction often shade off."""

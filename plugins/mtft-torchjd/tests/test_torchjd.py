@@ -30,10 +30,18 @@ THEIRS = {
 
 def each(names):
     """Parametrize over methods, those left out that lack what their extra brings."""
-    return pytest.mark.parametrize("name", [
-        pytest.param(name, marks=pytest.mark.skipif(
-            find_spec(EXTRAS.get(name, "torch")) is None, reason=f"needs {EXTRAS.get(name)}")) for name in names
-    ])  # fmt: skip
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(
+                name,
+                marks=pytest.mark.skipif(
+                    find_spec(EXTRAS.get(name, "torch")) is None, reason=f"needs {EXTRAS.get(name)}"
+                ),
+            )
+            for name in names
+        ],
+    )
 
 
 methods = each(METHODS)
@@ -97,8 +105,9 @@ def test_equal_orthogonal_gradients_are_added(name):
     torch.testing.assert_close(
         weights(name, 4 * torch.eye(3, dtype=torch.float64)),
         (1.5 if name == "cagrad" else 1.0) * torch.ones(3, dtype=torch.float64),  # CAGrad goes to the rim of its ball
-        rtol=1e-3, atol=1e-3,
-    )  # fmt: skip
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 @methods

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from mtft.data.packing import TokenBatch
-from mtft.encoder.bert import EncoderConfig, EncoderOutput, SharedEncoder
+from mtft.plugin import EncoderConfig, EncoderOutput, SharedEncoder, TokenBatch
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from mtft.encoder.bert import SharedEncoder
 from mtft.encoder.pretrained import check_size, fill, read_weights
 from mtft.errors import ModelError
+from mtft.plugin import SharedEncoder
 from mtft_transformers.encoder import TransformersConfig, TransformersEncoder
 
 Raw = Mapping[str, Any]
@@ -49,8 +49,10 @@ class Family:
         rates = [raw.get(names[0], 0.0) for names in self.dropouts]
         return TransformersConfig(
             **{**sizes, "dropout": rates[0], "attention_dropout": rates[1], **self.more(raw)},
-            raw=raw, dropouts=self.dropouts, padding=raw.get("pad_token_id") or 0,
-        )  # fmt: skip
+            raw=raw,
+            dropouts=self.dropouts,
+            padding=raw.get("pad_token_id") or 0,
+        )
 
     def build(self, config: TransformersConfig, /) -> SharedEncoder:
         """Build the module with fresh weights."""
@@ -95,10 +97,12 @@ def _roberta(raw: Raw) -> dict[str, Any]:
 
 ROBERTA = Family(BERT_LIKE, DROPOUTS, "roberta.", (*COMMON, "lm_head."), _roberta)
 ELECTRA = Family(
-    BERT_LIKE, DROPOUTS, "electra.",
+    BERT_LIKE,
+    DROPOUTS,
+    "electra.",
     (*COMMON, "discriminator_predictions.", "generator_predictions.", "generator_lm_head."),
     lambda raw: {"segments": raw.get("type_vocab_size", 2), "typed": True},
-)  # fmt: skip
+)
 DISTILBERT = Family(
     {
         "vocabulary": "vocab_size",

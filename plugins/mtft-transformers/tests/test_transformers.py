@@ -27,16 +27,28 @@ from mtft.testing.tiny import tiny_table
 transformers.logging.set_verbosity_error()
 
 BERT_LIKE = {
-    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
     "max_position_embeddings": 66,
-}  # fmt: skip
+}
 SIZES = {
     "roberta": {**BERT_LIKE, "type_vocab_size": 1},
     "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64},
     "electra": {**BERT_LIKE, "max_position_embeddings": 64, "embedding_size": 8},
-    "modernbert": {**BERT_LIKE, "max_position_embeddings": 64, "local_attention": 8, "global_attn_every_n_layers": 2,
-                   "pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2},
-}  # fmt: skip
+    "modernbert": {
+        **BERT_LIKE,
+        "max_position_embeddings": 64,
+        "local_attention": 8,
+        "global_attn_every_n_layers": 2,
+        "pad_token_id": 0,
+        "cls_token_id": 1,
+        "sep_token_id": 2,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+}
 KINDS = list(SIZES)
 TEXTS = [("A joy from start to end.",), ("Dull!",), ("What is new?", "Nothing that we know of, sadly.")]
 
@@ -145,8 +157,24 @@ def mtft(*args):
 def test_a_run_from_start_to_end(made, tmp_path, capsys, monkeypatch):
     """Plan, train, stop, go on, evaluate and predict; what is not selected keeps its bits."""
     path = made[0]
-    steady = ("--tasks", "sst,sts", "--sample", "--model", path, "--schedule", "constant", "--warmup", "0",
-              "--batches", "2", "--augment", "none", "--max-length", "40", "--quiet")  # fmt: skip
+    steady = (
+        "--tasks",
+        "sst,sts",
+        "--sample",
+        "--model",
+        path,
+        "--schedule",
+        "constant",
+        "--warmup",
+        "0",
+        "--batches",
+        "2",
+        "--augment",
+        "none",
+        "--max-length",
+        "40",
+        "--quiet",
+    )
     mtft("count-params", "--model", path, "--tasks", "sst,sts", "--json")
     counted = json.loads(capsys.readouterr().out)
     mtft("plan", *steady, "--max-steps", "2", "--json")

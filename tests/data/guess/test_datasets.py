@@ -35,9 +35,13 @@ def rows(number: int = 24, **columns: Iterable[str]) -> list[Row]:
 def test_one_text_and_one_label() -> None:
     (found,) = proposals(rows(label="ab"), dev=rows(6, label="ab"))
     assert found.table == {
-        "kind": "binary", "text": "text", "label": "label", "names": ["a", "b"], "train": "train.jsonl",
+        "kind": "binary",
+        "text": "text",
+        "label": "label",
+        "names": ["a", "b"],
+        "train": "train.jsonl",
         "dev": "dev.jsonl",
-    }  # fmt: skip
+    }
     assert (found.name, found.labelled, found.notes, found.likely) == ("x", {"train": 24, "dev": 6}, [], True)
 
 
@@ -76,8 +80,10 @@ def test_several_labels_are_several_tasks_and_rows_may_lack_some() -> None:
     table = rows(label=["a", "b", "c"], useful=["yes", "no", "", ""], score=["0.5", "4.5", "1.25"])
     found = {task.name: task for task in proposals(table)}
     assert {name: task.table["kind"] for name, task in found.items()} == {
-        "x-label": "classification", "x-useful": "binary", "x-score": "regression"
-    }  # fmt: skip
+        "x-label": "classification",
+        "x-useful": "binary",
+        "x-score": "regression",
+    }
     assert found["x-useful"].labelled == {"train": 12}
     assert found["x-useful"].notes == ["12 of 24 rows have no label here; they are left out"]
     assert found["x-score"].table["range"] == [0, 5]
@@ -95,8 +101,9 @@ def test_a_key_that_rows_of_json_lines_lack_is_no_label_there() -> None:
 def test_beside_a_column_named_label_others_are_only_offered() -> None:
     found = proposals(rows(label="ab", genre=["news", "talk", "sport"]))
     assert [(task.name, task.table["label"], task.likely) for task in found] == [
-        ("x", "label", True), ("x-genre", "genre", False)
-    ]  # fmt: skip
+        ("x", "label", True),
+        ("x-genre", "genre", False),
+    ]
 
 
 def test_numbers_that_stand_for_names_order_them() -> None:

@@ -29,8 +29,12 @@ def column(name: str, values: list[str]) -> Column:
         ("label", ["spam", "ham"], "binary", ("ham", "spam")),
         ("label", ["positive", "negative"], "binary", ("negative", "positive")),
         ("label", ["cat", "dog"], "binary", ("cat", "dog")),
-        ("label", ["neutral", "entailment", "contradiction"], "classification",
-         ("contradiction", "entailment", "neutral")),
+        (
+            "label",
+            ["neutral", "entailment", "contradiction"],
+            "classification",
+            ("contradiction", "entailment", "neutral"),
+        ),
         ("label", ["positive", "neutral", "negative"], "ordinal", ("negative", "neutral", "positive")),
         ("level", ["High", "low", "medium"], "ordinal", ("low", "medium", "High")),
         ("label", ["2", "10", "0"], "classification", ("0", "2", "10")),
@@ -38,7 +42,7 @@ def column(name: str, values: list[str]) -> Column:
         ("label", ["1", "2", "3"], "ordinal", ("1", "2", "3")),
         ("stars", ["0", "2", "4"], "ordinal", ("0", "2", "4")),
     ],
-)  # fmt: skip
+)
 def test_kind_and_names_in_order(name: str, values: list[str], kind: str, names: tuple[str, ...]) -> None:
     found = guess_kind(column(name, values * 5))
     assert (found.kind, found.names) == (kind, names)
@@ -53,10 +57,16 @@ def test_numbers_of_another_column_order_the_names() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (["0.1", "0.9"], (0, 1)), (["0.2", "4.8"], (0, 5)), (["-0.9", "0.5"], (-1, 1)), (["1.5", "4.5"], (0, 5)),
-        (["3.5", "97"], (0, 100)), (["-12.5", "80"], (-13, 80)), (["0.25", "0.3"], (0, 1)), (["2.0", "2.5"], (2, 3)),
+        (["0.1", "0.9"], (0, 1)),
+        (["0.2", "4.8"], (0, 5)),
+        (["-0.9", "0.5"], (-1, 1)),
+        (["1.5", "4.5"], (0, 5)),
+        (["3.5", "97"], (0, 100)),
+        (["-12.5", "80"], (-13, 80)),
+        (["0.25", "0.3"], (0, 1)),
+        (["2.0", "2.5"], (2, 3)),
     ],
-)  # fmt: skip
+)
 def test_a_usual_range_or_whole_numbers_around(values: list[str], expected: tuple[float, float]) -> None:
     assert guess_kind(column("score", values)).range == expected
 

@@ -1,0 +1,84 @@
+"""Inputs from Python as records: texts, pairs of texts, texts by column name, and tables of pandas and polars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, cast
+
+from mtft.data.records import TEXTS, Record
+
+Input = str | Sequence[str] | Mapping[str, Any]
+"""A text; a pair of texts, as a tuple or a list; or texts by column name."""
+
+HINT = "a text, a pair of texts, or a mapping from column names to texts"
+
+
+def input_records(inputs: Iterable[Input], keys: Collection[tuple[str, ...]]) -> Iterator[Record]:
+    """Yield a record for each input, one that holds no text with an error; `keys` are the columns of all tasks.
+
+    ValueError if `inputs` are no list of inputs: one text, one mapping, a tuple (a pair, or two texts?), a number, or
+    a table without the columns of any task.
+    """
+    return (_record(number, given, keys) for number, given in enumerate(_listed(inputs, keys)))
+
+
+def _listed(inputs: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Any]:
+    """Return inputs one by one; ValueError says how to give them."""
+    if isinstance(inputs, str | Mapping):
+        what = "text" if isinstance(inputs, str) else "record"
+        raise ValueError(f"inputs is one {what}, {_shown(inputs)}; give a list of them, as in [{what}]")
+    if isinstance(inputs, tuple):
+        raise ValueError("inputs is a tuple; give a list: [('a', 'b')] is one pair of texts, ['a', 'b'] are two texts")
+    if hasattr(inputs, "columns"):
+        return _rows(inputs, keys)
+    if isinstance(inputs, bytes | bytearray) or not isinstance(inputs, Iterable):
+        raise ValueError(f"inputs is {_shown(inputs)}, not a list of inputs; each is {HINT}")
+    return inputs
+
+
+def _rows(table: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Mapping[str, Any]]:
+    """Return the rows of a table, those columns alone that hold texts of a task."""
+    names = [str(name) for name in table.columns]
+    if not any(set(each) <= set(names) for each in keys):
+        wanted = " or ".join(dict.fromkeys(" and ".join(each) for each in keys))
+        raise ValueError(f"inputs has the columns {', '.join(names) or 'none'}; the tasks need {wanted}")
+    if hasattr(table, "to_dicts"):  # polars
+        return cast("Iterable[Mapping[str, Any]]", table.to_dicts())
+    to_dict: Callable[[str], Any] = table.to_dict
+    return cast("Iterable[Mapping[str, Any]]", to_dict("records"))
+
+
+def _record(number: int, given: Any, keys: Collection[tuple[str, ...]]) -> Record:
+    """Return the record of an input, whose id is its number from 1 on."""
+    origin = f"inputs[{number}]"
+    try:
+        texts = _texts(given, {key for each in keys for key in each})
+    except ValueError as error:
+        return Record(number + 1, {}, number + 1, f"{origin}{error}", origin)
+    return Record(number + 1, texts, number + 1, origin=origin)
+
+
+def _texts(given: Any, keys: Set[str]) -> Mapping[str, str]:
+    """Return the texts of an input by column name, those of these `keys` alone; ValueError if it is none."""
+    if isinstance(given, Mapping):
+        texts = {key: text for key, text in given.items() if key in keys}
+        for key, text in texts.items():
+            _check_text(text, f"[{key!r}]")
+        return texts
+    parts = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else ()
+    names = {len(each): each for each in TEXTS.values()}.get(len(parts))
+    if names is None:
+        raise ValueError(f" is {_shown(given)}, not {HINT}")
+    for part in parts:
+        _check_text(part, "")
+    return dict(zip(names, parts, strict=True))
+
+
+def _check_text(text: object, place: str) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{place} is {_shown(text)}, not a text" if place else f" holds {_shown(text)}, not a text")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

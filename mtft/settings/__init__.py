@@ -1,0 +1,211 @@
+"""Settings that the functions of `mtft` take as keywords, each with its type. All may be left out.
+
+Made from the settings' schema by tests/generate_settings.py; `make docs` writes it anew.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from os import PathLike
+from typing import Literal, TypedDict
+
+from mtft.settings.groups import (
+    BaseModelSettings,
+    BatchSettings,
+    DataSettings,
+    DeviceSettings,
+    DevSettings,
+    FileSettings,
+    HalfSettings,
+    LossSettings,
+    MachineSettings,
+    ModelSettings,
+    Names,
+    Numbers,
+    OptimizationSettings,
+    OutSettings,
+    RunSettings,
+    SamplingSettings,
+    ScalingSettings,
+    SelectionSettings,
+    ShareSettings,
+    TrackingSettings,
+)
+
+
+class TrainSettings(
+    TrackingSettings,
+    RunSettings,
+    LossSettings,
+    DevSettings,
+    OptimizationSettings,
+    ScalingSettings,
+    SamplingSettings,
+    BatchSettings,
+    SelectionSettings,
+    ModelSettings,
+    ShareSettings,
+    DataSettings,
+    total=False,
+):
+    """Settings of `mtft train`."""
+
+    mask: str | PathLike[str] | None
+    """Mask file of `mtft select` (default: select first)."""
+
+    head_epochs: int
+    """Epochs in which the heads alone train, before weights are selected and all train."""
+
+    teachers: Names
+    """Finished runs to learn from, as in runs/sst,runs/sts: less and less as training goes on."""
+
+    surgery: str
+    """How the tasks' gradients become one step, or the NAME of a plugin's method."""
+
+    optimizer_rule: Literal["torch", "cs224n"]
+    """Where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)."""
+
+    max_steps: int | None
+    """Steps after which training stops (default: no limit)."""
+
+    max_memory: int | str | None
+    """Most memory, as in 3G (bytes, K, M, G); smaller micro-batches are used until training fits."""
+
+    average: str
+    """Values to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or swa:SHARE (plain mean of
+    the steps after this share of them)."""
+
+    dropout: float
+    """Share of encoder activations dropped in training."""
+
+    head_dropout: float
+    """Share of head activations dropped in training."""
+
+    best: str
+    """Epoch to keep: mean (of the primary metrics), last, or the best by one task.metric."""
+
+
+class SelectSettings(
+    RunSettings, LossSettings, BatchSettings, SelectionSettings, ModelSettings, ShareSettings, DataSettings, total=False
+):
+    """Settings of `mtft select`."""
+
+
+class RefineSettings(
+    BaseModelSettings, TrackingSettings, RunSettings, DevSettings, OptimizationSettings, FileSettings, total=False
+):
+    """Settings of `mtft refine`."""
+
+    tasks: Names
+    """Tasks whose heads are trained, one at a time."""
+
+    batch_size: int
+    """Examples in one batch, all tasks together."""
+
+    task_lr: Numbers
+    """Learning rates of single tasks, as in sst=5e-8 (instead of lr)."""
+
+    feature_cache: str
+    """Disk for what the frozen encoder gives: auto (half of what is free), off, or a size as in 8G."""
+
+
+class EvalSettings(BaseModelSettings, MachineSettings, HalfSettings, FileSettings, total=False):
+    """Settings of `mtft eval`."""
+
+    tasks: Names
+    """Tasks to evaluate (default: all of the run)."""
+
+    split: Literal["dev", "test", "train"]
+    """Files to read."""
+
+    fail_under: Numbers
+    """Lowest scores that pass, as in sts.pearson=0.8; exit code 3 below."""
+
+    resamples: int
+    """Bootstrap resamples behind each interval (0: no interval)."""
+
+
+class PredictSettings(BaseModelSettings, MachineSettings, total=False):
+    """Settings of `mtft predict`."""
+
+    tasks: Names
+    """Tasks to predict, or all."""
+
+    batch_size: int
+    """Records, or examples, that are read before the first is answered."""
+
+    on_error: Literal["fail", "skip", "null"]
+    """A record that cannot be answered: stop, leave it out and count, or an error in its place."""
+
+
+class CompareSettings(HalfSettings, total=False):
+    """Settings of `mtft compare`."""
+
+    resamples: int
+    """Bootstrap resamples behind each interval."""
+
+
+class ReportSettings(HalfSettings, total=False):
+    """Settings of `mtft report`."""
+
+    out: str | PathLike[str] | None
+    """HTML file to write (default: report.html in the first run)."""
+
+    figures: str | PathLike[str] | None
+    """Directory for the pictures as SVG, and as PNG with matplotlib."""
+
+    overwrite: bool
+    """Replace what out and figures name if it is already there."""
+
+    data_dir: str | PathLike[str] | None
+    """Directory of data files (default: where the run found them)."""
+
+    examples: int
+    """Hardest examples to show per task (0: none, and no text is read)."""
+
+    resamples: int
+    """Bootstrap resamples behind each interval."""
+
+
+class ExportSettings(OutSettings, BaseModelSettings, FileSettings, total=False):
+    """Settings of `mtft export`."""
+
+    format: Literal["bundle", "onnx"]
+    """Form of the file: a bundle for mtft, which needs the base model, or a graph for other runtimes."""
+
+    int8: bool
+    """With onnx: write a file with 8-bit weights too, and what that costs on dev."""
+
+
+class MergeSettings(OutSettings, BaseModelSettings, total=False):
+    """Settings of `mtft merge`."""
+
+
+class VerifySettings(BaseModelSettings, DeviceSettings, total=False):
+    """Settings of `mtft verify`; the precision is that of the training."""
+
+
+class CountSettings(TypedDict, total=False):
+    """Settings of `mtft count-params`."""
+
+    model: str | None
+    """Pretrained encoder of a plan: directory or name (default: minilm)."""
+
+    tasks: Names
+    """Tasks to count (default: all of the run)."""
+
+    keep: Decimal | float | str
+    """Share of the encoder's parameters that train (exact decimal)."""
+
+
+class DataCheckSettings(DataSettings, total=False):
+    """Settings of `mtft data check`."""
+
+    model: str | None
+    """Pretrained encoder whose tokens are counted (default: none are)."""
+
+    max_length: int | None
+    """Most tokens of a text or pair (default: the model's)."""
+
+    fix: str | PathLike[str] | None
+    """New directory for cleaned copies of the files, and a diff."""

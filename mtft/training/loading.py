@@ -1,0 +1,92 @@
+"""Data of sources, read and tokenized alike wherever they are needed: to train, to choose epochs, to score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtft.config.groups import FileOptions
+from mtft.data.audit.split_reader import read_split, usable_examples
+from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
+from mtft.data.shares import in_share
+from mtft.data.tokenization import Tokenizer
+from mtft.errors import DataError, setting
+from mtft.runs.directory import recorded_data_dir
+from mtft.runtime.notices import Notify, silent
+from mtft.tasks.task import Source, Task
+
+
+def data_directory(config: FileOptions, run: Path | None = None) -> Path:
+    """Return the directory of the data files: the sample's, the one given, the one that `run` read, or the default.
+
+    The default may not exist: a reader that brings its own files needs none, and `Loader` names what is missing.
+    """
+    if config.sample:
+        return sample_dir()
+    return find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"), run and recorded_data_dir(run))
+
+
+def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
+    """Return the files of a source that do not exist; a reader that names no files misses none."""
+    return [path for path in source.files(split, data_dir) if not path.exists()]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Reads splits of sources from `data_dir` and tokenizes them; `notify` receives what was left out or cut."""
+
+    data_dir: Path
+    tokenizer: Tokenizer
+    max_length: int
+    strict: bool = False
+    skip_bad_rows: bool = False
+    notify: Notify = silent
+
+    @classmethod
+    def of(cls, config: FileOptions, data_dir: Path, tokenizer: Tokenizer, max_length: int, notify: Notify) -> Loader:
+        """Return the loader that settings ask for."""
+        return cls(data_dir, tokenizer, max_length, config.strict, config.skip_bad_rows, notify)
+
+    def load_tasks(self, tasks: Iterable[Task], split: str) -> dict[str, Dataset]:
+        """Return one split of each task, by its name."""
+        return {task.name: self.load(task.source, split) for task in tasks}
+
+    def load(self, source: Source, split: str, share: float = 1.0) -> Dataset:
+        """Return one split of one source, or a `share` of its rows.
+
+        DataError if files are missing, rows cannot be read, or no row has a label.
+        """
+        if missing := missing_files(source, split, self.data_dir):
+            raise DataError(
+                f"{source.name}: {missing[0]}: no such file; give {setting('data_dir')}, set $MTFT_DATA_DIR, or try "
+                f"the shipped sample data with {setting('sample', True)}"
+            )
+        rows = read_split(source.name, split, source.reader, self.data_dir, source.texts)
+        examples, notes = usable_examples(rows, skip_bad_rows=self.skip_bad_rows)
+        if share < 1:
+            kept = tuple(example for example in examples if in_share(example.key, share))
+            notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
+            examples = kept
+        if all(example.target is None for example in examples):
+            raise DataError(_no_labels(source, split, len(examples), self.data_dir))
+        dataset = build_dataset(
+            source.name,
+            examples,
+            self.tokenizer,
+            apart=source.input == "apart",
+            max_length=self.max_length,
+            strict=self.strict,
+        )
+        for note in (*notes, *dataset.notes):
+            self.notify("info", note)
+        return dataset
+
+
+def _no_labels(source: Source, split: str, rows: int, data_dir: Path) -> str:
+    """Say that a split has no labelled row, where they would be, and what helps."""
+    files = ", ".join(map(str, source.files(split, data_dir)))
+    text = f"{source.name}: {split} has no labelled row (rows: {rows}{f' of {files}' if files else ''})"
+    share = getattr(source.reader, "held_out", 0) if split == "dev" else 0
+    return f"{text}; dev = {share:g} holds out too few: give a larger share, or a file" if share else text
