@@ -14,7 +14,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
-import tomli
 import tomli_w
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -25,6 +24,7 @@ from mtft.config.schema import SCHEMAS
 from mtft.config.synonyms import near
 from mtft.config.task_tables import take_tables, task_tables
 from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
+from mtft.io import toml_parser
 
 SIZE_LIMIT = 1_000_000
 """Bytes beyond which a file is no configuration."""
@@ -178,7 +178,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
             content = stream.read(SIZE_LIMIT + 1)
         if len(content) > SIZE_LIMIT:
             raise ConfigError(f"larger than {SIZE_LIMIT} bytes")
-        table = tomli.loads(content.decode("utf-8-sig"), parse_float=_number)
+        table = toml_parser.loads(content.decode("utf-8-sig"), parse_float=_number)
     except OSError as error:
         problems.append(f"cannot read {file}: {(error.strerror or str(error)).lower()}")
     except UnicodeDecodeError as error:
@@ -241,7 +241,7 @@ def _value(text: str) -> Any:
     """Read quoted text, an array or an inline table as TOML; the rest stays text like a flag's, numbers exact."""
     if not text.startswith(("'", '"', "[", "{")):
         return text
-    table = tomli.loads(f"value = {text}", parse_float=_number)
+    table = toml_parser.loads(f"value = {text}", parse_float=_number)
     if len(table) > 1:
         raise ValueError("more follows after its end")
     return table["value"]

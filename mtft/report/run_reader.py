@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import tomli
 
 from mtft.data.audit.split_reader import read_split
 from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, DataError, ModelError, MtftError
+from mtft.io import toml_parser
 from mtft.io.digests import check_tree
 from mtft.io.files import read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
@@ -169,7 +169,7 @@ def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(read_text(path))
+        return toml_parser.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
 
