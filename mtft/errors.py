@@ -161,7 +161,7 @@ def missing_distribution(distribution: object, version: object) -> str:
 
 def unknown(kind: str, found: str, allowed: Iterable[str]) -> str:
     """Say that `found` is no known `kind`, with its near match and the values allowed."""
-    names = sorted(allowed)
+    names, found = sorted(allowed), found[:80]
     near = difflib.get_close_matches(found, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"

@@ -6,7 +6,6 @@ All errors are raised at once.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -25,6 +24,7 @@ from mtft.config.synonyms import near
 from mtft.config.task_tables import take_tables, task_tables
 from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
 from mtft.io import toml_parser
+from mtft.io.text import show
 
 SIZE_LIMIT = 1_000_000
 """Bytes beyond which a file is no configuration."""
@@ -151,16 +151,6 @@ def allowed(field: FieldInfo) -> str:
     ]
     digits = [f"with at most {m.decimal_places} decimals" for m in field.metadata if hasattr(m, "decimal_places")]
     return " ".join(filter(None, [words.get(kind(field), "text"), " and ".join(limits), *digits]))
-
-
-def show(value: Any) -> str:
-    """Write a value as a user would: text quoted, true and false, no names of Python types; cut when long."""
-    try:
-        text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    except (ValueError, RecursionError):
-        return "a value too long to show"
-    text = str(value) if isinstance(value, Decimal | Path) else text
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 # ---- layers ---------------------------------------------------------------------------------------------------

@@ -7,18 +7,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack, send
-from mtft.data.tokenization import TokenTable
+from mtft.data.tokenization import Ints, TokenTable
 from mtft.errors import PluginError, plugin_guard
 from mtft.model.multitask import MultiTaskModel, shown
 from mtft.optimization.distillation import Distance
 from mtft.runtime.distributed import ALONE, Group
 from mtft.runtime.seeding import seeded
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,6 @@ from torch.distributed.rendezvous import rendezvous
 from mtft.errors import MtftError, setting
 from mtft.runtime import processes
 
-Ints = NDArray[np.int64]
-
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others; one that is lost is noticed at once."""
 
@@ -52,7 +50,7 @@ class Group:
         """Whether this process writes and reports."""
         return self.rank == 0
 
-    def own(self, lengths: Ints) -> Ints:
+    def own(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of this process's examples, dealt out by descending length: shares differ by one example's tokens."""
         if self.size == 1:
             return np.arange(len(lengths))
