@@ -1,4 +1,4 @@
-"""Texts from anywhere, made harmless to show, and the names that none may become."""
+"""Make texts and values safe to show, and list the names that tasks must not have."""
 
 from __future__ import annotations
 
