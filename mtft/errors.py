@@ -161,7 +161,7 @@ def missing_distribution(distribution: object, version: object) -> str:
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Say that `found` is no known `kind`, with its near match and the values allowed."""
-    names = sorted(allowed)
+    names, name = sorted(allowed), name[:80]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(names) or 'none'})"

@@ -1,4 +1,4 @@
-"""Heads: what turns the shared encoder's output into one task's numbers."""
+"""Heads: modules that turn the shared encoder's output into one task's raw outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses: (outputs, targets) -> one loss per example [B]; the sum is divided by the task's count once, elsewhere."""
+"""Losses: (outputs, targets) -> one loss per example [B]; the training step averages them per task."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def cumulative_link(outputs: Tensor, targets: Tensor) -> Tensor:
 def ordinal_logarithms(outputs: Tensor) -> Tensor:
     """Return the logarithms of the class probabilities [B, C] of an ordinal output [B, C-1].
 
-    With logits a > b of being above a class's lower and upper neighbour, its probability s(a) - s(b) is
-    s(a) s(-b) (1 - exp(b - a)), whose last factor is s(r) where a - b is the softplus of r: all logarithms stay finite.
+    With logits a > b of being above class k - 1 and above class k, class k has the probability s(a) - s(b) =
+    s(a) s(-b) (1 - exp(b - a)). The last factor is s(r) if a - b is the softplus of r: all logarithms stay finite.
     """
     first, others = (outputs.new_tensor(starts) for starts in ordinal_starts(outputs.shape[1] + 1))
     rest = outputs[:, 1:] + others
@@ -64,8 +64,7 @@ def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "repor
 def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") -> Tensor:
     """Return the Kullback-Leibler divergence between the classes of two texts, logits [2, B, C].
 
-    "forward" is KL(first || second), "reverse" KL(second || first), "symmetric" their mean. Targets only say
-    that the two belong together.
+    "forward" is KL(first || second), "reverse" KL(second || first), "symmetric" their mean. Targets are not used.
     """
     first, second = functional.log_softmax(outputs, dim=-1)
     forward: Tensor = (first.exp() * (first - second)).sum(-1)

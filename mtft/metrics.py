@@ -1,7 +1,7 @@
 """Scores of predictions against targets, in plain numpy.
 
 Every metric takes `values` as `mtft.outputs` reads them (probabilities [N, C] of classes, or scores [N]) and
-`targets` [N] (class indices, or numbers). It is nan where no examples are given, or where a number is not finite.
+`targets` [N] (class indices, or numbers). It is nan without examples, and if a number is not finite.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Metric:
 
 
 def _paired(values: Array, targets: Array, axes: int) -> tuple[Array, Array]:
-    """Check that values (of so many axes, where there are any) and targets [N] belong together."""
+    """Return values (with `axes` axes) and targets [N] as float64; an error unless they belong together."""
     values, targets = np.asarray(values, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if targets.ndim != 1 or values.ndim == 0 or len(values) != len(targets):
         raise ValueError(f"values {values.shape} and targets {targets.shape} are not of the same examples")
@@ -42,12 +42,12 @@ def _paired(values: Array, targets: Array, axes: int) -> tuple[Array, Array]:
 
 
 def _usable(values: Array, targets: Array) -> bool:
-    """Tell whether there are examples, and every number is finite."""
+    """Return whether there are examples and all numbers are finite."""
     return len(targets) > 0 and bool(np.isfinite(values).all() and np.isfinite(targets).all())
 
 
 def confusion(values: Array, targets: Array, classes: int) -> Counts:
-    """Count classes: probabilities [N, C], targets [N] -> [C, C], rows truth, columns prediction.
+    """Return the confusion matrix [C, C] (rows truth) of probabilities [N, C] and targets [N].
 
     Of equal probabilities the first counts. Examples whose probabilities are not finite are left out.
     """
@@ -66,7 +66,7 @@ def confusion(values: Array, targets: Array, classes: int) -> Counts:
 
 
 def _of_classes(score: Callable[[Counts], float]) -> MetricFunction:
-    """Make a metric of probabilities from a function of the confusion matrix [C, C]."""
+    """Return the metric of probabilities that a function of the confusion matrix [C, C] computes."""
 
     def function(values: Array, targets: Array) -> float:
         values, targets = _paired(values, targets, 2)
@@ -76,7 +76,7 @@ def _of_classes(score: Callable[[Counts], float]) -> MetricFunction:
 
 
 def _of_numbers(score: MetricFunction) -> MetricFunction:
-    """Make a metric of scores from a function that may rely on finite scores [N] and targets [N], N > 0."""
+    """Return the metric of scores that a function of finite scores [N] and targets [N], N > 0, computes."""
 
     def function(values: Array, targets: Array) -> float:
         values, targets = _paired(values, targets, 1)
@@ -90,14 +90,14 @@ def _accuracy(counts: Counts) -> float:
 
 
 def _f1(counts: Counts) -> float:
-    """F1 of class 1 of two; else the mean over the classes that occur in targets or predictions."""
+    """Return F1 of class 1 of two; of more, the mean over the classes that occur in targets or predictions."""
     sizes = counts.sum(axis=0) + counts.sum(axis=1)
     scores = 2.0 * np.diag(counts) / np.maximum(sizes, 1)
     return float(scores[1] if len(counts) == 2 else scores[sizes > 0].mean())
 
 
 def _mcc(counts: Counts) -> float:
-    """Matthews correlation of C classes; 0 where targets or predictions are all of one class."""
+    """Return the Matthews correlation of C classes; 0 where targets or predictions are all of one class."""
     table = counts.astype(np.float64)
     truth, predicted, total = table.sum(axis=1), table.sum(axis=0), table.sum()
     spread = math.sqrt((total**2 - truth @ truth) * (total**2 - predicted @ predicted))
@@ -105,7 +105,7 @@ def _mcc(counts: Counts) -> float:
 
 
 def _kappa(counts: Counts) -> float:
-    """Cohen's kappa with quadratic weights of C ranks; 0 where targets and predictions are all of one class."""
+    """Return Cohen's kappa of C ranks with quadratic weights; 0 where targets and predictions are all of one class."""
     ranks = np.arange(len(counts))
     weights = (ranks[:, None] - ranks) ** 2
     by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
@@ -114,7 +114,7 @@ def _kappa(counts: Counts) -> float:
 
 
 def _direction(numbers: Array) -> Array:
-    """Centre numbers [N] that are not all equal, and scale them to length 1."""
+    """Return numbers [N], not all equal, centred and scaled to length 1."""
     centred = numbers - numbers.mean()
     centred /= np.abs(centred).max()
     scaled: Array = centred / math.sqrt(centred @ centred)
@@ -122,14 +122,14 @@ def _direction(numbers: Array) -> Array:
 
 
 def _pearson(values: Array, targets: Array) -> float:
-    """Linear correlation; nan where either side is constant."""
+    """Return the linear correlation; nan if either side is constant."""
     if values.min() == values.max() or targets.min() == targets.max():
         return math.nan
     return float(np.clip(_direction(values) @ _direction(targets), -1.0, 1.0))
 
 
 def _ranks(numbers: Array) -> Array:
-    """Ranks [N] from 1; equal numbers share the average of theirs."""
+    """Return ranks [N] from 1; equal numbers get their average rank."""
     _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     ranks: Array = (np.cumsum(counts) - (counts - 1) / 2.0)[which]
     return ranks
@@ -163,7 +163,7 @@ METRICS: dict[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """Find a metric by its name."""
+    """Return a metric by its name; ConfigError if there is none."""
     if name not in METRICS:
         raise ConfigError(unknown("metric", name, METRICS))
     return METRICS[name]
@@ -171,7 +171,7 @@ def metric(name: str) -> Metric:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A reliability diagram: per bin of top-label confidence, how sure and how right the model was.
+    """A reliability diagram: mean confidence and accuracy per bin of top-label confidence.
 
     `edges` [bins + 1]; `counts`, `confidence` and `accuracy` [bins]. The means of an empty bin are nan. `ece` is
     the expected calibration error: |accuracy - confidence| averaged over examples.
@@ -185,9 +185,9 @@ class Calibration:
 
 
 def calibration(values: Array, targets: Array, bins: int = 10) -> Calibration:
-    """Compare confidence with accuracy: probabilities [N, C], targets [N]; bins are equally wide, (low, high].
+    """Return the reliability of probabilities [N, C] against targets [N], in bins (low, high] of equal width.
 
-    Examples whose probabilities are not finite are in no bin, and make `ece` nan; so does having no examples.
+    Examples whose probabilities are not finite are in no bin and make `ece` nan; it is nan without examples too.
     """
     if bins < 1:
         raise ConfigError(f"bins must be at least 1, found {bins}")

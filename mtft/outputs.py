@@ -1,4 +1,4 @@
-"""What a head's numbers mean: how raw outputs are read, and how labels in files become targets.
+"""Kinds of outputs: how a head's raw numbers are read, and how labels in files become targets.
 
 Plain numpy, so that definitions of tasks need no torch. Every kind of output has a `width` (numbers per
 example), `parse` (label text to target), `read` (raw outputs to readable values) and `present` (one readable
@@ -47,13 +47,13 @@ class Output(Protocol):
 
 
 class _Classes:
-    """What outputs of named classes have in common."""
+    """Base of the outputs with named classes."""
 
     names: tuple[str, ...]
     kind: str
 
     def parse(self, label: str) -> float:
-        """Find a label among the names; a label '3.0' means the name '3'."""
+        """Return the index of a label among the names; a label '3.0' means the name '3'."""
         if label in self.names:
             return float(self.names.index(label))
         try:
@@ -109,10 +109,10 @@ class Binary(_Classes):
 
 
 def ordinal_starts(classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return shifts [C-1] of an ordinal output's numbers, with which zeros mean that all classes are equally likely.
+    """Return offsets [1] and [C-2] of an ordinal output's numbers, with which zeros make all classes equally likely.
 
-    The first is the logit of being above the lowest class; each other, through the softplus, is how far the next
-    logit lies below the one before.
+    The first offset is the logit of being above the lowest class. The softplus of each other offset is the drop from
+    one logit to the next.
     """
     above = np.arange(classes - 1, 0, -1) / classes
     logits = np.log(above) - np.log1p(-above)
@@ -124,9 +124,9 @@ def ordinal_starts(classes: int) -> tuple[NDArray[np.float64], NDArray[np.float6
 class Ordinal(_Classes):
     """One of C classes in a rank order, lowest first: C-1 numbers, read as a cumulative link model (McCullagh 1980).
 
-    The logits of being above class 0, 1, ... fall by construction: the first number is the first logit, a softplus
-    of each other number is the fall to the next. So probabilities are never negative, and the distance between
-    classes may differ from example to example.
+    The logits of being above class 0, 1, ... decrease by construction: the first number is the first logit, and the
+    softplus of each other number is the drop to the next logit. So no probability is negative, and the distances
+    between classes may differ from example to example.
     """
 
     names: tuple[str, ...]
@@ -141,16 +141,16 @@ class Ordinal(_Classes):
         """Differences of the cumulative probabilities: raw [B, C-1] -> probabilities [B, C]."""
         first, others = ordinal_starts(len(self.names))
         numbers = raw.astype(np.float64)
-        falls = np.logaddexp(0.0, numbers[:, 1:] + others)
-        logits = np.concatenate([numbers[:, :1] + first, -falls], axis=1).cumsum(axis=1)
+        drops = np.logaddexp(0.0, numbers[:, 1:] + others)
+        logits = np.concatenate([numbers[:, :1] + first, -drops], axis=1).cumsum(axis=1)
         above = np.exp(-np.logaddexp(0.0, -logits))
         certain, never = np.ones((len(raw), 1)), np.zeros((len(raw), 1))
         cumulative = np.concatenate([certain, above, never], axis=1)
-        probabilities: Array = np.maximum(cumulative[:, :-1] - cumulative[:, 1:], 0.0)  # rounding may go below
+        probabilities: Array = np.maximum(cumulative[:, :-1] - cumulative[:, 1:], 0.0)  # rounding may make it negative
         return probabilities
 
     def present(self, value: Any) -> dict[str, Any]:
-        """Give the most probable class, and the expected rank, from 0 for the lowest class to C-1."""
+        """Return the most probable class and the expected rank, from 0 for the lowest class to C-1."""
         found = super().present(value)
         rank = float(np.dot(value, np.arange(len(self.names))))
         return {"label": found["label"], "rank": rank, "probabilities": found["probabilities"]}
@@ -160,7 +160,7 @@ class Ordinal(_Classes):
 class Tempered:
     """A categorical or binary output whose raw numbers are divided by a temperature before they are read.
 
-    Labels never change: where rounding makes the most probable class one of equals, it is raised above them.
+    Labels never change: if rounding makes the most probable class equal to others, it is raised above them.
     """
 
     KINDS: ClassVar = (Categorical, Binary)

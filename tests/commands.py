@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from unittest import mock
 
-import tomli
 from safetensors.torch import load_file, save_file
 
 from mtft.cli.main import run
+from mtft.io import toml_parser
 from mtft.io.digests import read_digests, write_digests
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +102,7 @@ def contents(path: Path) -> dict[str, object]:
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     found: dict[str, object] = {str(file.relative_to(path)): file.read_bytes() for file in files}
     if "config.toml" in found:
-        settings = tomli.loads((path / "config.toml").read_text())
+        settings = toml_parser.loads((path / "config.toml").read_text())
         found["settings"] = {key: value for key, value in settings.items() if key != "out"}
         found["digests.json"] = {name: kept for name, kept in read_digests(path).items() if name not in VARY}
     return {name: value for name, value in found.items() if name not in VARY}

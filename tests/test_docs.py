@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 import generate_docs
 import pytest
-import tomli
 from commands import clean
 
 import mtft
 from mtft.cli.main import COMMANDS, main, run
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
+from mtft.io import toml_parser
 from mtft.tasks.declared import declare
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def test_readme_quotes_the_smallest_plugin_as_it_is() -> None:
 
 def test_the_table_of_a_task_in_the_readme_declares_it() -> None:
     (block,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    tables = tomli.loads(block)["tasks"]
+    tables = toml_parser.loads(block)["tasks"]
     assert declare("mood", tables["mood"], "guide.md").metric_names[0] == "kappa"
     assert tables["sts"] == {}
 

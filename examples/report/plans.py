@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import tomli
 
 from mtft.cli.options import take_layers
 from mtft.cli.train import command
@@ -16,6 +15,7 @@ from mtft.commands.train import MASK
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError, unknown
+from mtft.io import toml_parser
 
 FILE = Path(__file__).with_name("experiments.toml")
 
@@ -115,7 +115,7 @@ def _flag(key: str, value: object) -> list[str]:
 
 def read_plans(file: Path = FILE) -> Plans:
     """Read the experiments; ConfigError names a run that does not exist."""
-    document = tomli.loads(file.read_text(encoding="utf-8"), parse_float=str)  # numbers stay as they are written
+    document = toml_parser.loads(file.read_text(encoding="utf-8"), parse_float=str)  # numbers stay as they are written
     runs: dict[str, dict[str, Any]] = document["run"]
     settings: dict[str, dict[str, Any]] = {}
     others: dict[str, dict[str, str]] = {"refines": {}, "mask": {}, "peer": {}}

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli
 import tomli_w
 
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import DataError
+from mtft.io import toml_parser
 from mtft.io.directories import replaced_directory
 from mtft.io.files import read_json, read_json_lines, to_json, write_bytes, write_json
 from mtft.outputs import Array
@@ -71,7 +71,7 @@ def keep(run: Path, place: Path) -> None:
 
 def write_record(place: Path, settings: str, record: Mapping[str, Any], outputs: Mapping[str, Array]) -> None:
     """Write a record: settings in TOML, whatever else is known of a run, and the dev outputs of each task."""
-    kept = {key: value for key, value in tomli.loads(settings).items() if key not in PATHS}
+    kept = {key: value for key, value in toml_parser.loads(settings).items() if key not in PATHS}
     if "teachers" in kept:
         kept["teachers"] = [Path(name).name for name in kept["teachers"]]
     rounded = {task: _rounded(values) for task, values in outputs.items()}

@@ -67,7 +67,7 @@ def _render(result: Comparison) -> None:
     ):
         rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns), ""])
     sizes = [column.base_bytes for column in result.columns]
-    rows.append(["bytes of base models", *("not at hand" if size is None else f"{size:,}" for size in sizes), ""])
+    rows.append(["bytes of base models", *("not found" if size is None else f"{size:,}" for size in sizes), ""])
     table(["", *(column.name for column in result.columns), "baseline"], rows)
     for sentence in result.verdicts:
         click.echo(sentence)

@@ -6,7 +6,6 @@ All errors are raised at once.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
-import tomli
 import tomli_w
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -25,6 +23,8 @@ from mtft.config.schema import SCHEMAS
 from mtft.config.synonyms import near
 from mtft.config.task_tables import take_tables, task_tables
 from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
+from mtft.io import toml_parser
+from mtft.io.text import show
 
 SIZE_LIMIT = 1_000_000
 """Bytes beyond which a file is no configuration."""
@@ -153,16 +153,6 @@ def allowed(field: FieldInfo) -> str:
     return " ".join(filter(None, [words.get(kind(field), "text"), " and ".join(limits), *digits]))
 
 
-def show(value: Any) -> str:
-    """Write a value as a user would: text quoted, true and false, no names of Python types; cut when long."""
-    try:
-        text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    except (ValueError, RecursionError):
-        return "a value too long to show"
-    text = str(value) if isinstance(value, Decimal | Path) else text
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 # ---- layers ---------------------------------------------------------------------------------------------------
 
 
@@ -178,7 +168,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
             content = stream.read(SIZE_LIMIT + 1)
         if len(content) > SIZE_LIMIT:
             raise ConfigError(f"larger than {SIZE_LIMIT} bytes")
-        table = tomli.loads(content.decode("utf-8-sig"), parse_float=_number)
+        table = toml_parser.loads(content.decode("utf-8-sig"), parse_float=_number)
     except OSError as error:
         problems.append(f"cannot read {file}: {(error.strerror or str(error)).lower()}")
     except UnicodeDecodeError as error:
@@ -241,7 +231,7 @@ def _value(text: str) -> Any:
     """Read quoted text, an array or an inline table as TOML; the rest stays text like a flag's, numbers exact."""
     if not text.startswith(("'", '"', "[", "{")):
         return text
-    table = tomli.loads(f"value = {text}", parse_float=_number)
+    table = toml_parser.loads(f"value = {text}", parse_float=_number)
     if len(table) > 1:
         raise ValueError("more follows after its end")
     return table["value"]

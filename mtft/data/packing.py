@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mtft.data.tokenization import TokenTable
+from mtft.data.tokenization import Ints, TokenTable
 
-Ints = NDArray[np.int64]
 N = TypeVar("N", bound=np.generic)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.data.packing import Block, Ints
-from mtft.data.tokenization import TokenTable
+from mtft.data.packing import Block
+from mtft.data.tokenization import Ints, TokenTable
 
 
 @dataclass(frozen=True)

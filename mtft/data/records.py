@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from mtft.data.readers import MAX_FIELD, column_twice, json_object
 from mtft.errors import DataError
+from mtft.io.text import show
 
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
 """Keys that a record needs for each kind of input."""
@@ -127,16 +128,11 @@ def _from_json(number: int, line: str, keys: Collection[tuple[str, ...]]) -> Rec
         raise ValueError(f"id holds more than {MAX_PARTS} lists and objects")
     for key, text in texts.items():
         if not isinstance(text, str):
-            return Record(name, {}, number, f"input line {number}: {key} is {_shown(text)}, not a text")
+            return Record(name, {}, number, f"input line {number}: {key} is {show(text)}, not a text")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             reason = f"{key} holds half of a surrogate pair, which is no character"
             return Record(name, {}, number, f"input line {number}: {reason}")
     return Record(name, texts, number)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

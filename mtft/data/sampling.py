@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtft.data.tokenization import Ints
 from mtft.runtime.seeding import numpy_generator
 
-Ints = NDArray[np.int64]
 Rows = Mapping[str, Ints]
 """Rows of each source present in a batch."""
 

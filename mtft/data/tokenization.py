@@ -17,6 +17,7 @@ from mtft.errors import ModelError
 from mtft.io.files import read_text
 
 Ints = NDArray[np.int64]
+"""Row numbers, lengths or offsets."""
 LARGEST = 100_000_000
 """Bytes of the largest tokenizer file."""
 

@@ -1,1 +1,1 @@
-"""Fetching public files: the only part of mtft that touches a network, and only when asked by name."""
+"""Fetch public files: the only part of mtft that uses a network, and only on explicit request."""

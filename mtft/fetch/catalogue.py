@@ -1,7 +1,7 @@
-"""The public files behind the built-in tasks: where they are, what they must be, and on which terms.
+"""The public files of the built-in tasks: their addresses, digests and licences.
 
-Course files come from the public repository of the course's starter code, at one commit. The digests with "sha256:"
-were computed from the files; that of quora-train, with "git:", is the id that the commit itself gives the file.
+Course files come from the public repository of the course's starter code, at one commit. Digests that begin with
+"sha256:" were computed from the files; that of quora-train, "git:", is the file's id in the commit.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ COURSE = (
     "https://raw.githubusercontent.com/gpoesia/minbert-default-final-project/"
     "7ac8260577fc12a86c7aaf38918056c30054ef39/data"
 )
-"""Where the course's files are; `$MTFT_COURSE_URL` names a copy."""
+"""Address of the course's files; `$MTFT_COURSE_URL` names a copy."""
 
 
 @dataclass(frozen=True)
 class CourseFile:
-    """A file as the course has it; `digest` is "sha256:HEX" or "git:HEX" (the id of a git blob)."""
+    """A file of the course; `digest` is "sha256:HEX" or "git:HEX" (the id of a git blob)."""
 
     name: str
     size: int | None
@@ -26,7 +26,10 @@ class CourseFile:
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a dataset on the hub that is turned into the file `name`: columns of the one for those of the other."""
+    """A dataset file on the hub that is converted into the file `name`.
+
+    `columns` are pairs: a column there, and its name here. `numbers`: the labels are numbers.
+    """
 
     name: str
     path: str
@@ -36,7 +39,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class PublicData:
-    """What `mtft data fetch` brings for one name; `hub` is (dataset, commit), None if it is not there."""
+    """What `mtft data fetch` fetches for one name; `hub` is (dataset, commit), None if the hub has none."""
 
     course: tuple[CourseFile, ...]
     licence: str

@@ -1,4 +1,4 @@
-"""Rows of public datasets as the files that the built-in tasks read: tab-separated, numbered, with ids."""
+"""Convert rows of public datasets into the files that the built-in tasks read: tab-separated, with ids."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mtft.errors import FetchError
 from mtft.fetch.catalogue import HubFile
 
 ID = "id"
-"""Column of ids; those that are made here name dataset, split and row."""
+"""Column of ids; generated ids name dataset, split and row."""
 
 
 def course_table(rows: Iterable[Mapping[str, str]], file: HubFile) -> bytes:
-    """Write rows in the course's columns: a number without name, an id, texts, the label; in UTF-8.
+    """Return rows in the course's columns, in UTF-8: a number without header, an id, texts, the label.
 
-    Labels that are `numbers` are written with a point, as the course does. A row without one of the columns or
-    without label is a FetchError: the dataset is not what it was.
+    Labels that are `numbers` get a decimal point, as in the course's files. FetchError for a row without one of the
+    columns or without label: the dataset has changed.
     """
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""One file over HTTP: what came before a break is kept and the rest asked for, and nothing wrong gets its name."""
+"""Download one file over HTTP: resume after a break, and give the file its name only if its digest is right."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PATIENCE = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with the bytes there are, and those there will be (0: unknown)."""
+"""Called with the bytes received and the total (0: unknown)."""
 
 
 def download(
     url: str, path: Path, expected: str, *, progress: ProgressCallback, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Fetch `url` into `path`, whose digest must be `expected`.
+    """Download `url` to `path`; the digest must be `expected`.
 
-    What is there already lies in ``path.part``, which survives any break and is gone on with, now or at the next call.
-    FetchError says what the server or the connection did, or that the digest is another one.
+    Received bytes are kept in ``path.part``: after a break, this call or the next one continues from there.
+    FetchError says what failed: the server, the connection, the disk or the digest.
     """
     part = path.with_name(f"{path.name}.part")
     for attempt in range(1, TRIES + 1):
@@ -36,16 +36,18 @@ def download(
             _continue(url, part, progress)
             break
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # nothing is missing, or what is there is no part of this file
+            if error.code == 416:  # nothing is missing, or the part is not of this file
                 break
             if error.code < 500 or attempt == TRIES:
                 raise FetchError(f"{url}: the server says {error.code} {error.reason}") from None
         except (OSError, HTTPException) as error:
-            if isinstance(error, OSError) and error.errno in (*FULL, *CLOSED):  # of the disk, not of the connection
-                raise FetchError(f"{part}: {error.strerror}; what came is kept") from None
+            if isinstance(error, OSError) and error.errno in (*FULL, *CLOSED):  # the disk's, not the connection's
+                raise FetchError(f"{part}: {error.strerror}; the bytes received are kept") from None
             if attempt == TRIES:
                 reason = getattr(error, "reason", None) or error
-                raise FetchError(f"{url}: {reason}; what came is kept, and the next try goes on from there") from None
+                raise FetchError(
+                    f"{url}: {reason}; the bytes received are kept, and the next try continues from there"
+                ) from None
         wait(2.0 ** (attempt - 1))
     try:
         check(part, expected, url)
@@ -56,7 +58,7 @@ def download(
 
 
 def _continue(url: str, part: Path, progress: ProgressCallback) -> None:
-    """Ask for what is missing and add it; OSError or HTTPException if the connection breaks."""
+    """Request the missing bytes and append them; OSError or HTTPException if the connection breaks."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "mtft", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)

@@ -15,13 +15,13 @@ from mtft.fetch.lock_file import check
 from mtft.runtime.notices import Notify
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Files of weights, the better one first; each may be cut into parts, listed in ``NAME.index.json``."""
+"""Files of weights, the preferred one first; each may be split into parts, listed in ``NAME.index.json``."""
 
 OTHERS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
 
 
 def library() -> Any:
-    """Import huggingface_hub; FetchError names the extra that brings it."""
+    """Import huggingface_hub; FetchError names the extra that installs it."""
     try:
         import huggingface_hub
     except ImportError:
@@ -30,19 +30,19 @@ def library() -> Any:
 
 
 def refuse_offline() -> None:
-    """Raise FetchError where the user said that nothing is to be fetched."""
+    """Raise FetchError if the user has forbidden fetching with HF_HUB_OFFLINE."""
     if os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE"):
         raise FetchError("HF_HUB_OFFLINE is set: nothing is fetched")
 
 
 def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: bool) -> Path:
-    """Return a file of the hub in its local cache, fetched if it is not there; `kind` is "dataset" or "model"."""
+    """Return the cached copy of a file of the hub, fetched if missing; `kind` is "dataset" or "model"."""
     with _worded(f"{repository}: {path}"), _bars(quiet):
         return Path(library().hf_hub_download(repository, path, repo_type=kind, revision=revision))
 
 
 def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple[list[Path], str]:
-    """Fetch what mtft reads of a model; return its files, which lie in one directory of the cache, and the commit.
+    """Fetch the files of a model that mtft reads; return their paths, all in one cached directory, and the commit.
 
     Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
     """
@@ -57,7 +57,7 @@ def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple
         notify("info", f"{name}: {file} ({number} of {len(wanted)})")
         paths.append(hub_file(name, file, revision, kind="model", quiet=quiet))
         if paths[-1].parent.name != found.sha:
-            raise FetchError(f"{name}: {revision} moved on to another commit meanwhile; fetch again")
+            raise FetchError(f"{name}: {revision} changed to another commit meanwhile; fetch again")
         sibling = files[file]
         if sibling.lfs:
             check(paths[-1], f"sha256:{sibling.lfs.sha256}", f"{name}: {file}")
@@ -67,7 +67,7 @@ def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple
 
 
 def wanted_weights(files: Iterable[str]) -> list[str]:
-    """Return the files of the best form of weights that there is, none if there is none."""
+    """Return the files of the preferred form of weights among those available; [] without any."""
     for whole in WEIGHTS:
         stem, dot, suffix = whole.rpartition(".")
         parts = [file for file in files if file.startswith(f"{stem}-") and file.endswith(f"{dot}{suffix}")]
@@ -80,7 +80,7 @@ def wanted_weights(files: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _worded(what: str) -> Iterator[None]:
-    """Turn whatever the library raises into one line for the user."""
+    """Turn any error of the library into a FetchError of one line."""
     try:
         yield
     except FetchError:
@@ -92,7 +92,7 @@ def _worded(what: str) -> Iterator[None]:
 
 @contextmanager
 def _bars(quiet: bool) -> Iterator[None]:
-    """Let the library draw its progress on a terminal alone."""
+    """Show the library's progress bars only on a terminal."""
     utils = importlib.import_module("huggingface_hub.utils")
     hidden = utils.are_progress_bars_disabled()
     if quiet or not sys.stderr.isatty():

@@ -11,24 +11,24 @@ from mtft.io.digests import tagged_digest
 from mtft.io.files import read_json, write_json
 
 LOCK = "fetched.json"
-"""Name of the lock file beside what was fetched."""
+"""Name of the lock file, which lies beside the fetched files."""
 
 
 def check(path: Path, expected: str, what: str) -> None:
-    """Raise FetchError unless a file has the digest expected."""
+    """Raise FetchError unless a file has the expected digest."""
     if (found := tagged_digest(path, expected.partition(":")[0])) != expected:
         raise FetchError(f"{what}: the digest is {found}, not {expected}; it is not used")
 
 
 class LockFile:
-    """What was fetched into a directory before: each file's origin and digest."""
+    """The origin and digest of each file that was fetched into a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LOCK
         self.files: dict[str, Any] = read_json(self._path).get("files", {}) if self._path.exists() else {}
 
     def check(self, name: str, origin: Mapping[str, str], sha256: str, *, overwrite: bool) -> None:
-        """Raise FetchError if the same origin gave another digest before, unless that may be replaced."""
+        """Raise FetchError if the same origin had another digest before, unless `overwrite` is set."""
         before = self.files.get(name, {})
         if before.get("origin") == dict(origin) and before.get("origin_digest") != sha256 and not overwrite:
             raise FetchError(
@@ -37,7 +37,7 @@ class LockFile:
             )
 
     def record(self, path: Path, origin: Mapping[str, str], origin_digest: str, *, pinned: bool) -> None:
-        """Remember a file; one whose digest was known before it was fetched is `pinned`."""
+        """Record a file; `pinned` means that its digest was known before it was fetched."""
         self.files[path.name] = {
             "origin": dict(origin),
             "origin_digest": origin_digest,

@@ -1,7 +1,7 @@
-"""The digests of a directory's files, kept beside them: what was written is what is read, or it is named.
+"""Digests of a directory's files, kept in ``digests.json`` beside them: any change is found and the file named.
 
-``digests.json`` holds size and SHA-256 of each file, and a digest of itself. Names are relative; that of another
-directory's ``digests.json`` stands for all that it holds.
+``digests.json`` holds the size and SHA-256 of each file, and a digest of itself. Names are relative. The entry of a
+subdirectory's ``digests.json`` covers all files of that subdirectory.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ BLOCK = 1 << 20
 """Bytes that are read at once."""
 
 _PLAIN = re.compile(r"(?!\.)[^/\\\0]+(/(?!\.)[^/\\\0]+)?")
-"""Names that lead to nowhere else: a file, or a file in a directory."""
+"""Names of a file in the directory, or in a directory directly below it."""
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What a file holds: its size and its SHA-256."""
+    """The size and the SHA-256 of a file."""
 
     bytes: int
     sha256: str
@@ -39,27 +39,27 @@ Digests = dict[str, Digest]
 
 
 def check_tree(directory: Path) -> None:
-    """Raise CheckpointError unless a directory holds files, directories and links to its own files alone.
+    """Raise CheckpointError if a directory holds anything but files, directories and links to its own files.
 
-    Another process may be writing there: what is gone by the time it is looked at is passed over.
+    Entries that another process removes meanwhile are skipped.
     """
     home = directory.resolve()
     for folder, directories, files in os.walk(directory):
-        for place in (Path(folder, name) for name in directories + files):
-            if place.is_symlink() and not place.resolve().is_relative_to(home):
-                raise CheckpointError(f"{place}: a link that leads out of {directory}; put a copy in its place")
+        for entry in (Path(folder, name) for name in directories + files):
+            if entry.is_symlink() and not entry.resolve().is_relative_to(home):
+                raise CheckpointError(f"{entry}: a link that leads out of {directory}; replace it by a copy")
             try:
-                mode = place.stat().st_mode
+                mode = entry.stat().st_mode
             except FileNotFoundError:
-                if not place.is_symlink():
+                if not entry.is_symlink():
                     continue
                 mode = 0
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                raise CheckpointError(f"{place}: neither a file nor a directory")
+                raise CheckpointError(f"{entry}: neither a file nor a directory")
 
 
 def digest(path: Path, size: int | None = None) -> Digest:
-    """Return the digest of a file, or of its first `size` bytes; the file may be shorter than that."""
+    """Return the digest of a file, or of its first `size` bytes; the file may be shorter."""
     found = hashlib.sha256()
     return Digest(_add_file(found, path, size), found.hexdigest())
 
@@ -84,7 +84,7 @@ def _add_file(found: hashlib._Hash, path: Path, size: int | None = None) -> int:
 
 
 def write_digests(directory: Path, digests: Mapping[str, Digest] | None = None) -> None:
-    """Write the digests given, or those of all files in the directory."""
+    """Write the given digests, by default those of all files in the directory."""
     if digests is None:
         files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != NAME)
         digests = {path.name: digest(path) for path in files}
@@ -95,7 +95,7 @@ def read_digests(directory: Path) -> Digests:
     """Read the digests of a directory; CheckpointError if they are missing, damaged or of another format."""
     path = directory / NAME
     if not path.is_file():
-        raise CheckpointError(f"{directory}: no {NAME}: nothing says what its files should be")
+        raise CheckpointError(f"{directory}: no {NAME}, without which its files cannot be checked")
     found = read_json(path)
     if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
         kind = f"{found.get('format')!r} {found.get('version')!r}"
@@ -104,7 +104,7 @@ def read_digests(directory: Path) -> Digests:
     if not isinstance(files, dict) or path.read_bytes() != json_bytes(_document(files)):
         raise CheckpointError(f"{path}: damaged: it does not match its own digest")
     if wrong := [name for name in files if not _PLAIN.fullmatch(name)]:
-        raise CheckpointError(f"{path}: {wrong[0]!r} is no name of a file in this directory")
+        raise CheckpointError(f"{path}: {wrong[0]!r} is not the name of a file in this directory")
     try:
         return {name: Digest(**entry) for name, entry in files.items()}
     except TypeError:
@@ -112,13 +112,13 @@ def read_digests(directory: Path) -> Digests:
 
 
 def damages(directory: Path, digests: Mapping[str, Digest], names: Iterable[str]) -> dict[str, str]:
-    """Return what is wrong with these of the files, by name."""
+    """Return what is wrong with the named files; sound ones are left out."""
     found = {name: damage(directory / name, digests[name], digests) for name in names}
     return {name: what for name, what in found.items() if what}
 
 
 def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = None) -> str | None:
-    """Say what is wrong with a file, if anything; `others` tell whether it holds what belongs elsewhere."""
+    """Return what is wrong with a file, None if nothing; `others` identify a file that took its name."""
     if path.is_symlink() or not path.is_file():
         return "is not a file" if path.exists() or path.is_symlink() else "is missing"
     try:
@@ -128,7 +128,7 @@ def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = N
     if found == expected:
         return None
     if owners := [name for name, other in (others or {}).items() if other == found]:
-        return f"holds what belongs into {owners[0]}"
+        return f"holds the content of {owners[0]}"
     if found.bytes < expected.bytes:
         return f"was truncated or replaced: it has {found.bytes:,} of {expected.bytes:,} bytes"
     if found.bytes > expected.bytes:
@@ -137,15 +137,15 @@ def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = N
 
 
 def check_digests(directory: Path, names: Collection[str] = ()) -> None:
-    """Raise CheckpointError, naming each damaged file, unless these files (all, without names) are as written."""
+    """Raise CheckpointError, which names each damaged file, unless the named files (default: all) are as written."""
     digests = read_digests(directory)
     if unlisted := [name for name in names if name not in digests]:
-        raise CheckpointError(f"{directory / unlisted[0]}: not in {NAME}: no file that was written with this directory")
+        raise CheckpointError(f"{directory / unlisted[0]}: not in {NAME}, so it was not written with this directory")
     if found := damages(directory, digests, names or digests):
         raise CheckpointError("\n".join(f"{directory / name}: {what}" for name, what in found.items()))
 
 
 def _document(files: Mapping[str, object]) -> dict[str, object]:
-    """Return what ``digests.json`` holds, to the byte."""
+    """Return the content of ``digests.json``."""
     own = hashlib.sha256(json_bytes(files)).hexdigest()
     return {"format": FORMAT, "version": VERSION, "files": files, "own": own}

@@ -1,4 +1,4 @@
-"""Directories that other processes may be at too: one of them writes, and what it replaces it replaces as a whole."""
+"""Directories that several processes use: one at a time writes, and a directory is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DirectoryLock:
         self._path.write_text(f"{os.getpid()}\n", encoding="utf-8")
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock and remove its file."""
         with suppress(OSError):  # a disk may have become read-only
             self._path.unlink(missing_ok=True)
         self._lock.release()
@@ -93,10 +93,10 @@ def one_at_a_time(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def replaced_directory(path: Path) -> Iterator[Path]:
-    """Give a fresh directory to fill; when the block ends without error it takes the place of `path`.
+    """Yield an empty directory that replaces `path` when the block ends without error.
 
-    The directory that was there stays until the new one is complete, and `recover_directory` brings it back if a crash
-    fell between the two renames. Where `path` is a link, what it leads to is replaced.
+    The former directory stays until the new one is complete; after a crash between the two renames
+    `recover_directory` restores it. If `path` is a link, its target is replaced.
     """
     path = real_path(path)
     recover_directory(path)
@@ -106,7 +106,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
         yield fresh
         _flush_directory(fresh)
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)  # on a disk that is full, it would be in the way
+        shutil.rmtree(fresh, ignore_errors=True)  # it would take space on a full disk
         raise
     if path.exists():
         path.rename(former)
@@ -116,48 +116,48 @@ def replaced_directory(path: Path) -> Iterator[Path]:
 
 
 def current_directory(path: Path) -> Path:
-    """Return where the content of `path` is now: under its former name if a crash fell between the two renames.
+    """Return where the content of `path` is now: under a temporary name after a crash between the two renames.
 
-    Nothing is changed, so this may be asked while another process writes.
+    Changes nothing, so it may be called while another process writes.
     """
     former = _names(path)[1]
     return former if former.exists() and not path.exists() else path
 
 
 def from_one_directory(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
-    """Have a function read a directory as one `replaced_directory` left it.
+    """Decorate a function that reads a directory, so that it never mixes two versions of it.
 
-    If another process replaces the directory while it is read, it is read again.
+    If another process replaces the directory meanwhile, the function is called again.
     """
 
     @wraps(read)
     def whole(path: Path, /, *args: P.args, **options: P.kwargs) -> T:
         while True:
-            place = current_directory(path)
-            before = _version(place)
+            current = current_directory(path)
+            before = _version(current)
             try:
-                found = read(place, *args, **options)
+                result = read(current, *args, **options)
             except (MtftError, OSError):
                 if _version(current_directory(path)) == before:
                     raise
             else:
                 if _version(current_directory(path)) == before:
-                    return found
+                    return result
 
     return whole
 
 
 def _version(directory: Path) -> tuple[int, int] | None:
-    """Return what tells a directory from another one that takes its name; None if there is none."""
+    """Return inode and time of change, which a replacement changes; None if there is no directory."""
     try:
-        found = directory.stat()
+        status = directory.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory with all that is in it, so that a crash leaves it whole or under a name that nobody reads."""
+    """Remove a directory; after a crash it is either complete or under a temporary name that nobody reads."""
     path = real_path(path)
     gone = _gone(path)
     shutil.rmtree(gone, ignore_errors=True)
@@ -166,7 +166,7 @@ def remove_directory(path: Path) -> None:
 
 
 def recover_directory(path: Path) -> None:
-    """Undo a `replaced_directory` that a crash stopped: the former directory is there again, and nothing else."""
+    """Undo a `replaced_directory` that a crash stopped: restore the former directory and remove leftovers."""
     path = real_path(path)
     fresh, former = _names(path)
     if former.exists() and not path.exists():
@@ -176,7 +176,7 @@ def recover_directory(path: Path) -> None:
 
 
 def _names(path: Path) -> tuple[Path, Path]:
-    """Return the names that a new directory has until it is complete, and the former one while they change places."""
+    """Return the temporary names of the new directory (while it is filled) and of the former one (while replaced)."""
     path = real_path(path)
     return path.parent / f".{path.name}.new", path.parent / f".{path.name}.old"
 
@@ -186,7 +186,7 @@ def _gone(path: Path) -> Path:
 
 
 def _flush_directory(path: Path) -> None:
-    """Have the names in a directory on the disk."""
+    """Write the entries of a directory to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

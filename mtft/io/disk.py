@@ -1,4 +1,4 @@
-"""Room on a disk: asked for before it is needed, and named with the bytes when it runs out all the same."""
+"""Disk space: check it before it is needed, and report the bytes needed when it runs out anyway."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mtft.errors import ConfigError, MtftError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors that mean no room (a full disk, a quota, a limit on the size of files), and no right to write."""
+"""Errors of missing space (a full disk, a quota, a limit on file size), and of missing rights to write."""
 
 
 def existing(path: Path) -> Path:
-    """Return the directory where `path` is, is in or will be made."""
+    """Return `path` if it is a directory, else the nearest directory above it that exists."""
     there = path.absolute()
     while not there.is_dir():
         there = there.parent
@@ -27,23 +27,23 @@ def existing(path: Path) -> Path:
 
 
 def free_disk_bytes(path: Path) -> int:
-    """Return the bytes free where `path` is or will be."""
+    """Return the free bytes of the disk where `path` is or will be."""
     return shutil.disk_usage(existing(path)).free
 
 
 def check_room(path: Path, sizes: Sequence[int] = ()) -> None:
     """Raise ConfigError unless files of these sizes can be written where `path` is or will be.
 
-    The bytes are reserved for a moment in files without a name, so that a quota, a limit on the size of files and a
-    directory or file system that is read-only speak up, which the count of free bytes does not show.
+    The bytes are reserved briefly in unnamed files. This also finds quotas, limits on file size and read-only
+    directories, which the number of free bytes does not show.
     """
-    needed, place = sum(sizes), existing(path)
+    needed, directory = sum(sizes), existing(path)
     if (free := free_disk_bytes(path)) < needed:
         raise ConfigError(f"{path} has {free:,} bytes free; this run needs {needed:,}", setting="out")
     files = []
     try:
         for size in sizes or (0,):
-            files.append(tempfile.TemporaryFile(dir=place))  # noqa: SIM115 - all are there at the same time
+            files.append(tempfile.TemporaryFile(dir=directory))  # noqa: SIM115 - all are open at the same time
             if size and hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(files[-1].fileno(), 0, size)
     except OSError as error:
@@ -62,7 +62,7 @@ def check_room(path: Path, sizes: Sequence[int] = ()) -> None:
 
 @contextmanager
 def named_when_full(path: Path, needed: int) -> Iterator[None]:
-    """Say of an error while writing `path` how many bytes were needed, in whatever way the writer tells of it."""
+    """Turn an error while writing `path` into an OSError that gives the bytes needed, if they are missing."""
     try:
         yield
     except Exception as error:
@@ -75,18 +75,18 @@ def named_when_full(path: Path, needed: int) -> Iterator[None]:
 
 @contextmanager
 def stops_when_full(hint: str) -> Iterator[None]:
-    """Turn what a disk refuses into an MtftError that says that the last checkpoint is whole, and how to go on."""
+    """Turn a disk error into an MtftError: the last checkpoint is complete, and `hint` says how to go on."""
     try:
         yield
     except OSError as error:
         if error.errno not in (*FULL, *CLOSED):
             raise
-        place = f": {error.filename}" if error.filename else ""
-        raise MtftError(f"{_words(error)}{place}; what was saved before is whole; make room, then {hint}") from None
+        file = f": {error.filename}" if error.filename else ""
+        raise MtftError(f"{_words(error)}{file}; the last checkpoint is complete; make room, then {hint}") from None
 
 
 def _number(error: Exception) -> int | None:
-    """Return the number of the system's error in a message of safetensors."""
+    """Return the error number in a message of safetensors, None if it has none."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else None
 

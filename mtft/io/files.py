@@ -1,4 +1,4 @@
-"""Writing files so that they are complete or not there: a temporary name, flushed, then renamed."""
+"""Write files so that they are complete or absent: under a temporary name, flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mtft.errors import CheckpointError
 from mtft.io.disk import named_when_full
 
 MOST = 1 << 30
-"""Bytes of the largest text that is read: far above any log, far below what would fill the memory."""
+"""Largest text that is read, in bytes: far above any log, far below the size of memory."""
 
 DEEPEST = 100
-"""Levels of a JSON document."""
+"""Most levels of nesting in a JSON document."""
 
 APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-"""Append to a file, but to none that a link leads to."""
+"""Flags that open a file to append to it, but not through a symbolic link."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -31,11 +31,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give the name of an empty file to fill; when the block ends without error it takes the place of `path`."""
+    """Yield the path of an empty file that replaces `path` when the block ends without error."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(b"")
-        mode = temporary.stat().st_mode  # some libraries make files that only their owner may read
+        mode = temporary.stat().st_mode  # some libraries create files that only their owner may read
         yield temporary
         temporary.chmod(mode)
         flush(temporary)
@@ -47,13 +47,13 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Have what was written to a file on the disk."""
+    """Write what the system has cached of a file to the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Write a value as strict JSON: a number that is not finite becomes null."""
+    """Return a value as strict JSON: a number that is not finite becomes null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
@@ -88,7 +88,7 @@ def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_text(path: Path, most: int = MOST) -> str:
-    """Read a text of at most `most` bytes; OSError or ValueError for more, and for what is no regular file."""
+    """Return the text of a regular file; ValueError for any other kind or if it has more than `most` bytes."""
     if path.exists() and not path.is_file():
         raise ValueError("not a regular file")
     with path.open("rb") as file:
@@ -129,7 +129,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _json(text: str) -> Any:
-    """Read a document; one that is nested deeper than `DEEPEST` could not be written again."""
+    """Return a parsed JSON document; ValueError if it is nested too deeply to be written again."""
     value = json.loads(text)
     level: list[Any] = [[value]]
     for _ in range(DEEPEST + 1):

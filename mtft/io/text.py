@@ -1,4 +1,4 @@
-"""Texts from anywhere, made harmless to show, and the names that none may become."""
+"""Make texts and values safe to show, and list the names that tasks must not have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 RESERVED = ("all", "none", "id", "truncated", "error")
-"""Words that the settings `tasks` and `augment` take for themselves, and keys of a prediction beside its tasks'."""
+"""Words with a meaning of their own in the settings `tasks` and `augment`, and other keys of a prediction."""
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

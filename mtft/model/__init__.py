@@ -1,1 +1,1 @@
-"""The model: a shared encoder, heads, the flat vector, and what is computed with them."""
+"""The model: a shared encoder, heads, the flat vector, and the functions that apply them."""

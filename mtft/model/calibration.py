@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al. 2017): one number per task that makes probabilities as sure as they are right."""
+"""Temperature scaling (Guo et al. 2017): one number per task that matches confidence to accuracy."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from mtft.outputs import Array, Binary, Output, Tempered
 
 LOWEST, HIGHEST = 0.05, 20.0
-"""Temperatures that are ever chosen: a model that is always right, or worse than chance, would have none."""
+"""Bounds of the temperature: if a model is always right, or worse than chance, no finite one is best."""
 
 
 def can_calibrate(output: Output) -> bool:
-    """Tell whether a temperature applies to an output: to what a softmax or a sigmoid reads."""
+    """Return whether a temperature applies to an output, which must be read by a softmax or a sigmoid."""
     return isinstance(output, Tempered.KINDS)
 
 
 def fit_temperature(output: Output, raw: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
     """Return the temperature with the least negative log-likelihood of class targets [n] given raw outputs [n, width].
 
-    The likelihood is convex in 1 / temperature, so its derivative is bracketed and halved; examples with numbers that
-    are not finite are left out. The temperature is 1 without any, and where none is better than another.
+    It is convex in 1 / temperature, so bisection finds the zero of its derivative. Examples with numbers that are not
+    finite are left out. The temperature is 1 without examples, and if all temperatures are equally good.
     """
     numbers = raw.astype(np.float64)
     logits = np.concatenate([np.zeros_like(numbers), numbers], axis=1) if isinstance(output, Binary) else numbers
@@ -53,6 +53,6 @@ def fit_temperature(output: Output, raw: NDArray[np.floating], targets: NDArray[
 
 
 def negative_log_likelihood(values: Array, targets: Array) -> float:
-    """Return the mean over examples of -log of the probability [n, C] that their class [n] got."""
+    """Return the mean of -log of the probabilities [n, C] of the classes [n]; nan without examples."""
     found = values[np.arange(len(targets)), targets.astype(np.int64)]
     return float(-np.log(np.maximum(found, np.finfo(np.float64).tiny)).mean()) if len(targets) else math.nan

@@ -1,8 +1,8 @@
-"""What a frozen encoder makes of a token table, computed once and kept in a file that is mapped into memory.
+"""Features: the outputs of a frozen encoder for a token table, computed once and kept in a memory-mapped file.
 
 The file holds float32 rows [S + N, H] as `TokenTable.features` describes them, in the table's order, and grows at its
-end. Beside it, a JSON file names what the features were made from, how many sequences are there and their checksum;
-what it does not vouch for is not used.
+end. A JSON file beside it holds the key of what the features were computed from, the number of sequences and a
+checksum; features that it does not cover are not used.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from mtft.model.inference import BUDGET
 from mtft.model.multitask import MultiTaskModel
 
 CHUNK = 2 * BUDGET
-"""Tokens that are encoded before they are written."""
+"""Tokens that are encoded between two writes."""
 BLOCK = 1 << 24
-"""Bytes that are read at once to check a file."""
+"""Bytes that are read at once when a file is checked."""
 FORMAT = 1
 
 Watch = Callable[[int, int, Callable[[], None]], None]
-"""Called after each chunk with the sequences that are done, their tokens, and what makes them last."""
+"""Called after each chunk with the sequences done, their tokens, and a function that saves them to the disk."""
 
 
 def feature_bytes(table: TokenTable, hidden_size: int) -> int:
@@ -43,9 +43,9 @@ def feature_bytes(table: TokenTable, hidden_size: int) -> int:
 
 
 def feature_key(model: MultiTaskModel, weights: str, table: TokenTable) -> str:
-    """Return a digest of what decides features: weights (by their digest), sizes, number type, tokens.
+    """Return a digest of all that determines features: weights (by their digest), sizes, number type, tokens.
 
-    The tokens stand for the texts, the tokenizer and the length limit.
+    The tokens represent the texts, the tokenizer and the length limit.
     """
     device = next(model.parameters()).device.type
     facts = {"format": FORMAT, "weights": weights, "encoder": asdict(model.encoder.config), "device": device}
@@ -56,10 +56,9 @@ def feature_key(model: MultiTaskModel, weights: str, table: TokenTable) -> str:
 
 
 def with_features(model: MultiTaskModel, table: TokenTable, path: Path, key: str, watch: Watch) -> TokenTable:
-    """Return the table with its features, mapped from `path`; what that lacks is encoded first, without dropout.
+    """Return the table with its features, mapped from `path`; missing ones are encoded first, without dropout.
 
-    A file that is damaged or has another key is made anew. The same table gives the same bits, however often the
-    encoding was stopped and taken up again.
+    A file that is damaged or has another key is replaced. The bits do not depend on how often encoding was interrupted.
     """
     width, total = model.encoder.config.hidden_size, len(table.lengths)
     done, checksum = _usable(path, key, table, width)
@@ -84,7 +83,7 @@ def with_features(model: MultiTaskModel, table: TokenTable, path: Path, key: str
 
 
 def remove_features(path: Path) -> None:
-    """Remove a file of features, if it is there."""
+    """Remove a file of features, if there is one."""
     for file in (_facts_file(path), path):
         file.unlink(missing_ok=True)
 
@@ -94,7 +93,7 @@ def _facts_file(path: Path) -> Path:
 
 
 def _rows(table: TokenTable, sequences: int) -> int:
-    """Count the rows of the first sequences."""
+    """Return the number of rows of the first `sequences` sequences."""
     return sequences + int(table.offsets[sequences])
 
 
@@ -120,13 +119,13 @@ def _encode(model: MultiTaskModel, table: TokenTable, begin: int, end: int) -> N
         encoded = model.encode(batch)
         sequences = begin + cut[batch.inverse.argsort().cpu().numpy()]
         first = table.offsets[sequences] + sequences - _rows(table, begin)
-        places = np.repeat(first + 1, batch.lengths) + batch.positions.cpu().numpy()
-        block[first], block[places] = (part.float().cpu().numpy() for part in (encoded.pooled, encoded.packed))
+        others = np.repeat(first + 1, batch.lengths) + batch.positions.cpu().numpy()
+        block[first], block[others] = (part.float().cpu().numpy() for part in (encoded.pooled, encoded.packed))
     return block
 
 
 def _usable(path: Path, key: str, table: TokenTable, width: int) -> tuple[int, int]:
-    """Return how many sequences' features a file holds for certain, and their checksum; 0, 0 without any."""
+    """Return how many sequences have intact features in a file, and their checksum; 0, 0 without any."""
     with suppress(CheckpointError, OSError):
         facts = read_json(_facts_file(path))
         done = facts.get("sequences")

@@ -37,14 +37,14 @@ class FlatParameters:
         self.grad.zero_()
 
     def freeze(self) -> None:
-        """Drop the gradient vector and freeze the module: it will only be read from here on."""
+        """Drop the gradient vector and freeze the module, which is only read from then on."""
         self.grad = self.theta.new_zeros(0)
         for parameter in self.module.parameters():
             parameter.grad = None
             parameter.requires_grad_(False)
 
     def thaw(self) -> None:
-        """Take back `freeze`: gradients are zero."""
+        """Undo `freeze`; gradients are zero."""
         self.grad = torch.zeros_like(self.theta)
         for parameter in self.module.parameters():
             parameter.requires_grad_(True)

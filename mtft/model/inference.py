@@ -30,7 +30,7 @@ def apply(
 ) -> dict[str, NDArray[np.float32]]:
     """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given.
 
-    The processes of a `group` compute a share each, and all get all outputs.
+    Each process of a `group` computes a share, and all return all outputs.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -49,7 +49,7 @@ def apply(
 def run_leader(
     model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], group: Group
 ) -> dict[str, NDArray[np.float32]]:
-    """Apply the model in process 0 of a `group`, and send the table to the others, which run `run_worker`."""
+    """Run `apply` in process 0 of a `group`, and send the table to the others, which run `run_worker`."""
     if group.size > 1:
         arrays = {"ids": table.ids, "segments": table.segments, "offsets": table.offsets}
         sent = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -58,13 +58,13 @@ def run_leader(
 
 
 def stop_workers(group: Group) -> None:
-    """Let the processes that run `run_worker` return."""
+    """End `run_worker` in the other processes."""
     if group.size > 1:
         group.of_first({}, [[], 0])
 
 
 def run_worker(model: MultiTaskModel, group: Group) -> None:
-    """Compute this process's share of each table that process 0 sends in `run_leader`, until `stop_workers`."""
+    """Compute this process's share of each table that `run_leader` sends, until `stop_workers`."""
     while True:
         sent, (tasks, per_example) = group.of_first({}, None)
         if not tasks:
@@ -85,10 +85,10 @@ def read_outputs(task: Task, raw: NDArray[np.float32]) -> Array:
 def read_together(
     model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable], group: Group = ALONE
 ) -> list[Array]:
-    """Return each task's readable values of its own table; a row that several tables hold is encoded once."""
-    merged, places = merge(tables)
+    """Return each task's readable values of its own table; rows that several tables share are encoded once."""
+    merged, indices = merge(tables)
     raw = apply(model, merged, [task.name for task in tasks], group=group)
-    return [read_outputs(task, raw[task.name][own]) for task, own in zip(tasks, places, strict=True)]
+    return [read_outputs(task, raw[task.name][own]) for task, own in zip(tasks, indices, strict=True)]
 
 
 def scores(task: Task, values: Array, targets: NDArray[Any]) -> dict[str, float]:

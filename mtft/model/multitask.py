@@ -30,7 +30,7 @@ class MultiTaskModel(nn.Module):
     def __init__(self, encoder: SharedEncoder, heads: Mapping[str, nn.Module], widths: Mapping[str, int]) -> None:
         super().__init__()
         self.encoder, self.widths = encoder, dict(widths)
-        self.heads = dict(heads)  # no nn.ModuleDict: it takes no task called "train" or "keys"
+        self.heads = dict(heads)  # nn.ModuleDict refuses tasks called "train" or "keys"
         for name, head in self.heads.items():
             self.add_module(f"head_{name}", head)
 
@@ -45,7 +45,7 @@ class MultiTaskModel(nn.Module):
             return {task: batch.restore(outputs).float() for task, outputs in found.items()}
 
     def encode(self, batch: TokenBatch) -> EncoderOutput:
-        """Apply the encoder, unless the batch brings the features that it once gave."""
+        """Return the encoder's output for a batch: the cached features if the batch has them."""
         if batch.features is not None:
             return EncoderOutput(*batch.features, batch)
         with self._products(batch):
@@ -57,7 +57,7 @@ class MultiTaskModel(nn.Module):
 
 
 def apply_head(task: str, head: nn.Module, encoded: EncoderOutput, width: int) -> Tensor:
-    """Return a head's raw outputs [S, width] of S sequences; PluginError if it fails or gives anything else."""
+    """Return a head's raw outputs [S, width] of S sequences; PluginError if it fails or returns anything else."""
     with plugin_guard(f"task {task!r}: its head", task):
         outputs: Tensor = head(encoded)
     shape = [len(encoded.pooled), width]
@@ -67,14 +67,14 @@ def apply_head(task: str, head: nn.Module, encoded: EncoderOutput, width: int) -
 
 
 def shown(value: object) -> str:
-    """Say what a plugin gave where a tensor was wanted."""
+    """Describe what a plugin returned where a tensor was expected."""
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str] | None = None) -> Family:
-    """Return what makes an encoder of a model directory.
+    """Return the family of architectures that loads the encoder of a model directory.
 
-    ModelError if no plugin knows its architecture; it says how to get `origin`, from which a run's encoder came.
+    ModelError if no plugin knows the architecture; it says how to install `origin`, the encoder's plugin in a run.
     """
     kind, known = model_type(directory), registry.parts.get("encoder", {})
     if kind == "bert":  # needs no plugin
@@ -92,7 +92,7 @@ def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str
 def to_device(
     model: MultiTaskModel, encoder: FlatParameters, device: torch.device, matmul_dtype: torch.dtype | None
 ) -> None:
-    """Move a model, whose encoder's weights lie in `encoder`, to a device; set the type of its matrix products."""
+    """Move a model with the encoder's flat vector `encoder` to a device; set the type of its matrix products."""
     encoder.to(device)
     for head in model.heads.values():
         head.to(device)
@@ -100,7 +100,7 @@ def to_device(
 
 
 def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
-    """Build a task's head with fresh weights, a pure function of seed and task name."""
+    """Return a newly initialised head of a task, a pure function of seed and task name."""
     with plugin_guard(f"task {task.name!r}: building its head", task.name), seeded(seed, "head", task.name):
         head = resolve(task.head)(config, task.output.width)
     if not isinstance(head, nn.Module) or not any(True for _ in head.parameters()):
@@ -112,7 +112,7 @@ def build_head(task: Task, config: EncoderConfig, seed: int = 0) -> nn.Module:
 
 
 def build_model(encoder: SharedEncoder, tasks: Iterable[Task], seed: int = 0) -> MultiTaskModel:
-    """Put fresh heads on a pretrained encoder."""
+    """Return a model of a pretrained encoder and newly initialised heads."""
     tasks = tuple(tasks)
     heads = {task.name: build_head(task, encoder.config, seed) for task in tasks}
     return MultiTaskModel(encoder, heads, {task.name: task.output.width for task in tasks})

@@ -1,4 +1,4 @@
-"""Count what a model stores and what training may change, from configurations alone."""
+"""Count the parameters that a model stores and those that training may change, from configurations alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class ParameterCount:
         return self.selected + sum(self.heads.values())
 
     def ratios(self) -> dict[str, float]:
-        """Compare with as many individual models as tasks, all of whose parameters are stored and tuned.
+        """Return ratios to individual models, one per task, whose parameters are all stored and tuned.
 
-        Each is given with the same heads, and as a bare encoder without any head.
+        Each ratio is given to individual models with the same heads, and to bare encoders without heads.
         """
         same = len(self.heads) * self.encoder + sum(self.heads.values())
         bare = len(self.heads) * self.encoder

@@ -1,4 +1,4 @@
-"""AdamW over the selected entries of one flat vector: state for k numbers, nothing else is ever written.
+"""AdamW over the selected entries of one flat vector: the state covers k numbers, no other entry is written.
 
 Both rules are one update. With c1 = 1 - beta1^t, c2 = 1 - beta2^t and alpha = lr * sqrt(c2) / c1,
 
@@ -29,8 +29,8 @@ class PackedAdamW:
     """AdamW of `theta[selection]` in place, `theta` [P] float32; every other entry keeps its bits.
 
     `selection` is an int64 vector [k], ascending, or a slice. The state is `exp_avg` [k], `exp_avg_sq` [k] and `steps`.
-    With `fused`, by default on CUDA, torch's one kernel makes the update of the rule "torch".
-    ValueError for tensors of another type or shape, indices out of order or range and hyperparameters out of range.
+    With `fused`, the default on CUDA, torch's fused kernel makes the update of the rule "torch".
+    ValueError for wrong types or shapes, for indices out of order or range, and for hyperparameters out of range.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PackedAdamW:
         return {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq, "steps": torch.tensor(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy a state that `state_dict` gave; ValueError names the entries that are missing, unknown or misshapen."""
+        """Copy a state that `state_dict` returned; ValueError names missing, unknown or misshapen entries."""
         own = self.state_dict()
         if set(state) != set(own):
             raise ValueError(f"optimizer state has {sorted(state)}, allowed: {sorted(own)}")

@@ -1,7 +1,7 @@
-"""Distillation: how far outputs are from those of a teacher, one number per example [B], by kind of output.
+"""Distillation: the distance of outputs from a teacher's, one number per example [B], by kind of output.
 
-Teachers and pupils have the same output kind, so both are raw outputs [B, width]. With teacher annealing (Clark et al.
-2019, "BAM! Born-Again Multi-Task Networks") the loss goes from this distance to that of the labels over the training.
+Teacher and student have the same output kind, so both are raw outputs [B, width]. With teacher annealing (Clark et al.
+2019, "BAM! Born-Again Multi-Task Networks") the loss moves from this distance to the loss of the labels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def soft_cross_entropy(outputs: Tensor, teacher: Tensor) -> Tensor:
 
 
 def soft_binary_cross_entropy(outputs: Tensor, teacher: Tensor) -> Tensor:
-    """Return the cross-entropy of one logit [B, 1] against the probability that a teacher's logit [B, 1] stands for."""
+    """Return the cross-entropy of one logit [B, 1] against the probability that a teacher's logit [B, 1] gives."""
     return functional.binary_cross_entropy_with_logits(outputs, teacher.sigmoid(), reduction="none").squeeze(-1)
 
 
@@ -42,9 +42,9 @@ DISTANCES: Mapping[str, Distance] = {
     "ordinal": soft_cumulative_link,
     "bounded": soft_squared_error,
 }
-"""The distance for each kind of output that can be taught."""
+"""The distance of each kind of output that can be distilled."""
 
 
 def teacher_share(step: int, total: int) -> float:
-    """Return the weight of the teachers, from 1 to 0, at a step that counts from 0; the labels have the rest."""
+    """Return the teachers' share of the loss at a step (from 0): it falls from 1 to 0; labels have the rest."""
     return max(0.0, 1 - step / total)

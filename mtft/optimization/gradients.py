@@ -7,23 +7,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack, send
-from mtft.data.tokenization import TokenTable
+from mtft.data.tokenization import Ints, TokenTable
 from mtft.errors import PluginError, plugin_guard
 from mtft.model.multitask import MultiTaskModel, shown
 from mtft.optimization.distillation import Distance
 from mtft.runtime.distributed import ALONE, Group
 from mtft.runtime.seeding import seeded
 
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Teacher:
-    """What trained models say of a source's rows, raw outputs [n, width], and how far others are from that."""
+    """A teacher's raw outputs [n, width] for a source's rows, and the distance of other outputs from them."""
 
     outputs: Tensor
     distance: Distance
@@ -31,9 +28,9 @@ class Teacher:
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """One source as training sees it: its task, its tokens, its targets [n] and its loss per example.
+    """One source in training: its task, its tokens, its targets [n] and its loss per example.
 
-    `ids` of its examples are there to name them in errors. With a `teacher`, part of the loss is the distance from it.
+    `ids` name its examples in errors. With a `teacher`, part of the loss is the distance from it.
     """
 
     name: str
@@ -62,12 +59,11 @@ def accumulate(
 ) -> float:
     """Add the gradient of one task's loss to the model's gradients; return that loss.
 
-    `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times
-    loss. Sources share micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout
-    falls, which is drawn per micro-batch from `seed` (run seed and names). `progress` is told the examples and
-    tokens of each micro-batch done. In a `group`, gradient and loss are those of this process's share of the rows.
-    The first `skip` micro-batches are left out: they were done before. `taught` is the share that teachers have in
-    the losses of sources that have one.
+    `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times loss.
+    Sources share micro-batches of at most `budget` tokens. Their size affects dropout only, which is drawn per
+    micro-batch from `seed` (run seed and names). `progress` gets the examples and tokens of each micro-batch done.
+    In a `group`, gradient and loss cover this process's share of the rows. The first `skip` micro-batches, done
+    before, are left out. `taught` is the teachers' share of the loss, in sources that have one.
     """
     (task,) = {source.task for source, _, _ in parts}
     device = next(model.parameters()).device
@@ -87,7 +83,7 @@ def accumulate(
         loss = outputs.new_zeros(())
         for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
             loss = loss + scale * example_losses(source, mine, rows, taught).sum()
-        if loss.requires_grad:  # a loss that no weight has a part in has no gradient
+        if loss.requires_grad:  # a loss that depends on no weight has no gradient
             loss.backward()
         total += float(loss.detach())
         if progress:
@@ -96,7 +92,7 @@ def accumulate(
 
 
 def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints, taught: float = 0.0) -> Tensor:
-    """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
+    """Return one loss per example [B] from the outputs of its sequences, shaped as the loss expects."""
     if source.teacher and taught:
         distances = source.teacher.distance(outputs, send(source.teacher.outputs.numpy()[rows], outputs.device))
         return taught * distances + (1 - taught) * example_losses(source, outputs, rows) if taught < 1 else distances

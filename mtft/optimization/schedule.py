@@ -9,11 +9,11 @@ Schedule = Literal["constant", "linear", "cosine"]
 
 
 def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int, schedule: Schedule) -> float:
-    """Learning rate of `step`, counted from 0, in the unit of `peak`.
+    """Return the learning rate of `step`, counted from 0, in the unit of `peak`.
 
-    Steps 0 to w - 1 of a warm-up of w steps climb in equal stairs, peak * (step + 1) / (w + 1), so that the first step
-    is not lost and step w is the first at the peak. From there "linear" and "cosine" fall to 0 at `total_steps`
-    and stay there; "constant" stays at the peak. ValueError for counts that make no sense or another schedule.
+    In a warm-up of w steps the rate is peak * (step + 1) / (w + 1): the first rate is not 0, and step w is the first
+    at the peak. Then "linear" and "cosine" fall to 0 at `total_steps` and stay there; "constant" stays at the peak.
+    ValueError for impossible counts or an unknown schedule.
     """
     if schedule not in get_args(Schedule):
         raise ValueError(f"schedule is {schedule!r}, allowed: {', '.join(get_args(Schedule))}")

@@ -1,4 +1,4 @@
-"""Leave out of the backward pass what nobody will read: gradients of weights outside the selection."""
+"""Skip gradients of weights outside the selection in the backward pass."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from mtft.encoder.linear import Linear
 
 MAX_GATHER_FRACTION = 0.9
-"""Largest share of a matrix's rows for which gathering them beats the whole product."""
+"""Largest share of a matrix's rows for which gathering them is faster than the whole product."""
 
 
 def skip_unselected_gradients(module: nn.Module, selection: Tensor | slice) -> None:
-    """Let autograd compute just those gradients of a module that `selection` reads from its flat vector [P].
+    """Limit autograd to those gradients of a module that `selection` reads from its flat vector [P].
 
-    A tensor with nothing selected needs no gradient, nor does anything below the lowest tensor that has one; of a
-    linear layer's weight, rows with nothing selected are left out. Called again, it forgets the former selection.
+    A tensor without selected entries gets no gradient, and the backward pass ends at the lowest tensor that has some.
+    In a linear layer's weight, rows without selected entries are skipped. A new call replaces the former selection.
     """
     layers = {id(layer.weight): layer for layer in module.modules() if isinstance(layer, Linear)}
     start = 0
@@ -28,7 +28,7 @@ def skip_unselected_gradients(module: nn.Module, selection: Tensor | slice) -> N
 
 
 def _selected_rows(parameter: Tensor, selection: Tensor | slice, start: int) -> Tensor | None:
-    """Return the first indices of the parameter's selected entries, each once; None for all."""
+    """Return the rows of a parameter that hold selected entries, ascending; None for all rows."""
     if isinstance(selection, slice):
         return None
     ends = selection.new_tensor([start, start + parameter.numel()])

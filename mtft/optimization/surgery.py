@@ -5,7 +5,7 @@ its cost does not depend on k. Weights follow the convention of the papers: the 
 of the task gradients. Matrices of T x T numbers are float64 on the CPU, whatever G is.
 
 Surgery runs on the cosines of K: all methods here are equivariant to a scaling of single gradients, for every fixed
-order, so the scale of a gradient costs no digits. A task whose gradient vanishes takes no part.
+order, so large differences in scale cost no precision. A task whose gradient vanishes takes no part.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _NEGLIGIBLE = 1e-30  # a gradient shorter than this share of the longest counts 
 
 
 def gram(G: Tensor) -> Tensor:
-    """Gram matrix K = G G^T [T, T] float64 of gradients G [T, k], summed in the type of G.
+    """Return the Gram matrix K = G G^T [T, T] float64 of gradients G [T, k], summed in the type of G.
 
-    One matrix product; rows whose squares leave the range of that type are scaled by their largest entry first.
+    It is one matrix product; rows whose squares leave the range of that type are first scaled by their largest entry.
     """
     limits = torch.finfo(G.dtype)
     K = (G @ G.T).cpu().double()
@@ -44,12 +44,12 @@ def gram(G: Tensor) -> Tensor:
 
 
 def cosines(K: Tensor) -> Tensor:
-    """Cosines [T, T] between the gradients of Gram matrix K [T, T]; 0 where one of them vanishes, itself included."""
+    """Return the cosines [T, T] of the gradients of Gram matrix K [T, T]; those of a vanishing gradient are 0."""
     return _normalised(K)[0]
 
 
 def changed(K: Tensor, w: Tensor) -> float:
-    """Relative change ||w G - 1 G|| / ||1 G|| of the summed gradient by weights w [T]; 0 if that sum vanishes."""
+    """Return the relative change ||w G - 1 G|| / ||1 G|| of the sum by weights w [T]; 0 if that sum vanishes."""
     scale = float(K.abs().max())
     if scale == 0:
         return 0.0
@@ -59,21 +59,21 @@ def changed(K: Tensor, w: Tensor) -> float:
 
 
 def sum_weights(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
-    """Weights w [T] of the plain sum: ones."""
+    """Return the weights w [T] of the plain sum: ones."""
     return torch.ones(len(K), dtype=torch.float64)
 
 
 def random_orders(tasks: int, generator: torch.Generator) -> list[list[int]]:
-    """Random order of the other tasks, [T, T - 1], drawn afresh for each of `tasks` tasks."""
+    """Return a random order of the other tasks, [T, T - 1], for each of `tasks` tasks."""
     draws = [torch.randperm(tasks, generator=generator).tolist() for _ in range(tasks)]
     return [[other for other in draw if other != task] for task, draw in enumerate(draws)]
 
 
 def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
-    """PCGrad weights w [T] of Gram matrix K [T, T] for given `orders` [T, T - 1] of the other tasks.
+    """Return the PCGrad weights w [T] of Gram matrix K [T, T] for given `orders` [T, T - 1] of the other tasks.
 
-    Row i says in which order gradient i is freed of its conflicts with the other, original gradients (Yu et al. 2020,
-    "Gradient Surgery for Multi-Task Learning", algorithm 1). ValueError if a row is no order of the other tasks.
+    Row i is the order in which conflicts of gradient i with the other, original gradients are removed (Yu et al. 2020,
+    "Gradient Surgery for Multi-Task Learning", algorithm 1). ValueError if a row is not an order of the other tasks.
     """
     rows = orders.tolist() if isinstance(orders, Tensor) else [list(order) for order in orders]
     if [sorted(row) for row in rows] != [[j for j in range(len(K)) if j != i] for i in range(len(K))]:
@@ -82,12 +82,12 @@ def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
 
 
 def drawn_pcgrad(K: Tensor, generator: torch.Generator) -> Tensor:
-    """PCGrad weights w [T] of Gram matrix K [T, T] for orders drawn from `generator`, as the paper has it."""
+    """Return the PCGrad weights w [T] of Gram matrix K [T, T] for orders drawn from `generator`, as in the paper."""
     return pcgrad(K, random_orders(len(K), generator))
 
 
 def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """PCGrad weights w [T] in expectation over the random orders, so that neither order nor luck matters.
+    """Return the PCGrad weights w [T] in expectation over the random orders, which removes their influence.
 
     Exact for up to 5 tasks; above, the mean over 256 orders per task from `generator` (by default one of seed 0).
     """
@@ -100,7 +100,7 @@ def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tens
 
 
 def upgrad(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
-    """UPGrad weights w [T]: the sum of the gradients, each projected onto the dual cone of all of them.
+    """Return the UPGrad weights w [T]: the sum of the gradients, each projected onto the dual cone of all of them.
 
     Its direction conflicts with no task (Quinton and Rey 2024, "Jacobian Descent for Multi-Objective Optimization",
     section 3, times T: a sum, not a mean). Exact for up to 5 tasks, to about 1e-10 above.
@@ -111,7 +111,7 @@ def upgrad(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
 
 
 def _normalised(K: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines [T, T] and norms [T] of the gradients; a vanishing gradient has cosines 0 and norm 1."""
+    """Return the cosines [T, T] and norms [T] of the gradients; a vanishing gradient has cosines 0 and norm 1."""
     K = K.detach().cpu().double()
     norms = K.diagonal().clamp_min(0).sqrt()
     alive = norms > _NEGLIGIBLE * norms.max()
@@ -122,12 +122,12 @@ def _normalised(K: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _weights(V: Tensor, norms: Tensor) -> Tensor:
-    """Sum over tasks of coefficients V [T, T], row i on unit gradients, as weights [T] of the gradients themselves."""
+    """Return weights [T] of the gradients: the sum of the rows of V [T, T], coefficients of unit gradients."""
     return (norms[:, None] / norms * V).sum(dim=0)
 
 
 def _surgery(K: Tensor, orders: Iterable[Iterable[Sequence[int]]]) -> Tensor:
-    """PCGrad weights [T], for each task the mean over its `orders` [T, any, T - 1]."""
+    """Return PCGrad weights [T], for each task the mean over its `orders` [T, any, T - 1]."""
     C, norms = _normalised(K)
     rows: Rows = C.tolist()
     solutions = [list(_deconflict(rows, task, choices)) for task, choices in enumerate(orders)]
@@ -135,7 +135,7 @@ def _surgery(K: Tensor, orders: Iterable[Iterable[Sequence[int]]]) -> Tensor:
 
 
 def _deconflict(C: Rows, task: int, orders: Iterable[Sequence[int]]) -> Iterator[list[float]]:
-    """Coefficients [T] on the unit gradients of unit gradient `task` after its projections, for each order."""
+    """Yield, for each order, the projected unit gradient `task` as coefficients [T] of the unit gradients."""
     for order in orders:
         coefficients = [float(j == task) for j in range(len(C))]
         for other in order:
@@ -145,7 +145,7 @@ def _deconflict(C: Rows, task: int, orders: Iterable[Sequence[int]]) -> Iterator
 
 
 def _enumerate_cone(C: Tensor) -> Tensor:
-    """Coefficients [T, T] of each unit gradient projected onto the dual cone of all, by trying every active set.
+    """Return each unit gradient projected onto the dual cone of all, as coefficients [T, T], over all active sets.
 
     Row v of task i minimises v C v with v >= e_i. At the optimum C v >= 0, with v = e_i wherever C v > 0; for a given
     set of zeros of C v that is a linear system. Of the 2^T solutions the one that breaks the conditions least wins.
@@ -160,7 +160,7 @@ def _enumerate_cone(C: Tensor) -> Tensor:
 
 
 def _iterate_cone(C: Tensor, sweeps: int = 10_000, tolerance: float = 1e-12) -> Tensor:
-    """Coefficients as `_enumerate_cone`, by projected coordinate descent (Hildreth 1957) on all rows at once.
+    """Return the coefficients of `_enumerate_cone` by projected coordinate descent (Hildreth 1957) on all rows.
 
     Rounding may leave C slightly indefinite; it is shifted until it is not, so that the descent has a floor.
     """

@@ -1,1 +1,1 @@
-"""A report to look at: one HTML file that needs nothing else, and its pictures as files."""
+"""Reports on runs: one self-contained HTML file, and its figures as SVG files."""

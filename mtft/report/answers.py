@@ -1,4 +1,4 @@
-"""Pictures of a task's answers on dev against the truth."""
+"""Figures that compare a task's dev predictions with the labels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.run_record import Predictions, TaskRecord
 
 MOST_CLASSES = 30
-"""More are drawn small, and only what is most often confused is told in numbers."""
+"""With more classes, cells are small and the table lists only the most frequent confusions."""
 
 
 def answer_figures(task: TaskRecord) -> Iterator[Figure]:
-    """Draw how a task's answers compare with the truth."""
+    """Return the figures of a task's predictions against its labels."""
     found = task.predictions
     if found is None or not len(found.targets):
         return
@@ -29,10 +29,8 @@ def answer_figures(task: TaskRecord) -> Iterator[Figure]:
         yield _regression_reliability(task, found)
         return
     reliability = calibration(found.values, found.targets)
-    caption = (
-        f"Expected calibration error {number(reliability.ece)}. On the dashed line the model is as often right as "
-    )
-    caption += "it is sure; below it, it is too sure."
+    caption = f"Expected calibration error {number(reliability.ece)}. On the dashed line accuracy equals confidence; "
+    caption += "below it the model is overconfident."
     if math.isfinite(task.temperature):
         caption += f" Probabilities are read at temperature {number(task.temperature)}, fitted on dev."
     drawing = reliability_chart(f"Reliability of {task.name}", reliability)
@@ -79,7 +77,7 @@ def _confusion(task: TaskRecord, found: Predictions) -> Figure:
 
 
 def _counts(task: str, names: Sequence[str], counts: NDArray[np.int64]) -> Table:
-    """Tabulate all counts, or of many classes those that are most often taken for each other."""
+    """Return the table of all counts, or of many classes the most frequent confusions."""
     if len(names) <= MOST_CLASSES:
         rows = tuple((name, *(f"{value:,}" for value in row)) for name, row in zip(names, counts.tolist(), strict=True))
         return Table(f"Confusion of {task}", ("truth", *names), rows)
@@ -91,7 +89,7 @@ def _counts(task: str, names: Sequence[str], counts: NDArray[np.int64]) -> Table
 
 
 def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
-    """Draw predicted against true numbers, as counts in squares."""
+    """Return a figure of predicted against true numbers, as counts in squares."""
     values, targets = found.values, found.targets
     both = np.concatenate([values, targets])
     finite = both[np.isfinite(both)]
@@ -120,7 +118,7 @@ def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
 
 
 def _regression_reliability(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
-    """Draw the mean truth of examples with nearly the same prediction against the prediction."""
+    """Return a figure of the mean label against the prediction, over tenths of the examples by prediction."""
     values, targets = found.values, found.targets
     parts = np.array_split(np.argsort(values, kind="stable"), min(bins, len(values)))
     points = tuple((float(values[part].mean()), float(targets[part].mean())) for part in parts)

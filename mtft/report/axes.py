@@ -1,4 +1,4 @@
-"""From numbers to places in a picture: a plot area with scales, round ticks, grid and legend."""
+"""Axes: a plot area with scales, round ticks, grid and legend, which maps numbers to positions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mtft.report.drawing import Box, Drawing, Label, Path, shortened
 
 WIDTH = 360.0
-"""Width of every picture: a phone's, so that texts keep their size there."""
+"""Width of every figure: that of a phone, so that texts keep their size there."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Range:
     ticks: tuple[float, ...]
 
     def share(self, value: float) -> float:
-        """Say how far a value lies from low (0) to high (1)."""
+        """Return the position of a value between low (0) and high (1)."""
         return (value - self.low) / (self.high - self.low)
 
 
@@ -45,7 +45,7 @@ def _round_step(rough: float) -> float:
 
 
 def written(value: float) -> str:
-    """Write a tick: 12,000, 0.25, 1e-5."""
+    """Return the text of a tick: 12,000, 0.25, 1e-5."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
@@ -63,7 +63,7 @@ class Plot:
     y: Range
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Return the place of a pair of numbers."""
+        """Return the position of a pair of numbers in the drawing."""
         return self.left + self.width * self.x.share(x), self.top + self.height * (1 - self.y.share(y))
 
     def frame(self, drawing: Drawing, x_name: str, y_name: str) -> None:
@@ -83,7 +83,7 @@ class Plot:
 
 
 def legend(drawing: Drawing, entries: Sequence[tuple[str, str]], y: float) -> float:
-    """Draw (name, colour) entries from the height `y` on, several a row; return the height below."""
+    """Draw (name, colour) entries from the height `y` on, several per row; return the height below them."""
     x, row = 4.0, 0
     for name, color in entries:
         text = shortened(name, 40)

@@ -1,4 +1,4 @@
-"""How sure a score is: percentile bootstrap over examples, of one system and of the difference of two."""
+"""Confidence intervals by percentile bootstrap over examples: of a score, and of the difference of two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtft.metrics import MetricFunction
 from mtft.outputs import Array
 
 DIGITS = 4
-"""Digits after the point in which scores are shown."""
+"""Decimals of the scores shown."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class PairedDifference:
 
     @property
     def side(self) -> int:
-        """1 or -1 for an interval above or below zero, in the digits in which scores are shown; 0 for one around it."""
+        """1 or -1 if the interval, rounded as shown, is above or below zero; 0 if it holds zero."""
         if not all(map(math.isfinite, (self.low, self.high))):
             return 0
         return (round(self.low, DIGITS) > 0) - (round(self.high, DIGITS) < 0)
 
 
 def _draws(examples: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:
-    """Draw rows [N] with replacement, so many times; the same seed draws the same rows."""
+    """Yield resampled rows [N], drawn with replacement; the same seed draws the same rows."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         yield random.integers(0, examples, examples)
@@ -43,7 +43,7 @@ def _draws(examples: int, seed: int, resamples: int) -> Iterator[NDArray[np.int6
 def _interval(
     score: Callable[[NDArray[np.int64]], float], examples: int, seed: int, resamples: int, level: float
 ) -> tuple[float, float]:
-    """Return the middle `level` of the scores of resampled rows; nan without a score that is a number."""
+    """Return the middle `level` of the scores of resampled rows, scores of nan left out; nan if all are."""
     if resamples < 1:
         raise ConfigError(f"resamples must be at least 1, found {resamples}")
     if not 0.0 < level < 1.0:
@@ -59,7 +59,7 @@ def _interval(
 
 
 def _check_lengths(targets: Array, *systems: Array) -> None:
-    """Check that every system has one value (or row of values) per target."""
+    """Raise ValueError unless every system has one value (or row of values) per target."""
     for values in systems:
         if len(values) != len(targets):
             raise ValueError(f"expected values of {len(targets)} examples, found {len(values)}")
@@ -74,7 +74,7 @@ def bootstrap_interval(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Bound a score: values [N] or [N, C], targets [N] -> (low, high); resamples that score nan are ignored."""
+    """Return the interval (low, high) of a score of values [N] or [N, C] and targets [N]; nan scores are ignored."""
     values, targets = np.asarray(values), np.asarray(targets)
     _check_lengths(targets, values)
 
@@ -94,7 +94,7 @@ def paired_bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> PairedDifference:
-    """Bound score(a) - score(b), where row i of values_a, values_b and targets is the same example.
+    """Return score(a) - score(b) with its interval; row i of values_a, values_b and targets is one example.
 
     Each resample takes the same rows of both systems; resamples where either scores nan are ignored.
     """

@@ -15,7 +15,7 @@ UNIT = Range(0.0, 1.0, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 
 @dataclass(frozen=True)
 class Series:
-    """A line through (x, y) points; nan interrupts it. `number` gives its colour, `marked` the point to single out."""
+    """A line through (x, y) points; nan interrupts it. `number` sets its colour, `marked` is a point to highlight."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -30,7 +30,7 @@ def series_color(number: int) -> str:
 
 
 def line_chart(title: str, series: Sequence[Series], x_name: str, y_name: str, *, by_step: bool = True) -> Drawing:
-    """Draw lines over a common x, which starts at 0 and counts where it is a `step`; one series needs no legend."""
+    """Return a drawing of lines over a common x, which starts at 0; one series gets no legend."""
     drawing = Drawing(WIDTH, 222, title, _in_words(series, x_name, y_name))
     top = 26.0
     if len(series) > 1:
@@ -77,7 +77,7 @@ def _in_words(series: Sequence[Series], x_name: str, y_name: str) -> str:
 
 @dataclass(frozen=True)
 class Whisker:
-    """A value with its interval, low and high nan where there is none; `series` gives its colour."""
+    """A value with its interval (low and high are nan without one); `series` sets its colour."""
 
     row: str
     series: int
@@ -87,7 +87,7 @@ class Whisker:
 
 
 def interval_chart(title: str, whiskers: Sequence[Whisker], names: Sequence[str], x_name: str) -> Drawing:
-    """Draw a dot and a line per whisker, those of equal row together; `names` are those of the series."""
+    """Return a drawing with a dot and a line per whisker, grouped by row; `names` are those of the series."""
     drawing = Drawing(WIDTH, 0, title, "; ".join(map(_whisker_text, whiskers)))
     top = legend(drawing, [(name, series_color(at)) for at, name in enumerate(names)], 0) if len(names) > 1 else 0
     numbers = [number for each in whiskers for number in (each.value, each.low, each.high)]
@@ -125,7 +125,7 @@ def _whisker_text(each: Whisker) -> str:
 
 
 def reliability_chart(title: str, found: Calibration) -> Drawing:
-    """Draw accuracy per bin of confidence against the diagonal, with how many examples each bin holds below."""
+    """Return a drawing of accuracy per bin of confidence, and below it the number of examples per bin."""
     most = max(int(found.counts.max()), 1)
     drawing = Drawing(WIDTH, 290, title, f"Expected calibration error {found.ece:.4f}. Accuracy by confidence.")
     plot = Plot(44, 26, WIDTH - 62, 170, UNIT, UNIT)
@@ -143,5 +143,5 @@ def reliability_chart(title: str, found: Calibration) -> Drawing:
         drawing.add(Box(left + 1, base + 64 - size, right - left - 2, size, "muted", 0.55, text))
     drawing.add(Path((plot.at(0, 0), plot.at(1, 1)), "ink", 1.5, (4, 4)))
     drawing.add(Label(4, base + 64, "examples"))
-    drawing.add(Label(WIDTH - 18, base + 82, "confidence of the answer given", anchor="end"))
+    drawing.add(Label(WIDTH - 18, base + 82, "confidence of the prediction", anchor="end"))
     return drawing

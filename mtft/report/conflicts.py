@@ -1,4 +1,4 @@
-"""Pictures of conflicts: which pairs of tasks pull the encoder apart, and when."""
+"""Figures of conflicts: which pairs of tasks disagree about the encoder's weights, and when."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.run_record import RunRecord
 
 Stretch = tuple[str, dict[str, tuple[float, float]]]
-"""The last of some neighbouring steps, and per pair the share in conflict and the mean cosine."""
+"""The last step of a stretch, and per pair of tasks the share of steps in conflict and the mean cosine."""
 
 
 def conflict_figures(run: RunRecord) -> list[Figure]:
-    """Draw how often each pair of tasks was in conflict, and their mean cosine, over time."""
+    """Return figures of how often each pair of tasks was in conflict, and of their mean cosine, over time."""
     parts, unit = _stretches(run), "step" if run.steps else "epoch"
     pairs = list(dict.fromkeys(pair for _, found in parts for pair in found))
     if not pairs:
@@ -46,13 +46,13 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
         if isinstance(found, Mapping)
     )
     table = Table("Conflicts by epoch", ("pair", "epoch", "steps in conflict", "mean cosine", "steps"), rows)
-    caption = "A step is in conflict where the two tasks' gradients point apart (negative cosine). Blue: less than "
+    caption = "A step is in conflict if the two tasks' gradients have a negative cosine. Blue: less than "
     caption += "half of the steps (strongest from a quarter down), orange: more; random directions would give half."
     return [Figure("time", heatmap.draw(), caption, table), _cosines(parts, pairs, unit)]
 
 
 def _cosines(parts: Sequence[Stretch], pairs: Sequence[str], unit: str) -> Figure:
-    """Draw the mean cosines of the pairs that are most at odds, as many as there are colours."""
+    """Return a figure of the mean cosines of the pairs that agree least, as many as there are colours."""
     lines = {pair: tuple((float(step), found[pair][1]) for step, found in parts if pair in found) for pair in pairs}
     chosen = sorted(pairs, key=lambda pair: sum(y for _, y in lines[pair]) / len(lines[pair]))[: len(SERIES)]
     curves = [
@@ -67,7 +67,7 @@ def _cosines(parts: Sequence[Stretch], pairs: Sequence[str], unit: str) -> Figur
 
 
 def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
-    """Cut the steps into stretches: name, and per pair the share in conflict and the mean cosine."""
+    """Return stretches of steps: name, and per pair the share in conflict and the mean cosine."""
     steps = [record for record in run.steps if inner(record, "cosines")]
     if not steps:
         return [

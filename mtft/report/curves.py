@@ -1,4 +1,4 @@
-"""Pictures of all runs together: their scores, and how training went."""
+"""Figures of all runs together: scores and learning curves."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mtft.report.run_record import Record, RunRecord
 from mtft.report.scores import Line
 
 MOST_POINTS = 60
-"""Points of a curve, beyond which neighbours are averaged."""
+"""Most points of a curve; of more, neighbours are averaged."""
 
 
 def scores_figure(lines: Sequence[Line], runs: Sequence[str]) -> Figure | None:
-    """Draw the primary scores with their intervals."""
+    """Return a figure of the primary scores with their intervals."""
     whiskers = [
         Whisker(line.task, number, found.value, found.low, found.high)
         for line in lines
@@ -32,7 +32,7 @@ def scores_figure(lines: Sequence[Line], runs: Sequence[str]) -> Figure | None:
 
 
 def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
-    """Draw a task's training loss and its primary dev score by step, a line per run."""
+    """Return figures of a task's training loss and primary dev score by step, with a line per run."""
     losses = {run.label: _loss_points(run, task) for run in runs}
     dev = {run.label: _dev_points(run, task) for run in runs}
     found = []

@@ -1,6 +1,6 @@
-"""A picture as a list of shapes in named colours, which `mtft.report.svg` writes.
+"""Drawings: lists of shapes in named colours, which `mtft.report.svg` writes.
 
-Lengths are in units of the picture's own width and height; y grows downwards. Colours are names of `PALETTE`.
+Lengths are in units of the drawing's width and height; y grows downwards. Colours are names of `PALETTE`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PALETTE = {
 }
 """Name of a colour -> its value on a light page and on a dark one.
 
-Ink stays readable on `cool` and `warm`, which fill areas, at any opacity; texts on the surface keep 4.5 to 1.
+Ink is readable on `cool` and `warm`, which fill areas, at any opacity; texts on the surface have contrast 4.5:1.
 """
 
 SERIES = tuple(name for name in PALETTE if name.startswith("series-"))
@@ -42,7 +42,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Box:
-    """A filled rectangle; `title` is shown when pointed at."""
+    """A filled rectangle; `title` is its tooltip."""
 
     x: float
     y: float
@@ -82,7 +82,7 @@ Shape = Path | Box | Dot | Label
 
 @dataclass
 class Drawing:
-    """Shapes on a surface, later ones on top; title and description say in words what is to be seen."""
+    """Shapes on a surface, later ones on top; title and description say in words what it shows."""
 
     width: float
     height: float
@@ -91,10 +91,10 @@ class Drawing:
     shapes: list[Shape] = field(default_factory=list)
 
     def add(self, *shapes: Shape) -> None:
-        """Put shapes on top."""
+        """Add shapes on top."""
         self.shapes += shapes
 
 
 def shortened(text: str, length: int) -> str:
-    """Cut a text that is too long for its place."""
+    """Return a text, cut to `length` characters if it is longer."""
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,4 +1,4 @@
-"""Figures and tables, of which a report is made, and how numbers get into them."""
+"""The figures and tables of a report, and how numbers are written in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtft.report.drawing import Drawing
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headers; columns after the first `texts` hold numbers. `name` is read out."""
+    """Rows under headers; columns after the first `texts` hold numbers. `name` is for screen readers."""
 
     name: str
     headers: tuple[str, ...]
@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture under a `name` that is fit for a file, what it shows in words, and its numbers."""
+    """A drawing, a `name` that can be a file's, a caption, and the numbers as a table."""
 
     name: str
     drawing: Drawing
@@ -31,16 +31,16 @@ class Figure:
 
 
 def number(value: float) -> str:
-    """Write a score; what is no number is a dash."""
+    """Return a score as text; a dash if it is not a number."""
     return f"{value:.4f}" if math.isfinite(value) else "–"
 
 
 LARGEST = 1e100
-"""Numbers beyond it are no measurements, and could not be drawn."""
+"""Larger numbers are not measurements, and cannot be drawn."""
 
 
 def signed(value: float) -> str:
-    """Write a number with its sign; what is no number is a dash."""
+    """Return a number with its sign; a dash if it is not a number."""
     return f"{value:+.4f}" if math.isfinite(value) else "–"
 
 
@@ -51,7 +51,7 @@ def real(value: object) -> float:
 
 
 def inner(record: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """Return what lies at keys inside keys of a log's record, empty where it is no mapping."""
+    """Return the mapping at nested keys of a log's record; {} if there is none."""
     for key in keys:
         found = record.get(key)
         record = found if isinstance(found, Mapping) else {}
@@ -59,6 +59,6 @@ def inner(record: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 
 def percent(value: object) -> str:
-    """Write a share of a log; what is no number is a dash."""
+    """Return a share of a log in percent; a dash if it is not a number."""
     share = real(value)
     return f"{share:.1%}" if math.isfinite(share) else "–"

@@ -1,4 +1,4 @@
-"""The examples that a model was most wrong about."""
+"""The examples with a model's largest errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtft.report.run_record import Predictions, TaskRecord
 
 @dataclass(frozen=True)
 class HardExample:
-    """An example that the model was most wrong about: its texts (or its id alone), and facts as (name, value)."""
+    """An example with a large error: its texts (or only its id), and facts as (name, value)."""
 
     texts: tuple[str, ...]
     id: str

@@ -1,4 +1,4 @@
-"""Tables of coloured cells, as drawings."""
+"""Heatmaps: drawings of tables with coloured cells."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mtft.report.axes import WIDTH
 from mtft.report.drawing import Box, Drawing, Label, shortened
 
 STRONGEST = 0.85
-"""Opacity of the strongest cell: ink stays readable on it."""
+"""Opacity of the strongest cell, on which ink is still readable."""
 
 LETTER = 6.4
-"""Width of a letter, as a rule."""
+"""Typical width of a letter."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: how strong its colour is (-1 warm, 0 none, 1 cool), what is written in it, what is said of it."""
+    """One cell: the strength of its colour (-1 warm, 0 none, 1 cool), its text and its tooltip."""
 
     strength: float
     text: str = ""
@@ -29,7 +29,7 @@ class Cell:
 class Heatmap:
     """Rows and columns by name, `cells` [rows][columns]; `x_name` and `y_name` name the sides.
 
-    Where columns are `ordered`, as points in time are, some go without their name if there is no room.
+    If columns are `ordered`, such as points in time, some names are left out if there is no room.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Heatmap:
     ordered: bool = False
 
     def draw(self) -> Drawing:
-        """Draw the cells, and as many names of rows and columns as there is room for."""
+        """Return the drawing, with as many names of rows and columns as there is room for."""
         top, left = 34.0, self.label_width
         width = (WIDTH - left - 4) / max(len(self.columns), 1)
         height = top + self.row_height * len(self.rows) + (20 if self.x_name else 6)

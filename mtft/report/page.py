@@ -1,4 +1,4 @@
-"""The page: sections of tables, pictures and examples, written as one HTML file that needs nothing else."""
+"""The page: sections of tables, figures and examples, written as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mtft.report.tables import facts, parameters, settings
 
 @dataclass(frozen=True)
 class FigureGroup:
-    """Things that belong together under a heading, which may be empty; tables may be folded away."""
+    """Figures, tables and examples under a heading, which may be empty; tables may be folded."""
 
     heading: str
     figures: tuple[Figure, ...] = ()
@@ -39,7 +39,7 @@ class FigureGroup:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its anchor, its title, what it is about, its groups."""
+    """A section of the page: its anchor, title, introduction and groups."""
 
     anchor: str
     title: str
@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows.
+    """Everything that the template shows.
 
     `lines` are the scores, `doubts` says which of them tell little, `facts` are (run, (name, value)) for the head of
     the page.
@@ -64,7 +64,7 @@ class Page:
 
     @property
     def fact_table(self) -> Table:
-        """The facts of all runs, a row each."""
+        """The facts of all runs, one row per run."""
         names = tuple(dict.fromkeys(name for _, facts in self.facts for name, _ in facts))
         rows = tuple((label, *(dict(facts).get(name, "–") for name in names)) for label, facts in self.facts)
         return Table("Runs", ("run", *names), rows)
@@ -74,7 +74,7 @@ class Page:
         return ", ".join(run.label for run in self.runs)
 
     def figures(self) -> dict[str, Figure]:
-        """Return every picture under a name of its own."""
+        """Return every figure by a unique name."""
         found = {"scores-intervals": self.overview} if self.overview else {}
         for section in self.sections:
             for group in section.groups:
@@ -84,7 +84,7 @@ class Page:
 
 
 def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: int = 5) -> Page:
-    """Put together what there is to show of some runs, the first of which the others are compared with."""
+    """Return the page of some runs; the others are compared with the first."""
     lines = score_lines(runs, resamples)
     tasks = list(dict.fromkeys(line.task for line in lines))
     sections = [_curves(runs, tasks), _conflicts(runs), _selection(runs), _answers(runs), _hardest(runs, examples)]
@@ -101,7 +101,7 @@ def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: in
 
 def _curves(runs: Sequence[RunRecord], tasks: Iterable[str]) -> Section:
     groups = (FigureGroup(task, tuple(curve_figures(runs, task))) for task in tasks)
-    return Section("curves", "Learning curves", "How training went, task by task.", _shown(groups))
+    return Section("curves", "Learning curves", "Training loss and dev scores, task by task.", _shown(groups))
 
 
 def _conflicts(runs: Sequence[RunRecord]) -> Section:
@@ -109,9 +109,9 @@ def _conflicts(runs: Sequence[RunRecord]) -> Section:
     for run in runs:
         if figures := conflict_figures(run):
             changed = run.summary.get("conflicts", {}).get("changed") if _maps(run.summary, "conflicts") else None
-            note = f"On average surgery moved the step by {changed:.1%} of its length." if _finite(changed) else ""
+            note = f"On average surgery changed the step by {changed:.1%} of its length." if _finite(changed) else ""
             groups.append(FigureGroup(_heading(run, runs), tuple(figures), note=note))
-    return Section("conflicts", "Conflicts between tasks", "Which tasks pull the encoder apart.", tuple(groups))
+    return Section("conflicts", "Conflicts between tasks", "How often the tasks' gradients disagree.", tuple(groups))
 
 
 def _selection(runs: Sequence[RunRecord]) -> Section:
@@ -123,12 +123,12 @@ def _selection(runs: Sequence[RunRecord]) -> Section:
         FigureGroup(", ".join(names) if len(runs) > 1 else "", tuple(selection_figures(parts)))
         for parts, names in owners.items()
     ]
-    return Section("selection", "What was selected", "Which of the encoder's weights training may move.", tuple(groups))
+    return Section("selection", "What was selected", "Which of the encoder's weights are trained.", tuple(groups))
 
 
 def _answers(runs: Sequence[RunRecord]) -> Section:
     groups = (FigureGroup(heading, tuple(answer_figures(task))) for heading, task in _distinct(runs))
-    lead = "How the answers on dev compare with the truth, and whether the model knows how sure it can be."
+    lead = "How dev predictions compare with the labels, and whether confidence matches accuracy."
     return Section("answers", "Answers", lead, _shown(groups))
 
 
@@ -137,15 +137,16 @@ def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
     for heading, task in _distinct(runs):
         if found := hardest(task, count):
             at_hand = any(example.texts for example in found)
-            note = "" if at_hand else "The texts are not at hand, ids stand for them."
+            note = "" if at_hand else "The texts were not found; ids are shown instead."
             groups.append(FigureGroup(heading, examples=tuple(found), note=note))
-    lead = "The dev examples that the model was most wrong about, with the probabilities of classes: what it lacks, or "
-    lead += "labels to doubt."
+    lead = (
+        "The dev examples with the largest errors, with class probabilities: weaknesses of the model, or wrong labels."
+    )
     return Section("hardest", "Hardest examples", lead, tuple(groups))
 
 
 def _distinct(runs: Sequence[RunRecord]) -> list[tuple[str, TaskRecord]]:
-    """Return task after task each run's record under a heading; runs that answer alike share the first one's."""
+    """Return (heading, record) by task and run; runs with the same predictions share a record."""
     found: list[tuple[list[str], TaskRecord]] = []
     for name in dict.fromkeys(name for run in runs for name in run.tasks):
         for run in runs:
@@ -190,7 +191,7 @@ def _settings(runs: Sequence[RunRecord]) -> Section:
     return Section(
         "settings",
         "Settings and environment",
-        "All that it takes to do it again.",
+        "Everything that is needed to repeat the run.",
         tuple(group for group in groups if group.tables),
     )
 
@@ -212,7 +213,7 @@ def _finite(value: object) -> bool:
 
 
 def _slug(text: str, taken: Mapping[str, object]) -> str:
-    """Make a name for files and ids of a text: letters, digits and hyphens, unlike those taken."""
+    """Return a text as a name for files and ids, of letters, digits and hyphens, that is not taken."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
     name = "-".join(filter(None, plain.split("-")))[:80]
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))

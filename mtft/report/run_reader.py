@@ -1,4 +1,4 @@
-"""Reading runs for a report: what is there is read, what is not or is damaged becomes a note."""
+"""Read runs for a report; what is missing or damaged becomes a note."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import tomli
 
 from mtft.data.audit.split_reader import read_split
 from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weight_files
 from mtft.errors import CheckpointError, DataError, ModelError, MtftError
+from mtft.io import toml_parser
 from mtft.io.digests import check_tree
 from mtft.io.files import read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
@@ -42,16 +42,16 @@ LOGS: dict[str, dict[str, type]] = {
 def read_run(
     run: Path, label: str, context: Context, data_dir: Path | None, *, texts: bool, half: Half = "all"
 ) -> RunRecord:
-    """Read a run, finished or not, with the `texts` of its examples; `data_dir` says where these are now.
+    """Return the record of a run, finished or not, if asked with the `texts` of its examples, read in `data_dir`.
 
-    Its dev scores are those of a `half` of its dev rows, or of all.
+    Dev scores are those of a `half` of the dev rows, or of all.
     """
     return _Reader(run, label, context, data_dir, texts, half).read()
 
 
 @dataclass
 class _Reader:
-    """Reads one run, and notes what it could not."""
+    """Reads one run and notes what it could not read."""
 
     run: Path
     label: str
@@ -96,7 +96,7 @@ class _Reader:
             return read()
         except MtftError as error:
             self.notes.append(str(error))
-        except OSError as error:  # such as a name, read from a file, that is too long for one
+        except OSError as error:  # such as a file name from the run that is too long
             self.notes.append(f"{self.run}: {(error.strerror or str(error)).lower()}")
         return otherwise
 
@@ -146,7 +146,7 @@ class _Reader:
         return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
 
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
-        """Read the texts of dev examples where the run found them; a task or file that is gone gives none."""
+        """Return the texts of dev examples, read where the run found them; {} if task or file is gone."""
         place = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
         if not self.texts or place is None:
             return {}
@@ -155,13 +155,13 @@ class _Reader:
             examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
-        times = Counter(example.id for example in examples)  # whose texts are whose cannot be told by an id of several
+        times = Counter(example.id for example in examples)  # an id of several examples does not identify their texts
         return {example.id: example.texts for example in examples if example.id in ids and times[example.id] == 1}
 
     def _selected(self, manifest: Record) -> tuple[SelectedShare, ...]:
         path = self.run / "model" / "mask.safetensors"
         if "plugin" in manifest["base"]:
-            raise ModelError("what was selected per layer is drawn for BERT alone")
+            raise ModelError("the selection per layer is drawn for BERT only")
         mask = load_mask(path, total=manifest["total"])
         try:
             return tuple(selected_parts(mask, manifest["base"]["encoder"]))
@@ -174,19 +174,19 @@ class _Reader:
 
 
 def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
-    """Score predictions by the metrics that `dev` scores on other rows."""
+    """Return scores of the predictions by the metrics that `dev` holds for other rows."""
     return {name: METRICS[name].function(found.values, found.targets) if name in METRICS else math.nan for name in dev}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(read_text(path))
+        return toml_parser.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
 
 
 def _fits(record: Record, shape: Mapping[str, type]) -> bool:
-    """Tell whether a record holds values of these types; a whole number is a float too, true is no number."""
+    """Return whether a record holds values of these types; an int is a float too, a bool is not a number."""
     kinds = {key: (int, float) if kind is float else (kind,) for key, kind in shape.items()}
     return all(type(record.get(key)) in kind for key, kind in kinds.items())
 
@@ -199,7 +199,7 @@ Read = tuple[list[str], Any, Any]
 
 
 def _checked_predictions(path: Path, found: Read) -> Read:
-    """Check that values are numbers or probabilities, and targets those of their classes."""
+    """Raise ValueError unless values are numbers or probabilities, and targets fit them."""
     _, targets, values = found
     classes = values.shape[1] if values.ndim == 2 else 0
     whole = np.isin(targets, np.arange(classes)).all()
@@ -212,7 +212,7 @@ def _checked_predictions(path: Path, found: Read) -> Read:
 
 
 def _base_bytes(manifest: Record) -> int | None:
-    """Return the size of the base model's weights, None where they are not at hand."""
+    """Return the bytes of the base model's weights, None if they were not found."""
     try:
         return sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"])))
     except (ModelError, OSError):

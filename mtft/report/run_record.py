@@ -1,4 +1,4 @@
-"""What a report is made of: runs as found on disk, whatever of them is there."""
+"""The data of a report: runs as found on disk, complete or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Dev predictions: `ids`, `targets` [n], readable `values` [n] or [n, C], and the texts of ids where at hand."""
+    """Dev predictions: `ids`, `targets` [n], readable `values` [n] or [n, C], and the texts of ids if found."""
 
     ids: tuple[str, ...]
     targets: Array
@@ -25,9 +25,9 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class TaskRecord:
-    """One task of a run: its primary metric, all dev metrics, how its output reads, and its predictions.
+    """One task of a run: its primary metric, all dev metrics, its output and its predictions.
 
-    `temperature` is what its probabilities were read at, nan without one.
+    `temperature` is that of its probabilities, nan without one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class TaskRecord:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes that the predictions tell apart, numbers where the run gives others or none."""
+        """Names of the predicted classes; numbers if the run does not name as many classes."""
         found = self.predictions
         classes = found.values.shape[1] if found is not None and found.values.ndim == 2 else 0
         return self.labels if len(self.labels) == classes else tuple(map(str, range(classes)))
@@ -47,10 +47,10 @@ class TaskRecord:
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """One run; what its directory lacks is empty or None, and `notes` says so.
+    """One run; what its directory lacks is empty or None and listed in `notes`.
 
     `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected,
-    `files` gives the bytes of each model file, `base_bytes` those of the base model, None where it is not at hand.
+    `files` gives the bytes of each model file, `base_bytes` those of the base model, None if it was not found.
     """
 
     label: str

@@ -18,7 +18,7 @@ from mtft.report.run_record import Predictions, RunRecord, TaskRecord
 
 @dataclass(frozen=True)
 class Score:
-    """A dev score with its interval, and how it differs from the first run's; nan or None where unknown."""
+    """A dev score with its interval and its difference from the first run's; nan or None if unknown."""
 
     value: float
     low: float = math.nan
@@ -34,7 +34,7 @@ class Score:
 
     @property
     def change(self) -> str:
-        """The difference from the first run, with its interval, where there is one."""
+        """The difference from the first run with its interval, as text; "" without one."""
         found = self.difference
         if found is None or not math.isfinite(found.difference) or found.low == found.high == 0:
             return ""
@@ -42,7 +42,7 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """What the difference is worth: its interval lies above zero, below, or around it."""
+        """Whether the difference is significant: its interval is above zero, below it, or holds it."""
         found = self.difference
         if found is None or not math.isfinite(found.difference):
             return ""
@@ -53,9 +53,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of one task on so many examples, 0 where unknown, and each run's score, None where it has none.
+    """One metric of one task: the number of examples (0 if unknown), and each run's score (None without one).
 
-    `baseline` is what a constant answer scores on the first run's examples that are known, nan without any.
+    `baseline` is the score of a constant answer on the known examples of the first run that has any, else nan.
     """
 
     task: str
@@ -72,7 +72,7 @@ class Line:
 
 
 def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
-    """Score all runs by all metrics, task after task, a task's primary metric first."""
+    """Return the scores of all runs by all metrics, task by task, the primary metric first."""
     lines = []
     for name in dict.fromkeys(name for run in runs for name in run.tasks):
         records = [run.tasks.get(name) for run in runs]
@@ -86,7 +86,7 @@ def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
 
 
 def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:
-    """Name the primary scores that tell little or nothing, and why."""
+    """Return why primary scores say little or nothing, a line for each."""
     found = []
     for line in (line for line in lines if line.primary and line.metric in METRICS):
         for run, score in zip(runs, line.scores, strict=True):
@@ -104,7 +104,7 @@ def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:
 
 
 def _baseline(records: Sequence[TaskRecord], metric: str) -> float:
-    """Return what a constant answer scores on the examples of the first record that has predictions."""
+    """Return the score of a constant answer on the examples of the first record with predictions."""
     known = next((record.predictions for record in records if record.predictions), None)
     if known is None or metric not in METRICS:
         return math.nan
@@ -115,7 +115,7 @@ def _baseline(records: Sequence[TaskRecord], metric: str) -> float:
 
 
 def _score(record: TaskRecord | None, first: TaskRecord | None, metric: str, resamples: int) -> Score | None:
-    """Score a record by a metric, with its difference from the first run's."""
+    """Return a record's score by a metric, with its difference from the first run's."""
     if record is None or metric not in (record.metric, *record.dev):
         return None
     value, found = record.dev.get(metric, math.nan), record.predictions

@@ -1,4 +1,4 @@
-"""What was selected where: how many weights of each layer and kind of tensor a mask holds, counted and drawn."""
+"""The selected weights by layer and kind of tensor: counts of a mask, and their figures."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ KINDS = {
     "attention_norm.weight": "norm",
     "output_norm.weight": "norm",
 }
-"""Tensor of a transformer layer -> its kind; the joint tensor of query, key and value is split, the rest is bias."""
+"""Tensor of a transformer layer -> its kind; the joint tensor of query, key and value is split, others are biases."""
 
 SIZES = ("vocabulary", "hidden_size", "intermediate_size", "positions", "segments")
 LIMITS = {"layers": 1000, **dict.fromkeys(SIZES, MOST)}
-"""Sizes of an encoder, and how large each may be; more is a damaged or hostile configuration."""
+"""The largest allowed sizes of an encoder; larger ones are from a damaged or hostile configuration."""
 
 IN_LAYERS = ("query", "key", "value", "out", "up", "down", "norm", "bias")
 
 
 @dataclass(frozen=True)
 class SelectedShare:
-    """Weights of one kind in one place: a layer's number, from 1, or None outside the layers."""
+    """Weights of one kind in one layer, numbered from 1, or outside the layers (None)."""
 
     layer: int | None
     kind: str
@@ -45,13 +45,13 @@ class SelectedShare:
 
 
 def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare]:
-    """Count the selected weights of an encoder of this configuration; ValueError if the mask is of another size."""
+    """Return the shares selected of an encoder of this configuration; ValueError if the mask has another size."""
     for key, most in LIMITS.items():
         if type(size := encoder.get(key)) is not int or not 1 <= size <= most:
             raise ValueError(f"{key} is {size!r}, allowed: 1 to {most}")
     pieces = list(_pieces(encoder))
     if sum(size for _, _, size in pieces) != mask.total:
-        raise ValueError(f"the mask is of {mask.total} weights, the encoder has {sum(size for *_, size in pieces)}")
+        raise ValueError(f"the mask has {mask.total} weights, the encoder {sum(size for *_, size in pieces)}")
     ends = torch.tensor([size for *_, size in pieces]).cumsum(0)
     below = torch.searchsorted(mask.indices, ends)
     counts = torch.diff(below, prepend=torch.zeros(1, dtype=below.dtype)).tolist()
@@ -64,7 +64,7 @@ def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare
 
 
 def _pieces(encoder: Mapping[str, Any]) -> Iterator[tuple[int | None, str, int]]:
-    """Yield (layer, kind, size) in the order of the flat vector; no weight is made."""
+    """Yield (layer, kind, size) in the order of the flat vector; no weight is allocated."""
     with torch.device("meta"):
         named = list(Encoder(EncoderConfig(**encoder)).named_parameters())
     for name, tensor in named:
@@ -81,7 +81,7 @@ def _pieces(encoder: Mapping[str, Any]) -> Iterator[tuple[int | None, str, int]]
 
 
 def selection_figures(parts: Sequence[SelectedShare]) -> list[Figure]:
-    """Draw the share selected per layer and kind of tensor, and outside the layers."""
+    """Return figures of the share selected per layer and kind of tensor, and outside the layers."""
     inside = {(part.layer, part.kind): part for part in parts if part.layer is not None}
     layers = sorted({layer for layer, _ in inside if layer is not None})
     cells = [[_share_cell(inside[layer, kind]) for kind in IN_LAYERS] for layer in layers]

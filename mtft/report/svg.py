@@ -1,4 +1,4 @@
-"""A drawing as SVG: inside a page, whose style sheet gives the colours, or as a file of its own."""
+"""Drawings as SVG: inside a page, whose style sheet defines the colours, or as files of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def colors_css(selector: str = ":root") -> str:
 
 
 def to_svg(drawing: Drawing, name: str, *, alone: bool = False) -> str:
-    """Write a drawing; `name` makes the ids inside unique. One that stands `alone` brings its colours with it."""
+    """Return a drawing as SVG; `name` makes its ids unique. A file that stands `alone` defines its colours."""
     width, height = _number(drawing.width), _number(drawing.height)
     title, text = f"{name}-title", f"{name}-text"
     described = f'<desc id="{text}">{_text(drawing.description)}</desc>' if drawing.description else ""
@@ -40,13 +40,13 @@ def _shape(shape: Shape) -> str:
         style = f'fill="none" stroke="var(--{shape.color})" stroke-width="{shape.width:g}"{dash}'
         return _titled("polyline", f'points="{points}" {style} stroke-linejoin="round"', shape.title)
     if isinstance(shape, Box):
-        place = f'x="{_number(shape.x)}" y="{_number(shape.y)}"'
+        position = f'x="{_number(shape.x)}" y="{_number(shape.y)}"'
         size = f'width="{_number(shape.width)}" height="{_number(shape.height)}"'
         opacity = "" if shape.opacity == 1 else f' fill-opacity="{shape.opacity:.3f}"'
-        return _titled("rect", f'{place} {size} fill="var(--{shape.color})"{opacity}', shape.title)
+        return _titled("rect", f'{position} {size} fill="var(--{shape.color})"{opacity}', shape.title)
     if isinstance(shape, Dot):
-        place = f'cx="{_number(shape.x)}" cy="{_number(shape.y)}" r="{_number(shape.radius)}"'
-        return _titled("circle", f'{place} fill="var(--{shape.color})" stroke="var(--surface)"', shape.title)
+        position = f'cx="{_number(shape.x)}" cy="{_number(shape.y)}" r="{_number(shape.radius)}"'
+        return _titled("circle", f'{position} fill="var(--{shape.color})" stroke="var(--surface)"', shape.title)
     return _label(shape)
 
 

@@ -1,4 +1,4 @@
-"""Tables of a report: parameters and bytes, settings, and the facts that head the page."""
+"""Tables of a report: parameters and bytes, settings, and the facts at the top of the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtft.report.run_record import RunRecord
 
 
 def parameters(runs: Sequence[RunRecord]) -> Table:
-    """Tabulate parameters and bytes, a column a run."""
+    """Return the table of parameters and bytes, with a column per run."""
     rows = [
         ("parameters stored", *(_count(run, "stored") for run in runs)),
         ("of them tuned", *(_count(run, "tunable") for run in runs)),
@@ -29,7 +29,7 @@ def parameters(runs: Sequence[RunRecord]) -> Table:
     rows += [(f"bytes of {name}", *(_whole(run.files.get(name)) for run in runs)) for name in names]
     rows.append(("bytes of model files", *(_whole(sum(run.files.values()) if run.files else None) for run in runs)))
     rows.append(
-        ("bytes of base model", *("not at hand" if run.base_bytes is None else _whole(run.base_bytes) for run in runs))
+        ("bytes of base model", *("not found" if run.base_bytes is None else _whole(run.base_bytes) for run in runs))
     )
     return Table("Parameters and bytes", ("", *(run.label for run in runs)), tuple(rows))
 
@@ -47,7 +47,7 @@ def _share(value: object) -> str:
 
 
 def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Return a run's figures for the head of the page, those that are known, as (name, value)."""
+    """Return the known facts of a run for the top of the page, as (name, value)."""
     counts = inner(run.summary, "parameters")
     stored, tunable = real(counts.get("stored")), real(counts.get("tunable"))
     found = []
@@ -63,9 +63,9 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
 
 
 def spent(times: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:
-    """Add up the seconds, or those of the "processor", of all processes that a run took, one after the other.
+    """Return the seconds of a run, or those of its "processor", summed over its successive processes.
 
-    `times` is the run's log; what a process did after its last record is not known. nan where a number is missing.
+    `times` is the run's log; a process's time after its last record is unknown. nan if a number is missing.
     """
     following = [*times[1:], {"resumed": ""}]
     last = [record for record, after in zip(times, following, strict=False) if "resumed" in after]
@@ -73,7 +73,7 @@ def spent(times: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as people say them: 12 s, 3 min 5 s, 2 h 7 min."""
+    """Return seconds as text: 12 s, 3 min 5 s, 2 h 7 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -81,11 +81,11 @@ def duration(seconds: float) -> str:
 
 
 DEEPEST = 4
-"""Tables within tables of settings; what lies deeper is none of ours and stays one text."""
+"""Levels of nested settings that are shown; deeper ones become one text."""
 
 
 def settings(record: Mapping[str, Any], name: str, prefix: str = "") -> Table:
-    """Tabulate settings, nested ones under dotted keys."""
+    """Return the table of settings, nested ones under dotted keys."""
     return Table(name, ("key", "value"), tuple(_flat(record, prefix)), texts=2)
 
 

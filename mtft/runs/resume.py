@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mtft.config.groups import Options
-from mtft.config.load import load, show
+from mtft.config.load import load
 from mtft.errors import CheckpointError, ConfigError, FinishedError, command, setting
 from mtft.io.digests import check_digests, check_tree
 from mtft.io.directories import one_at_a_time, real_path, recover_directory
 from mtft.io.files import read_json
+from mtft.io.text import show
 from mtft.plugin.context import Context
 from mtft.runs.fingerprints import LOCATION, MAY_CHANGE, settings_digest
 from mtft.selection.mask import load_mask

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import tomli
 import torch
 
 from mtft.config.groups import Options
 from mtft.config.load import dump
+from mtft.io import toml_parser
 from mtft.io.files import to_json
 from mtft.plugin.context import Context
 from mtft.runtime.notices import Notify
@@ -93,7 +93,7 @@ def start_trackers(
     names: Sequence[str], context: Context, path: Path, command: str, config: Options, *, resumed: bool
 ) -> Trackers:
     """Start the trackers of these names on a run."""
-    settings = tomli.loads(dump(config))
+    settings = toml_parser.loads(dump(config))
 
     def maker(name: str) -> Callable[[], Tracker]:
         tracked = Tracked(path, command, json.loads(to_json(settings)), resumed)

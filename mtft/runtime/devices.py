@@ -1,4 +1,4 @@
-"""Where tensors live and how precisely they are multiplied; weights, gradients and moments are always float32."""
+"""Devices, and the precision of matrix products; weights, gradients and moments are always float32."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mtft.runtime import processes
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is CUDA if there is one, else the CPU. ConfigError if it is not there.
+    """Return the device of that name; "auto" is CUDA if available, else the CPU. ConfigError if it is not available.
 
-    Of the processes that ``torchrun`` starts on one machine, each gets a CUDA device of its own.
+    Each process that ``torchrun`` starts on one machine gets its own CUDA device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = "cuda" if there["cuda"] else "cpu"
-    if not there.get(name):
-        allowed = ", ".join(["auto", *(key for key, found in there.items() if found)])
+        name = "cuda" if available["cuda"] else "cpu"
+    if not available.get(name):
+        allowed = ", ".join(["auto", *(key for key, usable in available.items() if usable)])
         raise ConfigError(
             f"{name!r} is not available to torch {torch.__version__} here (allowed: {allowed})", setting="device"
         )
@@ -35,10 +35,10 @@ def find_device(name: str) -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed tensors, where its C library is glibc.
+    """Let this process keep the memory of freed tensors, if its C library is glibc.
 
-    By default large blocks go back to the kernel at once and come again page by page, zeroed: with activations of some
-    megabytes each, 100,000 page faults in a training step.
+    By default glibc returns large blocks to the kernel at once and gets them back page by page, zeroed. With
+    activations of a few megabytes each, that costs 100,000 page faults per training step.
     """
     keep, top_pad = 1 << 30, 1 << 26
     with suppress(AttributeError, OSError, TypeError):
@@ -48,9 +48,9 @@ def keep_freed_memory() -> None:
 
 
 def matmul_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Return the type in which a model multiplies matrices, None for that of its weights; "tf32" is set in torch.
+    """Return the type of a model's matrix products, None for that of its weights; "tf32" is switched on in torch.
 
-    ConfigError for what the device cannot do.
+    ConfigError if the device does not support it.
     """
     if precision == "tf32" and device.type != "cuda":
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""Several processes that train as one: each takes its share of every task's examples, and sums are added up.
+"""Several processes that train one model: each takes a share of every task's examples, and the results are summed.
 
-No wrapper lies around the model. Whatever is random or scheduled comes from the run seed, so all processes know the
-same plan; they only exchange sums (gradients, losses, outputs) and short texts, never objects.
+The model is not wrapped. Everything random or scheduled derives from the run seed, so all processes follow the same
+plan. They exchange only sums (gradients, losses, outputs) and short texts, never objects.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ from torch.distributed.rendezvous import rendezvous
 from mtft.errors import MtftError, setting
 from mtft.runtime import processes
 
-Ints = NDArray[np.int64]
-
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others; one that is lost is noticed at once."""
+"""How long a process waits for the others; one that has ended is noticed at once."""
 
 _groups = itertools.count()
 
@@ -39,7 +37,7 @@ class LostError(MtftError):
 
 
 class Group:
-    """The processes of one run: this one is number `rank` of `size`; alone, nothing is ever sent.
+    """The processes of one run: this one is number `rank` of `size`. A single process sends nothing.
 
     `sent` counts the bytes of all tensors given to `sum`.
     """
@@ -52,14 +50,14 @@ class Group:
         """Whether this process writes and reports."""
         return self.rank == 0
 
-    def own(self, lengths: Ints) -> Ints:
-        """Indices of this process's examples, dealt out by descending length: shares differ by one example's tokens."""
+    def own(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of this process's examples, dealt by descending length: shares differ by one example."""
         if self.size == 1:
             return np.arange(len(lengths))
         return np.argsort(-lengths, kind="stable")[self.rank :: self.size]
 
     def start_sum(self, tensor: Tensor) -> Any:
-        """Begin to replace a tensor by its sum over all processes; give the result to `finish`."""
+        """Start to replace a tensor by its sum over all processes; pass the result to `finish`."""
         if self.size == 1:
             return None
         self.sent += tensor.numel() * tensor.element_size()
@@ -67,7 +65,7 @@ class Group:
             return dist.all_reduce(tensor, async_op=True)
 
     def finish(self, *sums: Any) -> None:
-        """Wait for what `start_sum` began."""
+        """Wait for sums that `start_sum` began."""
         for work in filter(None, sums):
             with _together():
                 work.wait()
@@ -78,7 +76,7 @@ class Group:
         return tensor
 
     def any(self, flag: bool) -> bool:
-        """Tell whether any process says so."""
+        """Return whether the flag is set in any process."""
         return bool(self.sum(torch.tensor(int(flag)))) if self.size > 1 else flag
 
     def texts(self, text: str) -> list[str]:
@@ -100,7 +98,7 @@ class Group:
         return Path(self.texts(text)[0])
 
     def of_first(self, tensors: Mapping[str, Tensor], position: Any) -> tuple[dict[str, Tensor], Any]:
-        """Return the tensors and the position (what JSON can hold) of process 0."""
+        """Return the tensors and the position (a JSON value) of process 0."""
         if self.size == 1:
             return dict(tensors), position
         shapes = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
@@ -123,16 +121,16 @@ ALONE = Group()
 
 @contextmanager
 def joined(patience: timedelta = PATIENCE) -> Iterator[Group]:
-    """Join the processes that ``torchrun`` started, waiting for them as long as `patience`; without it, stay alone.
+    """Join the processes that ``torchrun`` started, waiting at most `patience`; without ``torchrun`` yield `ALONE`.
 
-    Of an error that several processes meet, one on each machine is left to tell it: the others have it `reported`.
+    An error that several processes meet is shown by one of them on each machine; the others mark it as `reported`.
     """
     if processes.size() == 1:
         yield ALONE
         return
     with _together():
         store, rank, size = next(rendezvous("env://", timeout=patience))
-        # what former processes, or former groups of these, left in the store is not meant for this group
+        # a prefix of its own: the store may hold entries of former processes or groups
         name = f"mtft/{processes.restarts()}/{size}/{next(_groups)}"
         store = dist.PrefixStore(name, store)  # type: ignore[attr-defined]
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -143,10 +141,10 @@ def joined(patience: timedelta = PATIENCE) -> Iterator[Group]:
         reason = _failure(store)
         if reason:
             error.args = (f"another process of this run failed: {reason}",)
-        error.reported = not _first_to_tell(store, reason)
+        error.reported = not _first_to_report(store, reason)
         raise
     except MtftError as error:
-        error.reported = not _first_to_tell(store, str(error))
+        error.reported = not _first_to_report(store, str(error))
         _announce(store, str(error))
         raise
     except Exception as error:
@@ -157,21 +155,21 @@ def joined(patience: timedelta = PATIENCE) -> Iterator[Group]:
 
 
 def _announce(store: Any, text: str) -> None:
-    """Leave word of what ended this process, for those that will only find it lost."""
+    """Store the error that ended this process for the others, which only notice that it is gone."""
     with suppress(RuntimeError):
         store.set("failure", text)
 
 
 def _failure(store: Any) -> str:
-    """Return the error that another process ended with; nothing if it did not come to say so."""
+    """Return the error that ended another process, "" if it could not store one."""
     with suppress(RuntimeError):
         if store.check(["failure"]):
             return bytes(store.get("failure")).decode()
     return ""
 
 
-def _first_to_tell(store: Any, text: str) -> bool:
-    """Tell whether no other process on this machine has met the same error."""
+def _first_to_report(store: Any, text: str) -> bool:
+    """Return whether this process is the first on its machine to meet an error."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     with suppress(RuntimeError):
         return int(store.add(f"reported/{os.environ.get('GROUP_RANK', '0')}/{digest}", 1)) == 1
@@ -180,7 +178,7 @@ def _first_to_tell(store: Any, text: str) -> bool:
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Turn what a lost process leaves behind in the others into an error that says what to do."""
+    """Turn the error that a lost process causes in the others into one that says what to do."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Memory that this process holds and that the machine has left, in bytes, and giving freed memory back."""
+"""Memory, in bytes: what this process holds, what is available, and how freed memory is returned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-"""Where Linux shows the limits of the control group, which is a container's own; psutil knows none."""
+"""Where Linux shows the limits of a container's control group, which psutil does not read."""
 
 
 def resident_bytes() -> int:
@@ -18,7 +18,7 @@ def resident_bytes() -> int:
 
 
 def available_bytes(group: Path = CONTROL_GROUP) -> int:
-    """Return the memory that can still be had without swapping, by system and control group."""
+    """Return the memory available without swapping: the smaller of the system's and the control group's."""
     found = [int(psutil.virtual_memory().available)]
     for limit, used in (
         ("memory.max", "memory.current"),
@@ -30,9 +30,9 @@ def available_bytes(group: Path = CONTROL_GROUP) -> int:
 
 
 def release() -> None:
-    """Give memory that was freed back to the system.
+    """Return freed memory to the system.
 
-    glibc keeps blocks below 32 MiB for later, which after a training step is a whole micro-batch's activations.
+    glibc keeps freed blocks below 32 MiB: after a training step, the activations of a whole micro-batch.
     """
     with suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, as the environment that ``torchrun`` sets says; knows no torch."""
+"""The number of this process among those of a run, from the variables that ``torchrun`` sets; needs no torch."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def local_size() -> int:
 
 
 def restarts() -> int:
-    """Return how often ``torchrun`` started the processes anew after one of them was lost."""
+    """Return how often ``torchrun`` restarted the processes after one of them was lost."""
     return _number("TORCHELASTIC_RESTART_COUNT", 0)
 
 
 def may_restart() -> bool:
-    """Tell whether ``torchrun`` will start the processes anew if one is lost."""
+    """Return whether ``torchrun`` will restart the processes if one is lost."""
     return _number("TORCHELASTIC_MAX_RESTARTS", 0) > 0
 
 
 def fair_threads() -> int | None:
-    """Return this process's share of the cores if there are others on this machine, None for whatever is usual.
+    """Return this process's share of the cores if others of the run are on its machine, else None (torch decides).
 
-    ``torchrun`` sets OMP_NUM_THREADS to 1 where it is not set, which leaves cores idle; any other number is the user's.
+    ``torchrun`` sets OMP_NUM_THREADS to 1 if it is unset, which leaves cores idle; any other number is the user's.
     """
     if local_size() == 1 or os.environ.get("OMP_NUM_THREADS", "1") != "1":
         return None

@@ -1,7 +1,7 @@
 """Random numbers derived from one run seed by name, so that no draw depends on what was drawn before.
 
-Dropout, and the fresh weights of heads, are what torch draws from its default generator; `seeded` is the only place
-that touches it, and `untouched` undoes what strangers do to it.
+Dropout and the initial weights of heads come from torch's default generator. Only `seeded` sets its state, and
+`untouched` restores it after code of others has run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def derive(*names: object) -> int:
 
 
 def numpy_generator(*names: object) -> np.random.Generator:
-    """Return numpy's generator for this use."""
+    """Return a numpy generator for this use."""
     return np.random.default_rng(derive(*names))
 
 
@@ -38,7 +38,7 @@ def torch_generator(*names: object) -> torch.Generator:
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Put the states of Python's, numpy's and torch's default generator (of the CPU) back after the block."""
+    """Restore the states of the default generators of Python, numpy and torch (on the CPU) after the block."""
     import torch
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -52,7 +52,7 @@ def untouched() -> Iterator[None]:
 
 @contextmanager
 def seeded(*names: object) -> Iterator[None]:
-    """Seed torch's default generators inside the block and put back that of the CPU after."""
+    """Seed torch's default generators inside the block, and restore that of the CPU after it."""
     import torch
 
     state = torch.get_rng_state()

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.data.sampling import Rows
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource, accumulate
@@ -23,7 +23,6 @@ from mtft.runtime.seeding import torch_generator
 
 Statistic = Literal["sum", "abs", "fisher"]
 Combination = Literal["joint", "normalised"]
-Rows = Mapping[str, NDArray[np.int64]]
 Position = Sequence[int]
 """How far a scoring is: tasks done, chunks of the next task done, micro-batches of its next chunk done."""
 Save = Callable[[], tuple[dict[str, Tensor], Position]]

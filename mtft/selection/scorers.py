@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mtft.data.sampling import Rows
 from mtft.errors import PluginError, plugin_guard
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel
@@ -16,7 +17,6 @@ from mtft.runtime.distributed import ALONE, Group
 from mtft.selection.gradient_score import (
     Combination,
     Position,
-    Rows,
     Save,
     Statistic,
     bias_score,

@@ -64,7 +64,7 @@ def _check_label_name(value: Any) -> str:
 def _check_head(value: Any, info: ValidationInfo) -> Any:
     heads: Collection[str] = info.context or ()
     if value not in list(heads):
-        raise ValueError(unknown("value", str(value)[:80], heads))
+        raise ValueError(unknown("value", str(value), heads))
     return value
 
 
@@ -74,7 +74,7 @@ def _check_metrics(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(f"{show(value)} is not a list of metrics (allowed: {', '.join(allowed)})")
     for name in value:
         if name not in allowed:
-            raise ValueError(unknown("metric", str(name)[:80], allowed))
+            raise ValueError(unknown("metric", str(name), allowed))
     return value
 
 
@@ -180,13 +180,13 @@ def read_declaration(table: Mapping[str, Any], heads: Collection[str], where: st
 def _explain(schema: type[Declaration], key: str, value: Any, detail: Mapping[str, Any]) -> str:
     """Say what is wrong with the value of a key; `detail` is pydantic's finding."""
     if key not in schema.model_fields:
-        return unknown("key", key[:80], schema.model_fields)
+        return unknown("key", key, schema.model_fields)
     wanted = schema.model_fields[key].description
     if key == "kind":
         wanted = f"one of {', '.join(SCHEMAS)}"
     reasons = {
         "missing": f"missing; give {wanted}",
-        "literal_error": unknown("value", str(value)[:80], SCHEMAS),
+        "literal_error": unknown("value", str(value), SCHEMAS),
         "none_required": wanted,
         "value_error": detail.get("ctx", {}).get("error"),
     }

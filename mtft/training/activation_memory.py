@@ -12,20 +12,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mtft.data.packing import micro_batches, pack
-from mtft.data.tokenization import TokenTable
+from mtft.data.tokenization import Ints, TokenTable
 from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import apply_head, build_head
 from mtft.model.parameters import ParameterCount
 from mtft.tasks.task import Task
 
-Ints = NDArray[np.int64]
 FLOAT, INDEX = 4, 8
 """Bytes of a number and of an index."""
 HEAP = {"select": 1.5, "train": 1.6, "evaluate": 3.0}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mtft.data.sampling import Rows
 from mtft.errors import MtftError
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel
@@ -23,8 +23,6 @@ from mtft.optimization.surgery import SURGERY, Surgery, changed, cosines, gram
 from mtft.runtime.distributed import ALONE, Group
 from mtft.runtime.seeding import torch_generator
 from mtft.training.diagnosis import not_finite_entries, not_finite_outputs, usable
-
-Rows = Mapping[str, NDArray[np.int64]]
 
 
 class NotFiniteError(MtftError):

@@ -129,7 +129,7 @@ def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model
     path = run / "model" / "model.json"
     path.write_text(path.read_text().replace(str(tiny_model), "/no/such/place"))
     assert cli("compare", f"a={run}", *FAST, "--json").json["columns"][0]["base_bytes"] is None
-    assert "not at hand" in cli("compare", f"a={run}", *FAST).out
+    assert "not found" in cli("compare", f"a={run}", *FAST).out
 
 
 @pytest.mark.parametrize(

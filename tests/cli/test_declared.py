@@ -10,13 +10,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import tomli
 import tomli_w
 from commands import Done, cli, process, records, reseal, summary
 
 from mtft.data.example import text_key
 from mtft.data.shares import half_of
 from mtft.encoder.bert import Encoder
+from mtft.io import toml_parser
 
 TABLES: dict[str, dict[str, Any]] = {
     "mood": {"kind": "classification", "text": "review", "label": "mood", "names": ["bad", "mixed", "good"]},
@@ -87,7 +87,7 @@ def test_training_scores_every_task(own_run: Path) -> None:
     assert [entry["plugin"] for entry in manifest["tasks"]] == [{"name": "declared"}] * 4
     assert manifest["tasks"][1]["declaration"]["names"] == ["1", "2", "3", "4"]
     assert manifest["tasks"][2]["parameters"] < manifest["tasks"][0]["parameters"]
-    written = tomli.loads((own_run / "config.toml").read_text(encoding="utf-8"))
+    written = toml_parser.loads((own_run / "config.toml").read_text(encoding="utf-8"))
     assert list(written["tasks"]) == list(TABLES)
 
 

@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
-import tomli
 from commands import cli, shell, summary
 from small_disks import limited, restricted
 
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
+from mtft.io import toml_parser
 from mtft.tasks.declared import declare
 
 WORDS = ("dull", "fine", "superb")
@@ -61,7 +61,7 @@ def test_the_file_holds_what_it_says_and_the_defaults(files: Path, tmp_path: Pat
     out = tmp_path / "run.toml"
     found = cli("init", files / "reviews.csv", "--out", out, "--json").json
     text = out.read_text(encoding="utf-8")
-    written = tomli.loads(text)
+    written = toml_parser.loads(text)
     assert found["path"] == str(out)
     assert {name: task["table"] for name, task in found["tasks"].items()} == written["tasks"]
     assert "# guess; or classification or regression" in text
@@ -85,7 +85,7 @@ def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -
     assert (done.code, done.err) == (2, f"mtft: error: --out: {out} exists; choose another\n")
     assert out.read_text(encoding="utf-8") == "mine"
     done = cli("init", "--from", files / "nli.jsonl", "--out", "-")
-    assert tomli.loads(done.out)["tasks"]["nli"]["names"] == ["x", "y", "z"]
+    assert toml_parser.loads(done.out)["tasks"]["nli"]["names"] == ["x", "y", "z"]
     document = cli("init", "--from", files / "nli.jsonl", "--out", "-", "--json").json
     assert (document["path"], document["text"]) == (None, done.out)
 
@@ -115,14 +115,14 @@ def test_files_are_named_from_their_common_directory(
     os.rename(files / "nli.jsonl", tmp_path / "else/nli.jsonl")
     monkeypatch.chdir(tmp_path)
     done = cli("init", "--from", "own/near-train.tsv", "own/near-dev.tsv", "else/nli.jsonl", "--out", "-")
-    written = tomli.loads(done.out)
+    written = toml_parser.loads(done.out)
     assert written["data_dir"] == "."
     assert (written["tasks"]["near"]["dev"], written["tasks"]["nli"]["train"]) == ("own/near-dev.tsv", "else/nli.jsonl")
 
 
 def test_names_of_installed_tasks_are_left_to_them(files: Path) -> None:
     os.rename(files / "nli.jsonl", files / "sts.jsonl")
-    assert list(tomli.loads(cli("init", files / "sts.jsonl", "--out", "-").out)["tasks"]) == ["sts-2"]
+    assert list(toml_parser.loads(cli("init", files / "sts.jsonl", "--out", "-").out)["tasks"]) == ["sts-2"]
 
 
 def test_columns_and_labels_of_any_kind_are_written_as_toml(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_columns_and_labels_of_any_kind_are_written_as_toml(tmp_path: Path) -> N
     path = tmp_path / "odd.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     done = cli("init", path, "--out", "-")
-    (table,) = tomli.loads(done.out)["tasks"].values()
+    (table,) = toml_parser.loads(done.out)["tasks"].values()
     assert (table["text"], set(table["names"])) == ('a "text"\n#', set(names))
 
 
@@ -150,7 +150,7 @@ def test_real_datasets_without_a_plugin(real_data: Path) -> None:
     files = [file for name in ("cb", "cola", "rte") for file in sorted((real_data / "other").glob(f"{name}-*.jsonl"))]
     if not files:
         pytest.skip("no datasets under other/")
-    tables = tomli.loads(cli("init", "--from", *files, "--out", "-").out)["tasks"]
+    tables = toml_parser.loads(cli("init", "--from", *files, "--out", "-").out)["tasks"]
     assert {name: (table["kind"], table["text"], table["names"]) for name, table in tables.items()} == {
         "cb": ("classification", ["premise", "hypothesis"], ["contradiction", "entailment", "neutral"]),
         "cola": ("binary", "text", ["0", "1"]),
@@ -161,7 +161,7 @@ def test_real_datasets_without_a_plugin(real_data: Path) -> None:
 
 @pytest.mark.real_data
 def test_the_files_that_built_in_tasks_read_are_understood_too(real_data: Path) -> None:
-    tables = tomli.loads(cli("init", "--from", *sorted(real_data.glob("*.csv")), "--out", "-").out)["tasks"]
+    tables = toml_parser.loads(cli("init", "--from", *sorted(real_data.glob("*.csv")), "--out", "-").out)["tasks"]
     found = {name: (table["kind"], table["text"], table["label"]) for name, table in tables.items()}
     pair = ["sentence1", "sentence2"]
     assert found == {

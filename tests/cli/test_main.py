@@ -11,7 +11,19 @@ import pytest
 import mtft.cli.main as cli
 from mtft.errors import CheckpointError, GateError
 
-HEAVY = {"torch", "pluggy", "pydantic", "rich", "numpy", "tomli", "tokenizers", "safetensors"}
+HEAVY = {
+    "torch",
+    "pluggy",
+    "pydantic",
+    "rich",
+    "numpy",
+    "tomli",
+    "tomllib",
+    "filelock",
+    "psutil",
+    "tokenizers",
+    "safetensors",
+}
 ROOT = Path(cli.__file__).parents[2]
 RUN = [sys.executable, "-W", "error", "-m", "mtft"]
 

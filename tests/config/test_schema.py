@@ -2,13 +2,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import tomli
 from commands import ROOT
 from pydantic import ValidationError
 
 from mtft.config.groups import Options
 from mtft.config.load import kind, load
 from mtft.config.schema import SCHEMAS, EvalConfig, RefineConfig, SelectConfig, TrainConfig
+from mtft.io import toml_parser
 
 UNITS = ("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score")
 
@@ -135,7 +135,7 @@ def test_presets_hold_the_values_of_the_report() -> None:
 
 def test_the_best_preset_is_the_run_that_the_table_reports() -> None:
     from_preset = load(TrainConfig, preset="best", given={"tasks": "sst,quora,sts", "dev_split": "half"}).config
-    run = tomli.loads((ROOT / "examples/report/experiments.toml").read_text())["run"]["best"]
+    run = toml_parser.loads((ROOT / "examples/report/experiments.toml").read_text())["run"]["best"]
     assert from_preset == load(TrainConfig, given={**run, "dev_split": "half"}).config
 
 

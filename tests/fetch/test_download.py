@@ -54,7 +54,7 @@ def test_a_broken_connection_is_gone_on_with(server: StandIn, tmp_path: Path, br
 
 def test_what_came_is_kept_for_the_next_call(server: StandIn, tmp_path: Path) -> None:
     server.breaks = 99
-    with pytest.raises(FetchError, match="what came is kept, and the next try goes on from there"):
+    with pytest.raises(FetchError, match="the bytes received are kept, and the next try continues from there"):
         fetch(server, tmp_path / "f.csv")
     kept = (tmp_path / "f.csv.part").stat().st_size
     assert kept > len(DATA) / 2
@@ -94,7 +94,7 @@ def test_what_the_server_refuses_is_said_and_asked_again_only_if_it_may_help(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_no_broken_connection(server: StandIn, tmp_path: Path) -> None:
     (tmp_path / "f.csv.part").symlink_to("/dev/full")
-    with pytest.raises(FetchError, match=r"f\.csv\.part: No space left on device; what came is kept"):
+    with pytest.raises(FetchError, match=r"f\.csv\.part: No space left on device; the bytes received are kept"):
         fetch(server, tmp_path / "f.csv")
     assert len(server.asked) == 1
 

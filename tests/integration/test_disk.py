@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path
         assert process.returncode == 1, error
         assert "mtft: error: no space left on device (" in error
         assert "bytes are needed, 0 free)" in error
-        assert f"; what was saved before is whole; make room, then go on with mtft train --resume {run}" in error
+        assert f"; the last checkpoint is complete; make room, then go on with mtft train --resume {run}" in error
         assert cli("verify", run).code == 0
         done = cli("train", "--resume", run)
         assert done.code == 2

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tomli
 from commands import FEW, Done, cli, contents
 from crashes import TRAIN, forked
 
 from mtft.data.dataset import sample_dir
+from mtft.io import toml_parser
 from mtft.testing.tiny import write_tiny_model
 
 
@@ -304,7 +304,7 @@ def test_processes_started_anew_keep_the_micro_batches_that_fit(tiny_model: Path
     memory = cli("plan", *given, "--json").json["memory_bytes"]
     given = ("train", *given, "--max-memory", memory["train"] - (memory["train"] - memory["load"]) // 2, "--out", "run")
     assert cli(*given, "--max-time", "0.001s").code == 4
-    before = tomli.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"]
+    before = toml_parser.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"]
     assert before < 65536
     assert cli(*given, "--max-time", "1h", TORCHELASTIC_RESTART_COUNT="1").code == 0
-    assert tomli.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"] == before
+    assert toml_parser.loads((here / "run" / "config.toml").read_text())["micro_batch_tokens"] == before

@@ -99,11 +99,11 @@ def test_a_file_of_several_blocks_and_its_beginning(tmp_path: Path, length: int)
         (lambda f: (f / "a.bin").write_bytes(b"first fil"), "a.bin: was truncated or replaced: it has 9 of 10 bytes"),
         (lambda f: (f / "a.bin").write_bytes(b"First file"), "a.bin: was changed: sha256 "),
         (lambda f: (f / "a.bin").write_bytes(b"first file!"), "a.bin: was replaced: it has 11 bytes instead of 10"),
-        (lambda f: shutil.copy(f / "b.bin", f / "a.bin"), "a.bin: holds what belongs into b.bin"),
+        (lambda f: shutil.copy(f / "b.bin", f / "a.bin"), "a.bin: holds the content of b.bin"),
         (lambda f: (f / "a.bin").unlink(), "a.bin: is missing"),
         (lambda f: ((f / "a.bin").unlink(), (f / "a.bin").mkdir()), "a.bin: is not a file"),
         (lambda f: ((f / "a.bin").unlink(), (f / "a.bin").symlink_to(f / "b.bin")), "a.bin: is not a file"),
-        (lambda f: (f / NAME).unlink(), f"no {NAME}: nothing says what its files should be"),
+        (lambda f: (f / NAME).unlink(), f"no {NAME}, without which its files cannot be checked"),
         (lambda f: (f / NAME).write_bytes(b"{"), f"{NAME}: not JSON"),
         (lambda f: (f / NAME).write_bytes(b"{}"), f"{NAME}: format is None None, not 'mtft-digests' 1"),
     ],
@@ -133,7 +133,7 @@ def test_an_edited_list_is_found(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["../a.bin", "/etc/passwd", "a/b/c", ".hidden", "a/../../b", "", "a\\b", "a/.."])
 def test_names_that_lead_elsewhere_are_refused(folder: Path, name: str) -> None:
     write_digests(folder, {name: Digest(0, "")})
-    with pytest.raises(CheckpointError, match=r"is no name of a file in this directory"):
+    with pytest.raises(CheckpointError, match=r"is not the name of a file in this directory"):
         read_digests(folder)
 
 

@@ -83,7 +83,7 @@ def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
 def test_a_run_that_stops_says_that_nothing_is_lost_and_how_to_go_on(number: int) -> None:
     with (
-        pytest.raises(MtftError, match=r"^[a-z].*: a/file; what was saved before is whole; make room, then go on$"),
+        pytest.raises(MtftError, match=r"^[a-z].*: a/file; the last checkpoint is complete; make room, then go on$"),
         stops_when_full("go on"),
     ):
         raise OSError(number, os.strerror(number), "a/file")

@@ -52,7 +52,7 @@ def test_all_and_one_weight() -> None:
 
 def test_a_mask_of_another_encoder_is_refused() -> None:
     mask = _mask(torch.ones(100, dtype=torch.bool))
-    with pytest.raises(ValueError, match="the mask is of 100 weights"):
+    with pytest.raises(ValueError, match="the mask has 100 weights"):
         selected_parts(mask, asdict(TINY))
     with pytest.raises(ValueError, match="layers is 1000000, allowed: 1 to 1000"):
         selected_parts(mask, asdict(replace(TINY, layers=1_000_000)))

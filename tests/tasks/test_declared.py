@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tomli
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mtft.errors import ConfigError
+from mtft.io import toml_parser
 from mtft.metrics import METRICS
 from mtft.outputs import Binary, Bounded, Categorical, Ordinal
 from mtft.plugin.manager import build_registry
@@ -59,7 +59,7 @@ def test_every_good_table_becomes_a_task_that_survives_toml_and_json(table: dict
     for part in (task.head, task.source.loss):
         assert callable(resolve(part))
     assert task.declaration is not None
-    for text in (json.dumps(task.declaration), json.dumps(tomli.loads(tomli_w.dumps(dict(task.declaration))))):
+    for text in (json.dumps(task.declaration), json.dumps(toml_parser.loads(tomli_w.dumps(dict(task.declaration))))):
         again = declare("mine", json.loads(text), "model.json")
         assert again == task
         assert again.declaration == task.declaration
