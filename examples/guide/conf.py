@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = "examples/guide/"
 PARTS = {
-    "The guide": ("method", "data", "tasks", "shell", "running", "models", "plugins", "python", "commands"),
-    "Tutorials": ("tutorials",),
-    "Results": ("results", "experiments", "benchmarks", "reliability"),
+    "The guide": ("install", "method", "data", "tasks", "shell", "running", "models", "plugins", "python", "commands"),
+    "Examples and results": ("tutorials", "results", "experiments", "benchmarks", "reliability"),
 }
 """The pages of the guide in the order of the site's menu, by part; pages that are not listed come last."""
 
@@ -58,8 +57,9 @@ def menu() -> str:
     """Return the site's menu as hidden tables of contents, so that the pages themselves stay plain Markdown."""
     listed = {name for names in PARTS.values() for name in names} | {"index"}
     others = sorted(path.stem for path in (ROOT / GUIDE).glob("*.md") if path.stem not in listed)
-    project_pages = [*(f"/{GUIDE}{name}" for name in others), *(f"/{path.stem}" for path in sorted(ROOT.glob("*.md")))]
-    parts = {title: [f"/{GUIDE}{name}" for name in names] for title, names in PARTS.items()} | {"Project": project_pages}
+    parts = {title: [f"/{GUIDE}{name}" for name in names] for title, names in PARTS.items()}
+    parts["The project"] = [f"/{GUIDE}{name}" for name in others]
+    parts["The project"] += [f"{path.stem.capitalize()} </{path.stem}>" for path in sorted(ROOT.glob("*.md"))]
     return "".join(toctree(title, pages) for title, pages in parts.items())
 
 
