@@ -1,4 +1,4 @@
-"""Run the commands of the README's first block and write their output below them: `make readme`; a slow test compares."""
+"""Write the output of the commands in the README's first block below them: `make readme`; a slow test compares."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def commands(text: str) -> list[str]:
 
 def block(lines: list[str], directory: Path) -> str:
     """Run commands in `directory`; return each with what it prints on stdout and stderr, progress left out."""
-    function = f"set -euo pipefail; mtft() {{ {' '.join(MTFT)} \"$@\"; }}\n"
+    function = f'set -euo pipefail; mtft() {{ {" ".join(MTFT)} "$@"; }}\n'
     parts = []
     for line in lines:
         done = subprocess.run(

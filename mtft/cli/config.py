@@ -21,7 +21,7 @@ NOT_SET = "not set"
 
 @click.group("config")
 def command() -> None:
-    """Look at settings without running anything."""
+    """Show settings without running anything."""
 
 
 class _Commands(click.Group):
@@ -52,8 +52,8 @@ class _Commands(click.Group):
 def show() -> None:
     """Print each setting of COMMAND (default: train), its value, and where the value came from.
 
-    Takes the options of that command, and checks them as it does. Origins are default, preset NAME, file PATH, --set
-    and flag --NAME; a later one wins. --toml prints a settings file.
+    Takes the options of that command and checks them in the same way. Origins are default, preset NAME, file PATH,
+    --set and flag --NAME; a later one overrides an earlier one. --toml prints a settings file.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def _shown(found: click.Command, words: str) -> click.Command | None:
     if schema is None:
         return None
     names = {*schema.settings(), "_preset", "_file", "_sets"}
-    toml = click.Option(["--toml", "as_toml"], is_flag=True, help="Print a settings file with origins as comments.")
+    toml = click.Option(["--toml", "as_toml"], is_flag=True, help="Print a settings file, with origins as comments.")
     params = [*(each for each in found.params if each.name in names), toml]
 
     def callback(as_json: bool, as_toml: bool, **given: Any) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -> None:
     """Score RUN on a split, with 95 % bootstrap intervals; with --json also confusion and calibration.
 
-    With --fail-under the exit code is 3 if a score is lower than its limit.
+    With --fail-under, a score below its limit gives exit code 3.
 
     \b
     Examples:

@@ -29,8 +29,8 @@ LEAVES = dict(leaves(main))
 
 
 def test_only_what_a_command_heeds_is_told() -> None:
-    assert "--resume goes on" in cli("train", "--help").out
-    assert "--resume goes on" not in cli("plan", "--help").out
+    assert "--resume continues" in cli("train", "--help").out
+    assert "--resume continues" not in cli("plan", "--help").out
     assert "MTFT_DATA_DIR" in cli("eval", "--help").out
     assert "MTFT_DATA_DIR" not in cli("report", "--help").out
     assert "HF_ENDPOINT" in cli("models", "fetch", "--help").out

@@ -17,8 +17,13 @@ from mtft.tasks.task import Task
 
 TEXT = README.read_text(encoding="utf-8")
 SCORE = re.compile(r"-?\b\d\.\d+\b")
-RESOURCES = re.compile(r"[\d.]+ [KMG]iB")
-"""Memory and disk, which depend on the machine."""
+MACHINE = re.compile(r"[\d.]+ [KMG]iB|  \(best so far\)|best epoch \d")
+"""Memory, disk, and the epoch that is best, which depend on the machine."""
+
+
+def same_on_all_machines(text: str) -> str:
+    """Return an output without scores and what else depends on the machine."""
+    return MACHINE.sub("", SCORE.sub("X", text))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +43,9 @@ def test_the_first_block_holds_the_commands() -> None:
 def test_the_readme_shows_what_its_commands_print(recorded: tuple[str, Path]) -> None:
     """Word for word but for scores, which differ a little between processors, and for memory and disk."""
     shown, printed = BLOCK.findall(TEXT)[0], recorded[0]
-    assert RESOURCES.sub("SIZE", SCORE.sub("X", shown)) == RESOURCES.sub("SIZE", SCORE.sub("X", printed)), "make readme"
+    assert same_on_all_machines(shown) == same_on_all_machines(printed), "make readme"
     scores = [[float(score) for score in SCORE.findall(text)] for text in (shown, printed)]
-    assert scores[0] == pytest.approx(scores[1], abs=0.2)
+    assert scores[0] == pytest.approx(scores[1], rel=0.25, abs=0.25)
 
 
 def majority(task: Task) -> float:
