@@ -32,6 +32,9 @@ PAGES = sorted(GUIDE.glob("*.md"))
 WRITTEN = [ROOT / "README.md", *(page for page in PAGES if page.name != "commands.md"), *TUTORIALS]
 """Documents whose commands are checked; those of plugins need them installed."""
 
+LOGS = {"benchmarks", "experiments", "reliability"}
+"""Pages of figures, written by programs or line by line."""
+
 ELSEWHERE = {"--max-restarts", "--nproc-per-node", "--local-addr", "--work"}
 """Options of torchrun and of examples/report/experiments.py."""
 
@@ -83,7 +86,7 @@ def test_readme_is_short() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 100
 
 
-@each([page for page in WRITTEN if page.stem not in ("benchmarks", "experiments", "reliability")])
+@each([page for page in [*WRITTEN, ROOT / "SECURITY.md"] if page.stem not in LOGS])
 def test_prose_fits_120_columns(page: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     lines = [line for line in prose.splitlines() if not line.startswith("|")]
@@ -133,6 +136,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.*)$", text_of(found), re.MULTILINE)
             assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_tests_named_in_the_security_policy_exist() -> None:
+    text = text_of(ROOT / "SECURITY.md")
+    sources = {path: text_of(path) for path in (ROOT / "tests").rglob("test_*.py")}
+    files = set(re.findall(r"\btest_\w+\.py", text))
+    assert files
+    assert files <= {path.name for path in sources}
+    for name in set(re.findall(r"\btest_\w+\b(?!\.py)", text)):
+        assert any(f"def {name}(" in source for source in sources.values()), name
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
