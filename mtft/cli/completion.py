@@ -13,9 +13,9 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print a script that makes SHELL complete commands, options and their values.
+    """Print a script with which SHELL completes commands, options and values.
 
-    Completing loads neither plugins nor torch. For the shell at hand:
+    Completion loads neither plugins nor torch. For the current shell:
 
     \b
       bash   source <(mtft completion bash)

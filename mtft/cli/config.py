@@ -21,7 +21,7 @@ NOT_SET = "not set"
 
 @click.group("config")
 def command() -> None:
-    """Look at settings without running anything."""
+    """Show settings without running anything."""
 
 
 class _Commands(click.Group):
@@ -58,8 +58,8 @@ class _Commands(click.Group):
 def show() -> None:
     """Print each setting of COMMAND (default: train), its value, and where the value came from.
 
-    Takes the options of that command, and checks them as it does. Origins are default, preset NAME, file PATH, --set
-    and flag --NAME; a later one wins. --toml prints a settings file.
+    Takes the options of that command and checks them in the same way. Origins are default, preset NAME, file PATH,
+    --set and flag --NAME; a later one overrides an earlier one. --toml prints a settings file.
 
     \b
     Examples:

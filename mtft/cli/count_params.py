@@ -20,10 +20,10 @@ from mtft.config.schema import CountConfig
 @json_option
 @quiet_option
 def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool, quiet: bool) -> None:
-    """Count the parameters that a model stores and that training may change.
+    """Count the parameters that a model stores, and those that training may change.
 
-    For a finished RUN, or, without weights, for --model NAME --tasks ... --keep ... The ratios compare with
-    one fully tuned individual model per task: with the same heads, and as bare encoders.
+    Counts a finished RUN, or without weights a plan: --model NAME --tasks ... --keep ... The ratios compare with
+    one fully tuned individual model per task, once with the same heads and once as bare encoders.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 
 @click.group("data")
 def command() -> None:
-    """Fetch public data, and look at data before training on it."""
+    """Fetch public data, and check data before training."""
 
 
 @command.command("check", short_help="Find faults in data files before training.")
@@ -34,11 +34,11 @@ def command() -> None:
 @json_option
 @quiet_option
 def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
-    """Check the files of tasks: what cannot be read, labels, texts, duplicates, leakage between splits and tasks.
+    """Check the data files of tasks: unreadable rows, labels, texts, duplicates, leakage.
 
-    Reads train, dev and, where it is there, test. The exit code is 2 if there are errors; warnings and notes do
-    not change it. With --fix, cleaned copies go to a new directory: without rows that cannot be read, have no
-    label or an empty text, repeat an earlier one, or leak into a later split; the bytes of all other rows stay.
+    Reads train, dev and, if it exists, test. Errors give exit code 2; warnings and notes do not. --fix writes
+    cleaned copies to a new directory. They lack the rows that cannot be read, have no label or an empty text,
+    repeat an earlier row, or leak into a later split. All other bytes are unchanged.
 
     \b
     Examples:
@@ -72,10 +72,10 @@ def check(loaded: Loaded[DataCheckConfig], as_json: bool, quiet: bool) -> None:
 def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool, quiet: bool) -> None:
     """Fetch public datasets (default: all) as the files that the built-in tasks read.
 
-    From the course: CS 224N's own train and dev files, byte for byte; their digests are known to mtft. From the hub:
-    the public datasets in the same columns, but split as they are there, so that scores are not comparable; what
-    came at first is recorded in fetched.json, and must be the same later. cfimdb is the course's alone. The
-    course's test labels are not public. Broken downloads are gone on with. The licences are said; read them.
+    --origin course: CS 224N's own train and dev files, byte for byte, checked against known digests. The course's
+    test labels are not public. --origin hub: the public datasets in the same columns, with the splits of the hub,
+    so that scores are not comparable. Their digests are recorded in fetched.json and must be the same later; the
+    hub has no cfimdb. Broken downloads are resumed. Licences are printed; read them.
 
     \b
     Examples:

@@ -11,9 +11,9 @@ from mtft.cli.options import json_option
 @click.command("env")
 @json_option
 def command(as_json: bool) -> None:
-    """Describe this installation for a report of a bug: versions, machine, devices, plugins, environment.
+    """Describe this installation for a bug report: versions, machine, devices, plugins, environment.
 
-    No paths and no secrets: variables that could hold some are shown without their values.
+    Shows no paths and no secrets: for variables that may hold some, only whether they are set.
 
     \b
     Examples:

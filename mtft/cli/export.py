@@ -19,13 +19,13 @@ from mtft.config.schema import ExportConfig
 @json_option
 @quiet_option
 def command(run: Path, loaded: Loaded[ExportConfig], as_json: bool, quiet: bool) -> None:
-    """Write RUN as one file, compared with RUN before it is there.
+    """Write RUN as one file; the file is compared with RUN first.
 
-    bundle: all that RUN's model is beside its base model, with digests. predict, eval, verify, merge and count-params
+    bundle: all of RUN's model except its base model, with digests. predict, eval, verify, merge and count-params
     take the file in place of RUN.
 
-    onnx: a graph with all tasks as named outputs, any batch size and length, and FILE.json, which says how the
-    outputs read. With --int8 also a file with 8-bit weights, and its scores on dev beside the full ones.
+    onnx: a graph with all tasks as named outputs, for any batch size and length, and FILE.json, which describes the
+    outputs. --int8 also writes a file with 8-bit weights, and scores both on dev.
 
     \b
     Examples:

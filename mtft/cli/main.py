@@ -29,24 +29,24 @@ VERBOSE = "mtft.verbose"
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("mtft.cli.init:command", "Write settings that train on files of your own."),
     "train": ("mtft.cli.train:command", "Fine-tune one encoder on several tasks."),
-    "plan": ("mtft.cli.plan:command", "Say what a training would take: memory, disk, time."),
+    "plan": ("mtft.cli.plan:command", "Estimate what a training needs: memory, disk, time."),
     "select": ("mtft.cli.select:command", "Rank the encoder's parameters and write a mask file."),
-    "refine": ("mtft.cli.refine:command", "Go on training single heads of a run; the encoder stays."),
+    "refine": ("mtft.cli.refine:command", "Train single heads of a run further; the encoder is frozen."),
     "eval": ("mtft.cli.eval:command", "Score a run on a split, with intervals and gates."),
-    "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file with all tasks at once."),
+    "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file, all tasks at once."),
     "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
-    "report": ("mtft.cli.report:command", "Write what runs came to as one HTML file to look at."),
+    "report": ("mtft.cli.report:command", "Write an HTML report about runs."),
     "merge": ("mtft.cli.merge:command", "Write a run's encoder as a model directory for transformers."),
-    "verify": ("mtft.cli.verify:command", "Check that a run's files are what was written."),
+    "verify": ("mtft.cli.verify:command", "Check the files of a run against their digests."),
     "export": ("mtft.cli.export:command", "Write a run as one file, for mtft or for other runtimes."),
     "count-params": ("mtft.cli.count_params:command", "Count stored and tunable parameters."),
     "data": ("mtft.cli.data:command", "Fetch public data; check data files before training."),
     "models": ("mtft.cli.models:command", "Fetch pretrained encoders from the Hugging Face hub."),
-    "tasks": ("mtft.cli.tasks:command", "List tasks and sources, and who brings them."),
-    "plugins": ("mtft.cli.plugins:command", "List plugins, start one, check one."),
-    "config": ("mtft.cli.config:command", "Show settings and where each comes from."),
-    "env": ("mtft.cli.env:command", "Describe this installation, for reports of bugs."),
-    "completion": ("mtft.cli.completion:command", "Print what makes the shell complete mtft."),
+    "tasks": ("mtft.cli.tasks:command", "List tasks, sources, and the packages they come from."),
+    "plugins": ("mtft.cli.plugins:command", "List plugins, write a new one, check one."),
+    "config": ("mtft.cli.config:command", "Show settings and where each value comes from."),
+    "env": ("mtft.cli.env:command", "Describe this installation, for bug reports."),
+    "completion": ("mtft.cli.completion:command", "Print a script for completion in the shell."),
 }
 """Name of a command -> where it is, and what `mtft --help` says of it without importing it."""
 
@@ -103,7 +103,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 )
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Fine-tune one shared BERT encoder on several tasks, use it, and say whether it was worth it."""
+    """Fine-tune one shared BERT encoder on several tasks, use it, and measure what sharing costs or gains."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)

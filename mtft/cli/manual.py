@@ -8,8 +8,8 @@ EXITS = {
     0: "done",
     1: "failed",
     2: "usage, settings, data or model are wrong",
-    3: "a gate: a score is below --fail-under",
-    4: "stopped by --max-time; --resume goes on",
+    3: "a score is below --fail-under",
+    4: "stopped by --max-time; --resume continues",
     130: "interrupted (Ctrl-C)",
     143: "terminated (SIGTERM)",
 }
@@ -19,15 +19,15 @@ NEEDS = {3: "fail_under", 4: "resume"}
 """Exit codes that only commands with such an option have."""
 
 VARIABLES = {
-    "MTFT_DATA_DIR": ("where data files are, unless --data-dir says", ("sample",)),
-    "HF_HOME": ("where models and datasets of the hub are kept", ("model", "first", "names", "hub_id")),
-    "HF_HUB_OFFLINE": ("1: fetch nothing", ("names", "hub_id")),
-    "HF_ENDPOINT": ("another hub, for instance a mirror", ("names", "hub_id")),
-    "MTFT_COURSE_URL": ("where a copy of the course's files is", ("names",)),
-    "MTFT_DISABLE_PLUGINS": ("plugins to leave out (NAME,..., or 1 for all)", ()),
+    "MTFT_DATA_DIR": ("directory of data files, if --data-dir is not given", ("sample",)),
+    "HF_HOME": ("directory of downloaded hub models and datasets", ("model", "first", "names", "hub_id")),
+    "HF_HUB_OFFLINE": ("1: download nothing", ("names", "hub_id")),
+    "HF_ENDPOINT": ("URL of another hub, such as a mirror", ("names", "hub_id")),
+    "MTFT_COURSE_URL": ("URL of a copy of the course's files", ("names",)),
+    "MTFT_DISABLE_PLUGINS": ("plugins to switch off (NAME,..., or 1 for all)", ()),
     "MTFT_STRICT_PLUGINS": ("1: a broken plugin is an error", ()),
-    "MTFT_TRACEBACK": ("1: show where an internal error arose", ()),
-    "NO_COLOR": ("set: no colours on a terminal", ()),
+    "MTFT_TRACEBACK": ("1: show the traceback of an internal error", ()),
+    "NO_COLOR": ("if set, no colours on a terminal", ()),
 }
 """Environment variables, and the options one of which a command must have to heed it (none: all commands do)."""
 

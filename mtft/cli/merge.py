@@ -19,9 +19,9 @@ from mtft.config.schema import MergeConfig
 @json_option
 @quiet_option
 def command(run: Path, loaded: Loaded[MergeConfig], as_json: bool, quiet: bool) -> None:
-    """Write the encoder of RUN, trained values in place, as a plain model directory in Hugging Face form.
+    """Write the encoder of RUN, with the trained values, as a model directory in Hugging Face form.
 
-    transformers loads it (AutoModel.from_pretrained), and so does --model of mtft. The heads stay with RUN.
+    transformers loads it (AutoModel.from_pretrained), and so does --model of mtft. The heads are not included.
 
     \b
     Example:

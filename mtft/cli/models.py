@@ -24,10 +24,10 @@ def command() -> None:
 @json_option
 @quiet_option
 def fetch(hub_id: str, loaded: Loaded[ModelFetchConfig], as_json: bool, quiet: bool) -> None:
-    """Fetch the encoder NAME from the Hugging Face hub into its local cache, where --model NAME finds it.
+    """Fetch the encoder NAME from the Hugging Face hub into the local cache, where --model NAME finds it.
 
-    Weights, configuration and tokenizer alone, each with the digest that the hub gives; broken downloads are gone on
-    with. What came is recorded in fetched.json beside it, and must be the same later. The licence is the model's own.
+    Fetches only weights, configuration and tokenizer, and checks the digests that the hub gives. Broken downloads are
+    resumed. The digests are recorded in fetched.json and must be the same later. The model has its own licence.
 
     \b
     Examples:

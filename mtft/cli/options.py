@@ -31,7 +31,7 @@ def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command `quiet: bool`, and --verbose, which `open_context` and the handler of errors act on."""
     text = "Also say where settings come from, and where an error arose."
     verbose = click.option("--verbose", "-v", is_flag=True, expose_value=False, callback=_voice, help=text)
-    quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Say nothing but results and errors.")
+    quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Print only results and errors.")
     return quiet(verbose(command))
 
 
@@ -65,7 +65,7 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
         options = [_option(name, field) for name, field in schema.settings().items()]
         layers = _layers(schema)
         if resume:
-            text = f"Go on with {resume}, as if it had never been stopped."
+            text = f"Continue {resume}, with the same result as without a stop."
             layers = [*layers, click.option("--resume", metavar="PATH", type=click.Path(path_type=Path), help=text)]
         decorated: Callable[..., Any] = wrapped
         for option in reversed([*options, *layers]):
@@ -108,11 +108,11 @@ def _joined(value: Any) -> Any:
 def _layers(schema: type[Options]) -> list[Decorator]:
     """Return the options that are not settings, but say where settings are."""
     options: list[Decorator] = [
-        click.option("--config", "_file", type=click.Path(path_type=Path), help="TOML file with any of these."),
+        click.option("--config", "_file", type=click.Path(path_type=Path), help="TOML file with settings."),
         click.option("--set", "_sets", metavar="KEY=VALUE", multiple=True, help="Set one setting by its TOML key."),
     ]
     if schema.presets:
-        text = f"Named settings: {', '.join(schema.presets)}. Anything else that is set overrides them."
+        text = f"Named settings: {', '.join(schema.presets)}. All other settings override them."
         options.append(
             click.option("--preset", "_preset", metavar="NAME", help=text, shell_complete=offer(schema.presets))
         )

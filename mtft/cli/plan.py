@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(loaded: Loaded[TrainConfig], as_json: bool, quiet: bool) -> None:
-    """Say what `mtft train` with the same options would take, without training.
+    """Estimate what `mtft train` with the same options needs, without training.
 
-    Counts parameters, bytes on disk, steps and tokens, states the peak memory of each phase, and times a few real
-    steps. What needs data is left out where files are missing.
+    Counts parameters, bytes on disk, steps and tokens, estimates the peak memory of each phase, and times a few
+    real steps. Without data files, only figures that need none are shown.
 
     \b
     Examples:

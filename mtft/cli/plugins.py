@@ -23,10 +23,10 @@ Record = dict[str, object]
 @json_option
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the plugins that are installed, from which distribution, and whether they work.
+    """List the installed plugins, their packages, and whether they work.
 
-    A broken plugin is listed with its error and stops nothing. MTFT_DISABLE_PLUGINS=1 switches off all but the
-    built-in one, or those named (NAME,...); MTFT_STRICT_PLUGINS=1 makes a broken one an error.
+    A broken plugin is listed with its error; all others work. MTFT_DISABLE_PLUGINS=1 switches off all but the
+    built-in one, MTFT_DISABLE_PLUGINS=NAME,... those named. MTFT_STRICT_PLUGINS=1 makes a broken one an error.
 
     \b
     Example:
@@ -58,9 +58,9 @@ def command(context: click.Context, as_json: bool) -> None:
 @json_option
 @quiet_option
 def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
-    """Write a project with the task NAME, ready to be installed: code, data, tests, README, CI.
+    """Write a plugin project with the task NAME: code, data, tests, README, CI.
 
-    Its tests pass as it is. An existing path is never touched.
+    It can be installed, and its tests pass, before you change anything. An existing path is never changed.
 
     \b
     Examples:
@@ -85,16 +85,16 @@ def new(name: str, out: Path | None, as_json: bool, quiet: bool) -> None:
     "--data-dir",
     metavar="PATH",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Directory of data files; without it readers of files that are not there are not checked.",
+    help="Directory of data files; without it, readers whose files are missing are not checked.",
 )
 @json_option
 @quiet_option
 def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
-    """Check that the installed plugin NAME keeps its contract; exit code 1 if it does not.
+    """Check the installed plugin NAME; exit code 1 if a check fails.
 
-    Checks tasks (schema, labels, metrics, head, loss, examples read offline and twice the same), sources and parts
-    (heads, surgery, scores, trackers) on a tiny model, and that loading the plugin imports no torch. The same checks
-    are `mtft.testing.suite.checks(NAME)` for the plugin's own tests.
+    Checks tasks (schema, labels, metrics, head, loss, reading offline and twice the same), sources and parts (heads,
+    surgery, scores, trackers) on a tiny model, and that loading the plugin imports no torch. A plugin's own tests can
+    call the same checks: `mtft.testing.suite.checks(NAME)`.
 
     \b
     Example:
@@ -120,7 +120,7 @@ def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
 @command.command("freeze", short_help="Print the plugins as requirement lines.")
 @json_option
 def freeze(as_json: bool) -> None:
-    """Print the distributions of all plugins as requirements: `pip install -r` brings them back.
+    """Print the packages of all plugins as requirements for `pip install -r`.
 
     \b
     Example:

@@ -30,15 +30,15 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     """Predict the texts in FILE (default: standard input) with RUN, line by line, in order.
 
     Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2` (or those that the table of the
-    task names), and an optional `id`; a TSV or CSV table with such a header; or plain lines, a pair being two
-    texts around a tab.
+    task names), and an optional `id`; a TSV or CSV table with such a header; or plain lines, with a tab between
+    the two texts of a pair.
 
-    Output is one record a line: the id (without one, the line's number), what each task says of it, and
-    "truncated": true if the model's length limit cut its text; as TSV one column per value.
+    Output is one record per line: the id (or the line number), the answer of each task, and "truncated": true
+    if the model's length limit cut the text; as TSV, one column per value.
 
-    A record that cannot be answered (no record, no text for the tasks, no UTF-8, longer than a million characters)
-    is an error that names its line, after all before it are answered. --on-error skip leaves such records out
-    and counts them on stderr; --on-error null answers them in place with their id and an "error"; both exit with 0.
+    A record that cannot be answered (not a record, no text for the tasks, not UTF-8, over a million characters) is
+    an error that names its line; all records before it are answered. --on-error skip leaves such records out and
+    counts them on stderr; --on-error null writes their id and an "error" in their place; both exit with 0.
 
     \b
     Examples:

@@ -22,9 +22,9 @@ from mtft.runtime import processes
 @json_option
 @quiet_option
 def command(run: Path | None, loaded: Loaded[RefineConfig], resume: Path | None, as_json: bool, quiet: bool) -> None:
-    """Go on training single heads of RUN, one at a time, with the encoder and the other heads frozen.
+    """Train heads of RUN further, one at a time, with the encoder and the other heads frozen.
 
-    A head is replaced only if its dev metric improves. RUN stays as it is; the result is a run of its own.
+    A head is replaced only if its dev metric improves. RUN is not changed; the result is a new run.
 
     \b
     Examples:

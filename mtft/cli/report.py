@@ -19,10 +19,10 @@ from mtft.config.schema import ReportConfig
 @json_option
 @quiet_option
 def command(runs: tuple[Path, ...], loaded: Loaded[ReportConfig], as_json: bool, quiet: bool) -> None:
-    """Write one HTML file about runs: scores, curves, conflicts, selection, calibration, confusion, settings.
+    """Write an HTML report about runs: scores, curves, conflicts, selection, calibration, confusion, settings.
 
-    It needs no network and holds no script. With several runs, differences are from the first. What a run
-    lacks is left out, and said.
+    One file without scripts that needs no network. With several runs, differences are from the first. A note says
+    what is missing in a run.
 
     \b
     Examples:

@@ -14,11 +14,11 @@ from mtft.config.schema import SelectConfig
 
 
 @click.command("select")
-@options_for(SelectConfig, resume="the mask that was to be at PATH")
+@options_for(SelectConfig, resume="the selection of the mask PATH")
 @json_option
 @quiet_option
 def command(loaded: Loaded[SelectConfig], resume: Path | None, as_json: bool, quiet: bool) -> None:
-    """Rank the encoder's weights on the training data and write those to tune as a mask file.
+    """Rank the encoder's weights on the training data and write a mask file of the weights to train.
 
     Prints the share kept per layer and per kind of tensor.
 

@@ -20,7 +20,7 @@ Record = dict[str, object]
 @json_option
 @quiet_option
 def command(as_json: bool, quiet: bool) -> None:
-    """List tasks, and the sources that train them, with the distribution that brings each.
+    """List tasks, the sources that train them, and the package that each comes from.
 
     \b
     Examples:

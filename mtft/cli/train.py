@@ -17,14 +17,14 @@ from mtft.config.schema import TrainConfig
 
 @click.command("train")
 @options_for(TrainConfig, resume="the run at PATH")
-@click.option("--dry-run", is_flag=True, help="Plan only, as `mtft plan` does; nothing is written.")
+@click.option("--dry-run", is_flag=True, help="Only plan, as `mtft plan` does; write nothing.")
 @json_option
 @quiet_option
 def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Fine-tune one encoder on several tasks at once.
 
-    Selects the weights that train unless --mask is given, trains all tasks together on the shuffled union of
-    their datasets, and keeps the epoch that is best on dev.
+    Selects the weights to train (unless --mask is given), trains all tasks together on the shuffled union of
+    their datasets, and keeps the epoch with the best dev scores.
 
     \b
     Examples:

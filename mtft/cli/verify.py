@@ -21,11 +21,11 @@ from mtft.errors import CheckpointError
 @json_option
 @quiet_option
 def command(path: Path, loaded: Loaded[VerifyConfig], as_json: bool, quiet: bool) -> None:
-    """Check that every file of RUN is what was written, and that its model still answers as it did.
+    """Check every file of RUN against its digest, and the outputs of its model against the saved ones.
 
-    Compares all files with the digests kept beside them, names those that are damaged, missing or foreign, checks
-    the digest of the base model where that is found, and runs the saved probe again. A stopped run is checked as
-    far as it goes; so is a mask file, and a bundle of `mtft export`. The exit code is 2 if anything is wrong.
+    Names files that are damaged, missing or foreign, checks the digest of the base model if it is found, and computes
+    the saved outputs again. RUN may also be a stopped run, a mask file, or a bundle of `mtft export`. Any fault gives
+    exit code 2.
 
     \b
     Example:

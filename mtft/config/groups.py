@@ -17,12 +17,15 @@ from mtft.config.values import Duration, Names, NamesOrNone, Period, Weights
 
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
-Rate = Annotated[float, Field(gt=0, description="peak learning rate (step per unit of direction)")]
+Rate = Annotated[float, Field(gt=0, description="peak learning rate")]
 Schedule = Annotated[
     Literal["constant", "linear", "cosine"],
-    Field(description="how the learning rate goes from its peak to 0 over the steps, after warm-up"),
+    Field(description="learning rate after warm-up: constant, or falling from the peak to 0"),
 ]
-Warmup = Annotated[float, Field(ge=0, le=1, description="share of the steps in which the rate rises from 0 (0 to 1)")]
+Warmup = Annotated[
+    float,
+    Field(ge=0, le=1, description="share of the steps in which the learning rate rises from 0 to its peak (0 to 1)"),
+]
 Keep = Annotated[
     Decimal,
     Field(gt=0, le=1, decimal_places=12, description="share of the encoder's parameters that train (exact decimal)"),
@@ -65,14 +68,14 @@ class ModelOptions(Options):
 
     model: str = Field("minilm", description="pretrained encoder: directory in Hugging Face form, short name or hub id")
     max_length: int | None = Field(
-        None, ge=8, description="most tokens of a text or pair, the rest is cut (default: the model's positions)"
+        None, ge=8, description="longest text or pair in tokens; the rest is cut (default: the model's positions)"
     )
 
 
 class BaseModelOptions(Options):
     """The base model of a finished run, which may have moved."""
 
-    model: str | None = Field(None, description="base model, if it moved since (default: where the run says)")
+    model: str | None = Field(None, description="base model, if it has moved (default: the path in the run)")
 
 
 class FileOptions(Options):
@@ -80,12 +83,12 @@ class FileOptions(Options):
 
     data_dir: Path | None = Field(
         None,
-        description="directory of data files (default: $MTFT_DATA_DIR, then where the run found them, then ./data)",
+        description="directory of data files (default: $MTFT_DATA_DIR, else the run's data directory, else ./data)",
     )
     sample: bool = Field(False, description="use the small sample data that comes with mtft")
-    strict: bool = Field(False, description="make rows without label an error instead of a counted warning")
+    strict: bool = Field(False, description="make a row without a label an error instead of counting it in a warning")
     skip_bad_rows: bool = Field(
-        False, description="leave out, with one counted warning, rows that cannot be read or have an invalid label"
+        False, description="leave out rows that cannot be read or have an invalid label, and count them in a warning"
     )
 
 
@@ -102,7 +105,7 @@ class DataOptions(TaskOptions, FileOptions):
 
     tasks: Names = Field(min_length=1, description="tasks, as in sst,quora,sts (`mtft tasks` lists them)")
     augment: NamesOrNone = Field(
-        None, description="additional sources of the tasks, or none (default: all whose files exist)"
+        None, description="augmentation sources to train on, or none (default: all whose files exist)"
     )
 
 
@@ -113,7 +116,7 @@ class ShareOptions(Options):
         1.0,
         gt=0,
         le=1,
-        description="share of the training rows that is used, chosen by their ids, else texts (0 to 1)",
+        description="share of the training rows to use, chosen by a hash of ids, or of texts without ids (0 to 1)",
     )
 
 
@@ -122,12 +125,12 @@ class DevOptions(Options):
 
     dev_split: Literal["all", "half"] = Field(
         "all",
-        description="dev rows that choose the epoch: all, or the half that their ids, else texts, choose (`half` "
-        "report of eval, compare and report then scores the other)",
+        description="dev rows that choose the epoch: all, or one half, split by a hash of ids (of texts without ids); "
+        "`half` report of eval, compare and report scores the other half",
     )
 
     calibrate: bool = Field(
-        False, description="fit a temperature for each task with classes, on the dev rows that choose the epoch"
+        False, description="fit a temperature for each task with classes on the dev rows that choose the epoch"
     )
 
     @property
@@ -141,7 +144,7 @@ class HalfOptions(Options):
 
     half: Literal["all", "choose", "report"] = Field(
         "all",
-        description="dev rows to score: all, the half that `dev_split` half chooses by, or the half kept to report",
+        description="dev rows to score: all, the half that chose the epoch (`dev_split` half), or the other half",
     )
 
 
@@ -149,7 +152,7 @@ class LossOptions(Options):
     """Readings of the report where its text allows several."""
 
     cfimdb_folding: Literal["report", "marginal"] = Field(
-        "report", description="how five sentiment classes become two: summed logits, or summed probabilities"
+        "report", description="how five sentiment classes become two: by summed logits (report) or summed probabilities"
     )
     consistency: Literal["symmetric", "forward", "reverse"] = Field(
         "symmetric", description="direction of the divergence between the sentiments of a pair's two texts"
@@ -161,17 +164,19 @@ class SelectionOptions(Options):
 
     keep: Keep = Decimal("0.3")
     score: Annotated[str, PluginChoice("score", ("sum", "abs", "fisher", "random", "magnitude", "bitfit"))] = Field(
-        "sum", description="what parameters are ranked by, or the NAME of a plugin's score"
+        "sum", description="score that ranks the weights, or the NAME of a plugin's score"
     )
-    scope: Literal["global", "tensor"] = Field("global", description="rank over the whole encoder, or in each tensor")
+    scope: Literal["global", "tensor"] = Field(
+        "global", description="rank weights over the whole encoder, or within each tensor"
+    )
     granularity: Literal["element", "row", "tensor"] = Field(
-        "element", description="what is selected as a whole: single weights, rows of matrices (faster), or tensors"
+        "element", description="unit of selection: single weights, rows of matrices (faster), or tensors"
     )
     combine: Literal["joint", "normalised"] = Field(
         "joint",
-        description="add the tasks' gradients (abs: their absolutes, fisher: their squares), or normalised scores",
+        description="add the gradients of tasks (abs: absolute values, fisher: squares), or normalised scores",
     )
-    batches: int | None = Field(None, ge=1, description="batches that the score reads (default: all training data)")
+    batches: int | None = Field(None, ge=1, description="batches to compute the score on (default: all training data)")
     selection_dropout: bool = Field(False, description="keep dropout on while scoring")
 
 
@@ -180,7 +185,7 @@ class BatchOptions(Options):
 
     batch_size: BatchSize = 32
     micro_batch_tokens: int = Field(
-        2048, ge=1, description="tokens that go through the encoder at once (more: more memory)"
+        2048, ge=1, description="tokens that go through the encoder at once; more tokens take more memory"
     )
 
 
@@ -189,8 +194,8 @@ class SamplingOptions(Options):
 
     sampling: Literal["proportional", "sqrt", "annealed"] = Field(
         "proportional",
-        description="rows of an epoch: every row once; tasks by the square root of their size; or annealed from the "
-        "first to the last epoch",
+        description="how often tasks are trained: every row once an epoch, by the square root of "
+        "their size, or annealed, from proportional towards equal shares",
     )
 
 
@@ -198,10 +203,12 @@ class ScalingOptions(Options):
     """How much each task counts in a step."""
 
     loss_scale: Literal["none", "log"] = Field(
-        "none", description="what gradients are of: the tasks' losses, or their logarithms, which all count alike"
+        "none",
+        description="loss to differentiate: the loss of each task, or its logarithm, which puts all tasks on one scale",
     )
     task_weights: Weights = Field(
-        {}, description="factors of single tasks' gradients, as in sst=2 (others 1; a share of the step's rate)"
+        {},
+        description="factors for the gradients of tasks, that is for their share in a step, as in sst=2 (default: 1)",
     )
 
 
@@ -210,11 +217,13 @@ class OptimizationOptions(Options):
 
     epochs: int = Field(3, ge=1, description="epochs, each a pass over every dataset")
     lr: Rate = 1e-4
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay (share of a weight per unit of rate)")
+    weight_decay: float = Field(
+        0.01, ge=0, description="weight decay of AdamW, decoupled (share of a weight per step, times the rate)"
+    )
     schedule: Schedule = "linear"
     warmup: Warmup = 0.1
     max_bad_steps: int = Field(
-        3, ge=0, description="steps with a loss or gradient that is not finite that are skipped before it is an error"
+        3, ge=0, description="how many steps with a loss or gradient that is not finite may be skipped"
     )
     patience: int | None = Field(None, ge=1, description="epochs to wait for a better score (default: no limit)")
 
@@ -228,14 +237,14 @@ class DeviceOptions(Options):
 
     threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        "auto", description="where tensors live; auto is cuda if there is one, else cpu"
+        "auto", description="device to compute on; auto is cuda if there is one, else cpu"
     )
 
 
 class MachineOptions(DeviceOptions):
     """What of the machine is used, and how."""
 
-    precision: Precision = Field("fp32", description="number type of matrix products; tf32 needs cuda")
+    precision: Precision = Field("fp32", description="number type of matrix products (tf32 needs cuda)")
 
 
 class OutOptions(Options):
@@ -252,10 +261,10 @@ class RunOptions(MachineOptions):
     out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
     overwrite: bool = Field(False, description="replace a result that is already there")
     checkpoint_every: Period = Field(
-        "10m", description="how often to save what `resume` needs: a number of steps (200) or a time (30s, 10m, 2h)"
+        "10m", description="how often to save a state for `resume`: a number of steps (200) or a time (30s, 10m, 2h)"
     )
     max_time: Duration | None = Field(
-        None, description="time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)"
+        None, description="save and stop with exit code 4 after this time, as in 90m or 8h (default: no limit)"
     )
 
 
@@ -263,5 +272,5 @@ class TrackingOptions(Options):
     """Who else receives what a run logs."""
 
     trackers: Annotated[Names, PluginChoice("tracker")] = Field(
-        (), description="plugins' trackers that receive what the run logs (`mtft plugins` lists them)"
+        (), description="trackers of plugins that receive what the run logs (`mtft plugins` lists them)"
     )

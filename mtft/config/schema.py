@@ -1,4 +1,4 @@
-"""The settings of each command: one frozen model per command, put together from small groups of options.
+"""The settings of each command: one frozen model per command, composed of small groups of options.
 
 Defaults train well on a laptop; the presets hold the values of the report. No `from __future__ import annotations`
 here: pydantic reads the annotations. Fields are listed from the last base to the first.
@@ -66,27 +66,25 @@ class TrainConfig(
 
     presets = PRESETS
 
-    mask: Path | None = Field(None, description="mask file of `mtft select` (default: select first)")
-    head_epochs: int = Field(
-        0, ge=0, description="epochs in which the heads alone train, before weights are selected and all train"
-    )
+    mask: Path | None = Field(None, description="mask file written by `mtft select` (default: select weights first)")
+    head_epochs: int = Field(0, ge=0, description="epochs in which only the heads train, before weights are selected")
     teachers: Names = Field(
-        (), description="finished runs to learn from, as in runs/sst,runs/sts: less and less as training goes on"
+        (), description="finished runs to learn from, as in runs/sst,runs/sts; their weight falls to 0 during training"
     )
     surgery: Annotated[str, PluginChoice("surgery", ("pcgrad", "sum", "expected-pcgrad", "upgrad"))] = Field(
-        "pcgrad", description="how the tasks' gradients become one step, or the NAME of a plugin's method"
+        "pcgrad", description="how the gradients of the tasks are merged, or the NAME of a plugin's method"
     )
     optimizer_rule: Literal["torch", "cs224n"] = Field(
         "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
     )
-    max_steps: int | None = Field(None, ge=1, description="steps after which training stops (default: no limit)")
+    max_steps: int | None = Field(None, ge=1, description="stop after this many steps (default: no limit)")
     max_memory: Size | None = Field(
-        None, description="most memory, as in 3G (bytes, K, M, G); smaller micro-batches are used until training fits"
+        None, description="memory limit, as in 3G (bytes, K, M, G); micro-batches are made smaller until training fits"
     )
     average: Averaging = Field(
         "none",
-        description="values to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or swa:SHARE "
-        "(plain mean of the steps after this share of them)",
+        description="weights to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or "
+        "swa:SHARE (mean over the steps after this share of them)",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of encoder activations dropped in training")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="share of head activations dropped in training")
@@ -110,7 +108,7 @@ class RefineConfig(
     warmup: Warmup = 0.0
     feature_cache: CacheSize = Field(
         "auto",
-        description="disk for what the frozen encoder gives: auto (half of what is free), off, or a size as in 8G",
+        description="disk space for the frozen encoder's outputs: auto (half of what is free), off, or a size as in 8G",
     )
 
 
@@ -119,15 +117,21 @@ class EvalConfig(BaseModelOptions, MachineOptions, HalfOptions, TaskOptions, Fil
 
     tasks: Names = Field((), description="tasks to evaluate (default: all of the run)")
     split: Literal["dev", "test", "train"] = Field("dev", description="files to read")
-    fail_under: Limits = Field({}, description="lowest scores that pass, as in sts.pearson=0.8; exit code 3 below")
+    fail_under: Limits = Field(
+        {}, description="lowest scores that pass, as in sts.pearson=0.8; a lower score gives exit code 3"
+    )
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind each interval (0: no interval)")
 
 
 class DataCheckConfig(DataOptions):
     """Settings of `mtft data check`."""
 
-    model: str | None = Field(None, description="pretrained encoder whose tokens are counted (default: none are)")
-    max_length: int | None = Field(None, ge=8, description="most tokens of a text or pair (default: the model's)")
+    model: str | None = Field(
+        None, description="pretrained encoder to count tokens with (default: tokens are not counted)"
+    )
+    max_length: int | None = Field(
+        None, ge=8, description="longest text or pair in tokens (default: the model's positions)"
+    )
     fix: Path | None = Field(None, description="new directory for cleaned copies of the files, and a diff")
 
 
@@ -135,11 +139,12 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     """Settings of `mtft predict`."""
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
-    batch_size: int = Field(64, ge=1, description="records, or examples, that are read before the first is answered")
+    batch_size: int = Field(64, ge=1, description="records processed at a time (examples in a batch)")
     format: Literal["auto", "jsonl", "tsv", "csv", "lines"] = Field("auto", description="form of the input")
     output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
     on_error: Literal["fail", "skip", "null"] = Field(
-        "fail", description="a record that cannot be answered: stop, leave it out and count, or an error in its place"
+        "fail",
+        description="when a record cannot be answered: stop; leave it out and count it; or write an error in its place",
     )
 
 
@@ -165,10 +170,12 @@ class ReportConfig(HalfOptions):
     """Settings of `mtft report`."""
 
     out: Path | None = Field(None, description="HTML file to write (default: report.html in the first run)")
-    figures: Path | None = Field(None, description="directory for the pictures as SVG")
-    overwrite: bool = Field(False, description="replace what `out` and `figures` name if it is already there")
-    data_dir: Path | None = Field(None, description="directory of data files (default: where the run found them)")
-    examples: int = Field(5, ge=0, description="hardest examples to show per task (0: none, and no text is read)")
+    figures: Path | None = Field(None, description="directory to write the pictures to, as SVG")
+    overwrite: bool = Field(False, description="replace existing files of `out` and `figures`")
+    data_dir: Path | None = Field(None, description="directory of data files (default: the run's own data directory)")
+    examples: int = Field(
+        5, ge=0, description="number of hardest examples to show per task (0: none, and no text is read)"
+    )
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 
 
@@ -182,9 +189,9 @@ class DataFetchConfig(Options):
     out: Path = Field(Path("data"), description="directory to write to")
     origin: Literal["course", "hub"] = Field(
         "course",
-        description="the course's own files, or public datasets of the Hugging Face hub, which are split otherwise",
+        description="where to fetch from: the course's own files, or the Hugging Face hub, whose splits differ",
     )
-    overwrite: bool = Field(False, description="replace files that are there and differ")
+    overwrite: bool = Field(False, description="replace existing files that differ")
 
 
 class ModelFetchConfig(Options):
@@ -198,9 +205,9 @@ class ExportConfig(OutOptions, BaseModelOptions, TaskOptions, FileOptions):
 
     format: Literal["bundle", "onnx"] = Field(
         "bundle",
-        description="form of the file: a bundle for mtft, which needs the base model, or a graph for other runtimes",
+        description="format of the file: a bundle for mtft (needs the base model), or a graph for other runtimes",
     )
-    int8: bool = Field(False, description="with onnx: write a file with 8-bit weights too, and what that costs on dev")
+    int8: bool = Field(False, description="with onnx: also write a file with 8-bit weights, and score both on dev")
 
 
 SCHEMAS: tuple[type[Options], ...] = (

@@ -13,7 +13,7 @@ from commands import ROOT, cli
 from mtft.cli.main import COMMANDS, main
 from mtft.cli.manual import EXITS, VARIABLES
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "examples/guide/shell.md").read_text(encoding="utf-8")
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
@@ -29,8 +29,8 @@ LEAVES = dict(leaves(main))
 
 
 def test_only_what_a_command_heeds_is_told() -> None:
-    assert "--resume goes on" in cli("train", "--help").out
-    assert "--resume goes on" not in cli("plan", "--help").out
+    assert "--resume continues" in cli("train", "--help").out
+    assert "--resume continues" not in cli("plan", "--help").out
     assert "MTFT_DATA_DIR" in cli("eval", "--help").out
     assert "MTFT_DATA_DIR" not in cli("report", "--help").out
     assert "HF_ENDPOINT" in cli("models", "fetch", "--help").out
@@ -57,8 +57,8 @@ def test_codes_and_variables_are_those_of_the_command() -> None:
 
 
 @pytest.mark.parametrize("code", EXITS)
-def test_the_readme_names_every_exit_code(code: int) -> None:
-    assert re.search(rf"\b{code}\b", README[README.index("Exit codes:") :][:300])
+def test_the_guide_names_every_exit_code(code: int) -> None:
+    assert re.search(rf"\b{code}\b", GUIDE[GUIDE.index("Exit codes:") :][:300])
 
 
 def test_variables_are_real() -> None:

@@ -1,4 +1,4 @@
-"""The pipelines in the README run as they stand there."""
+"""The pipelines in the guide run as they stand there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from commands import MTFT, ROOT, clean
 
 from mtft.data.dataset import sample_dir
 
-PIPELINES = re.findall(r"^\$ (.*\| jq .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+GUIDE = (ROOT / "examples/guide/shell.md").read_text(encoding="utf-8")
+PIPELINES = re.findall(r"^\$ (.*\| jq .*)$", GUIDE, re.MULTILINE)
 
 
 def test_there_are_some() -> None:
@@ -22,7 +23,7 @@ def test_there_are_some() -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, trained_run: Path) -> Path:
-    """A directory with the files that the README speaks of."""
+    """A directory with the files that the guide names."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/unified").symlink_to(trained_run)
     (tmp_path / "data").symlink_to(sample_dir())
@@ -33,7 +34,7 @@ def place(tmp_path: Path, trained_run: Path) -> Path:
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_pipeline_of_the_readme(pipeline: str, place: Path) -> None:
+def test_pipeline_of_the_guide(pipeline: str, place: Path) -> None:
     if shutil.which("jq") is None:
         pytest.skip("no jq here")
     script = f'set -o pipefail; mtft() {{ {" ".join(MTFT)} "$@"; }}; {pipeline}'
