@@ -15,7 +15,8 @@ from mtft.config.schema import PredictConfig
 from mtft.data.inputs import Input, input_records
 from mtft.data.records import Record
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import load_model, task_names
+from mtft.runs.checkpoint import load_model
+from mtft.runs.manifest import task_names
 from mtft.runs.prediction import predict, record_keys
 from mtft.runtime.notices import Notify, silent
 from mtft.settings import PredictSettings

@@ -24,9 +24,9 @@ from mtft.io.directories import replaced_directory
 from mtft.io.files import read_json, read_json_lines, to_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.report.tables import spent
-from mtft.runs.checkpoint import read_manifest
 from mtft.runs.dev_predictions import read_predictions
 from mtft.runs.directory import read_summary
+from mtft.runs.manifest import read_manifest
 from mtft.tasks.registry import Registry
 
 PATHS = ("out", "data_dir", "mask", "overwrite")

@@ -18,9 +18,9 @@ from mtft.outputs import Array
 from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
-from mtft.runs.checkpoint import read_manifest, run_tasks
 from mtft.runs.dev_predictions import read_predictions
 from mtft.runs.directory import read_summary
+from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.tasks.task import Task
 from mtft.training.count import count_run
 

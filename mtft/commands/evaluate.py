@@ -20,8 +20,9 @@ from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import load_model, task_names
+from mtft.runs.checkpoint import load_model
 from mtft.runs.fingerprints import table_digest
+from mtft.runs.manifest import task_names
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
 from mtft.training.loading import Loader, data_directory

@@ -13,7 +13,8 @@ from mtft.errors import ConfigError, DataError, setting
 from mtft.model.inference import run_worker
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import TrainedModel, load_model, task_names
+from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.manifest import task_names
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
 from mtft.runtime.distributed import Group

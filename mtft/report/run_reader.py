@@ -25,8 +25,8 @@ from mtft.plugin.context import Context
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
-from mtft.runs.checkpoint import read_manifest, run_tasks
 from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.selection.mask import load_mask
 
 T = TypeVar("T")

@@ -6,10 +6,9 @@ Plain files only: ``model.json``, ``mask.safetensors``, ``encoder.safetensors`` 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,24 +18,21 @@ from torch import Tensor
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import CheckpointError, ConfigError, ModelError, missing_distribution, setting, unknown
-from mtft.io.digests import check_digests, check_tree, write_digests
-from mtft.io.directories import current_directory, from_one_directory, replaced_directory
+from mtft.errors import CheckpointError, ModelError, setting
+from mtft.io.digests import check_digests, write_digests
+from mtft.io.directories import from_one_directory, replaced_directory
 from mtft.io.disk import named_when_full
-from mtft.io.files import read_json, replaced_file, write_bytes, write_json
-from mtft.model.calibration import HIGHEST, LOWEST
+from mtft.io.files import replaced_file, write_bytes, write_json
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
 from mtft.model.parameters import ParameterCount
 from mtft.outputs import Tempered
+from mtft.runs.manifest import DROPOUTS, FORMAT, VERSION, known_task, read_manifest
 from mtft.selection.mask import Mask, load_mask, save_mask
-from mtft.tasks.declared import HEADS, declare
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
-FORMAT, VERSION = "mtft-model", 1
 FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors")
-DROPOUTS = ("dropout", "attention_dropout", "head_dropout")
 
 
 @dataclass
@@ -159,7 +155,7 @@ def load_model(
     if not 3 <= manifest["max_length"] <= encoder.config.positions:
         found_length = f"max_length is {manifest['max_length']}"
         raise CheckpointError(f"{directory}: {found_length}, not an integer from 3 to {encoder.config.positions}")
-    tasks = tuple(_known_task(directory, registry, entry) for entry in entries)
+    tasks = tuple(known_task(directory, registry, entry) for entry in entries)
     trained = TrainedModel(build_model(encoder, tasks), flat, mask, tasks, tokenizer, manifest["max_length"], name)
     values = read_tensors(directory / "encoder.safetensors", {"values": (len(mask.indices),)})["values"]
     flat.theta[trained.selection] = values
@@ -177,44 +173,6 @@ def load_model(
     return trained
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """Read and check ``model.json``."""
-    path = current_directory(directory) / "model.json"
-    if not path.is_file():
-        raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
-    check_tree(directory)
-    manifest = read_json(path)
-    if manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format is {manifest.get('format')!r}, not {FORMAT!r}")
-    if manifest.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path}: format version is {manifest.get('version')!r}; this mtft reads version {VERSION} only"
-        )
-    if wrong := _misfits(manifest, SHAPE):
-        raise CheckpointError(f"{path}: missing or malformed: {', '.join(wrong)}")
-    return manifest
-
-
-SHAPE: dict[str, Any] = {
-    "base": {"name": str, "weights": str, "tokenizer": str, "encoder": dict.fromkeys(DROPOUTS, float)},
-    "max_length": int,
-    "total": int,
-    "selected": int,
-    "tasks": [{"name": str, "output": {}, "parameters": int, "plugin": {}}],
-}
-"""What ``model.json`` must hold, other keys aside: types, mappings, and lists of one kind of entry."""
-
-
-def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
-    """Return the places where a JSON value has not the shape asked for."""
-    if isinstance(shape, dict) and isinstance(value, dict):
-        places = {key: f"{place}.{key}".lstrip(".") for key in shape}
-        return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, places[key])]
-    if isinstance(shape, list) and isinstance(value, list):
-        return [wrong for at, entry in enumerate(value) for wrong in _misfits(entry, shape[0], f"{place}[{at}]")]
-    return [] if type(value) is shape else [place]
-
-
 def find_base(directory: Path, name: str) -> Path:
     """Find the pretrained model of a run; the error says that `model` overrides it."""
     try:
@@ -223,68 +181,6 @@ def find_base(directory: Path, name: str) -> Path:
         raise ModelError(
             f"{directory}: its base model was not found: {error}; {setting('model')} says where it is now"
         ) from None
-
-
-def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return `names`, or those of all tasks without any; ConfigError unless the run's model directory has them."""
-    known = [entry["name"] for entry in read_manifest(directory)["tasks"]]
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"{run}: {unknown('task of this run', name, known)}")
-    return tuple(names or known)
-
-
-def run_tasks(directory: Path, registry: Registry, *names: str) -> tuple[Task, ...]:
-    """Return the tasks of a model directory, those of these names alone if there are any."""
-    entries = read_manifest(directory)["tasks"]
-    return tuple(_known_task(directory, registry, entry) for entry in entries if not names or entry["name"] in names)
-
-
-def _known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task:
-    """Return the task of a manifest entry; its labels must be those that the model was trained with."""
-    name, plugin = entry.get("name"), entry.get("plugin", {})
-    try:
-        task = _declared_task(directory, registry, entry) or registry.task(str(name))
-    except ConfigError as error:
-        where = missing_distribution(plugin.get("distribution"), plugin.get("version"))
-        raise CheckpointError(f"{directory}: task {name!r} came from {where} ({error})") from None
-    if task.output.describe() != entry.get("output"):
-        now = "it is now declared with" if task.declaration else "the installed plugin says"
-        raise CheckpointError(
-            f"{directory}: task {name!r} was trained with {entry.get('output')}, but {now} {task.output.describe()}"
-        )
-    return _tempered(directory, task, entry["temperature"]) if "temperature" in entry else task
-
-
-def _tempered(directory: Path, task: Task, temperature: object) -> Task:
-    """Return a task that reads its output at the temperature that the manifest gives."""
-    if not isinstance(task.output, Tempered.KINDS):
-        raise CheckpointError(f"{directory}: task {task.name!r} has a temperature, but its output is no set of classes")
-    if not isinstance(temperature, float) or not LOWEST <= temperature <= HIGHEST:
-        allowed = f"a number from {LOWEST:g} to {HIGHEST:g}"
-        raise CheckpointError(f"{directory}: the temperature of task {task.name!r} is {temperature!r}, not {allowed}")
-    return replace(task, output=Tempered(task.output, temperature))
-
-
-def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task | None:
-    """Make the task of an entry that holds its declaration; one in the settings at hand comes before it."""
-    if not isinstance(declaration := entry.get("declaration"), dict):
-        return None
-    now = registry.tasks.get(entry["name"])
-    try:
-        kept = declare(entry["name"], declaration, str(directory / "model.json"), registry.parts.get("head", HEADS))
-    except ConfigError as error:
-        plugin = entry.get("plugin", {})
-        where = f"; its head came from {missing_distribution(plugin.get('distribution'), plugin.get('version'))}"
-        raise CheckpointError(f"{error}{where if 'distribution' in plugin else ''}") from None
-    if now is None or not now.declaration:
-        return kept
-    if now.source.input != kept.source.input:
-        raise CheckpointError(
-            f"{directory}: task {kept.name!r} was trained with the text columns "
-            f"{declaration['text']}, but is now declared with {now.declaration['text']}"
-        )
-    return replace(now, head=kept.head)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

@@ -16,7 +16,7 @@ from mtft.model.multitask import build_head, encoder_family
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import read_manifest
+from mtft.runs.manifest import read_manifest
 from mtft.selection.budget import budget
 
 

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 
 from mtft.errors import CheckpointError, ModelError, MtftError
 from mtft.outputs import Categorical
-from mtft.runs.checkpoint import FILES, TrainedModel, load_model, read_manifest, read_tensors, save_model
+from mtft.runs.checkpoint import FILES, TrainedModel, load_model, read_tensors, save_model
+from mtft.runs.manifest import read_manifest
 from mtft.runs.probe import check_saved, probe, save_with_probe
 from mtft.tasks.registry import Contribution, Registry, assemble
 from mtft.testing.tiny import write_tiny_model
