@@ -278,7 +278,7 @@ def test_changed_labels_are_refused(saved: Path) -> None:
 
 def test_a_base_that_moved_is_found_where_it_is_said_to_be(copy: Path, tiny_model: Path, tmp_path: Path) -> None:
     change(copy / "model.json", lambda manifest: manifest["base"].update(name=str(tmp_path / "gone")))
-    with pytest.raises(ModelError, match=r"model: its base model was not found.*--model says where it is now"):
+    with pytest.raises(ModelError, match=r"model: its base model was not found.*; model says where it is now"):
         load_model(copy, REGISTRY)
     moved = Path(shutil.copytree(tiny_model, tmp_path / "moved"))
     found = load_model(copy, REGISTRY, str(moved))
