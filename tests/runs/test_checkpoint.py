@@ -288,7 +288,7 @@ def test_a_base_that_moved_is_found_where_it_is_said_to_be(copy: Path, tiny_mode
 
 def test_other_base_weights_are_refused(saved: Path, tmp_path: Path) -> None:
     other = write_tiny_model(tmp_path / "other", seed=1)
-    with pytest.raises(CheckpointError, match=r"is not the one this run was trained from .*--model"):
+    with pytest.raises(CheckpointError, match=r"is not the one this run was trained from .*; model says"):
         load_model(saved, REGISTRY, str(other))
 
 
