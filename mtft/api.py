@@ -22,7 +22,6 @@ from mtft.runs.checkpoint import load_model
 from mtft.runs.prediction import predict as predict_records
 from mtft.runs.prediction import record_keys
 from mtft.training.preparation import resolve_device
-from mtft.training.trainer import TrainResult
 
 S = TypeVar("S", bound=Options)
 Notify = Callable[[str], None]
@@ -32,7 +31,7 @@ def silent(_: str) -> None:
     """Say nothing."""
 
 
-def train(*, notify: Notify = silent, **settings: Any) -> TrainResult:
+def train(*, notify: Notify = silent, **settings: Any) -> training.TrainResult:
     """Train as `mtft train` does: `settings` are its keys, as in ``tasks=["sst"], sample=True``; `config` is a file.
 
     `notify` is told what the command would say. ConfigError names every setting that is wrong.

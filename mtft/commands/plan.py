@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtft.commands.train import checked_best, dev_sets, given_mask
 from mtft.config.schema import CountConfig, TrainConfig
-from mtft.data.dataset import Dataset
 from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.io.disk import free_disk_bytes
@@ -22,7 +20,14 @@ from mtft.runs.directory import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.count import count_plan
-from mtft.training.preparation import Prepared, build_stepper, data_directory, missing_files, prepare
+from mtft.training.preparation import (
+    Prepared,
+    build_stepper,
+    check_choices,
+    data_directory,
+    missing_files,
+    prepare,
+)
 from mtft.training.resources import (
     Disk,
     Memory,
@@ -38,6 +43,7 @@ from mtft.training.resources import (
 )
 from mtft.training.step import Stepper
 from mtft.training.teachers import check_teachers
+from mtft.training.weight_selection import given_mask
 
 PROBE_TOKENS = 2048
 """Tokens of the step whose time is taken."""
@@ -83,7 +89,7 @@ class PlanResult:
 def plan(config: TrainConfig, services: Services) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
-    checked_best(config, services)
+    check_choices(config, services.registry)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, services):
         given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
@@ -93,13 +99,12 @@ def plan(config: TrainConfig, services: Services) -> PlanResult:
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
     teachers = check_teachers(config, [services.registry.task(name) for name in config.tasks], services)
     prepared = prepare(config, services)
-    dev = dev_sets(config, prepared, services)
     mask = given_mask(config.mask, prepared, services) if config.mask else None
     counts = count(config, prepared, mask)
-    config, memory = fit(config, prepared, dev, counts, teachers)
+    config, memory = fit(config, prepared, counts, teachers)
     check_machine(path, disk_needed(config, counts), memory, services.notify)
-    work = _work(config, prepared, dev, teachers)
-    seconds = _seconds(config, prepared, services, dev, counts, work, teachers)
+    work = _work(config, prepared, teachers)
+    seconds = _seconds(config, prepared, services, counts, work, teachers)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
@@ -107,12 +112,12 @@ def _missing(config: TrainConfig, services: Services) -> list[str]:
     """Name the files of the tasks' own sources that are not there."""
     directory = data_directory(config)
     sources = [services.registry.task(name).source for name in config.tasks]
-    return [str(path) for source in sources for split in ("train", "dev")
-            for path in missing_files(source, split, directory)]  # fmt: skip
+    wanted = [(source, split) for source in sources for split in ("train", "dev")]
+    return [str(path) for source, split in wanted for path in missing_files(source, split, directory)]
 
 
-def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:
-    sizes = {source.name: len(source) for source in prepared.sources}
+def _work(config: TrainConfig, prepared: Prepared, teachers: Sequence[ModelSize]) -> Work:
+    sizes = prepared.sizes
     lengths = {source.name: source.table.example_lengths for source in prepared.sources}
 
     def tokens(batches: Iterable[Rows]) -> int:
@@ -127,7 +132,7 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], t
     if teachers:
         found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
     found["train"] = tokens(schedule(config, prepared.sources))
-    found["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
+    found["evaluate"] = epochs * sum(len(data.table.ids) for data in prepared.dev.values())
     return Work(steps, found)
 
 
@@ -144,7 +149,6 @@ def _seconds(
     config: TrainConfig,
     prepared: Prepared,
     services: Services,
-    dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
     teachers: Sequence[ModelSize],
@@ -153,7 +157,7 @@ def _seconds(
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
     selection = slice(None) if counts.selected == counts.encoder else every
     per_step, per_token = _step_time(config, prepared, services, selection)
-    to_read = _read_time(prepared, dev)
+    to_read = _read_time(prepared)
     seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
     seconds["train"] += per_step * work.steps
     seconds["evaluate"] = to_read * work.tokens["evaluate"]
@@ -163,8 +167,7 @@ def _seconds(
         seconds["ask teachers"] = to_read * asked
     if config.head_epochs:
         per_step, per_token = _step_time(config, prepared, services, None)
-        sizes = {source.name: len(source) for source in prepared.sources}
-        steps = make_plan(heads_alone(config)).steps(sizes)
+        steps = make_plan(heads_alone(config)).steps(prepared.sizes)
         seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
     return seconds
 
@@ -187,9 +190,9 @@ def _step_time(
 
 
 @torch.no_grad()
-def _read_time(prepared: Prepared, dev: Mapping[str, Dataset]) -> float:
+def _read_time(prepared: Prepared) -> float:
     """Return the seconds that each token takes without a gradient, from texts spread over one task's dev split."""
-    task, data = next(iter(dev.items()))
+    task, data = next(iter(prepared.dev.items()))
     rows = np.arange(0, len(data), -(-len(data.table.ids) // PROBE_TOKENS))
     batch = pack((data.table, rows))
     prepared.model.eval()

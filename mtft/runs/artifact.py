@@ -49,5 +49,9 @@ def read_run_mask(run: Path, total: int, group: Group) -> Mask | None:
 
 
 def write_run_mask(run: RunDirectory, mask: Mask) -> None:
-    """Write the mask of a run, which stays; it may be there already."""
-    run.write(MASK, lambda path: None if path.is_file() else save_mask(path, mask))
+    """Write the mask of a run, unless it is there; it stays."""
+    if (run.path / MASK).is_file():
+        run.seal(MASK)
+    else:
+        run.write(MASK, lambda path: save_mask(path, mask))
+        run.log_time(selected=len(mask.indices))

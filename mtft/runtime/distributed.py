@@ -105,7 +105,7 @@ class Group:
         if self.size == 1:
             return compute()
         if not self.first:
-            found = json.loads(self._broadcast_text())
+            found = json.loads(self._broadcast_text(""))
             if "error" in found:
                 raise _error(found["error"])
             return cast("T", found["value"])
@@ -119,32 +119,28 @@ class Group:
 
     def load_on_first(self, load: Callable[[], State | None]) -> State | None:
         """Return, in all processes, the tensors and the JSON value that `load` returns in process 0, or its None."""
-        if self.size == 1:
-            return load()
         loaded: list[State] = []
 
-        def describe() -> tuple[dict[str, tuple[str, list[int]]], Any] | None:
+        def read() -> bool:
             found = load()
-            if found is None:
-                return None
-            loaded.append(found)
-            shapes = {
-                name: (str(each.dtype).removeprefix("torch."), list(each.shape)) for name, each in found[0].items()
-            }
-            return shapes, found[1]
+            loaded.extend([found] if found else [])
+            return found is not None
 
-        described = self.on_first(describe)
-        if described is None:
+        if not self.on_first(read):
             return None
-        shapes, position = described
-        tensors = (
-            dict(loaded[0][0])
-            if loaded
-            else {name: torch.empty(shape, dtype=getattr(torch, kind)) for name, (kind, shape) in shapes.items()}
-        )
-        for name in shapes:
-            tensors[name] = self._broadcast(tensors[name])
-        return tensors, position
+        return self.of_first(*loaded[0]) if loaded else self.of_first({}, None)
+
+    def of_first(self, tensors: Mapping[str, Tensor], value: Any) -> tuple[dict[str, Tensor], Any]:
+        """Return the tensors, on the CPU, and the value, anything that JSON holds, of process 0."""
+        if self.size == 1:
+            return dict(tensors), value
+        shapes = {name: (str(each.dtype).removeprefix("torch."), list(each.shape)) for name, each in tensors.items()}
+        shapes, value = json.loads(self._broadcast_text(json.dumps([shapes, value])))
+        found = {}
+        for name, (kind, shape) in shapes.items():
+            own = tensors[name] if self.first else torch.empty(shape, dtype=getattr(torch, kind))
+            found[name] = self._broadcast(own)
+        return found, value
 
     def _broadcast(self, tensor: Tensor) -> Tensor:
         """Fill a tensor, on the CPU, with that of process 0; return it."""
@@ -154,7 +150,7 @@ class Group:
                 dist.broadcast(tensor, src=0)
         return tensor
 
-    def _broadcast_text(self, text: str = "") -> str:
+    def _broadcast_text(self, text: str) -> str:
         """Return the text of process 0."""
         content = torch.tensor(list(text.encode()), dtype=torch.uint8)
         length = int(self._broadcast(torch.tensor(len(content))))

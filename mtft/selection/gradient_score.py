@@ -121,7 +121,9 @@ class GradientScorer:
             self._score.addcmul_(grad, grad)
         self.flat.zero_grad()
         self._batch, self._micro, self._open = self._batch + 1, 0, None
-        self._begin_task()
+        if self._batch == len(self._batches):
+            self._end_task()
+            self._begin_task()
 
     def _end_task(self) -> None:
         """Add a task's score to the total, if tasks count alike; else, after the last task, finish the score of all."""
