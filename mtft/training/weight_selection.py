@@ -153,7 +153,7 @@ def _top(scores: Tensor, flat: FlatParameters, config: Selecting, count: int) ->
     """Return the indices of the highest scores: weights over the whole encoder or in each tensor, rows, or tensors."""
     try:
         if config.granularity != "element":
-            return top_groups(scores, _group_sizes(flat, config.granularity), count)
+            return top_groups(scores, group_sizes(flat, config.granularity), count)
         if config.scope == "global":
             return top_k(scores, count)
         return top_k_per_tensor(scores, flat.sizes, config.keep)
@@ -161,7 +161,7 @@ def _top(scores: Tensor, flat: FlatParameters, config: Selecting, count: int) ->
         raise ConfigError(f"--keep: {error}") from None
 
 
-def _group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
+def group_sizes(flat: FlatParameters, granularity: str) -> list[int]:
     """Return the sizes of the groups in the flat vector: tensors, or rows of matrices and entries of vectors."""
     if granularity == "tensor":
         return flat.sizes
