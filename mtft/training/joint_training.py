@@ -57,8 +57,10 @@ class JointTraining(Hooks):
         steps = plan.steps(prepared.sizes)
         stepper = build_stepper(prepared, config, session.services, self.trained.selection, steps)
         self.trainer = Trainer(stepper, plan, session, self)
-        kind = averaging(config.average)
-        self.averages = Averages(stepper, *kind, steps) if kind else None
+        self.averages: Averages | None = None
+        if found := averaging(config.average):
+            kind, amount = found
+            self.averages = Averages(stepper, kind, amount, steps)
 
     def run(self) -> dict[str, Any]:
         """Train until the plan or patience ends; write the summary and return it."""
@@ -177,8 +179,9 @@ class JointTraining(Hooks):
 
     def _check_model(self) -> None:
         """Load the model anew and compare its outputs; CheckpointError if they are others."""
-        trained = self.trained
-        check_saved(self.run_directory.model, self.services.registry, trained.base, *trained.placement, here=self.saved)
+        device, matmul_dtype = self.trained.placement
+        registry, base = self.services.registry, self.trained.base
+        check_saved(self.run_directory.model, registry, base, device, matmul_dtype, here=self.saved)
 
     def _finish(self) -> dict[str, Any]:
         summary = {

@@ -136,7 +136,8 @@ class Refinement:
         card = run_card("refine", config, trained, self.dev, after, sources, calibration, note)
         origins = services.origins(trained.tasks, trained.model.encoder.family)
         save_with_probe(out.model, trained, origins, card, config.precision)
-        check_saved(out.model, services.registry, trained.base, *trained.placement)
+        device, matmul_dtype = trained.placement
+        check_saved(out.model, services.registry, trained.base, device, matmul_dtype)
         self.features.clear()
         summary = {
             "command": "refine",

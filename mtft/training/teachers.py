@@ -64,15 +64,16 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], services: Se
 
 def load_teacher(name: str, config: TrainConfig, services: Services) -> TrainedModel:
     """Load the model of a run; where its base model has gone from its place, this run's is tried."""
-    directory, place = Path(name) / "model", resolve_device(config)
+    directory = Path(name) / "model"
+    device, matmul_dtype = resolve_device(config)
     try:
         find_model(read_manifest(directory)["base"]["name"], check=False)
     except ModelError as error:
         try:
-            return load_model(directory, services.registry, config.model, *place)
+            return load_model(directory, services.registry, config.model, device, matmul_dtype)
         except MtftError as other:
             raise ModelError(f"--teachers: {name}: its base model is not where it was: {error}\n{other}") from None
-    return load_model(directory, services.registry, None, *place)
+    return load_model(directory, services.registry, None, device, matmul_dtype)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
