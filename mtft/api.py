@@ -27,6 +27,7 @@ from mtft.commands import report as report_command
 from mtft.commands import select as select_command
 from mtft.commands import train as train_command
 from mtft.commands import verify as verify_command
+from mtft.commands.train import TrainResult
 from mtft.config.documentation import documented
 from mtft.config.groups import Options
 from mtft.config.load import declared_tasks, load
@@ -62,7 +63,6 @@ from mtft.settings import (
     VerifySettings,
 )
 from mtft.training.count import count_plan, count_run
-from mtft.training.trainer import TrainResult
 
 PathName = str | PathLike[str]
 C = TypeVar("C", bound=Options)

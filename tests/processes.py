@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,11 @@ from factories import toy_model, toy_sources
 from safetensors.torch import save_file
 
 from mtft.data.sampling import epoch_batches
-from mtft.model.flat import FlatParameters
+from mtft.errors import PluginError
 from mtft.model.inference import apply
-from mtft.model.multitask import MultiTaskModel
-from mtft.optimization.gradients import TrainingSource
 from mtft.runtime.distributed import Group, joined
-from mtft.selection.gradient_score import Save, gradient_score
+from mtft.selection.gradient_score import GradientScorer
+from mtft.selection.scorers import Scorer, Scoring
 from mtft.training.step import Stepper
 
 SIZES = {"sst": 9, "quora": 8, "sts": 2, "cfimdb": 4, "quora-consistency": 5}
@@ -29,10 +29,10 @@ def work(group: Group, dropout: float = 0.0) -> dict[str, torch.Tensor]:
     sources = toy_sources(SIZES)
     model, flat = toy_model(dropout)
     found = {}
-    for statistic in ("sum", "fisher"):
-        batches = epoch_batches(SIZES, 10, 0, 0)
-        found[statistic] = gradient_score(model, flat, sources, batches, statistic=statistic, budget=60, group=group)
-    found["resumed"] = scored_in_two(model, flat, sources, group)
+    scoring = Scoring(model, flat, sources, epoch_batches(SIZES, 10, 0, 0), budget=60, group=group)
+    found["sum"] = scoring.complete(GradientScorer(scoring, "sum"))
+    found["fisher"] = scoring.complete(GradientScorer(scoring, "fisher"))
+    found["resumed"] = scored_in_two(scoring)
     sent = group.sent
     stepper = Stepper(model, flat, sources, SELECTION, micro_batch_tokens=60, group=group)
     losses = []
@@ -48,35 +48,38 @@ def work(group: Group, dropout: float = 0.0) -> dict[str, torch.Tensor]:
     return found
 
 
-def scored_in_two(
-    model: MultiTaskModel, flat: FlatParameters, sources: list[TrainingSource], group: Group
-) -> torch.Tensor:
+class Kept:
+    """Keeps the states of a scorer after each step; gives the middle one to the next."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[dict[str, torch.Tensor], list[int]]] = []
+
+    def restore(self, scorer: Scorer) -> None:
+        if self.states:
+            scorer.load_state_dict(*self.states[len(self.states) // 2])
+
+    def after_step(self, scorer: Scorer) -> None:
+        tensors = {name: tensor.clone() for name, tensor in scorer.state_dict().items()}
+        self.states.append((tensors, list(scorer.position)))
+
+
+def scored_in_two(scoring: Scoring) -> torch.Tensor:
     """Score, keep what there is each time, and score again from the middle."""
-    kept = []
-
-    def keep(save: Save) -> None:
-        tensors, position = save()
-        kept.append(({name: tensor.clone() for name, tensor in tensors.items()}, position))
-
-    for start in (None, 1):
-        middle = kept[len(kept) // 2] if start else None
-        score = gradient_score(
-            model,
-            flat,
-            sources,
-            epoch_batches(SIZES, 10, 0, 0),
-            statistic="fisher",
-            budget=60,
-            group=group,
-            start=middle,
-            keep=keep,
-        )
+    keeping = replace(scoring, checkpoints=Kept())
+    for _ in range(2):
+        score = keeping.complete(GradientScorer(keeping, "fisher"))
     return score
+
+
+def refuse(rank: int) -> None:
+    raise PluginError(f"refused by process {rank}", "sst")
 
 
 def main(out: Path, what: str) -> None:
     with joined() as mine:
-        if what == "differ":
+        if what == "refuse":
+            mine.on_first(lambda: refuse(mine.rank))
+        elif what == "differ":
             mine.same("settings digest", str(mine.rank // 2))
         elif what == "die":
             if mine.rank == 1:
@@ -88,6 +91,12 @@ def main(out: Path, what: str) -> None:
             }
             flags = {"none": mine.any(False), "one": mine.any(mine.rank == 1)}
             said = {"texts": "|".join(mine.texts("é" * mine.rank)), "flags": str(flags)}
+            said["first"] = str(mine.on_first(lambda: {"rank": mine.rank, "é": [1.5, None]}))
+            tensors, value = mine.load_on_first(
+                lambda: ({"a": torch.arange(3), "none": torch.zeros(0, 2)}, [mine.rank])
+            )
+            said["loaded"] = f"{tensors['a'].tolist()} {list(tensors['none'].shape)} {value}"
+            said["nothing"] = str(mine.load_on_first(lambda: None))
             save_file(found, out / f"{mine.rank}.safetensors", said)
 
 

@@ -25,10 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plans import read_plans, settings, split
 from record import write_record
 
-from mtft.commands.train import dev_sets
 from mtft.config.load import dump
 from mtft.config.schema import TrainConfig
-from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows
 from mtft.data.shares import in_half
 from mtft.encoder.directory import find_model
@@ -68,11 +66,11 @@ def step(prepared: Prepared, rows: Rows, number: int, config: TrainConfig) -> No
         accumulate(prepared.model, parts, budget=config.micro_batch_tokens, seed=seed)
 
 
-def judge(prepared: Prepared, dev: dict[str, Dataset], config: TrainConfig) -> tuple[dict[str, Any], dict[str, Array]]:
+def judge(prepared: Prepared, config: TrainConfig) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return each task's scores on the half of dev that chooses, and its outputs on all of dev."""
     rated, values = {}, {}
     for task in prepared.tasks:
-        data = dev[task.name]
+        data = prepared.dev[task.name]
         rows = in_half(data.keys, config.choosing, task.name)
         values[task.name] = read_outputs(task, apply(prepared.model, data.table, [task.name])[task.name])
         rated[task.name] = scores(task, values[task.name][rows], data.targets[rows])
@@ -83,13 +81,12 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
     """Train adapters and heads; return the record and the best epoch's outputs on dev."""
     served = new_context(lambda _level, text: print(text, flush=True))
     prepared = prepare(config, served)
-    dev = dev_sets(config, prepared, served)
     with seeded(config.seed, "adapters"):
         adapters = add_adapters(prepared.encoder.module, rank)
     heads = [parameter for head in prepared.model.heads.values() for parameter in head.parameters()]
     groups = [{"params": adapters, "peak": rate}, {"params": heads, "peak": config.lr}]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
-    plan, sizes = make_plan(config), {source.name: len(source) for source in prepared.sources}
+    plan, sizes = make_plan(config), prepared.sizes
     total, number, tokens, epochs, outputs = plan.steps(sizes), 0, 0, [], {}
     best, begin, processor = Best(config.best), time.monotonic(), time.process_time()
     for epoch in range(1, config.epochs + 1):
@@ -104,7 +101,7 @@ def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], 
             optimizer.step()
             number += 1
             tokens += sum(int(s.table.example_lengths[rows[s.name]].sum()) for s in prepared.sources if s.name in rows)
-        rated, values = judge(prepared, dev, config)
+        rated, values = judge(prepared, config)
         primary = {task.name: task.primary_metric for task in prepared.tasks}
         epochs.append({"epoch": epoch, "dev": rated})
         print(f"epoch {epoch}: {rated}", flush=True)

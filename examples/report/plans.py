@@ -11,11 +11,11 @@ import click
 
 from mtft.cli.options import take_layers
 from mtft.cli.train import command
-from mtft.commands.train import MASK
 from mtft.config.load import load
 from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError, unknown
 from mtft.io import toml_parser
+from mtft.runs.artifact import MASK
 
 FILE = Path(__file__).with_name("experiments.toml")
 

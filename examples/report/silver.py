@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from plans import settings, split
 
-from mtft.commands.train import MASK, train
+from mtft.commands.train import train
 from mtft.config.schema import TrainConfig
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.example import Example
@@ -29,6 +29,7 @@ from mtft.data.shares import in_share
 from mtft.errors import ConfigError, MtftError
 from mtft.model.inference import apply, read_outputs
 from mtft.plugin.context import new_context
+from mtft.runs.artifact import MASK
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source

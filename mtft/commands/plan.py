@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtft.commands.train import checked_best, dev_sets, given_mask
 from mtft.config.schema import CountConfig, TrainConfig
-from mtft.data.dataset import Dataset
 from mtft.data.packing import pack
 from mtft.data.sampling import Rows
 from mtft.io.disk import free_disk_bytes
@@ -23,7 +21,7 @@ from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.count import count_plan
 from mtft.training.loading import data_directory, missing_files
-from mtft.training.preparation import Prepared, build_stepper, prepare
+from mtft.training.preparation import Prepared, build_stepper, check_choices, prepare
 from mtft.training.resources import (
     Disk,
     Memory,
@@ -39,6 +37,7 @@ from mtft.training.resources import (
 )
 from mtft.training.step import Stepper
 from mtft.training.teachers import check_teachers
+from mtft.training.weight_selection import given_mask
 
 PROBE_TOKENS = 2048
 """Tokens of the step whose time is taken."""
@@ -84,7 +83,7 @@ class PlanResult:
 def plan(config: TrainConfig, context: Context) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
-    checked_best(config, context)
+    check_choices(config, context.registry)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, context):
         given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
@@ -94,13 +93,12 @@ def plan(config: TrainConfig, context: Context) -> PlanResult:
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
     teachers = check_teachers(config, [context.registry.task(name) for name in config.tasks], context)
     prepared = prepare(config, context)
-    dev = dev_sets(config, prepared, context)
     mask = given_mask(config.mask, prepared, context) if config.mask else None
     counts = count(config, prepared, mask)
-    config, memory = fit(config, prepared, dev, counts, teachers)
+    config, memory = fit(config, prepared, counts, teachers)
     check_machine(path, disk_needed(config, counts), memory, context.notify)
-    work = _work(config, prepared, dev, teachers)
-    seconds = _seconds(config, prepared, context, dev, counts, work, teachers)
+    work = _work(config, prepared, teachers)
+    seconds = _seconds(config, prepared, context, counts, work, teachers)
     return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
 
 
@@ -108,16 +106,12 @@ def _missing(config: TrainConfig, context: Context) -> list[str]:
     """Name the files of the tasks' own sources that are not there."""
     directory = data_directory(config)
     sources = [context.registry.task(name).source for name in config.tasks]
-    return [
-        str(path)
-        for source in sources
-        for split in ("train", "dev")
-        for path in missing_files(source, split, directory)
-    ]
+    wanted = [(source, split) for source in sources for split in ("train", "dev")]
+    return [str(path) for source, split in wanted for path in missing_files(source, split, directory)]
 
 
-def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], teachers: Sequence[ModelSize]) -> Work:
-    sizes = {source.name: len(source) for source in prepared.sources}
+def _work(config: TrainConfig, prepared: Prepared, teachers: Sequence[ModelSize]) -> Work:
+    sizes = prepared.sizes
     lengths = {source.name: source.table.example_lengths for source in prepared.sources}
 
     def tokens(batches: Iterable[Rows]) -> int:
@@ -125,15 +119,15 @@ def _work(config: TrainConfig, prepared: Prepared, dev: Mapping[str, Dataset], t
 
     steps = make_plan(config).steps(sizes)
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
-    phases = {}
+    found = {}
     if config.head_epochs:
-        phases["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
-    phases["select"] = tokens(scored(config, sizes))
+        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+    found["select"] = tokens(scored(config, sizes))
     if teachers:
-        phases["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
-    phases["train"] = tokens(schedule(config, prepared.sources))
-    phases["evaluate"] = epochs * sum(len(data.table.ids) for data in dev.values())
-    return Work(steps, phases)
+        found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
+    found["train"] = tokens(schedule(config, prepared.sources))
+    found["evaluate"] = epochs * sum(len(data.table.ids) for data in prepared.dev.values())
+    return Work(steps, found)
 
 
 def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
@@ -149,7 +143,6 @@ def _seconds(
     config: TrainConfig,
     prepared: Prepared,
     context: Context,
-    dev: Mapping[str, Dataset],
     counts: ParameterCount,
     work: Work,
     teachers: Sequence[ModelSize],
@@ -158,7 +151,7 @@ def _seconds(
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
     selection = slice(None) if counts.selected == counts.encoder else every
     per_step, per_token = _step_time(config, prepared, context, selection)
-    to_read = _read_time(prepared, dev)
+    to_read = _read_time(prepared)
     seconds = {phase: per_token * tokens for phase, tokens in work.tokens.items()}
     seconds["train"] += per_step * work.steps
     seconds["evaluate"] = to_read * work.tokens["evaluate"]
@@ -168,8 +161,7 @@ def _seconds(
         seconds["ask teachers"] = to_read * asked
     if config.head_epochs:
         per_step, per_token = _step_time(config, prepared, context, None)
-        sizes = {source.name: len(source) for source in prepared.sources}
-        steps = make_plan(heads_alone(config)).steps(sizes)
+        steps = make_plan(heads_alone(config)).steps(prepared.sizes)
         seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
     return seconds
 
@@ -192,9 +184,9 @@ def _step_time(
 
 
 @torch.no_grad()
-def _read_time(prepared: Prepared, dev: Mapping[str, Dataset]) -> float:
+def _read_time(prepared: Prepared) -> float:
     """Return the seconds that each token takes without a gradient, from texts spread over one task's dev split."""
-    task, data = next(iter(dev.items()))
+    task, data = next(iter(prepared.dev.items()))
     rows = np.arange(0, len(data), -(-len(data.table.ids) // PROBE_TOKENS))
     batch = pack((data.table, rows))
     prepared.model.eval()

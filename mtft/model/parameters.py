@@ -37,6 +37,12 @@ class ParameterCount:
             "tunable_to_bare_encoders": self.tunable / bare,
         }
 
+    @classmethod
+    def of_report(cls, report: Mapping[str, Any]) -> ParameterCount:
+        """Return the counts that a `report` is of."""
+        encoder = report["encoder"]
+        return cls(encoder["stored"], encoder["tunable"], report["heads"])
+
     def report(self) -> dict[str, Any]:
         """Return everything as one mapping."""
         return {

@@ -7,20 +7,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.data.packing import micro_batches, pack, send
-from mtft.data.tokenization import Ints, TokenTable
+from mtft.data.tokenization import TokenTable
 from mtft.errors import PluginError, plugin_guard
 from mtft.model.multitask import MultiTaskModel, shown
 from mtft.optimization.distillation import Distance
 from mtft.runtime.distributed import ALONE, Group
 from mtft.runtime.seeding import seeded
 
+Ints = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Teacher:
-    """A teacher's raw outputs [n, width] for a source's rows, and the distance of other outputs from them."""
+    """What trained models say of a source's rows, raw outputs [n, width], and how far others are from that."""
 
     outputs: Tensor
     distance: Distance
@@ -28,9 +31,9 @@ class Teacher:
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """One source in training: its task, its tokens, its targets [n] and its loss per example.
+    """One source as training sees it: its task, its tokens, its targets [n] and its loss per example.
 
-    `ids` name its examples in errors. With a `teacher`, part of the loss is the distance from it.
+    `ids` of its examples are there to name them in errors. With a `teacher`, part of the loss is the distance from it.
     """
 
     name: str
@@ -46,53 +49,84 @@ class TrainingSource:
         return len(self.table)
 
 
+Part = tuple[TrainingSource, Ints, float]
+"""Rows of a source, and what the loss of each counts."""
+
+
+class MicroBatches:
+    """The gradient of one task's loss, a micro-batch at a time: `add` adds that of one to the model's gradients.
+
+    `parts` are the rows of the task's sources; the loss is the sum over rows of scale times loss. Sources share
+    micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout falls, which is drawn per
+    micro-batch from `seed` (run seed and names). In a `group` they hold this process's share of the rows. `taught` is
+    the share that teachers have in the losses of sources that have one.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        parts: Sequence[Part],
+        *,
+        budget: int,
+        seed: tuple[object, ...] = (),
+        group: Group = ALONE,
+        taught: float = 0.0,
+    ) -> None:
+        (self.task,) = {source.task for source, _, _ in parts}
+        self.model, self.parts, self.seed, self.group, self.taught = model, parts, seed, group, taught
+        self._device = next(model.parameters()).device
+        self._owners = np.repeat(np.arange(len(parts)), [len(rows) for _, rows, _ in parts])
+        self._rows = np.concatenate([rows for _, rows, _ in parts])
+        lengths = np.concatenate([source.table.example_lengths[rows] for source, rows, _ in parts])
+        own = group.own(lengths)
+        self._cuts = [own[cut] for cut in micro_batches(lengths[own], budget)]
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def add(self, number: int, progress: Callable[[int, int], None] | None = None) -> float:
+        """Add the gradient of a micro-batch; return its part of the loss, and report its examples and tokens."""
+        cut = self._cuts[number]
+        present = []
+        for owner in np.unique(self._owners[cut]):
+            source, _, scale = self.parts[owner]
+            present.append((source, self._rows[cut[self._owners[cut] == owner]], scale))
+        batch = pack(*((source.table, rows) for source, rows, _ in present), device=self._device)
+        names = (*self.seed, number * self.group.size + self.group.rank)
+        with seeded(*names) if self.seed else nullcontext():
+            outputs = self.model(batch, [self.task])[self.task]
+        sizes = [len(rows) * source.table.per_example for source, rows, _ in present]
+        loss = outputs.new_zeros(())
+        for (source, rows, scale), mine in zip(present, outputs.split(sizes), strict=True):
+            loss = loss + scale * example_losses(source, mine, rows, self.taught).sum()
+        if loss.requires_grad:  # a loss that no weight has a part in has no gradient
+            loss.backward()
+        total = float(loss.detach())
+        if progress:
+            progress(len(cut), batch.tokens)
+        return total
+
+
 def accumulate(
     model: MultiTaskModel,
-    parts: Sequence[tuple[TrainingSource, Ints, float]],
+    parts: Sequence[Part],
     *,
     budget: int,
     seed: tuple[object, ...] = (),
     progress: Callable[[int, int], None] | None = None,
     group: Group = ALONE,
-    skip: int = 0,
     taught: float = 0.0,
 ) -> float:
-    """Add the gradient of one task's loss to the model's gradients; return that loss.
-
-    `parts` are (source, rows, scale) of the task's sources; the loss is the sum over rows of scale times loss.
-    Sources share micro-batches of at most `budget` tokens. Their size affects dropout only, which is drawn per
-    micro-batch from `seed` (run seed and names). `progress` gets the examples and tokens of each micro-batch done.
-    In a `group`, gradient and loss cover this process's share of the rows. The first `skip` micro-batches, done
-    before, are left out. `taught` is the teachers' share of the loss, in sources that have one.
-    """
-    (task,) = {source.task for source, _, _ in parts}
-    device = next(model.parameters()).device
-    owners = np.repeat(np.arange(len(parts)), [len(rows) for _, rows, _ in parts])
-    every = np.concatenate([rows for _, rows, _ in parts])
-    lengths = np.concatenate([source.table.example_lengths[rows] for source, rows, _ in parts])
+    """Add the gradient of one task's loss to the model's gradients, as `MicroBatches` says; return that loss."""
+    batches = MicroBatches(model, parts, budget=budget, seed=seed, group=group, taught=taught)
     total = 0.0
-    own = group.own(lengths)
-    for number, cut in enumerate(own[cut] for cut in micro_batches(lengths[own], budget)):
-        if number < skip:
-            continue
-        present = [(*parts[owner][::2], every[cut[owners[cut] == owner]]) for owner in np.unique(owners[cut])]
-        batch = pack(*((source.table, rows) for source, _, rows in present), device=device)
-        with seeded(*seed, number * group.size + group.rank) if seed else nullcontext():
-            outputs = model(batch, [task])[task]
-        sizes = [len(rows) * source.table.per_example for source, _, rows in present]
-        loss = outputs.new_zeros(())
-        for (source, scale, rows), mine in zip(present, outputs.split(sizes), strict=True):
-            loss = loss + scale * example_losses(source, mine, rows, taught).sum()
-        if loss.requires_grad:  # a loss that depends on no weight has no gradient
-            loss.backward()
-        total += float(loss.detach())
-        if progress:
-            progress(len(cut), batch.tokens)
+    for number in range(len(batches)):
+        total += batches.add(number, progress)
     return total
 
 
 def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints, taught: float = 0.0) -> Tensor:
-    """Return one loss per example [B] from the outputs of its sequences, shaped as the loss expects."""
+    """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
     if source.teacher and taught:
         distances = source.teacher.distance(outputs, send(source.teacher.outputs.numpy()[rows], outputs.device))
         return taught * distances + (1 - taught) * example_losses(source, outputs, rows) if taught < 1 else distances

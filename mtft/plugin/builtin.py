@@ -53,10 +53,10 @@ def mtft_encoders() -> Iterable[Part]:
 def mtft_scores() -> Iterable[Part]:
     """The report's score, and others to compare with."""
     return [
-        Part("sum", "mtft.selection.scorers:by_sum", "squared gradient of the whole loss"),
-        Part("abs", "mtft.selection.scorers:by_abs", "absolute gradients of batches, added and squared"),
-        Part("fisher", "mtft.selection.scorers:by_fisher", "squared gradients of batches, added"),
-        Part("random", "mtft.selection.scorers:by_chance", "drawn at random"),
-        Part("magnitude", "mtft.selection.scorers:by_magnitude", "absolute value of the weight"),
-        Part("bitfit", "mtft.selection.scorers:by_bias", "biases alone"),
+        Part("sum", "mtft.selection.gradient_score:sum_score", "squared gradient of the whole loss"),
+        Part("abs", "mtft.selection.gradient_score:abs_score", "absolute gradients of batches, added and squared"),
+        Part("fisher", "mtft.selection.gradient_score:fisher_score", "squared gradients of batches, added"),
+        Part("random", "mtft.selection.gradient_score:random_score", "drawn at random"),
+        Part("magnitude", "mtft.selection.gradient_score:magnitude_score", "absolute value of the weight"),
+        Part("bitfit", "mtft.selection.gradient_score:bias_score", "biases alone"),
     ]

@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from mtft.config.groups import Options
 from mtft.config.load import dump
@@ -30,10 +31,19 @@ from mtft.data.dataset import Dataset
 from mtft.errors import CheckpointError, ConfigError, setting
 from mtft.io.digests import NAME as DIGESTS
 from mtft.io.digests import Digest, digest, read_digests, write_digests
-from mtft.io.directories import DirectoryLock, one_at_a_time, real_path, recover_directory, replaced_directory
+from mtft.io.directories import (
+    DirectoryLock,
+    one_at_a_time,
+    real_path,
+    recover_directory,
+    remove_directory,
+    replaced_directory,
+)
 from mtft.io.files import append_json_line, flush, read_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.runs.dev_predictions import write_predictions
+from mtft.runs.state import load_state, save_state
+from mtft.runs.state import stage as state_stage
 
 TIMES = "times.jsonl"
 LASTING = ("config.toml", "environment.json", "heads.safetensors", "mask.safetensors", "teachers.safetensors")
@@ -75,26 +85,29 @@ class RunDirectory:
     """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes.
 
     While it is open, which it is as a context, no other process may write it. Of several processes that train together
-    only the one that `writes` does anything here.
+    one has this, the others a `mtft.runs.null_directory.NullRunDirectory`.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
-        self.path, self.writes = path, writes
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.model = path / "model"
-        self.state = path / "state"
-        self.followers: list[Follower] = []
+        self._state = path / "state"
+        self._followers: list[Follower] = []
         self._started, self._processor = time.monotonic(), time.process_time()
-        self._lock = DirectoryLock(path) if writes else None
-        self._digests = read_digests(path) if writes else {}
+        self._lock = DirectoryLock(path)
+        self._digests = read_digests(path)
 
     def __enter__(self) -> RunDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for follower in self.followers:
+        for follower in self._followers:
             follower.close()
-        if self._lock:
-            self._lock.release()
+        self._lock.release()
+
+    def follow(self, start: Callable[[], Follower]) -> None:
+        """Start what is told each record from now on."""
+        self._followers.append(start())
 
     @classmethod
     def create(
@@ -106,11 +119,8 @@ class RunDirectory:
         facts: Mapping[str, Any] | None = None,
         *,
         overwrite: bool = False,
-        writes: bool = True,
     ) -> RunDirectory:
         """Make the directory with settings, environment and more `facts`; with `overwrite` in place of a former run."""
-        if not writes:
-            return cls(path, writes=False)
         try:
             real_path(path).parent.mkdir(parents=True, exist_ok=True)
             with one_at_a_time(real_path(path).parent):
@@ -130,27 +140,30 @@ class RunDirectory:
             raise ConfigError(f"{path} cannot be made: {error.strerror}", setting="out") from None
 
     @classmethod
-    def reopen(cls, path: Path, config: Options, *, writes: bool = True) -> RunDirectory:
+    def reopen(cls, path: Path, config: Options) -> RunDirectory:
         """Open a run that goes on, with settings that may have changed."""
-        run = cls(path, writes=writes)
-        if writes:
-            for part in PARTS:
-                recover_directory(path / part)
-            run._release(*(name for name in run._digests if name not in LASTING))
-            (path / "summary.json").unlink(missing_ok=True)
-            settings, name = dump(config).encode(), LASTING[0]
-            if name not in run._digests or settings != (path / name).read_bytes():
-                run._release(name)
-                write_bytes(path / name, settings)
-                run.seal(name)
-            run.log_time(resumed=datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        run = cls(path)
+        for part in PARTS:
+            recover_directory(path / part)
+        run._release(*(name for name in run._digests if name not in LASTING))
+        (path / "summary.json").unlink(missing_ok=True)
+        settings, name = dump(config).encode(), LASTING[0]
+        if name not in run._digests or settings != (path / name).read_bytes():
+            run._release(name)
+            run.write(name, lambda file: write_bytes(file, settings))
+        run.log_time(resumed=datetime.now(timezone.utc).isoformat(timespec="seconds"))
         return run
+
+    def write(self, name: str, write: Callable[[Path], None], *, final: bool = True) -> None:
+        """Write the file `name`; one that is `final` stays as it is from now on."""
+        write(self.path / name)
+        if final:
+            self.seal(name)
 
     def seal(self, *names: str) -> None:
         """Digest files that stay as they are from now on."""
-        if self.writes:
-            self._digests |= {name: digest(self.path / name) for name in names}
-            write_digests(self.path, self._digests)
+        self._digests |= {name: digest(self.path / name) for name in names}
+        write_digests(self.path, self._digests)
 
     def _release(self, *names: str) -> None:
         """Take files that will change off the list."""
@@ -160,12 +173,11 @@ class RunDirectory:
 
     def log(self, name: str, record: Mapping[str, Any]) -> None:
         """Add a record to the log ``<name>.jsonl``, and tell the followers."""
-        if self.writes:
-            append_json_line(self.path / f"{name}.jsonl", record)
-            self._tell(name, record)
+        append_json_line(self.path / f"{name}.jsonl", record)
+        self._tell(name, record)
 
     def _tell(self, kind: str, record: Mapping[str, Any]) -> None:
-        for follower in self.followers:
+        for follower in self._followers:
             follower.log(kind, record)
 
     def log_time(self, **record: Any) -> None:
@@ -182,8 +194,6 @@ class RunDirectory:
 
     def cut_logs(self, before: Mapping[str, Mapping[str, Any]]) -> None:
         """Forget what was logged after `logged` gave `before`; times stay. CheckpointError names a damaged log."""
-        if not self.writes:
-            return
         if found := changed_logs(self.path, before):
             raise CheckpointError("\n".join(f"{self.path / name}: {what}" for name, what in found.items()))
         for path in self.path.glob("*.jsonl"):
@@ -194,19 +204,29 @@ class RunDirectory:
 
     def write_predictions(self, split: str, data: Mapping[str, Dataset], values: Mapping[str, Array]) -> None:
         """Keep readable values [n, ...] and targets [n] of each task, one line per example, in place of all others."""
-        if not self.writes:
-            return
         write_predictions(self.path, split, data, values)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write what the run came to and digest every file; with that the run has finished."""
         self.log_time(finished=True)
-        if self.writes:
-            write_json(self.path / "summary.json", summary)
-            logs = [path.name for path in self.path.glob("*.jsonl")]
-            parts = [f"{part}/{DIGESTS}" for part in PARTS if (self.path / part).is_dir()]
-            self.seal(*(name for name in LASTING if (self.path / name).is_file()), "summary.json", *logs, *parts)
-            self._tell("summary", summary)
+        write_json(self.path / "summary.json", summary)
+        logs = [path.name for path in self.path.glob("*.jsonl")]
+        parts = [f"{part}/{DIGESTS}" for part in PARTS if (self.path / part).is_dir()]
+        self.seal(*(name for name in LASTING if (self.path / name).is_file()), "summary.json", *logs, *parts)
+        self._tell("summary", summary)
+
+    def load_state(self, stage: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return tensors and position of the state, if the run has one of this stage."""
+        return load_state(self._state) if state_stage(self._state) == stage else None
+
+    def save_state(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Write tensors and position in place of the former state."""
+        save_state(self._state, tensors, position)
+
+    def drop_state(self, stage: str) -> None:
+        """Remove the state, if it is of this stage."""
+        if state_stage(self._state) == stage:
+            remove_directory(self._state)
 
 
 def environment(command: str, data_dir: Path) -> dict[str, Any]:

@@ -13,8 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,6 +24,11 @@ from torch.distributed.rendezvous import rendezvous
 
 from mtft.errors import MtftError, setting
 from mtft.runtime import processes
+
+T = TypeVar("T")
+
+State = tuple[Mapping[str, Tensor], Any]
+"""Tensors by name, and a value that JSON holds."""
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others; one that has ended is noticed at once."""
@@ -92,22 +96,64 @@ class Group:
         self.sum(table)
         return [bytes(row[:length].tolist()).decode() for row, length in zip(table, lengths.tolist(), strict=True)]
 
-    def path(self, choose: Callable[[], Path]) -> Path:
-        """Return the path that process 0 chooses."""
-        text = str(choose()) if self.first else ""
-        return Path(self.texts(text)[0])
+    def on_first(self, compute: Callable[[], T]) -> T:
+        """Return, in all processes, what `compute` returns in process 0: anything that JSON holds.
 
-    def of_first(self, tensors: Mapping[str, Tensor], position: Any) -> tuple[dict[str, Tensor], Any]:
-        """Return the tensors and the position (a JSON value) of process 0."""
+        An MtftError that it raises there is raised in all.
+        """
         if self.size == 1:
-            return dict(tensors), position
-        shapes = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
-        shapes, position = json.loads(self.texts(json.dumps([shapes, position]) if self.first else "")[0])
+            return compute()
+        if not self.first:
+            found = json.loads(self._broadcast_text(""))
+            if "error" in found:
+                raise _error(found["error"])
+            return cast("T", found["value"])
+        try:
+            value = compute()
+        except MtftError as error:
+            self._broadcast_text(json.dumps({"error": _description(error)}))
+            raise
+        self._broadcast_text(json.dumps({"value": value}))
+        return value
+
+    def load_on_first(self, load: Callable[[], State | None]) -> State | None:
+        """Return, in all processes, the tensors and the JSON value that `load` returns in process 0, or its None."""
+        loaded: list[State] = []
+
+        def read() -> bool:
+            found = load()
+            loaded.extend([found] if found else [])
+            return found is not None
+
+        if not self.on_first(read):
+            return None
+        return self.of_first(*loaded[0]) if loaded else self.of_first({}, None)
+
+    def of_first(self, tensors: Mapping[str, Tensor], value: Any) -> tuple[dict[str, Tensor], Any]:
+        """Return the tensors, on the CPU, and the value, anything that JSON holds, of process 0."""
+        if self.size == 1:
+            return dict(tensors), value
+        shapes = {name: (str(each.dtype).removeprefix("torch."), list(each.shape)) for name, each in tensors.items()}
+        shapes, value = json.loads(self._broadcast_text(json.dumps([shapes, value])))
         found = {}
         for name, (kind, shape) in shapes.items():
-            own = tensors[name] if self.first else torch.zeros(shape, dtype=getattr(torch, kind))
-            found[name] = self.sum(own.clone())
-        return found, position
+            own = tensors[name] if self.first else torch.empty(shape, dtype=getattr(torch, kind))
+            found[name] = self._broadcast(own)
+        return found, value
+
+    def _broadcast(self, tensor: Tensor) -> Tensor:
+        """Fill a tensor, on the CPU, with that of process 0; return it."""
+        tensor = tensor.contiguous()
+        if tensor.numel():
+            with _together():
+                dist.broadcast(tensor, src=0)
+        return tensor
+
+    def _broadcast_text(self, text: str) -> str:
+        """Return the text of process 0."""
+        content = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        length = int(self._broadcast(torch.tensor(len(content))))
+        return bytes(self._broadcast(content if self.first else content.new_empty(length)).tolist()).decode()
 
     def same(self, what: str, text: str) -> None:
         """Raise MtftError, in all processes, unless all have the same text under the name `what`."""
@@ -117,6 +163,28 @@ class Group:
 
 
 ALONE = Group()
+
+
+def _description(error: MtftError) -> dict[str, Any]:
+    """Return an error as JSON holds it."""
+    plain = {name: value for name, value in vars(error).items() if isinstance(value, (str, int, type(None)))}
+    return {"kind": type(error).__name__, "args": [str(each) for each in error.args], "facts": plain}
+
+
+def _error(found: Mapping[str, Any]) -> MtftError:
+    """Return the error that `_description` described; of a kind that is not known here, a plain one."""
+    kind = next((each for each in _kinds(MtftError) if each.__name__ == found["kind"]), MtftError)
+    error = kind.__new__(kind)
+    error.args = tuple(found["args"])
+    vars(error).update(found["facts"])
+    return error
+
+
+def _kinds(kind: type[MtftError]) -> Iterator[type[MtftError]]:
+    """Yield all kinds of an error that are known so far."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from _kinds(each)
 
 
 @contextmanager

@@ -7,118 +7,136 @@ there to compare with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.data.sampling import Rows
-from mtft.model.flat import FlatParameters
-from mtft.model.multitask import MultiTaskModel
-from mtft.optimization.gradients import TrainingSource, accumulate
-from mtft.runtime.distributed import ALONE, Group
+from mtft.optimization.gradients import MicroBatches, TrainingSource
 from mtft.runtime.seeding import torch_generator
+from mtft.selection.scorers import ReadProgress, Rows, Scoring
 
 Statistic = Literal["sum", "abs", "fisher"]
-Combination = Literal["joint", "normalised"]
-Position = Sequence[int]
-"""How far a scoring is: tasks done, chunks of the next task done, micro-batches of its next chunk done."""
-Save = Callable[[], tuple[dict[str, Tensor], Position]]
-"""Returns what a scoring needs to go on."""
 
 
-def gradient_score(
-    model: MultiTaskModel,
-    flat: FlatParameters,
-    sources: Sequence[TrainingSource],
-    batches: Sequence[Rows],
-    *,
-    statistic: Statistic = "sum",
-    combination: Combination = "joint",
-    budget: int = 2048,
-    seed: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    group: Group = ALONE,
-    start: tuple[Mapping[str, Tensor], Position] | None = None,
-    keep: Callable[[Save], None] | None = None,
-) -> Tensor:
-    """Score every encoder weight [P] by the gradient of the whole loss over some batches.
+class GradientScorer:
+    """Scores every encoder weight [P] by the gradient of the whole loss over some batches.
 
     "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
     "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
     "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher"; with
-    these two each task has batches of its own), "normalised" divides each task's score by its sum first. Dropout is on
-    only with a `seed`. `progress` is told the examples and tokens of each micro-batch done.
-    The processes of a `group` read a share each and get the same score. After each micro-batch, in a group after each
-    chunk, `keep` is given what returns the tensors and the position from which to `start` again, with the same result
-    to the bit.
+    these two each task has batches of its own), "normalised" divides each task's score by its sum first.
+
+    A step is a micro-batch; of several processes, which read a share each and get the same score, a batch. The position
+    counts the tasks done, the batches of the next task done, and the micro-batches of its next batch done.
     """
-    model.train(seed is not None)
-    counts = {source.name: sum(len(rows.get(source.name, ())) for rows in batches) for source in sources}
-    tensors = {name: torch.zeros_like(flat.theta) for name in ("total", "score")[: 1 + (combination == "normalised")]}
-    total, score = tensors["total"], tensors.get("score", tensors["total"])
-    tasks_done, chunks_done, skip = (0, 0, 0) if start is None else start[1]
-    flat.zero_grad()
-    if start is not None:
-        for name, tensor in tensors.items():
-            tensor.copy_(start[0][name])
-        if group.size == 1:
-            flat.grad.copy_(start[0]["grad"])
-        else:  # what one process had of a chunk is no share of it
-            skip = 0
-    for place, task in list(enumerate(dict.fromkeys(source.task for source in sources)))[tasks_done:]:
-        present = [source for source in sources if source.task == task and counts[source.name]]
-        weight = sum(source.weight for source in present)
-        scales = {source.name: source.weight / weight / counts[source.name] for source in present}
-        for number, rows in list(enumerate(_chunks(batches, present, whole=statistic == "sum")))[chunks_done:]:
-            names = () if seed is None else (seed, "select", task, number)
-            parts = [(source, rows[source.name], scales[source.name]) for source in present if source.name in rows]
-            watch = _watch(tensors, flat, (place, number), skip, progress, keep if group.size == 1 else None)
-            accumulate(model, parts, budget=budget, seed=names, progress=watch, group=group, skip=skip)
-            group.sum(flat.grad)
-            _add(score, flat.grad, statistic)
-            flat.zero_grad()
-            skip = 0
-            if keep and group.size > 1:
-                keep(_state(tensors, flat, (place, number + 1, 0)))
-        chunks_done = 0
-        if combination == "normalised":
-            _square(score, statistic)
-            whole = float(score.cpu().sum(dtype=torch.float64).clamp_min(torch.finfo(score.dtype).tiny))
-            total += score / whole
-            score.zero_()
-    return _square(total, statistic) if combination == "joint" else total
+
+    def __init__(self, scoring: Scoring, statistic: Statistic) -> None:
+        self.scoring, self.statistic = scoring, statistic
+        self.model, self.flat, self.group = scoring.model, scoring.encoder, scoring.group
+        self.counts = {
+            source.name: sum(len(rows.get(source.name, ())) for rows in scoring.batches) for source in scoring.sources
+        }
+        self.tasks = list(dict.fromkeys(source.task for source in scoring.sources))
+        self.total = torch.zeros_like(self.flat.theta)
+        self.normalised = scoring.combination == "normalised"
+        self._score = torch.zeros_like(self.total) if self.normalised else self.total
+        self.model.train(scoring.dropout)
+        self.flat.zero_grad()
+        self._task = self._batch = self._micro = 0
+        self._begin_task()
+
+    @property
+    def done(self) -> bool:
+        return self._task == len(self.tasks)
+
+    @property
+    def position(self) -> Sequence[int]:
+        return self._task, self._batch, self._micro
+
+    def step(self, progress: ReadProgress | None = None) -> None:
+        """Read the next micro-batch, of several processes the next batch; `progress` is called for each micro-batch."""
+        current = self._micro_batches()
+        while self._micro < len(current):
+            current.add(self._micro, progress)
+            self._micro += 1
+            if self.group.size == 1:
+                break
+        if self._micro == len(current):
+            self._end_batch()
+
+    def score(self) -> Tensor:
+        """Return the score [P] when all is done."""
+        return self.total
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sums so far, and the gradient of the batch that was begun."""
+        sums = {"total": self.total, "score": self._score} if self.normalised else {"total": self.total}
+        return {**sums, "grad": self.flat.grad}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor], position: Sequence[int]) -> None:
+        """Take back what `state_dict` and `position` returned; several processes begin again with their batch."""
+        self.total.copy_(tensors["total"])
+        if self.normalised:
+            self._score.copy_(tensors["score"])
+        self._task, self._batch, self._micro = position
+        if self.group.size == 1:
+            self.flat.grad.copy_(tensors["grad"])
+        else:  # what one process had of a batch is no share of it
+            self._micro = 0
+        self._begin_task()
+
+    def _begin_task(self) -> None:
+        """Find the sources and batches of the next task that has any, and begin with what is left of them."""
+        while not self.done:
+            task = self.tasks[self._task]
+            self._present = [each for each in self.scoring.sources if each.task == task and self.counts[each.name]]
+            self._batches = _batches_of(self._present, self.scoring.batches, whole=self.statistic == "sum")
+            self._open: MicroBatches | None = None
+            if self._batch < len(self._batches):
+                return
+            self._end_task()
+
+    def _micro_batches(self) -> MicroBatches:
+        """Return the micro-batches of the batch that is read."""
+        if self._open is None:
+            rows, task = self._batches[self._batch], self.tasks[self._task]
+            weight = sum(source.weight for source in self._present)
+            scales = {source.name: source.weight / weight / self.counts[source.name] for source in self._present}
+            parts = [(each, rows[each.name], scales[each.name]) for each in self._present if each.name in rows]
+            names = self.scoring.dropout_names(task, self._batch)
+            self._open = MicroBatches(self.model, parts, budget=self.scoring.budget, seed=names, group=self.group)
+        return self._open
+
+    def _end_batch(self) -> None:
+        """Add what the gradient of a batch says to the score."""
+        grad = self.group.sum(self.flat.grad)
+        if self.statistic == "sum":
+            self._score += grad
+        elif self.statistic == "abs":
+            self._score += grad.abs()
+        else:
+            self._score.addcmul_(grad, grad)
+        self.flat.zero_grad()
+        self._batch, self._micro, self._open = self._batch + 1, 0, None
+        if self._batch == len(self._batches):
+            self._end_task()
+            self._begin_task()
+
+    def _end_task(self) -> None:
+        """Add a task's score to the total, if tasks count alike; else, after the last task, finish the score of all."""
+        self._task, self._batch, self._micro = self._task + 1, 0, 0
+        if self.statistic != "fisher" and (self.normalised or self.done):
+            self._score.square_()
+        if self.normalised:
+            whole = self._score.cpu().sum(dtype=torch.float64).clamp_min(torch.finfo(self._score.dtype).tiny)
+            self.total += self._score / float(whole)
+            self._score.zero_()
 
 
-def _watch(
-    tensors: Mapping[str, Tensor],
-    flat: FlatParameters,
-    place: tuple[int, int],
-    done: int,
-    progress: Callable[[int, int], None] | None,
-    keep: Callable[[Save], None] | None,
-) -> Callable[[int, int], None]:
-    """Return what is to be called after each micro-batch."""
-
-    def watch(examples: int, tokens: int) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(examples, tokens)
-        if keep:
-            keep(_state(tensors, flat, (*place, done)))
-
-    return watch
-
-
-def _state(tensors: Mapping[str, Tensor], flat: FlatParameters, position: Position) -> Save:
-    """Return what returns the state of a scoring."""
-    return lambda: ({**tensors, "grad": flat.grad}, position)
-
-
-def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole: bool) -> list[Rows]:
+def _batches_of(sources: Sequence[TrainingSource], batches: Sequence[Rows], *, whole: bool) -> list[Rows]:
     """Take batches that hold any of the sources as they are, or, where only the total counts, all rows at once."""
     names = [source.name for source in sources]
     held = [rows for rows in batches if any(name in rows for name in names)]
@@ -127,33 +145,35 @@ def _chunks(batches: Sequence[Rows], sources: Sequence[TrainingSource], *, whole
     return [{name: np.concatenate([rows[name] for rows in held if name in rows]) for name in names}]
 
 
-def _add(score: Tensor, grad: Tensor, statistic: Statistic) -> None:
-    if statistic == "sum":
-        score += grad
-    elif statistic == "abs":
-        score += grad.abs()
-    else:
-        score.addcmul_(grad, grad)
+def sum_score(scoring: Scoring) -> Tensor:
+    """Return the squared gradient [P] of the whole loss."""
+    return scoring.complete(GradientScorer(scoring, "sum"))
 
 
-def _square(score: Tensor, statistic: Statistic) -> Tensor:
-    return score if statistic == "fisher" else score.square_()
+def abs_score(scoring: Scoring) -> Tensor:
+    """Return absolute gradients, batch by batch, added and squared [P]."""
+    return scoring.complete(GradientScorer(scoring, "abs"))
 
 
-def random_score(size: int, seed: int) -> Tensor:
+def fisher_score(scoring: Scoring) -> Tensor:
+    """Return squared gradients, batch by batch, added [P]."""
+    return scoring.complete(GradientScorer(scoring, "fisher"))
+
+
+def random_score(scoring: Scoring) -> Tensor:
     """Draw scores [P] uniformly: a random mask."""
-    return torch.rand(size, generator=torch_generator(seed, "random-score"))
+    return torch.rand(len(scoring.encoder), generator=torch_generator(scoring.seed, "random-score"))
 
 
-def magnitude_score(theta: Tensor) -> Tensor:
+def magnitude_score(scoring: Scoring) -> Tensor:
     """Score weights [P] by their absolute value."""
-    return theta.abs()
+    return scoring.encoder.theta.abs()
 
 
-def bias_score(flat: FlatParameters) -> Tensor:
+def bias_score(scoring: Scoring) -> Tensor:
     """Score biases one and all other weights zero (BitFit, Zaken et al. 2022)."""
-    score = torch.zeros_like(flat.theta)
-    for name, part in zip(flat.names, score.split(flat.sizes), strict=True):
+    score = torch.zeros_like(scoring.encoder.theta)
+    for name, part in zip(scoring.encoder.names, score.split(scoring.encoder.sizes), strict=True):
         if name.endswith(".bias"):
             part.fill_(1.0)
     return score

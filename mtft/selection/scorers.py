@@ -1,29 +1,60 @@
-"""Selection scores, by the names that the setting `score` takes: each returns a number per encoder weight [P]."""
+"""What a selection score is made from, and what it must return; the setting `score` takes scores by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mtft.data.sampling import Rows
 from mtft.errors import PluginError, plugin_guard
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource, accumulate
 from mtft.runtime.distributed import ALONE, Group
-from mtft.selection.gradient_score import (
-    Combination,
-    Position,
-    Save,
-    Statistic,
-    bias_score,
-    gradient_score,
-    magnitude_score,
-    random_score,
-)
+
+Combination = Literal["joint", "normalised"]
+Rows = Mapping[str, NDArray[np.int64]]
+ReadProgress = Callable[[int, int], None]
+"""Is called with the examples and the tokens of each micro-batch that was read."""
+
+
+class Scorer(Protocol):
+    """A score that is computed in steps, and can go on after any of them in another process, to the same bits."""
+
+    @property
+    def done(self) -> bool:
+        """Whether no step is left."""
+
+    def step(self, progress: ReadProgress | None = None) -> None:
+        """Take the next step."""
+
+    def score(self) -> Tensor:
+        """Return one number per encoder weight [P], when all steps are taken."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the tensors that the steps so far led to."""
+
+    @property
+    def position(self) -> Sequence[int]:
+        """How far the scorer is, in numbers of its own."""
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor], position: Sequence[int]) -> None:
+        """Go on where another scorer of the same kind was."""
+
+
+class Checkpoints(Protocol):
+    """What keeps a scorer's state, so that a selection can go on."""
+
+    def restore(self, scorer: Scorer) -> None:
+        """Give the scorer the state that was saved last, if one was."""
+
+    def after_step(self, scorer: Scorer) -> None:
+        """Save the state of the scorer if that is due."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +62,8 @@ class Scoring:
     """What a score is made from: the pretrained model with fresh heads, and the training data in batches.
 
     `batches` map names of `sources` to their rows. `budget` is the tokens that go through the encoder at once. Draw
-    from `seed` alone; dropout is wanted only if `dropout` says so. `start` and `keep` are for those that can go on
-    where they were stopped (`mtft.selection.gradient_score.gradient_score`); others begin again.
+    from `seed` alone; dropout is wanted only if `dropout` says so. A score that is a `Scorer` can go on where it was
+    stopped if it is computed by `complete`; others begin again.
     """
 
     model: MultiTaskModel
@@ -44,9 +75,8 @@ class Scoring:
     seed: int = 0
     dropout: bool = False
     group: Group = ALONE
-    progress: Callable[[int, int], None] | None = None
-    start: tuple[Mapping[str, Tensor], Position] | None = None
-    keep: Callable[[Save], None] | None = None
+    progress: ReadProgress | None = None
+    checkpoints: Checkpoints | None = None
 
     def gradients(self) -> Iterator[tuple[str, Tensor]]:
         """Yield, batch by batch and task by task, the task and its mean loss's gradient by the encoder [P].
@@ -59,12 +89,26 @@ class Scoring:
                 present = [source for source in self.sources if source.task == task and source.name in rows]
                 weight = sum(source.weight for source in present)
                 parts = [(each, rows[each.name], each.weight / weight / len(rows[each.name])) for each in present]
-                names = (self.seed, "select", task, number) if self.dropout else ()
+                names = self.dropout_names(task, number)
                 self.encoder.zero_grad()
                 accumulate(self.model, parts, budget=self.budget, seed=names, progress=self.progress, group=self.group)
                 self.group.sum(self.encoder.grad)
                 yield task, self.encoder.grad
         self.encoder.zero_grad()
+
+    def dropout_names(self, task: str, number: int) -> tuple[object, ...]:
+        """Return what dropout is drawn from in a task's batch, nothing if there is none."""
+        return (self.seed, "select", task, number) if self.dropout else ()
+
+    def complete(self, scorer: Scorer) -> Tensor:
+        """Take all steps of a scorer that are left since the last checkpoint, if there is one; return its score."""
+        if self.checkpoints:
+            self.checkpoints.restore(scorer)
+        while not scorer.done:
+            scorer.step(self.progress)
+            if self.checkpoints:
+                self.checkpoints.after_step(scorer)
+        return scorer.score()
 
 
 Score = Callable[[Scoring], Tensor]
@@ -82,50 +126,3 @@ def checked(name: str, score: Score, scoring: Scoring) -> Tensor:
             f"score {name!r} gave {what} where one number per encoder weight, [{len(theta)}], is needed", part
         )
     return found.detach().to(theta.device, torch.float32)
-
-
-def by_sum(scoring: Scoring) -> Tensor:
-    """Squared gradient of the whole loss."""
-    return _by_gradient(scoring, "sum")
-
-
-def by_abs(scoring: Scoring) -> Tensor:
-    """Absolute gradients, batch by batch, added and squared."""
-    return _by_gradient(scoring, "abs")
-
-
-def by_fisher(scoring: Scoring) -> Tensor:
-    """Squared gradients, batch by batch, added."""
-    return _by_gradient(scoring, "fisher")
-
-
-def by_chance(scoring: Scoring) -> Tensor:
-    """Uniform draws: a random mask."""
-    return random_score(len(scoring.encoder), scoring.seed)
-
-
-def by_magnitude(scoring: Scoring) -> Tensor:
-    """Absolute values."""
-    return magnitude_score(scoring.encoder.theta)
-
-
-def by_bias(scoring: Scoring) -> Tensor:
-    """One for biases, zero for the rest."""
-    return bias_score(scoring.encoder)
-
-
-def _by_gradient(scoring: Scoring, statistic: Statistic) -> Tensor:
-    return gradient_score(
-        scoring.model,
-        scoring.encoder,
-        scoring.sources,
-        scoring.batches,
-        statistic=statistic,
-        combination=scoring.combination,
-        budget=scoring.budget,
-        seed=scoring.seed if scoring.dropout else None,
-        progress=scoring.progress,
-        group=scoring.group,
-        start=scoring.start,
-        keep=scoring.keep,
-    )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from mtft.config.groups import Options
-from mtft.data.dataset import Dataset
 from mtft.io.files import to_json
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.fingerprints import fingerprints, model_digest, settings_digest
@@ -15,12 +13,10 @@ from mtft.runtime.distributed import Group
 from mtft.training.preparation import Prepared
 
 
-def check_same_across_ranks(
-    config: Options, prepared: Prepared, group: Group, dev: Mapping[str, Dataset] = MappingProxyType({})
-) -> None:
+def check_same_across_ranks(config: Options, prepared: Prepared, group: Group) -> None:
     """Raise MtftError unless all processes have the same settings, data and pretrained weights."""
     if group.size > 1:
-        data = to_json(fingerprints({}, prepared.sources, dev))
+        data = to_json(fingerprints({}, prepared.sources, prepared.dev))
         check_same_facts(config, group, {"pretrained weights": prepared.digest, "data": data})
 
 

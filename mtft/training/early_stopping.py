@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mtft.errors import ConfigError, unknown
 from mtft.metrics import metric
@@ -45,6 +46,15 @@ class Best:
             return True
         self.stale += 1
         return False
+
+    def state(self) -> dict[str, Any]:
+        """Return what was followed so far as plain values."""
+        return {"score": self.score, "epoch": self.epoch, "stale": self.stale}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned; JSON has null for the score that is worse than any."""
+        self.score = -math.inf if state["score"] is None else state["score"]
+        self.epoch, self.stale = state["epoch"], state["stale"]
 
     @property
     def exhausted(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mtft.config.plugin_choice import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.split_reader import read_split
 from mtft.data.dataset import Dataset
-from mtft.data.shares import in_share
+from mtft.data.shares import in_half, in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
@@ -28,12 +28,14 @@ from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
 from mtft.plugin.context import Context
+from mtft.runs.fingerprints import PRETRAINED, fingerprints
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.runtime.notices import Notify
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
 from mtft.training.data_warnings import warn_of_faults
+from mtft.training.early_stopping import Best
 from mtft.training.loading import Loader, data_directory, missing_files
 from mtft.training.step import Stepper
 
@@ -43,7 +45,7 @@ LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
 
 @dataclass
 class Prepared:
-    """A model with fresh heads on pretrained weights, and the tokenized training data."""
+    """A model, the digest of its `weights` before anything trains, and the tokenized training and dev data."""
 
     model: MultiTaskModel
     encoder: FlatParameters
@@ -52,10 +54,29 @@ class Prepared:
     max_length: int
     tasks: tuple[Task, ...]
     sources: list[TrainingSource]
+    dev: dict[str, Dataset] = field(default_factory=dict)
+    weights: str = PRETRAINED
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Numbers of training rows by source."""
+        return {source.name: len(source) for source in self.sources}
+
+    def material(self) -> dict[str, str]:
+        """Return digests of all that a run on this model and these data is made of."""
+        return fingerprints({self.weights: self.digest}, self.sources, self.dev)
+
+
+def check_choices(config: TrainConfig, registry: Registry) -> None:
+    """Raise ConfigError if what chooses the epoch, or a weight, is of a task or metric that a training lacks."""
+    Best(config.best, config.patience).check(tuple(registry.task(name) for name in config.tasks))
+    for name in config.task_weights:
+        if name not in config.tasks:
+            raise ConfigError(unknown("task of this run", name, config.tasks), setting="task_weights")
 
 
 def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
-    """Load the pretrained model, build the heads and tokenize the training data of all chosen sources."""
+    """Load the pretrained model, build the heads and tokenize the data of all chosen sources, to train also dev."""
     for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
         if part:  # before anything is read
             context.registry.load(kind, part)
@@ -71,8 +92,10 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     if config.max_length is not None and config.max_length > encoder_length:
         raise ConfigError(f"{setting('max_length')} is {config.max_length}; the model has {encoder_length} positions")
     if tokenizer.size > encoder.config.vocabulary:
-        raise ModelError(f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
-                         f"the encoder {encoder.config.vocabulary:,} embeddings")  # fmt: skip
+        raise ModelError(
+            f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
+            f"the encoder {encoder.config.vocabulary:,} embeddings"
+        )
     flat = FlatParameters(encoder)
     digest = weights_digest(flat.theta)
     model = build_model(encoder, tasks, config.seed)
@@ -87,7 +110,12 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
         training_source(source, task, loader.load(source, "train", config.train_share), options)
         for source, task in sources
     ]
-    return Prepared(model, flat, digest, tokenizer, max_length, tasks, training)
+    dev = {}
+    if isinstance(config, TrainConfig):
+        dev = loader.load_tasks(tasks, "dev")
+        for name, data in dev.items():
+            in_half(data.keys, config.choosing, name)  # it must have rows to choose by
+    return Prepared(model, flat, digest, tokenizer, max_length, tasks, training, dev)
 
 
 def build_stepper(
@@ -95,12 +123,19 @@ def build_stepper(
 ) -> Stepper:
     """Return what takes the steps of a training, `steps` in all; without a selection only heads train."""
     return Stepper(
-        prepared.model, prepared.encoder, prepared.sources, selection,
+        prepared.model,
+        prepared.encoder,
+        prepared.sources,
+        selection,
         surgery=surgery_method(config.surgery, context.registry),
-        weight_decay=config.weight_decay, rule=config.optimizer_rule,
+        weight_decay=config.weight_decay,
+        rule=config.optimizer_rule,
         scaling=Scaling(config.loss_scale, config.task_weights),
-        micro_batch_tokens=config.micro_batch_tokens, teaching_steps=steps, seed=config.seed, group=context.group,
-    )  # fmt: skip
+        micro_batch_tokens=config.micro_batch_tokens,
+        teaching_steps=steps,
+        seed=config.seed,
+        group=context.group,
+    )
 
 
 def surgery_method(name: str, registry: Registry) -> Surgery:
@@ -112,8 +147,8 @@ def chosen_parts(config: Options) -> list[str]:
     """Return the tasks, and the parts as "kind name", that settings name: what a run needs plugins for."""
     names = list(getattr(config, "tasks", ())) + list(getattr(config, "augment", None) or ())
     names += [f"head {table['head']}" for table in getattr(config, "declared", {}).values() if "head" in table]
-    for key, field in type(config).settings().items():
-        if mark := open_kind(field):
+    for key, described in type(config).settings().items():
+        if mark := open_kind(described):
             value = getattr(config, key)
             names += [f"{mark.kind} {name}" for name in ((value,) if isinstance(value, str) else value)]
     return names
@@ -174,9 +209,7 @@ def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
     """Return the encoder settings that training chooses; selection keeps the model's own."""
     if isinstance(config, SelectConfig):
         return {}
-    return {
-        "dropout": config.dropout, "attention_dropout": config.dropout, "head_dropout": config.head_dropout
-    }  # fmt: skip
+    return {"dropout": config.dropout, "attention_dropout": config.dropout, "head_dropout": config.head_dropout}
 
 
 def resolve_device(config: DeviceOptions, precision: str = "") -> tuple[torch.device, torch.dtype | None]:

@@ -10,7 +10,6 @@ import numpy as np
 
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.config.values import size_text
-from mtft.data.dataset import Dataset
 from mtft.data.sampling import Rows, epoch_batches
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.bert import EncoderConfig, SharedEncoder
@@ -97,9 +96,15 @@ class Disk:
 def make_plan(config: TrainConfig) -> Plan:
     """Return how long and how fast to train."""
     return Plan(
-        config.epochs, config.batch_size, config.lr, config.schedule, config.warmup, config.max_steps, config.seed,
+        config.epochs,
+        config.batch_size,
+        config.lr,
+        config.schedule,
+        config.warmup,
+        config.max_steps,
+        config.seed,
         config.sampling,
-    )  # fmt: skip
+    )
 
 
 def heads_alone(config: TrainConfig) -> TrainConfig:
@@ -124,8 +129,8 @@ def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
     if config.score != "sum":
         return batches
-    return [{name: np.concatenate([rows[name] for rows in batches if name in rows]) for name in sizes
-             if any(name in rows for rows in batches)}]  # fmt: skip
+    present = [name for name in sizes if any(name in rows for rows in batches)]
+    return [{name: np.concatenate([rows[name] for rows in batches if name in rows]) for name in present}]
 
 
 def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> ParameterCount:
@@ -140,7 +145,6 @@ def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> Paramet
 def memory(
     config: TrainConfig,
     prepared: Prepared,
-    dev: Mapping[str, Dataset],
     counts: ParameterCount,
     baseline: int,
     teachers: Sequence[ModelSize] = (),
@@ -151,18 +155,17 @@ def memory(
         task.name: {source.name: source.table for source in prepared.sources if source.task == task.name}
         for task in prepared.tasks
     }
-    sizes = {source.name: len(source) for source in prepared.sources}
     tokens = config.micro_batch_tokens
 
     def most(tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
         return _activations(own, tables, batches, budget, **how)
 
-    texts = {name: {name: data.table} for name, data in dev.items()}
-    whole = [{name: np.arange(len(data)) for name, data in dev.items()}]
+    texts = {name: {name: data.table} for name, data in prepared.dev.items()}
+    whole = [{name: np.arange(len(data)) for name, data in prepared.dev.items()}]
     found = phases(
         counts,
         baseline=baseline,
-        scoring=most(tables, lambda: scored(config, sizes), tokens, dropout=config.selection_dropout),
+        scoring=most(tables, lambda: scored(config, prepared.sizes), tokens, dropout=config.selection_dropout),
         training=most(tables, lambda: schedule(config, prepared.sources), tokens),
         evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
         scores=2 if config.combine == "normalised" else 1,
@@ -196,7 +199,6 @@ def _activations(
 def fit(
     config: TrainConfig,
     prepared: Prepared,
-    dev: Mapping[str, Dataset],
     counts: ParameterCount,
     teachers: Sequence[ModelSize] = (),
 ) -> tuple[TrainConfig, Memory]:
@@ -209,7 +211,7 @@ def fit(
     held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
     baseline = resident_bytes() - held if prepared.encoder.theta.device.type == "cpu" else 0
     baseline += 4 * counts.tunable if config.average != "none" else 0
-    found = memory(config, prepared, dev, counts, baseline, teachers)
+    found = memory(config, prepared, counts, baseline, teachers)
     while config.max_memory is not None and found.peak > config.max_memory:
         smaller = found.micro_batch_tokens // 2
         if found.where not in ("select", "train") or smaller < SMALLEST:
@@ -219,7 +221,7 @@ def fit(
                 f"with micro-batches of {found.micro_batch_tokens} tokens"
             )
         config = config.model_copy(update={"micro_batch_tokens": smaller})
-        found = memory(config, prepared, dev, counts, baseline, teachers)
+        found = memory(config, prepared, counts, baseline, teachers)
     return config, found
 
 
@@ -255,5 +257,8 @@ def check_machine(path: Path, needed: Disk, memory: Memory, notify: Notify) -> N
     check_room(path, needed.files())
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()
     if more > left:
-        notify("warning", f"memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
-               f"see {setting('max_memory')} and {setting('micro_batch_tokens')}")  # fmt: skip
+        notify(
+            "warning",
+            f"memory: this run needs {size_text(more)} more, {size_text(left)} are available; "
+            f"see {setting('max_memory')} and {setting('micro_batch_tokens')}",
+        )

@@ -106,12 +106,12 @@ class Stepper:
         losses = self._sum_over_processes(found)
         self._scale(losses)
         self._check_finite(losses, rows, number)
-        rated = self._update_encoder(len(present), rate, number)
+        similarity, change = self._update_encoder(len(present), rate, number)
         for task in present:
             gradient = self.heads[task].grad
             self.optimizers[f"head.{task}"].step(gradient / len(present) if len(present) > 1 else gradient, rate)
         tokens = sum(int(self.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
-        return StepResult(losses, tokens, *rated)
+        return StepResult(losses, tokens, similarity, change)
 
     def _task_gradient(self, place: int, task: str, rows: Rows, number: int) -> float:
         """Put a task's encoder gradient in row `place` and its head's in the head's; return its mean loss."""
@@ -153,8 +153,9 @@ class Stepper:
             if np.isfinite(loss) and all(map(usable, gradients)):
                 continue
             mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
-            what = f"the loss of task {task!r} is {loss}" if not np.isfinite(loss) else (
-                f"the gradient of task {task!r} is not finite, or too large to be squared")  # fmt: skip
+            what = f"the loss of task {task!r} is {loss}"
+            if np.isfinite(loss):
+                what = f"the gradient of task {task!r} is not finite, or too large to be squared"
             found = [
                 *not_finite_outputs(self.model, [self.sources[name] for name in mine], mine, self.budget),
                 *not_finite_entries(self.encoder, self.selection, gradients[0]),

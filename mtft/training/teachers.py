@@ -18,20 +18,19 @@ from mtft.errors import CheckpointError, ConfigError, ModelError, MtftError, com
 from mtft.io.digests import read_digests
 from mtft.model.inference import apply
 from mtft.optimization.distillation import DISTANCES
-from mtft.optimization.gradients import Teacher, TrainingSource
+from mtft.optimization.gradients import Teacher
 from mtft.outputs import Tempered
 from mtft.plugin.context import Context
-from mtft.runs.artifact import RunArtifact
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.directory import RunDirectory, is_finished
+from mtft.runs.directory import is_finished
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.task import Task
-from mtft.training.autosave import Autosaver
 from mtft.training.loading import Loader, data_directory
-from mtft.training.preparation import Prepared, resolve_device
+from mtft.training.preparation import resolve_device
 from mtft.training.resources import ModelSize
+from mtft.training.session import Session
 
 FILE = "teachers.safetensors"
 """Raw outputs [n, width] of each teacher, counted from 0, for each of its tasks, by ``NUMBER.TASK``.
@@ -67,17 +66,18 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], context: Con
 
 def load_teacher(name: str, config: TrainConfig, context: Context) -> TrainedModel:
     """Load the model of a run; where its base model has gone from its place, this run's is tried."""
-    directory, place = Path(name) / "model", resolve_device(config)
+    directory = Path(name) / "model"
+    device, matmul_dtype = resolve_device(config)
     try:
         find_model(read_manifest(directory)["base"]["name"], check=False)
     except ModelError as error:
         try:
-            return load_model(directory, context.registry, config.model, *place)
+            return load_model(directory, context.registry, config.model, device, matmul_dtype)
         except MtftError as other:
             raise ModelError(
                 f"{name}: its base model is not where it was: {error}\n{other}", setting="teachers"
             ) from None
-    return load_model(directory, context.registry, None, *place)
+    return load_model(directory, context.registry, None, device, matmul_dtype)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
@@ -91,32 +91,31 @@ def _check_output(name: str, task: Task, known: Task) -> None:
         )
 
 
-def add_teachers(
-    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
-) -> list[TrainingSource]:
-    """Return the training sources, each task's own with what the teachers that know the task say of its rows.
+def add_teachers(session: Session[TrainConfig]) -> None:
+    """Give the training sources, each task's own, what the teachers that know the task say of its rows.
 
     Several teachers of a task speak with the mean of their outputs.
     """
-    if not config.teachers:
-        return prepared.sources
+    prepared = session.prepared
+    if not session.config.teachers:
+        return
     answers = defaultdict(list)
-    for name, outputs in collect_teacher_outputs(prepared, config, context, run, autosaver).items():
+    for name, outputs in collect_teacher_outputs(session).items():
         answers[name.partition(".")[2]].append(outputs)
+    taught = [task for task in prepared.tasks if task.name in answers]
     teachers = {
         task.source.name: Teacher(torch.stack(answers[task.name]).mean(0), DISTANCES[task.output.kind])
-        for task in prepared.tasks if task.name in answers
-    }  # fmt: skip
-    return [replace(source, teacher=teachers.get(source.name)) for source in prepared.sources]
+        for task in taught
+    }
+    prepared.sources = [replace(source, teacher=teachers.get(source.name)) for source in prepared.sources]
 
 
-def collect_teacher_outputs(
-    prepared: Prepared, config: TrainConfig, context: Context, run: RunDirectory, autosaver: Autosaver
-) -> dict[str, Tensor]:
+def collect_teacher_outputs(session: Session[TrainConfig]) -> dict[str, Tensor]:
     """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
-    kept = RunArtifact(run, context.group, FILE)
+    config, context = session.config, session.context
+    kept = session.artifact(FILE)
     found = kept.read()
-    if context.group.any(run.writes and teacher_outputs_complete(run.path)):
+    if session.group.on_first(lambda: teacher_outputs_complete(session.run.path)):
         return found
     for number, name in enumerate(config.teachers):
         known = [task.name for task in run_tasks(Path(name) / "model", context.registry) if task.name in config.tasks]
@@ -126,9 +125,9 @@ def collect_teacher_outputs(
         teacher = load_teacher(name, config, context)
         tasks = {task.name: task for task in teacher.tasks}
         for key, task in left.items():
-            found[key] = torch.from_numpy(_answers(teacher, tasks[task], prepared, config, context))
+            found[key] = torch.from_numpy(_answers(teacher, tasks[task], session))
             kept.write(found, whole=False)
-            autosaver.stop_if_asked(f"with what {name} says of {task}", lambda: None)
+            session.autosaver.stop_if_asked(f"with what {name} says of {task}", lambda: None)
         context.notify("info", f"teacher {name}: {', '.join(known)}")
         del teacher
         release()
@@ -141,14 +140,13 @@ def teacher_outputs_complete(run: Path) -> bool:
     return FILE in read_digests(run)
 
 
-def _answers(
-    teacher: TrainedModel, task: Task, prepared: Prepared, config: TrainConfig, context: Context
-) -> NDArray[np.float32]:
+def _answers(teacher: TrainedModel, task: Task, session: Session[TrainConfig]) -> NDArray[np.float32]:
     """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
+    config = session.config
     loader = Loader.of(config, data_directory(config), teacher.tokenizer, teacher.max_length, silent)
     data = loader.load(task.source, "train", config.train_share)
-    (own,) = (source for source in prepared.sources if source.name == task.source.name)
+    (own,) = (source for source in session.prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
         raise CheckpointError(f"the data of {task.name!r} changed while they were read", setting="teachers")
-    raw = apply(teacher.model, data.table, [task.name], group=context.group)[task.name]
+    raw = apply(teacher.model, data.table, [task.name], group=session.group)[task.name]
     return raw / np.float32(task.output.temperature) if isinstance(task.output, Tempered) else raw

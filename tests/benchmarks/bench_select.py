@@ -10,7 +10,8 @@ import torch
 from mtft.optimization.gradients import accumulate
 from mtft.runtime.memory import resident_bytes
 from mtft.selection.budget import top_k
-from mtft.selection.gradient_score import gradient_score
+from mtft.selection.gradient_score import sum_score
+from mtft.selection.scorers import Scoring
 from tests.benchmarks.session import Candidate, CandidateError, Figure, Goal, Session, summary
 from tests.benchmarks.worker import peak_bytes, timed
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources
@@ -37,7 +38,7 @@ class Passes:
         return {"seconds": timed(lambda: self._epoch(chosen) if self.epoch else self._select(chosen))}
 
     def _select(self, chosen: list[Any]) -> None:
-        gradient_score(self.model, self.flat, self.sources, chosen)
+        sum_score(Scoring(self.model, self.flat, self.sources, chosen))
 
     def _epoch(self, chosen: list[Any]) -> None:
         self.model.train()

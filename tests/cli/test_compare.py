@@ -33,7 +33,7 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
     result = done.json
     assert list(result) == ["metrics", "examples", "baselines", "columns", "verdicts", "doubts"]
-    assert done.err == "".join(f"WARNING: {text}\n" for text in result["doubts"])
+    assert done.err == "".join(f"mtft: warning: {text}\n" for text in result["doubts"])
     baselines = cli("eval", trained_run, "--sample", "--resamples", "0", "--json").json["tasks"]
     for task, name in result["metrics"].items():
         assert result["baselines"][task] == pytest.approx(baselines[task]["metrics"][name]["baseline"])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from commands import FEW, clamp, cli, digests, records, summary
 
-from mtft.commands.refine import Refinement
 from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import Encoder, EncoderOutput
 from mtft.model import features
+from mtft.training.refinement import Refinement
 
 SAMPLE = ("--sample", "--epochs", "1")
 
@@ -202,14 +202,14 @@ def test_features_of_a_stopped_refinement_are_used_if_they_are_whole(
     """Also where by now they would not be kept: a run that goes on does as it began."""
     options = ("refine", trained_run, "--tasks", "sts", "--sample", "--epochs", "2", "--checkpoint-every", "3")
     assert cli(*options, "--out", tmp_path / "whole").code == 0
-    save = Refinement._save_state
+    save = Refinement.save
 
     def stopping(refinement: Refinement) -> None:
         save(refinement)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Refinement, "_save_state", stopping)
+        patch.setattr(Refinement, "save", stopping)
         assert cli(*options, "--out", tmp_path / "stopped").code == 130
     kept = tmp_path / "stopped" / "features"
     assert sorted(path.name for path in kept.glob("*.features")) == [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,21 @@ from crashes import TRAIN, forked
 from safetensors.torch import load_file
 
 from mtft.config.schema import TrainConfig
+from mtft.data.dataset import sample_dir
 from mtft.errors import CheckpointError, ConfigError
-from mtft.io.digests import digest, write_digests
+from mtft.io.digests import write_digests
 from mtft.io.files import read_json, write_json
 from mtft.outputs import Binary
-from mtft.plugin.context import Context, new_context
-from mtft.runs.artifact import RunArtifact
+from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import load_model
+from mtft.runs.directory import RunDirectory
 from mtft.tasks.sst import SST
 from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model
 from mtft.training import step
 from mtft.training.autosave import Autosaver, StoppedError
-from mtft.training.preparation import Prepared, prepare
+from mtft.training.preparation import prepare
+from mtft.training.session import Session
 from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete
 
 TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
@@ -44,20 +46,8 @@ def teachers(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def pupil(model: Path, out: Path, *teachers: Path) -> tuple[object, ...]:
     names = ",".join(map(str, teachers))
-    return (
-        "train",
-        "--tasks",
-        "sst,sts",
-        "--model",
-        model,
-        *FEW,
-        "--train-share",
-        "0.5",
-        "--teachers",
-        names,
-        "--out",
-        out,
-    )
+    return ("train", "--tasks", "sst,sts", "--model", model, *FEW, "--train-share", "0.5", "--teachers", names,
+            "--out", out)  # fmt: skip
 
 
 def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -79,52 +69,46 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
 
 
 @pytest.fixture
-def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> tuple[Prepared, TrainConfig, Context, Run]:
-    """What `add_teachers` needs, with two teachers."""
+def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> Session[TrainConfig]:
+    """A session with two teachers, which are still to be asked."""
     given = {"tasks": ("sst", "sts"), "teachers": (str(teachers / "one"), str(teachers / "two"))}
     config = TrainConfig(**given, model=str(tiny_model), sample=True, augment=())
     served = new_context()
-    (tmp_path / "asked").mkdir()
-    write_digests(tmp_path / "asked", {})
-    return prepare(config, served), config, served, Run(tmp_path / "asked")
+    run = RunDirectory.create(tmp_path / "asked", config, "train", sample_dir())
+    return Session(config, served, prepare(config, served), run, Autosaver("1", None, ""))
 
 
-@dataclass
-class Run:
-    """As much of a run's directory as its files made once need."""
+def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(
+    asking: Session[TrainConfig], teachers: Path
+) -> None:
+    with asking.run as run:
+        add_teachers(asking)
+        sources = {source.name: source for source in asking.prepared.sources}
+        found = load_file(run.path / TEACHERS)
+        assert teacher_outputs_complete(run.path)
+        torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"]) / 2)
+        torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
 
-    path: Path
-    writes: bool = True
-
-    def seal(self, name: str) -> None:
-        write_digests(self.path, {name: digest(self.path / name)})
-
-
-def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(asking: Any, teachers: Path) -> None:
-    prepared, config, served, run = asking
-    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Autosaver("1", None, ""))}
-    found = load_file(run.path / TEACHERS)
-    assert teacher_outputs_complete(run.path)
-    torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"]) / 2)
-    torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
-
-    kept = RunArtifact(run, served.group, TEACHERS)
     write_digests(run.path, {})
-    kept.write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
-    said: list[str] = []
-    served = replace(served, notify=lambda _level, text: said.append(text))
-    sources = {source.name: source for source in add_teachers(prepared, config, served, run, Autosaver("1", None, ""))}
-    torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
-    torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
-    assert said == [f"teacher {teachers / 'two'}: sst, sts"]
+    with RunDirectory(run.path) as run:
+        asking.run = run
+        asking.artifact(TEACHERS).write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
+        said: list[str] = []
+        asking.context = replace(asking.context, notify=said.append)
+        add_teachers(asking)
+        sources = {source.name: source for source in asking.prepared.sources}
+        torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
+        torch.testing.assert_close(sources["sts"].teacher.outputs, found["1.sts"])
+        assert said == [f"teacher {teachers / 'two'}: sst, sts"]
 
 
-def test_a_stop_keeps_what_was_said(asking: Any, teachers: Path) -> None:
-    prepared, config, served, run = asking
-    with pytest.raises(StoppedError, match=f"by --max-time with what {teachers / 'one'} says of sst; go on"):
-        add_teachers(prepared, config, served, run, Autosaver("1", "0.0001s", "go on"))
-    assert load_file(run.path / TEACHERS).keys() == {"0.sst"}
-    assert not teacher_outputs_complete(run.path)
+def test_a_stop_keeps_what_was_said(asking: Session[TrainConfig], teachers: Path) -> None:
+    asking.autosaver = Autosaver("1", "0.0001s", "go on")
+    with asking.run as run:
+        with pytest.raises(StoppedError, match=f"by --max-time with what {teachers / 'one'} says of sst; go on"):
+            add_teachers(asking)
+        assert load_file(run.path / TEACHERS).keys() == {"0.sst"}
+        assert not teacher_outputs_complete(run.path)
 
 
 def test_what_teachers_say_changes_what_is_learned(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:

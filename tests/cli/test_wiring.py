@@ -13,8 +13,8 @@ from commands import cli, contents, records, summary
 from safetensors.torch import load_file
 
 from mtft.selection.mask import load_mask
+from mtft.training import joint_training as training
 from mtft.training import preparation
-from mtft.training import trainer as training
 from mtft.training.loop import Plan
 
 TRAIN = ("train", "--tasks", "sst,quora,sts", "--sample", "--max-steps", "3", "--lr", "0.01", "--quiet")
@@ -170,14 +170,14 @@ def test_a_resume_remembers_the_best_epoch(
     given = (*given, "--batch-size", "64", "--checkpoint-every", "1", "--epochs", "3")
     saved: list[Path] = []
 
-    def copied(self: training.Training) -> None:
+    def copied(self: training.JointTraining) -> None:
         save(self)
-        if self.epochs == 1 and not saved:
-            saved.append(Path(shutil.copytree(self.run.path, tmp_path / "cut")))
+        if self.trainer.epochs == 1 and not saved:
+            saved.append(Path(shutil.copytree(self.run_directory.path, tmp_path / "cut")))
 
-    save = training.Training._save_state
+    save = training.JointTraining.save
     with monkeypatch.context() as patch:
-        patch.setattr(training.Training, "_save_state", copied)
+        patch.setattr(training.JointTraining, "save", copied)
         assert cli(*given, "--out", tmp_path / "whole").code == 0
     found = iter([0.1, 0.2])
     monkeypatch.setattr(training, "scores", lambda task, *_: dict.fromkeys(task.metric_names, next(found)))

@@ -15,7 +15,7 @@ from commands import MTFT, clean, cli, contents
 from crashes import TRAIN
 from soak import counted
 
-from mtft.training import trainer as training
+from mtft.training import joint_training as training
 
 pytestmark = pytest.mark.soak
 SAVES = "SIGINT and SIGTERM save and exit 130 and 143 within one step"
@@ -201,9 +201,12 @@ def test_a_finished_refinement_and_mask_are_left_as_they_are(
     done = cli("refine", "--resume", out, "--epochs", "2")
     assert (done.code, "has finished; --epochs: 1 -> 2: cannot change any more" in done.err) == (2, True)
     mask = tmp_path / "mask"
-    assert cli("select", "--tasks", "sts", "--sample", "--model", tiny_model, "--batches", "1", "--out", mask).code == 0
-    done = cli("select", "--resume", mask)
-    assert (done.code, done.err) == (0, f"mtft: {mask} is complete: nothing is left to do\n")
+    select = ("select", "--tasks", "sts", "--sample", "--model", tiny_model, "--batches", "1", "--out", mask, "--json")
+    first = cli(*select)
+    assert first.code == 0
+    again = cli("select", "--resume", mask, "--model", tiny_model, "--json")
+    assert (again.code, again.json) == (0, first.json)
+    assert again.err == f"{mask} is complete: nothing is left to do\n"
     shutil.copy(trained_run / "config.toml", mask)
     assert cli("select", "--resume", mask).code == 2  # no mask
     assert contents(out) == before

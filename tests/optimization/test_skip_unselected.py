@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtft.commands.select import _group_sizes
 from mtft.encoder.linear import Linear
 from mtft.model.flat import FlatParameters
 from mtft.optimization.skip_unselected import skip_unselected_gradients
 from mtft.testing.tiny import tiny_batch, tiny_encoder
+from mtft.training.weight_selection import group_sizes
 
 
 def gradient(selection: Tensor | slice) -> tuple[FlatParameters, Tensor]:
@@ -74,4 +74,4 @@ def test_a_single_number_is_selected_or_not() -> None:
     for selection, wanted in (([0, 4], [True, True]), ([2], [False, True]), ([0], [True, False])):
         skip_unselected_gradients(module, torch.tensor(selection))
         assert [parameter.requires_grad for parameter in module.parameters()] == wanted
-    assert _group_sizes(flat, "row") == [1, 3, 3]
+    assert group_sizes(flat, "row") == [1, 3, 3]

@@ -17,6 +17,7 @@ from processes import SELECTION, work
 from safetensors import safe_open
 from torch import Tensor
 
+from mtft.errors import PluginError
 from mtft.runtime.distributed import ALONE, Group
 
 Found = tuple[dict[str, Tensor], dict[str, str]]
@@ -101,6 +102,19 @@ def test_texts_and_flags_reach_everyone(processes: list[Found]) -> None:
         assert said["flags"] == str({"none": False, "one": True})
 
 
+def test_what_the_first_finds_reaches_everyone(processes: list[Found]) -> None:
+    for _, said in processes:
+        assert said["first"] == str({"rank": 0, "é": [1.5, None]})
+        assert said["loaded"] == "[0, 1, 2] [0, 2] [0]"
+        assert said["nothing"] == "None"
+
+
+def test_an_error_of_the_first_is_raised_in_all(tmp_path: Path) -> None:
+    for code, error in start(2, tmp_path, "refuse"):
+        assert code == 1
+        assert "PluginError: refused by process 0" in error
+
+
 def test_what_must_be_the_same_is_named_where_it_differs(tmp_path: Path) -> None:
     for code, error in start(3, tmp_path, "differ"):
         assert code == 1
@@ -129,3 +143,12 @@ def test_alone_nothing_is_sent() -> None:
     assert ALONE.sum(tensor) is tensor
     assert (ALONE.texts("a"), ALONE.any(True), ALONE.any(False), ALONE.sent) == (["a"], True, False, 0)
     ALONE.same("thing", "a")
+    assert ALONE.on_first(lambda: tensor) is tensor
+    assert ALONE.load_on_first(lambda: None) is None
+    assert ALONE.load_on_first(lambda: ({"a": tensor}, 1)) == ({"a": tensor}, 1)
+    with pytest.raises(PluginError, match="no"):
+        ALONE.on_first(refuse)
+
+
+def refuse() -> None:
+    raise PluginError("no")

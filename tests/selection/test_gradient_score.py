@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -12,17 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtft.data.sampling import epoch_batches
-from mtft.model.flat import FlatParameters
+from mtft.optimization.gradients import TrainingSource
 from mtft.selection.budget import top_k
-from mtft.selection.gradient_score import (
-    Combination,
-    Rows,
-    Statistic,
-    bias_score,
-    gradient_score,
-    magnitude_score,
-    random_score,
-)
+from mtft.selection.gradient_score import GradientScorer, Statistic, bias_score, magnitude_score, random_score
+from mtft.selection.scorers import Combination, Rows, Scorer, Scoring
 
 SIZES = {"sst": 9, "quora": 8, "sts": 7, "cfimdb": 4, "quora-consistency": 5}
 SOURCES = toy_sources(SIZES)
@@ -42,10 +37,25 @@ def score(
     seed: int | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
+    return scored(scoring(batches, combination, budget=budget, seed=seed, dropout=dropout), statistic)
+
+
+def scoring(
+    batches: list[Rows],
+    combination: Combination = "joint",
+    *,
+    budget: int = 50,
+    seed: int | None = None,
+    dropout: float = 0.0,
+    sources: Sequence[TrainingSource] = SOURCES,
+) -> Scoring:
     model, flat = toy_model(dropout)
-    return gradient_score(
-        model, flat, SOURCES, batches, statistic=statistic, combination=combination, budget=budget, seed=seed
-    )
+    drops = seed is not None
+    return Scoring(model, flat, sources, batches, combination, budget=budget, seed=seed or 0, dropout=drops)
+
+
+def scored(given: Scoring, statistic: Statistic = "sum") -> Tensor:
+    return given.complete(GradientScorer(given, statistic))
 
 
 def task_gradient(task: str, rows: Rows) -> Tensor:
@@ -92,11 +102,8 @@ def test_normalised_scores_sum_to_the_number_of_tasks(statistic: Statistic) -> N
 
 
 def test_of_one_batch_all_statistics_of_one_task_are_the_same() -> None:
-    model, flat = toy_model()
-    found = [
-        gradient_score(model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic)
-        for statistic in get_args(Statistic)
-    ]
+    given = scoring([{"quora": np.arange(8)}], sources=SOURCES[1:2])
+    found = [scored(given, statistic) for statistic in get_args(Statistic)]
     assert_close(found[1], found[0])
     assert_close(found[2], found[0])
 
@@ -126,10 +133,7 @@ def test_it_repeats_bit_for_bit(statistic: Statistic) -> None:
 @statistics
 @combinations
 def test_a_task_without_rows_in_the_batches_takes_no_part(statistic: Statistic, combination: Combination) -> None:
-    model, flat = toy_model()
-    expected = gradient_score(
-        model, flat, SOURCES[1:2], [{"quora": np.arange(8)}], statistic=statistic, combination=combination
-    )
+    expected = scored(scoring([{"quora": np.arange(8)}], combination, sources=SOURCES[1:2]), statistic)
     found = score([{"quora": np.arange(8)}], statistic, combination)
     assert_close(found, expected)
 
@@ -159,11 +163,10 @@ def test_weights_that_no_text_uses_score_zero_and_are_not_selected(
 
 @combinations
 def test_a_loss_without_gradient_scores_zero(combination: Combination) -> None:
-    model, flat = toy_model()
-    for parameter in model.heads["sts"].parameters():
+    given = scoring([{"sts": np.arange(7)}], combination, sources=SOURCES[2:3])
+    for parameter in given.model.heads["sts"].parameters():
         parameter.data.zero_()
-    found = gradient_score(model, flat, SOURCES[2:3], [{"sts": np.arange(7)}], combination=combination)
-    assert not found.any()
+    assert not scored(given).any()
 
 
 # ---- Side effects and dropout
@@ -172,12 +175,12 @@ def test_a_loss_without_gradient_scores_zero(combination: Combination) -> None:
 @statistics
 @pytest.mark.parametrize("seed", [None, 3])
 def test_scoring_changes_no_weight_and_leaves_no_gradient(statistic: Statistic, seed: int | None) -> None:
-    model, flat = toy_model(0.3)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    given = scoring(BATCHES, seed=seed, dropout=0.3)
+    before = {name: tensor.clone() for name, tensor in given.model.state_dict().items()}
     random = torch.get_rng_state()
-    gradient_score(model, flat, SOURCES, BATCHES, statistic=statistic, seed=seed)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert not flat.grad.any()
+    scored(given, statistic)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in given.model.state_dict().items())
+    assert not given.encoder.grad.any()
     assert torch.equal(torch.get_rng_state(), random)
 
 
@@ -193,24 +196,109 @@ def test_dropout_is_drawn_from_the_seed(statistic: Statistic) -> None:
     assert not torch.equal(first, score(BATCHES, statistic, dropout=0.3))
 
 
+# ---- Going on
+
+
+@statistics
+@combinations
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_scorer_goes_on_after_any_step_with_the_same_bits(
+    statistic: Statistic, combination: Combination, seed: int | None
+) -> None:
+    def fresh() -> GradientScorer:
+        return GradientScorer(scoring(BATCHES, combination, budget=20, seed=seed, dropout=0.3), statistic)
+
+    whole, states = fresh(), list[tuple[dict[str, Tensor], list[int]]]()
+    while not whole.done:
+        states.append(state_of(whole))
+        whole.step()
+    states.append(state_of(whole))
+    assert len({tuple(position) for _, position in states}) == len(states) > 6
+    for tensors, position in states:
+        again = fresh()
+        again.load_state_dict(tensors, position)
+        while not again.done:
+            again.step()
+        assert torch.equal(again.score(), whole.score())
+
+
+def state_of(scorer: Scorer) -> tuple[dict[str, Tensor], list[int]]:
+    return {name: tensor.clone() for name, tensor in scorer.state_dict().items()}, list(scorer.position)
+
+
+@statistics
+@combinations
+def test_states_as_they_were_saved_before_scorers_had_steps_lead_to_the_same_bits(
+    statistic: Statistic, combination: Combination
+) -> None:
+    """They stand at the end of a batch, or of a task, that is not added up yet."""
+    expected = score(BATCHES, statistic, combination)
+    at_batch = GradientScorer(scoring(BATCHES, combination), statistic)
+    count = len(at_batch._micro_batches())
+    for number in range(count):
+        at_batch._micro_batches().add(number)
+    again = GradientScorer(scoring(BATCHES, combination), statistic)
+    again.load_state_dict(at_batch.state_dict(), (0, 0, count))
+    while not again.done:
+        again.step()
+    assert torch.equal(again.score(), expected)
+
+
+def test_progress_is_of_every_row_once() -> None:
+    seen: list[tuple[int, int]] = []
+    given = scoring(BATCHES, budget=20)
+    scorer = GradientScorer(given, "abs")
+    while not scorer.done:
+        scorer.step(lambda examples, tokens: seen.append((examples, tokens)))
+    assert sum(examples for examples, _ in seen) == sum(SIZES.values())
+    assert sum(tokens for _, tokens in seen) == sum(len(source.table.ids) for source in SOURCES)
+
+
+class Kept:
+    """Checkpoints that keep the state of each step."""
+
+    def __init__(self, states: list[tuple[dict[str, Tensor], list[int]]]) -> None:
+        self.states = states
+
+    def restore(self, scorer: Scorer) -> None:
+        if self.states:
+            scorer.load_state_dict(*self.states[-1])
+
+    def after_step(self, scorer: Scorer) -> None:
+        self.states.append(state_of(scorer))
+
+
+def test_checkpoints_get_the_state_after_each_step_and_give_the_last_one_back() -> None:
+    kept = Kept([])
+    expected = scored(replace(scoring(BATCHES), checkpoints=kept), "fisher")
+    steps = len(kept.states)
+    del kept.states[steps // 2 :]
+    assert torch.equal(scored(replace(scoring(BATCHES), checkpoints=kept), "fisher"), expected)
+    assert len(kept.states) == steps
+
+
 # ---- Scores without data
 
 
 def test_random_scores_are_uniform_and_repeat() -> None:
-    scores = random_score(10_000, 0)
-    assert torch.equal(scores, random_score(10_000, 0))
-    assert not torch.equal(scores, random_score(10_000, 1))
+    given = scoring([])
+    scores = random_score(given)
+    assert scores.shape == given.encoder.theta.shape
+    assert torch.equal(scores, random_score(given))
+    assert not torch.equal(scores, random_score(scoring([], seed=1)))
     assert 0 <= float(scores.min()) < 0.01 < 0.99 < float(scores.max()) < 1
     assert float(scores.mean()) == pytest.approx(0.5, abs=0.02)
 
 
 def test_magnitude() -> None:
-    assert magnitude_score(torch.tensor([-3.0, 0.0, 2.0])).tolist() == [3, 0, 2]
+    given = scoring([])
+    given.encoder.theta[:3] = torch.tensor([-3.0, 0.0, 2.0])
+    assert magnitude_score(given)[:3].tolist() == [3, 0, 2]
 
 
 def test_biases_are_those_of_linear_layers_and_norms() -> None:
-    flat: FlatParameters = toy_model()[1]
-    found = dict(zip(flat.names, bias_score(flat).split(flat.sizes), strict=True))
+    given = scoring([])
+    found = dict(zip(given.encoder.names, bias_score(given).split(given.encoder.sizes), strict=True))
     kinds = {name.rpartition(".")[2]: set() for name in found}
     for name, part in found.items():
         kinds[name.rpartition(".")[2]] |= set(part.tolist())

@@ -113,3 +113,17 @@ def test_less_is_better_for_errors() -> None:
     best = Best("mean")
     assert best.rate({"t": "mse"}, {"t": {"mse": 0.5}}) > best.rate({"t": "mse"}, {"t": {"mse": 2.0}})
     assert Best("t.mae").rate({"t": "pearson"}, {"t": {"pearson": 0.9, "mae": 1.5}}) == -1.5
+
+
+def test_a_state_comes_back_from_json_as_it_was() -> None:
+    for values in ([], [0.5, 0.4], [-math.inf, -math.inf]):
+        before, after = Best("mean", patience=3), Best("mean", patience=3)
+        follow(before, values)
+        after.restore(json.loads(to_json(before.state())))
+        assert after == before
+
+
+def test_a_state_is_read_by_its_names_in_any_order() -> None:
+    best = Best("mean")
+    best.restore({"stale": 1, "epoch": 2, "score": 0.5})
+    assert (best.score, best.epoch, best.stale) == (0.5, 2, 1)

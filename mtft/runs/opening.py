@@ -1,0 +1,175 @@
+"""In what state a command finds its run, new, stopped or finished, and how the run's directory is opened then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from mtft.config.groups import RunOptions
+from mtft.config.load import load
+from mtft.errors import ConfigError
+from mtft.io.directories import clear_lock
+from mtft.io.disk import check_room
+from mtft.plugin.context import Context
+from mtft.runs.directory import RunDirectory, is_finished, read_summary
+from mtft.runs.null_directory import share_run
+from mtft.runs.resume import check_material, check_settings, settings_file
+from mtft.runtime import processes
+from mtft.runtime.distributed import Group
+
+S = TypeVar("S", bound=RunOptions)
+
+LENGTH = ("epochs", "max_steps", "patience")
+"""Settings with other values of which a finished run may have something left to do."""
+
+
+@dataclass(frozen=True)
+class Target(Generic[S]):
+    """What a command is to make, with which settings: `new_path` chooses where, unless it goes on at `resume`.
+
+    The run lies at the path itself, or in the directory that `directory` names after it. `complete` tells whether the
+    result is there already, without a run. A finished run `may_go_on` with more epochs, or has nothing left to do.
+    """
+
+    command: str
+    config: S
+    new_path: Callable[[], Path]
+    resume: Path | None = None
+    directory: Callable[[Path], Path] = Path
+    complete: Callable[[Path], bool] = lambda _: False
+    may_go_on: bool = True
+
+    def path(self) -> Path:
+        """Return where the result goes; for processes started anew, where those before them began it."""
+        out = self.config.out
+        if self.resume:
+            return self.resume
+        if out is None and processes.may_restart():
+            raise ConfigError(
+                "give it with torchrun --max-restarts, so that processes started anew find the run", setting="out"
+            )
+        if out and processes.restarts() and (self.begun(out) or self.complete(out)):
+            return out
+        return self.new_path()
+
+    def begun(self, path: Path) -> bool:
+        """Tell whether there is a run, stopped or finished."""
+        return (self.directory(path) / "config.toml").is_file()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A result that is there; `summary` is what the run came to, empty for one that left no run."""
+
+    path: Path
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is recorded of a new run, and must be the same when it goes on.
+
+    `material` are the digests of data and weights, `plugins` the distributions needed, `data_dir` where the data are.
+    """
+
+    material: Mapping[str, str]
+    plugins: Mapping[str, Any]
+    data_dir: Path
+    refines: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the record of a run's environment holds."""
+        refines = {"refines": self.refines} if self.refines else {}
+        return {**refines, "plugins": self.plugins, "material": self.material}
+
+
+@dataclass(frozen=True)
+class Opening(Generic[S]):
+    """A run that is to be written: where its result goes, its directory, and the settings that it has by now."""
+
+    command: str
+    path: Path
+    directory: Path
+    config: S
+
+
+class New(Opening[S]):
+    """A run that is to be made."""
+
+    def start(self, config: S, contents: Contents, group: Group) -> RunDirectory:
+        """Make the directory of the run with these settings."""
+        overwrite = config.overwrite or self.directory != self.path
+
+        def create() -> RunDirectory:
+            facts = contents.facts()
+            return RunDirectory.create(
+                self.directory, config, self.command, contents.data_dir, facts, overwrite=overwrite
+            )
+
+        return share_run(self.directory, group, create)
+
+
+class Resumed(Opening[S]):
+    """A run that goes on."""
+
+    def start(self, config: S, contents: Contents, group: Group) -> RunDirectory:
+        """Open the directory of the run; CheckpointError if it began with other data or weights."""
+
+        def reopen() -> RunDirectory:
+            check_material(self.directory, contents.material)
+            return RunDirectory.reopen(self.directory, config)
+
+        return share_run(self.directory, group, reopen)
+
+
+def open_run(target: Target[S], context: Context) -> New[S] | Resumed[S] | Finished:
+    """Return in what state a run is, the same in all processes; nothing is written yet.
+
+    ConfigError names settings that a run cannot go on with, CheckpointError what is damaged.
+    """
+    found = context.group.on_first(lambda: _look(target, context))
+    path, state = Path(found["path"]), found["state"]
+    if state == "finished":
+        return Finished(path, found["summary"])
+    config = target.config.model_copy(update=found["fitted"])
+    return (Resumed if state == "resumed" else New)(target.command, path, target.directory(path), config)
+
+
+def _look(target: Target[S], context: Context) -> dict[str, Any]:
+    """Return path and state of a run, its summary if it has finished, and settings that were fitted to the machine."""
+    path = target.path()
+    directory = target.directory(path)
+    found: dict[str, Any] = {"path": str(path), "state": "new", "fitted": {}}
+    going_on = target.resume is not None or processes.restarts() > 0
+    if going_on and target.complete(path) and not target.begun(path):
+        context.notify("info", f"{path} is complete: nothing is left to do")
+        return {**found, "state": "finished", "summary": {}}
+    if target.resume or (going_on and target.begun(path)):
+        found |= {"state": "resumed", "fitted": {} if target.resume else _fitted(target.config, directory)}
+        config = target.config.model_copy(update=found["fitted"])
+        if _has_finished(directory, check_settings(directory, target.command, config, context), target.may_go_on):
+            clear_lock(directory)
+            context.notify("info", f"{path} has finished: nothing is left to do")
+            return {**found, "state": "finished", "summary": read_summary(directory)}
+    check_room(path)
+    return found
+
+
+def _has_finished(run: Path, changed: Mapping[str, str], may_go_on: bool) -> bool:
+    """Tell whether nothing is left to do with the settings that `changed`; ConfigError if there is no going on."""
+    longer = [text for name, text in changed.items() if name in LENGTH]
+    if not is_finished(run) or (longer and may_go_on):
+        return False
+    if longer:
+        raise ConfigError(f"{run} has finished; {longer[0]}: cannot change any more", setting="resume")
+    return True
+
+
+def _fitted(config: RunOptions, run: Path) -> dict[str, Any]:
+    """Return the micro-batches that `max_memory` led to before the processes were started anew."""
+    if not getattr(config, "max_memory", None):
+        return {}
+    before: Any = load(type(config), file=settings_file(run)).config
+    return {"micro_batch_tokens": before.micro_batch_tokens}

@@ -1,0 +1,81 @@
+"""A command in progress on a run: what every phase of a training, a selection or a refinement works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
+
+from mtft.config.groups import RunOptions
+from mtft.errors import command
+from mtft.plugin.context import Context
+from mtft.runs.artifact import RunArtifact
+from mtft.runs.directory import RunDirectory
+from mtft.runs.fingerprints import settings_digest
+from mtft.runs.opening import Contents, New, Resumed
+from mtft.runs.resume import check_position
+from mtft.runs.tracking import start_trackers
+from mtft.runtime.distributed import Group
+from mtft.training.autosave import Autosaver
+from mtft.training.preparation import Prepared, chosen_parts
+
+C = TypeVar("C", bound=RunOptions)
+
+
+@dataclass
+class Session(Generic[C]):
+    """Settings, model and data, the directory of the run, and what saves it and stops when asked to."""
+
+    config: C
+    context: Context
+    prepared: Prepared
+    run: RunDirectory
+    autosaver: Autosaver
+
+    @property
+    def group(self) -> Group:
+        """The processes that share the work."""
+        return self.context.group
+
+    def artifact(self, name: str) -> RunArtifact:
+        """Return the file of the run with what is made once."""
+        return RunArtifact(self.run, self.group, name)
+
+    def load_state(self, stage: str) -> tuple[Mapping[str, Tensor], dict[str, Any]] | None:
+        """Return, in all processes, tensors and position of the run's state if it has one of this stage.
+
+        CheckpointError if it is that of other settings.
+        """
+        found = self.group.load_on_first(lambda: self.run.load_state(stage))
+        if found:
+            check_position(self.run.path, found[1], self.config)
+        return found
+
+    def save_state(self, stage: str, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
+        """Write what a resume needs in place of what it needed before."""
+        self.run.save_state(tensors, {"stage": stage, **position, "settings": settings_digest(self.config)})
+
+
+@contextmanager
+def start_session(
+    opened: New[C] | Resumed[C],
+    config: C,
+    prepared: Prepared,
+    context: Context,
+    data_dir: Path,
+    refines: str = "",
+) -> Iterator[Session[C]]:
+    """Make or open the directory of a run and give the session on it; `refines` is the run that it starts from."""
+    parts = [*chosen_parts(config), f"encoder {prepared.model.encoder.family}"]
+    contents = Contents(prepared.material(), context.provenance.requirements(parts), data_dir, refines)
+    hint = f"go on with {command(opened.command, resume=opened.path)}"
+    names, resumed = getattr(config, "trackers", ()), isinstance(opened, Resumed)
+    with opened.start(config, contents, context.group) as run:
+        run.follow(lambda: start_trackers(names, context, run.path, opened.command, config, resumed=resumed))
+        autosaver = Autosaver(config.checkpoint_every, config.max_time, hint, context.group)
+        with autosaver.watching():
+            yield Session(config, context, prepared, run, autosaver)
