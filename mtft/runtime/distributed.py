@@ -103,11 +103,11 @@ class Group:
             return dict(tensors), position
         shapes = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
         shapes, position = json.loads(self.texts(json.dumps([shapes, position]) if self.first else "")[0])
-        found = {}
+        received = {}
         for name, (kind, shape) in shapes.items():
             own = tensors[name] if self.first else torch.zeros(shape, dtype=getattr(torch, kind))
-            found[name] = self.sum(own.clone())
-        return found, position
+            received[name] = self.sum(own.clone())
+        return received, position
 
     def same(self, what: str, text: str) -> None:
         """Raise MtftError, in all processes, unless all have the same text under the name `what`."""
