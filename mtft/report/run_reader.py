@@ -151,7 +151,7 @@ class _Reader:
         if not self.texts or data_dir is None:
             return {}
         try:
-            (source,) = (known.source for known in run_tasks(self.run / "model", self.services.registry, task))
+            (source,) = (known.source for known in run_tasks(self.run / "model", self.context.registry, task))
             examples = read_split(source.name, "dev", source.reader, data_dir, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
