@@ -151,9 +151,9 @@ class Ordinal(_Classes):
 
     def present(self, value: Any) -> dict[str, Any]:
         """Return the most probable class and the expected rank, from 0 for the lowest class to C-1."""
-        found = super().present(value)
+        presented = super().present(value)
         rank = float(np.dot(value, np.arange(len(self.names))))
-        return {"label": found["label"], "rank": rank, "probabilities": found["probabilities"]}
+        return {"label": presented["label"], "rank": rank, "probabilities": presented["probabilities"]}
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple
     Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
     """
     with _worded(name):
-        found = library().HfApi().model_info(name, revision=revision, files_metadata=True)
-    files = {each.rfilename: each for each in found.siblings or []}
+        info = library().HfApi().model_info(name, revision=revision, files_metadata=True)
+    files = {each.rfilename: each for each in info.siblings or []}
     wanted = [*wanted_weights(files), *(each for each in OTHERS if each in files)]
     if "config.json" not in wanted or wanted[0] in OTHERS:
         raise FetchError(f"{name}: holds no model in Hugging Face form (config.json and {' or '.join(WEIGHTS)})")
@@ -56,14 +56,14 @@ def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple
     for number, file in enumerate(wanted, 1):
         notify("info", f"{name}: {file} ({number} of {len(wanted)})")
         paths.append(hub_file(name, file, revision, kind="model", quiet=quiet))
-        if paths[-1].parent.name != found.sha:
+        if paths[-1].parent.name != info.sha:
             raise FetchError(f"{name}: {revision} changed to another commit meanwhile; fetch again")
         sibling = files[file]
         if sibling.lfs:
             check(paths[-1], f"sha256:{sibling.lfs.sha256}", f"{name}: {file}")
         elif sibling.blob_id:
             check(paths[-1], f"git:{sibling.blob_id}", f"{name}: {file}")
-    return paths, found.sha
+    return paths, info.sha
 
 
 def wanted_weights(files: Iterable[str]) -> list[str]:

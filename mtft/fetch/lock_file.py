@@ -16,8 +16,8 @@ LOCK = "fetched.json"
 
 def check(path: Path, expected: str, what: str) -> None:
     """Raise FetchError unless a file has the expected digest."""
-    if (found := tagged_digest(path, expected.partition(":")[0])) != expected:
-        raise FetchError(f"{what}: the digest is {found}, not {expected}; it is not used")
+    if (actual := tagged_digest(path, expected.partition(":")[0])) != expected:
+        raise FetchError(f"{what}: the digest is {actual}, not {expected}; it is not used")
 
 
 class LockFile:

@@ -60,25 +60,25 @@ def check_tree(directory: Path) -> None:
 
 def digest(path: Path, size: int | None = None) -> Digest:
     """Return the digest of a file, or of its first `size` bytes; the file may be shorter."""
-    found = hashlib.sha256()
-    return Digest(_add_file(found, path, size), found.hexdigest())
+    hasher = hashlib.sha256()
+    return Digest(_add_file(hasher, path, size), hasher.hexdigest())
 
 
 def tagged_digest(path: Path, kind: str) -> str:
     """Return "sha256:HEX" of a file, or "git:HEX", the id that git gives a blob."""
     if kind == "sha256":
         return f"sha256:{digest(path).sha256}"
-    found = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    _add_file(found, path)
-    return f"git:{found.hexdigest()}"
+    hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    _add_file(hasher, path)
+    return f"git:{hasher.hexdigest()}"
 
 
-def _add_file(found: hashlib._Hash, path: Path, size: int | None = None) -> int:
+def _add_file(hasher: hashlib._Hash, path: Path, size: int | None = None) -> int:
     """Add the first `size` bytes of a file (default: all) to a hash, block by block; return how many there were."""
     done = 0
     with path.open("rb") as file:
         while part := file.read(BLOCK if size is None else min(BLOCK, size - done)):
-            found.update(part)
+            hasher.update(part)
             done += len(part)
     return done
 
@@ -88,7 +88,7 @@ def write_digests(directory: Path, digests: Mapping[str, Digest] | None = None) 
     if digests is None:
         files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != NAME)
         digests = {path.name: digest(path) for path in files}
-    write_json(directory / NAME, _document({name: asdict(found) for name, found in sorted(digests.items())}))
+    write_json(directory / NAME, _document({name: asdict(each) for name, each in sorted(digests.items())}))
 
 
 def read_digests(directory: Path) -> Digests:
@@ -96,11 +96,11 @@ def read_digests(directory: Path) -> Digests:
     path = directory / NAME
     if not path.is_file():
         raise CheckpointError(f"{directory}: no {NAME}, without which its files cannot be checked")
-    found = read_json(path)
-    if (found.get("format"), found.get("version")) != (FORMAT, VERSION):
-        kind = f"{found.get('format')!r} {found.get('version')!r}"
+    document = read_json(path)
+    if (document.get("format"), document.get("version")) != (FORMAT, VERSION):
+        kind = f"{document.get('format')!r} {document.get('version')!r}"
         raise CheckpointError(f"{path}: format is {kind}, not {FORMAT!r} {VERSION}")
-    files = found.get("files")
+    files = document.get("files")
     if not isinstance(files, dict) or path.read_bytes() != json_bytes(_document(files)):
         raise CheckpointError(f"{path}: damaged: it does not match its own digest")
     if wrong := [name for name in files if not _PLAIN.fullmatch(name)]:
@@ -113,8 +113,8 @@ def read_digests(directory: Path) -> Digests:
 
 def damages(directory: Path, digests: Mapping[str, Digest], names: Iterable[str]) -> dict[str, str]:
     """Return what is wrong with the named files; sound ones are left out."""
-    found = {name: damage(directory / name, digests[name], digests) for name in names}
-    return {name: what for name, what in found.items() if what}
+    problems = {name: damage(directory / name, digests[name], digests) for name in names}
+    return {name: what for name, what in problems.items() if what}
 
 
 def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = None) -> str | None:
@@ -122,18 +122,18 @@ def damage(path: Path, expected: Digest, others: Mapping[str, Digest] | None = N
     if path.is_symlink() or not path.is_file():
         return "is not a file" if path.exists() or path.is_symlink() else "is missing"
     try:
-        found = digest(path)
+        actual = digest(path)
     except OSError as error:
         return f"is not readable: {(error.strerror or str(error)).lower()}"
-    if found == expected:
+    if actual == expected:
         return None
-    if owners := [name for name, other in (others or {}).items() if other == found]:
+    if owners := [name for name, other in (others or {}).items() if other == actual]:
         return f"holds the content of {owners[0]}"
-    if found.bytes < expected.bytes:
-        return f"was truncated or replaced: it has {found.bytes:,} of {expected.bytes:,} bytes"
-    if found.bytes > expected.bytes:
-        return f"was replaced: it has {found.bytes:,} bytes instead of {expected.bytes:,}"
-    return f"was changed: sha256 {found.sha256[:12]}... instead of {expected.sha256[:12]}..."
+    if actual.bytes < expected.bytes:
+        return f"was truncated or replaced: it has {actual.bytes:,} of {expected.bytes:,} bytes"
+    if actual.bytes > expected.bytes:
+        return f"was replaced: it has {actual.bytes:,} bytes instead of {expected.bytes:,}"
+    return f"was changed: sha256 {actual.sha256[:12]}... instead of {expected.sha256[:12]}..."
 
 
 def check_digests(directory: Path, names: Collection[str] = ()) -> None:
@@ -141,8 +141,8 @@ def check_digests(directory: Path, names: Collection[str] = ()) -> None:
     digests = read_digests(directory)
     if unlisted := [name for name in names if name not in digests]:
         raise CheckpointError(f"{directory / unlisted[0]}: not in {NAME}, so it was not written with this directory")
-    if found := damages(directory, digests, names or digests):
-        raise CheckpointError("\n".join(f"{directory / name}: {what}" for name, what in found.items()))
+    if problems := damages(directory, digests, names or digests):
+        raise CheckpointError("\n".join(f"{directory / name}: {what}" for name, what in problems.items()))
 
 
 def _document(files: Mapping[str, object]) -> dict[str, object]:

@@ -87,8 +87,8 @@ def stops_when_full(hint: str) -> Iterator[None]:
 
 def _number(error: Exception) -> int | None:
     """Return the error number in a message of safetensors, None if it has none."""
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else None
 
 
 def _words(error: OSError) -> str:

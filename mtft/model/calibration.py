@@ -54,5 +54,5 @@ def fit_temperature(output: Output, raw: NDArray[np.floating], targets: NDArray[
 
 def negative_log_likelihood(values: Array, targets: Array) -> float:
     """Return the mean of -log of the probabilities [n, C] of the classes [n]; nan without examples."""
-    found = values[np.arange(len(targets)), targets.astype(np.int64)]
-    return float(-np.log(np.maximum(found, np.finfo(np.float64).tiny)).mean()) if len(targets) else math.nan
+    probabilities = values[np.arange(len(targets)), targets.astype(np.int64)]
+    return float(-np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)).mean()) if len(targets) else math.nan

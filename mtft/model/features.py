@@ -49,10 +49,10 @@ def feature_key(model: MultiTaskModel, weights: str, table: TokenTable) -> str:
     """
     device = next(model.parameters()).device.type
     facts = {"format": FORMAT, "weights": weights, "encoder": asdict(model.encoder.config), "device": device}
-    found = hashlib.sha256(to_json({**facts, "products": str(model.matmul_dtype)}).encode())
+    hasher = hashlib.sha256(to_json({**facts, "products": str(model.matmul_dtype)}).encode())
     for array in (table.ids, table.segments, table.offsets):
-        found.update(array.tobytes())
-    return found.hexdigest()
+        hasher.update(array.tobytes())
+    return hasher.hexdigest()
 
 
 def with_features(model: MultiTaskModel, table: TokenTable, path: Path, key: str, watch: Watch) -> TokenTable:
@@ -139,10 +139,10 @@ def _usable(path: Path, key: str, table: TokenTable, width: int) -> tuple[int, i
 
 def _checksum(file: BinaryIO, size: int) -> int | None:
     """Return the checksum of the first bytes of a file, None if there are fewer."""
-    found = 0
+    checksum = 0
     while size:
         block = file.read(min(BLOCK, size))
         if not block:
             return None
-        found, size = zlib.crc32(block, found), size - len(block)
-    return found
+        checksum, size = zlib.crc32(block, checksum), size - len(block)
+    return checksum

@@ -38,12 +38,12 @@ def apply(
     if len(table) < group.size:  # too few to share
         group = ALONE
     own = group.own(lengths)
-    found: dict[str, Tensor] = {}
+    results: dict[str, Tensor] = {}
     for rows in (own[cut] for cut in micro_batches(lengths[own], budget)):
         for task, outputs in model(pack((table, rows), device=device), tasks).items():
-            every = found.setdefault(task, torch.zeros(len(table), outputs.shape[1]))
+            every = results.setdefault(task, torch.zeros(len(table), outputs.shape[1]))
             every[torch.from_numpy(rows)] = outputs.float().cpu()
-    return {task: group.sum(outputs).numpy() for task, outputs in found.items()}
+    return {task: group.sum(outputs).numpy() for task, outputs in results.items()}
 
 
 def run_leader(

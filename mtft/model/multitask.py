@@ -41,8 +41,8 @@ class MultiTaskModel(nn.Module):
         """
         with self._products(batch):
             encoded = self.encode(batch)
-            found = {task: apply_head(task, self.heads[task], encoded, self.widths[task]) for task in tasks}
-            return {task: batch.restore(outputs).float() for task, outputs in found.items()}
+            raw = {task: apply_head(task, self.heads[task], encoded, self.widths[task]) for task in tasks}
+            return {task: batch.restore(outputs).float() for task, outputs in raw.items()}
 
     def encode(self, batch: TokenBatch) -> EncoderOutput:
         """Return the encoder's output for a batch: the cached features if the batch has them."""

@@ -21,32 +21,32 @@ MOST_CLASSES = 30
 
 def answer_figures(task: TaskRecord) -> Iterator[Figure]:
     """Return the figures of a task's predictions against its labels."""
-    found = task.predictions
-    if found is None or not len(found.targets):
+    predictions = task.predictions
+    if predictions is None or not len(predictions.targets):
         return
-    if found.values.ndim == 1:
-        yield _agreement(task, found)
-        yield _regression_reliability(task, found)
+    if predictions.values.ndim == 1:
+        yield _agreement(task, predictions)
+        yield _regression_reliability(task, predictions)
         return
-    reliability = calibration(found.values, found.targets)
+    reliability = calibration(predictions.values, predictions.targets)
     caption = f"Expected calibration error {number(reliability.ece)}. On the dashed line accuracy equals confidence; "
     caption += "below it the model is overconfident."
     if math.isfinite(task.temperature):
         caption += f" Probabilities are read at temperature {number(task.temperature)}, fitted on dev."
     drawing = reliability_chart(f"Reliability of {task.name}", reliability)
     yield Figure("reliability", drawing, caption, _bins(reliability, task.name))
-    yield _confusion(task, found)
+    yield _confusion(task, predictions)
 
 
-def _bins(found: Calibration, name: str) -> Table:
+def _bins(reliability: Calibration, name: str) -> Table:
     rows = tuple(
         (f"{low:.1f} to {high:.1f}", f"{count:,}", number(sure), number(right))
         for low, high, count, sure, right in zip(
-            found.edges[:-1].tolist(),
-            found.edges[1:].tolist(),
-            found.counts.tolist(),
-            found.confidence.tolist(),
-            found.accuracy.tolist(),
+            reliability.edges[:-1].tolist(),
+            reliability.edges[1:].tolist(),
+            reliability.counts.tolist(),
+            reliability.confidence.tolist(),
+            reliability.accuracy.tolist(),
             strict=True,
         )
         if count
@@ -54,9 +54,9 @@ def _bins(found: Calibration, name: str) -> Table:
     return Table(f"Reliability of {name}", ("confidence", "examples", "mean confidence", "accuracy"), rows)
 
 
-def _confusion(task: TaskRecord, found: Predictions) -> Figure:
+def _confusion(task: TaskRecord, predictions: Predictions) -> Figure:
     names = task.class_names
-    counts = confusion(found.values, found.targets, len(names))
+    counts = confusion(predictions.values, predictions.targets, len(names))
     cells = []
     for at, row in enumerate(counts.tolist()):
         shares = [value / (sum(row) or 1) for value in row]
@@ -83,14 +83,14 @@ def _counts(task: str, names: Sequence[str], counts: NDArray[np.int64]) -> Table
         return Table(f"Confusion of {task}", ("truth", *names), rows)
     wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
     worst = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CLASSES]
-    places = [divmod(int(place), len(names)) for place in worst]
-    found = tuple((names[at], names[to], f"{wrong[at, to]:,}") for at, to in places if wrong[at, to])
-    return Table(f"Most frequent confusions of {task}", ("truth", "answer", "examples"), found, texts=2)
+    cells = [divmod(int(cell), len(names)) for cell in worst]
+    rows = tuple((names[at], names[to], f"{wrong[at, to]:,}") for at, to in cells if wrong[at, to])
+    return Table(f"Most frequent confusions of {task}", ("truth", "answer", "examples"), rows, texts=2)
 
 
-def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
+def _agreement(task: TaskRecord, predictions: Predictions, bins: int = 10) -> Figure:
     """Return a figure of predicted against true numbers, as counts in squares."""
-    values, targets = found.values, found.targets
+    values, targets = predictions.values, predictions.targets
     both = np.concatenate([values, targets])
     finite = both[np.isfinite(both)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
@@ -117,9 +117,9 @@ def _agreement(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
     return Figure("agreement", heatmap.draw(), f"{words} Numbers are examples; the diagonal is agreement.")
 
 
-def _regression_reliability(task: TaskRecord, found: Predictions, bins: int = 10) -> Figure:
+def _regression_reliability(task: TaskRecord, predictions: Predictions, bins: int = 10) -> Figure:
     """Return a figure of the mean label against the prediction, over tenths of the examples by prediction."""
-    values, targets = found.values, found.targets
+    values, targets = predictions.values, predictions.targets
     parts = np.array_split(np.argsort(values, kind="stable"), min(bins, len(values)))
     points = tuple((float(values[part].mean()), float(targets[part].mean())) for part in parts)
     ends = (min(min(point) for point in points), max(max(point) for point in points))

@@ -71,9 +71,9 @@ def _constants(values: Array, targets: Array) -> list[Array]:
 
 def _always(number: int, examples: int, classes: int) -> Array:
     """Return probabilities [N, C] that are 1 for one class."""
-    found = np.zeros((examples, classes))
-    found[:, number] = 1.0
-    return found
+    answers = np.zeros((examples, classes))
+    answers[:, number] = 1.0
+    return answers
 
 
 def _constant(numbers: Array) -> bool:

@@ -59,10 +59,10 @@ def _line(drawing: Drawing, plot: Plot, series: Series, color: str, prefix: str)
             continue
         marked = number == series.marked
         if series.dots or marked or len(series.points) == 1:
-            place, text = plot.at(x, y), f"{prefix}{y:.4f} at {x:g}{', the best' if marked else ''}"
-            drawing.add(Dot(*place, 6.5 if marked else 4, color, text))
+            position, text = plot.at(x, y), f"{prefix}{y:.4f} at {x:g}{', the best' if marked else ''}"
+            drawing.add(Dot(*position, 6.5 if marked else 4, color, text))
             if marked:
-                drawing.add(Dot(*place, 2.5, "surface", text))
+                drawing.add(Dot(*position, 2.5, "surface", text))
 
 
 def _in_words(series: Sequence[Series], x_name: str, y_name: str) -> str:
@@ -124,18 +124,18 @@ def _whisker_text(each: Whisker) -> str:
     return f"{each.row}: {each.value:.4f}{interval}"
 
 
-def reliability_chart(title: str, found: Calibration) -> Drawing:
+def reliability_chart(title: str, reliability: Calibration) -> Drawing:
     """Return a drawing of accuracy per bin of confidence, and below it the number of examples per bin."""
-    most = max(int(found.counts.max()), 1)
-    drawing = Drawing(WIDTH, 290, title, f"Expected calibration error {found.ece:.4f}. Accuracy by confidence.")
+    most = max(int(reliability.counts.max()), 1)
+    drawing = Drawing(WIDTH, 290, title, f"Expected calibration error {reliability.ece:.4f}. Accuracy by confidence.")
     plot = Plot(44, 26, WIDTH - 62, 170, UNIT, UNIT)
     plot.frame(drawing, "", "accuracy")
     base = plot.top + plot.height
-    for at, count in enumerate(found.counts.tolist()):
+    for at, count in enumerate(reliability.counts.tolist()):
         if not count:
             continue
-        left, right = (plot.at(float(edge), 0)[0] for edge in found.edges[at : at + 2])
-        sure, right_share = float(found.confidence[at]), float(found.accuracy[at])
+        left, right = (plot.at(float(edge), 0)[0] for edge in reliability.edges[at : at + 2])
+        sure, right_share = float(reliability.confidence[at]), float(reliability.accuracy[at])
         text = f"confidence {sure:.2f}, accuracy {right_share:.2f}, {count:,} examples"
         y = plot.at(0, right_share)[1]
         drawing.add(Box(left + 1, y, right - left - 2, base - y, "cool", title=text))

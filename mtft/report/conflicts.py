@@ -18,10 +18,10 @@ Stretch = tuple[str, dict[str, tuple[float, float]]]
 def conflict_figures(run: RunRecord) -> list[Figure]:
     """Return figures of how often each pair of tasks was in conflict, and of their mean cosine, over time."""
     parts, unit = _stretches(run), "step" if run.steps else "epoch"
-    pairs = list(dict.fromkeys(pair for _, found in parts for pair in found))
+    pairs = list(dict.fromkeys(pair for _, rates in parts for pair in rates))
     if not pairs:
         return []
-    cells = [[_conflict_cell(name, found.get(pair)) for name, found in parts] for pair in pairs]
+    cells = [[_conflict_cell(name, rates.get(pair)) for name, rates in parts] for pair in pairs]
     heatmap = Heatmap(
         "Conflicts between tasks over time",
         _conflict_words(run),
@@ -37,13 +37,13 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
         (
             pair.replace("/", " · "),
             str(record.get("epoch")),
-            percent(found.get("conflict_rate")),
-            signed(real(found.get("cosine"))),
-            str(found.get("steps")),
+            percent(counts.get("conflict_rate")),
+            signed(real(counts.get("cosine"))),
+            str(counts.get("steps")),
         )
         for record in run.conflicts
-        for pair, found in inner(record, "pairs").items()
-        if isinstance(found, Mapping)
+        for pair, counts in inner(record, "pairs").items()
+        if isinstance(counts, Mapping)
     )
     table = Table("Conflicts by epoch", ("pair", "epoch", "steps in conflict", "mean cosine", "steps"), rows)
     caption = "A step is in conflict if the two tasks' gradients have a negative cosine. Blue: less than "
@@ -53,7 +53,7 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
 
 def _cosines(parts: Sequence[Stretch], pairs: Sequence[str], unit: str) -> Figure:
     """Return a figure of the mean cosines of the pairs that agree least, as many as there are colours."""
-    lines = {pair: tuple((float(step), found[pair][1]) for step, found in parts if pair in found) for pair in pairs}
+    lines = {pair: tuple((float(step), rates[pair][1]) for step, rates in parts if pair in rates) for pair in pairs}
     chosen = sorted(pairs, key=lambda pair: sum(y for _, y in lines[pair]) / len(lines[pair]))[: len(SERIES)]
     curves = [
         Series(pair.replace("/", " · "), lines[pair], number, dots=len(parts) < 4)
@@ -74,15 +74,15 @@ def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
             (
                 str(record["epoch"]),
                 {
-                    pair: (real(found.get("conflict_rate")), real(found.get("cosine")))
-                    for pair, found in inner(record, "pairs").items()
-                    if isinstance(found, Mapping)
+                    pair: (real(counts.get("conflict_rate")), real(counts.get("cosine")))
+                    for pair, counts in inner(record, "pairs").items()
+                    if isinstance(counts, Mapping)
                 },
             )
             for record in run.conflicts
         ]
     size = math.ceil(len(steps) / most)
-    found = []
+    stretches = []
     for start in range(0, len(steps), size):
         part = steps[start : start + size]
         pairs = dict.fromkeys(pair for record in part for pair in inner(record, "cosines"))
@@ -93,21 +93,21 @@ def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
             for pair, values in kept.items()
             if values
         }
-        found.append((str(part[-1]["step"]), rates))
-    return found
+        stretches.append((str(part[-1]["step"]), rates))
+    return stretches
 
 
-def _conflict_cell(name: str, found: tuple[float, float] | None) -> Cell:
-    if found is None:
+def _conflict_cell(name: str, rates: tuple[float, float] | None) -> Cell:
+    if rates is None:
         return Cell(0.0, title=f"up to {name}: never in one batch")
-    rate, cosine = found
+    rate, cosine = rates
     title = f"up to {name}: {rate:.0%} of steps in conflict, mean cosine {signed(cosine)}"
     return Cell(4 * (0.5 - rate), f"{100 * rate:.0f}", title)
 
 
 def _conflict_words(run: RunRecord) -> str:
-    found = inner(run.summary, "conflicts", "pairs")
+    pairs = inner(run.summary, "conflicts", "pairs")
     parts = [
-        f"{pair}: {percent(each.get('conflict_rate'))}" for pair, each in found.items() if isinstance(each, Mapping)
+        f"{pair}: {percent(each.get('conflict_rate'))}" for pair, each in pairs.items() if isinstance(each, Mapping)
     ]
     return f"Share of steps in conflict over the whole run. {'; '.join(parts)}." if parts else ""

@@ -19,11 +19,11 @@ MOST_POINTS = 60
 def scores_figure(lines: Sequence[Line], runs: Sequence[str]) -> Figure | None:
     """Return a figure of the primary scores with their intervals."""
     whiskers = [
-        Whisker(line.task, number, found.value, found.low, found.high)
+        Whisker(line.task, number, score.value, score.low, score.high)
         for line in lines
         if line.primary
-        for number, found in enumerate(line.scores)
-        if found
+        for number, score in enumerate(line.scores)
+        if score
     ]
     if not any(math.isfinite(each.value) for each in whiskers):
         return None
@@ -35,7 +35,7 @@ def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
     """Return figures of a task's training loss and primary dev score by step, with a line per run."""
     losses = {run.label: _loss_points(run, task) for run in runs}
     dev = {run.label: _dev_points(run, task) for run in runs}
-    found = []
+    figures = []
     if any(losses.values()):
         series = [
             Series(name, tuple(points), number, dots=False)
@@ -43,7 +43,7 @@ def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
             if points
         ]
         drawing = line_chart(f"Training loss of {task}", series, "step", "loss")
-        found.append(Figure("loss", drawing, "Training loss, averaged over neighbouring steps."))
+        figures.append(Figure("loss", drawing, "Training loss, averaged over neighbouring steps."))
     if any(dev.values()):
         metric = next(run.tasks[task].metric for run in runs if dev[run.label])
         series = [
@@ -64,8 +64,8 @@ def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
             for record in _epochs(run, task)
         )
         table = Table(f"Epochs of {task}", ("run", "epoch", "step", f"dev {metric}", "training loss"), rows)
-        found.append(Figure("dev", drawing, "After each epoch; the ring marks the best one, which was kept.", table))
-    return found
+        figures.append(Figure("dev", drawing, "After each epoch; the ring marks the best one, which was kept.", table))
+    return figures
 
 
 def _epochs(run: RunRecord, task: str) -> list[Record]:

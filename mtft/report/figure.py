@@ -53,8 +53,8 @@ def real(value: object) -> float:
 def inner(record: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """Return the mapping at nested keys of a log's record; {} if there is none."""
     for key in keys:
-        found = record.get(key)
-        record = found if isinstance(found, Mapping) else {}
+        value = record.get(key)
+        record = value if isinstance(value, Mapping) else {}
     return record
 
 

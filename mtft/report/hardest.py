@@ -21,11 +21,11 @@ class HardExample:
 
 def hardest(task: TaskRecord, count: int) -> list[HardExample]:
     """Return the examples whose true class got the least probability, or whose number is farthest off."""
-    found = task.predictions
-    if found is None or not len(found.targets):
+    predictions = task.predictions
+    if predictions is None or not len(predictions.targets):
         return []
-    order = np.argsort(-_wrongness(found.values, found.targets), kind="stable")[:count]
-    return [_hard(task, found, int(row)) for row in order]
+    order = np.argsort(-_wrongness(predictions.values, predictions.targets), kind="stable")[:count]
+    return [_hard(task, predictions, int(row)) for row in order]
 
 
 def _wrongness(values: Array, targets: Array) -> Array:
@@ -35,10 +35,10 @@ def _wrongness(values: Array, targets: Array) -> Array:
     return wrong
 
 
-def _hard(task: TaskRecord, found: Predictions, row: int) -> HardExample:
-    name, target, value = found.ids[row], float(found.targets[row]), found.values[row]
-    texts = found.texts.get(name, ())
-    if found.values.ndim == 1:
+def _hard(task: TaskRecord, predictions: Predictions, row: int) -> HardExample:
+    name, target, value = predictions.ids[row], float(predictions.targets[row]), predictions.values[row]
+    texts = predictions.texts.get(name, ())
+    if predictions.values.ndim == 1:
         off = float(value) - target
         numbers = (("true", f"{target:.2f}"), ("answered", f"{float(value):.2f}"), ("off by", f"{off:+.2f}"))
         return HardExample(texts, name, numbers)

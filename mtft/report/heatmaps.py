@@ -67,8 +67,8 @@ class Heatmap:
             drawing.add(Label(WIDTH - 4, height - 4, self.x_name, anchor="end"))
         return drawing
 
-    def _row(self, drawing: Drawing, cells: Sequence[Cell], place: tuple[float, float], width: float) -> None:
-        left, y = place
+    def _row(self, drawing: Drawing, cells: Sequence[Cell], corner: tuple[float, float], width: float) -> None:
+        left, y = corner
         gap, height = (1.0, self.row_height - 1) if min(width, self.row_height) > 6 else (0.25, self.row_height - 0.25)
         drawing.add(Box(left, y + 0.5, width * len(cells), height, "grid", 0.35))
         for at, cell in enumerate(cells):

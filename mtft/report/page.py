@@ -75,12 +75,12 @@ class Page:
 
     def figures(self) -> dict[str, Figure]:
         """Return every figure by a unique name."""
-        found = {"scores-intervals": self.overview} if self.overview else {}
+        named = {"scores-intervals": self.overview} if self.overview else {}
         for section in self.sections:
             for group in section.groups:
                 for figure in group.figures:
-                    found[_slug(f"{section.anchor}-{group.heading}-{figure.name}", found)] = figure
-        return found
+                    named[_slug(f"{section.anchor}-{group.heading}-{figure.name}", named)] = figure
+        return named
 
 
 def build_page(runs: Sequence[RunRecord], *, resamples: int = 1000, examples: int = 5) -> Page:
@@ -135,10 +135,10 @@ def _answers(runs: Sequence[RunRecord]) -> Section:
 def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
     groups = []
     for heading, task in _distinct(runs):
-        if found := hardest(task, count):
-            at_hand = any(example.texts for example in found)
-            note = "" if at_hand else "The texts were not found; ids are shown instead."
-            groups.append(FigureGroup(heading, examples=tuple(found), note=note))
+        if examples := hardest(task, count):
+            at_hand = any(example.texts for example in examples)
+            note = "" if at_hand else "The texts were not examples; ids are shown instead."
+            groups.append(FigureGroup(heading, examples=tuple(examples), note=note))
     lead = (
         "The dev examples with the largest errors, with class probabilities: weaknesses of the model, or wrong labels."
     )
@@ -147,25 +147,25 @@ def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
 
 def _distinct(runs: Sequence[RunRecord]) -> list[tuple[str, TaskRecord]]:
     """Return (heading, record) by task and run; runs with the same predictions share a record."""
-    found: list[tuple[list[str], TaskRecord]] = []
+    records: list[tuple[list[str], TaskRecord]] = []
     for name in dict.fromkeys(name for run in runs for name in run.tasks):
         for run in runs:
             task = run.tasks.get(name)
             if task is None or task.predictions is None:
                 continue
-            same = (names for names, other in found if other.name == name and _alike(task.predictions, other))
+            same = (names for names, other in records if other.name == name and _alike(task.predictions, other))
             if names := next(same, None):
                 names.append(run.label)
             else:
-                found.append(([run.label], task))
-    return [(f"{task.name}: {', '.join(names)}" if len(runs) > 1 else task.name, task) for names, task in found]
+                records.append(([run.label], task))
+    return [(f"{task.name}: {', '.join(names)}" if len(runs) > 1 else task.name, task) for names, task in records]
 
 
-def _alike(found: Predictions, other: TaskRecord) -> bool:
+def _alike(predictions: Predictions, other: TaskRecord) -> bool:
     known = other.predictions
-    if known is None or found.ids != known.ids:
+    if known is None or predictions.ids != known.ids:
         return False
-    return np.array_equal(found.values, known.values) and np.array_equal(found.targets, known.targets)
+    return np.array_equal(predictions.values, known.values) and np.array_equal(predictions.targets, known.targets)
 
 
 def _parameters(runs: Sequence[RunRecord]) -> Section:

@@ -104,10 +104,10 @@ class _Reader:
         path = self.run / f"{name}.jsonl"
         if not path.exists():  # not every command keeps every log
             return ()
-        found = self._try(lambda: read_json_lines(path), list[dict[str, Any]]())
-        kept = [record for record in found if _fits(record, LOGS[name])]
-        if len(kept) < len(found):
-            self.notes.append(f"{path}: {len(found) - len(kept)} of {len(found)} records are not of this log")
+        records = self._try(lambda: read_json_lines(path), list[dict[str, Any]]())
+        kept = [record for record in records if _fits(record, LOGS[name])]
+        if len(kept) < len(records):
+            self.notes.append(f"{path}: {len(records) - len(kept)} of {len(records)} records are not of this log")
         return tuple(kept)
 
     def _tasks(
@@ -120,7 +120,7 @@ class _Reader:
         temperatures = {entry["name"]: entry.get("temperature") for entry in manifest.get("tasks", [])}
         named = config.get("tasks")
         names = list(metrics) or list(outputs) or (list(map(str, named)) if isinstance(named, list | dict) else [])
-        found = {}
+        tasks = {}
         for name in names:
             dev = {
                 key: real(value)
@@ -132,8 +132,8 @@ class _Reader:
             if predictions and (self.half != "all" or config.get("dev_split") == "half"):
                 dev = _rescored(dev, predictions)
             metric = str(metrics.get(name, next(iter(dev), "")))
-            found[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
-        return found
+            tasks[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
+        return tasks
 
     def _predictions(self, task: str, environment: Record) -> Predictions | None:
         path = self.run / "predictions" / f"{task}.dev.jsonl"
@@ -147,12 +147,12 @@ class _Reader:
 
     def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
         """Return the texts of dev examples, read where the run found them; {} if task or file is gone."""
-        place = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
-        if not self.texts or place is None:
+        data_dir = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
+        if not self.texts or data_dir is None:
             return {}
         try:
-            (source,) = (found.source for found in run_tasks(self.run / "model", self.context.registry, task))
-            examples = read_split(source.name, "dev", source.reader, place, source.texts).examples
+            (source,) = (known.source for known in run_tasks(self.run / "model", self.context.registry, task))
+            examples = read_split(source.name, "dev", source.reader, data_dir, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
         times = Counter(example.id for example in examples)  # an id of several examples does not identify their texts
@@ -173,9 +173,12 @@ class _Reader:
         return {file.name: file.stat().st_size for file in sorted(model.glob("*")) if file.is_file()}
 
 
-def _rescored(dev: Mapping[str, float], found: Predictions) -> dict[str, float]:
+def _rescored(dev: Mapping[str, float], predictions: Predictions) -> dict[str, float]:
     """Return scores of the predictions by the metrics that `dev` holds for other rows."""
-    return {name: METRICS[name].function(found.values, found.targets) if name in METRICS else math.nan for name in dev}
+    return {
+        name: METRICS[name].function(predictions.values, predictions.targets) if name in METRICS else math.nan
+        for name in dev
+    }
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -198,9 +201,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 Read = tuple[list[str], Any, Any]
 
 
-def _checked_predictions(path: Path, found: Read) -> Read:
+def _checked_predictions(path: Path, content: Read) -> Read:
     """Raise ValueError unless values are numbers or probabilities, and targets fit them."""
-    _, targets, values = found
+    _, targets, values = content
     classes = values.shape[1] if values.ndim == 2 else 0
     whole = np.isin(targets, np.arange(classes)).all()
     if not len(targets) or targets.ndim != 1 or values.ndim not in (1, 2) or (classes and not whole):
@@ -208,7 +211,7 @@ def _checked_predictions(path: Path, found: Read) -> Read:
     for numbers in (targets, values):
         if (np.abs(numbers[np.isfinite(numbers)]) >= LARGEST).any():
             raise CheckpointError(f"{path}: not a predictions file: a number is not below {LARGEST:g}")
-    return found
+    return content
 
 
 def _base_bytes(manifest: Record) -> int | None:

@@ -40,8 +40,8 @@ class TaskRecord:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the predicted classes; numbers if the run does not name as many classes."""
-        found = self.predictions
-        classes = found.values.shape[1] if found is not None and found.values.ndim == 2 else 0
+        predictions = self.predictions
+        classes = predictions.values.shape[1] if predictions is not None and predictions.values.ndim == 2 else 0
         return self.labels if len(self.labels) == classes else tuple(map(str, range(classes)))
 
 
@@ -54,7 +54,7 @@ class RunRecord:
     """
 
     label: str
-    place: str
+    path: str
     tasks: Mapping[str, TaskRecord]
     summary: Record
     epochs: tuple[Record, ...]

@@ -35,20 +35,20 @@ class Score:
     @property
     def change(self) -> str:
         """The difference from the first run with its interval, as text; "" without one."""
-        found = self.difference
-        if found is None or not math.isfinite(found.difference) or found.low == found.high == 0:
+        bounds = self.difference
+        if bounds is None or not math.isfinite(bounds.difference) or bounds.low == bounds.high == 0:
             return ""
-        return f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+        return f"{bounds.difference:+.4f} ({bounds.low:+.4f} to {bounds.high:+.4f})"
 
     @property
     def verdict(self) -> str:
         """Whether the difference is significant: its interval is above zero, below it, or holds it."""
-        found = self.difference
-        if found is None or not math.isfinite(found.difference):
+        bounds = self.difference
+        if bounds is None or not math.isfinite(bounds.difference):
             return ""
-        if found.low == found.high == 0:
+        if bounds.low == bounds.high == 0:
             return "the same"
-        return {1: "higher", -1: "lower", 0: "within noise"}[found.side]
+        return {1: "higher", -1: "lower", 0: "within noise"}[bounds.side]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
 
 def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:
     """Return why primary scores say little or nothing, a line for each."""
-    found = []
+    reasons = []
     for line in (line for line in lines if line.primary and line.metric in METRICS):
         for run, score in zip(runs, line.scores, strict=True):
             record = run.tasks.get(line.task)
@@ -99,8 +99,8 @@ def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:
             except ConfigError:  # predictions that this metric is not for
                 continue
             if reason:
-                found.append(f"{run.label}: {reason}" if len(runs) > 1 else reason)
-    return found
+                reasons.append(f"{run.label}: {reason}" if len(runs) > 1 else reason)
+    return reasons
 
 
 def _baseline(records: Sequence[TaskRecord], metric: str) -> float:
@@ -118,17 +118,19 @@ def _score(record: TaskRecord | None, first: TaskRecord | None, metric: str, res
     """Return a record's score by a metric, with its difference from the first run's."""
     if record is None or metric not in (record.metric, *record.dev):
         return None
-    value, found = record.dev.get(metric, math.nan), record.predictions
-    if found is None or metric not in METRICS:
+    value, predictions = record.dev.get(metric, math.nan), record.predictions
+    if predictions is None or metric not in METRICS:
         return Score(value)
     function = METRICS[metric].function
     try:
-        low, high = bootstrap_interval(function, found.values, found.targets, resamples=resamples)
+        low, high = bootstrap_interval(function, predictions.values, predictions.targets, resamples=resamples)
     except ConfigError:  # predictions that this metric is not for
         return Score(value)
     other, difference = first.predictions if first else None, None
-    if record is not first and other and _comparable(found, other):
-        difference = paired_bootstrap(function, found.values, other.values, found.targets, resamples=resamples)
+    if record is not first and other and _comparable(predictions, other):
+        difference = paired_bootstrap(
+            function, predictions.values, other.values, predictions.targets, resamples=resamples
+        )
     return Score(value, low, high, difference)
 
 

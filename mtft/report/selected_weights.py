@@ -57,10 +57,10 @@ def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare
     counts = torch.diff(below, prepend=torch.zeros(1, dtype=below.dtype)).tolist()
     totals: dict[tuple[int | None, str], list[int]] = {}
     for (layer, kind, size), count in zip(pieces, counts, strict=True):
-        found = totals.setdefault((layer, kind), [0, 0])
-        found[0] += size
-        found[1] += count
-    return [SelectedShare(layer, kind, *found) for (layer, kind), found in totals.items()]
+        entry = totals.setdefault((layer, kind), [0, 0])
+        entry[0] += size
+        entry[1] += count
+    return [SelectedShare(layer, kind, *entry) for (layer, kind), entry in totals.items()]
 
 
 def _pieces(encoder: Mapping[str, Any]) -> Iterator[tuple[int | None, str, int]]:

@@ -50,16 +50,16 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
     """Return the known facts of a run for the top of the page, as (name, value)."""
     counts = inner(run.summary, "parameters")
     stored, tunable = real(counts.get("stored")), real(counts.get("tunable"))
-    found = []
+    known = []
     if stored > 0 and math.isfinite(tunable):
-        found += [("parameters stored", f"{stored / 1e6:.1f}M"), ("of them tuned", f"{tunable / stored:.1%}")]
+        known += [("parameters stored", f"{stored / 1e6:.1f}M"), ("of them tuned", f"{tunable / stored:.1%}")]
     if run.files:
-        found.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
+        known.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
     if isinstance(run.summary.get("epochs"), int):
-        found.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
+        known.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
     if run.times and math.isfinite(seconds := spent(run.times)):
-        found.append(("time", duration(seconds)))
-    return tuple(found)
+        known.append(("time", duration(seconds)))
+    return tuple(known)
 
 
 def spent(times: Sequence[Mapping[str, Any]], key: str = "seconds") -> float:

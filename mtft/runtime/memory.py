@@ -19,14 +19,14 @@ def resident_bytes() -> int:
 
 def available_bytes(group: Path = CONTROL_GROUP) -> int:
     """Return the memory available without swapping: the smaller of the system's and the control group's."""
-    found = [int(psutil.virtual_memory().available)]
+    limits = [int(psutil.virtual_memory().available)]
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
         with suppress(OSError, ValueError):  # no such file, or "max"
-            found.append(max(int((group / limit).read_text()) - int((group / used).read_text()), 0))
-    return min(found)
+            limits.append(max(int((group / limit).read_text()) - int((group / used).read_text()), 0))
+    return min(limits)
 
 
 def release() -> None:

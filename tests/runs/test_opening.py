@@ -58,7 +58,7 @@ def test_a_finished_run_goes_on_with_more_epochs_only_if_it_may(
     if may_go_on:
         assert isinstance(open_run(longer, new_context()), Resumed)
     else:
-        with pytest.raises(ConfigError, match="has finished; --epochs: 3 -> 9: cannot change any more"):
+        with pytest.raises(ConfigError, match="has finished; epochs: 3 -> 9: cannot change any more"):
             open_run(longer, new_context())
 
 
