@@ -41,7 +41,7 @@ def test_a_model_that_learnt_nothing_says_so(trained_run: Path) -> None:
         if truth:
             share = max(map(sum, truth)) / found["n"]
             assert found["metrics"]["accuracy"]["baseline"] == pytest.approx(share)
-        assert found["doubt"] is None or f"WARNING: {found['doubt']}" in done.err
+        assert found["doubt"] is None or f"mtft: warning: {found['doubt']}" in done.err
         answers = {column for row in truth or [] for column, count in enumerate(row) if count}
         if len(answers) == 1:
             label = found["labels"][answers.pop()]

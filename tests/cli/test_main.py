@@ -91,7 +91,7 @@ def test_help_lists_commands_and_imports_nothing_heavy(flag: str, environment: d
     )
     summary, modules = found.stderr.splitlines()
     assert summary == "0 []"
-    modules_named = "cli cli.main cli.streams errors io io.text runtime runtime.processes"
+    modules_named = "cli cli.flags cli.main cli.streams errors io io.text runtime runtime.processes"
     few = {f"mtft.{name}" for name in modules_named.split()}
     assert set(modules.split()) == few
     for name, (_, text) in cli.COMMANDS.items():

@@ -94,7 +94,7 @@ def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(
         asking.run = run
         asking.artifact(TEACHERS).write({"0.sst": found["0.sst"] + 1, "1.sst": found["1.sst"] + 2}, whole=False)
         said: list[str] = []
-        asking.context = replace(asking.context, notify=said.append)
+        asking.context = replace(asking.context, notify=lambda _level, text: said.append(text))
         add_teachers(asking)
         sources = {source.name: source for source in asking.prepared.sources}
         torch.testing.assert_close(sources["sst"].teacher.outputs, (found["0.sst"] + found["1.sst"] + 3) / 2)
@@ -105,7 +105,7 @@ def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(
 def test_a_stop_keeps_what_was_said(asking: Session[TrainConfig], teachers: Path) -> None:
     asking.autosaver = Autosaver("1", "0.0001s", "go on")
     with asking.run as run:
-        with pytest.raises(StoppedError, match=f"by --max-time with what {teachers / 'one'} says of sst; go on"):
+        with pytest.raises(StoppedError, match=f"by max_time with what {teachers / 'one'} says of sst; go on"):
             add_teachers(asking)
         assert load_file(run.path / TEACHERS).keys() == {"0.sst"}
         assert not teacher_outputs_complete(run.path)

@@ -150,7 +150,7 @@ def test_without_data_the_sample_is_offered(tiny_model: Path, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     done = cli(*ALL, "--model", tiny_model)
     assert done.code == 2
-    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR, set $MTFT_DATA_DIR, or try" in done.err
+    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir, set $MTFT_DATA_DIR, or try" in done.err
     assert "--sample" in done.err
     assert list(tmp_path.iterdir()) == []
 
@@ -339,7 +339,7 @@ def test_a_task_that_brings_its_data_needs_no_directory(
     assert cli("eval", "runs/nli", "--json").json["tasks"]["nli"]["n"] == 30
     done = cli("train", "--tasks", "nli,sst", *options)
     assert done.code == 2
-    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir DIR" in done.err
+    assert "sst: data/ids-sst-train.csv: no such file; give --data-dir, set" in done.err
     done = cli("eval", "runs/nli", MTFT_DISABLE_PLUGINS="nli")
     assert done.code == 2
     assert "task 'nli' came from mtft-nli 0.1, which is not installed or does not load; " in done.err

@@ -126,7 +126,7 @@ def test_a_lost_process_ends_the_others_with_an_error_that_says_what_to_do(tmp_p
     assert lost[0] == 9
     assert code == 1
     assert "LostError: another process of this run is lost (" in error
-    assert "--resume RUN" in error
+    assert "from its last checkpoint with resume" in error
 
 
 @given(st.lists(st.integers(1, 500), max_size=60), st.integers(1, 7))

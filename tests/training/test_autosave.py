@@ -30,7 +30,7 @@ def test_every_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_clock_stops_it_and_what_was_just_saved_is_not_saved_again() -> None:
     autosaver, saved = Autosaver("1h", "0.001s", "try again"), list[int]()
     time.sleep(0.002)
-    with pytest.raises(StoppedError, match="stopped by --max-time after step 7; try again"):
+    with pytest.raises(StoppedError, match="stopped by max_time after step 7; try again"):
         autosaver.after_step(7, lambda: saved.append(7))
     with pytest.raises(StoppedError):
         autosaver.after_step(8, lambda: saved.append(8), saved=True)
