@@ -51,29 +51,29 @@ class TrainSettings(
     """Settings of `mtft train`."""
 
     mask: str | PathLike[str] | None
-    """Mask file of `mtft select` (default: select first)."""
+    """Mask file written by `mtft select` (default: select weights first)."""
 
     head_epochs: int
-    """Epochs in which the heads alone train, before weights are selected and all train."""
+    """Epochs in which only the heads train, before weights are selected."""
 
     teachers: Names
-    """Finished runs to learn from, as in runs/sst,runs/sts: less and less as training goes on."""
+    """Finished runs to learn from, as in runs/sst,runs/sts; their weight falls to 0 during training."""
 
     surgery: str
-    """How the tasks' gradients become one step, or the NAME of a plugin's method."""
+    """How the gradients of the tasks are merged, or the NAME of a plugin's method."""
 
     optimizer_rule: Literal["torch", "cs224n"]
     """Where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)."""
 
     max_steps: int | None
-    """Steps after which training stops (default: no limit)."""
+    """Stop after this many steps (default: no limit)."""
 
     max_memory: int | str | None
-    """Most memory, as in 3G (bytes, K, M, G); smaller micro-batches are used until training fits."""
+    """Memory limit, as in 3G (bytes, K, M, G); micro-batches are made smaller until training fits."""
 
     average: str
-    """Values to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or swa:SHARE (plain mean of
-    the steps after this share of them)."""
+    """Weights to evaluate and keep: none (the last), ema:DECAY (moving average over steps), or swa:SHARE (mean over the
+    steps after this share of them)."""
 
     dropout: float
     """Share of encoder activations dropped in training."""
@@ -106,7 +106,7 @@ class RefineSettings(
     """Learning rates of single tasks, as in sst=5e-8 (instead of lr)."""
 
     feature_cache: str
-    """Disk for what the frozen encoder gives: auto (half of what is free), off, or a size as in 8G."""
+    """Disk space for the frozen encoder's outputs: auto (half of what is free), off, or a size as in 8G."""
 
 
 class EvalSettings(BaseModelSettings, MachineSettings, HalfSettings, FileSettings, total=False):
@@ -119,7 +119,7 @@ class EvalSettings(BaseModelSettings, MachineSettings, HalfSettings, FileSetting
     """Files to read."""
 
     fail_under: Numbers
-    """Lowest scores that pass, as in sts.pearson=0.8; exit code 3 below."""
+    """Lowest scores that pass, as in sts.pearson=0.8; a lower score gives exit code 3."""
 
     resamples: int
     """Bootstrap resamples behind each interval (0: no interval)."""
@@ -132,10 +132,10 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
     """Tasks to predict, or all."""
 
     batch_size: int
-    """Records, or examples, that are read before the first is answered."""
+    """Records processed at a time (examples in a batch)."""
 
     on_error: Literal["fail", "skip", "null"]
-    """A record that cannot be answered: stop, leave it out and count, or an error in its place."""
+    """When a record cannot be answered: stop; leave it out and count it; or write an error in its place."""
 
 
 class CompareSettings(HalfSettings, total=False):
@@ -152,16 +152,16 @@ class ReportSettings(HalfSettings, total=False):
     """HTML file to write (default: report.html in the first run)."""
 
     figures: str | PathLike[str] | None
-    """Directory for the pictures as SVG, and as PNG with matplotlib."""
+    """Directory to write the pictures to, as SVG."""
 
     overwrite: bool
-    """Replace what out and figures name if it is already there."""
+    """Replace existing files of out and figures."""
 
     data_dir: str | PathLike[str] | None
-    """Directory of data files (default: where the run found them)."""
+    """Directory of data files (default: the run's own data directory)."""
 
     examples: int
-    """Hardest examples to show per task (0: none, and no text is read)."""
+    """Number of hardest examples to show per task (0: none, and no text is read)."""
 
     resamples: int
     """Bootstrap resamples behind each interval."""
@@ -171,10 +171,10 @@ class ExportSettings(OutSettings, BaseModelSettings, FileSettings, total=False):
     """Settings of `mtft export`."""
 
     format: Literal["bundle", "onnx"]
-    """Form of the file: a bundle for mtft, which needs the base model, or a graph for other runtimes."""
+    """Format of the file: a bundle for mtft (needs the base model), or a graph for other runtimes."""
 
     int8: bool
-    """With onnx: write a file with 8-bit weights too, and what that costs on dev."""
+    """With onnx: also write a file with 8-bit weights, and score both on dev."""
 
 
 class MergeSettings(OutSettings, BaseModelSettings, total=False):
@@ -202,10 +202,10 @@ class DataCheckSettings(DataSettings, total=False):
     """Settings of `mtft data check`."""
 
     model: str | None
-    """Pretrained encoder whose tokens are counted (default: none are)."""
+    """Pretrained encoder to count tokens with (default: tokens are not counted)."""
 
     max_length: int | None
-    """Most tokens of a text or pair (default: the model's)."""
+    """Longest text or pair in tokens (default: the model's positions)."""
 
     fix: str | PathLike[str] | None
     """New directory for cleaned copies of the files, and a diff."""

@@ -21,16 +21,16 @@ class FileSettings(TypedDict, total=False):
     """Where examples are read."""
 
     data_dir: str | PathLike[str] | None
-    """Directory of data files (default: $MTFT_DATA_DIR, then where the run found them, then ./data)."""
+    """Directory of data files (default: $MTFT_DATA_DIR, else the run's data directory, else ./data)."""
 
     sample: bool
     """Use the small sample data that comes with mtft."""
 
     strict: bool
-    """Make rows without label an error instead of a counted warning."""
+    """Make a row without a label an error instead of counting it in a warning."""
 
     skip_bad_rows: bool
-    """Leave out, with one counted warning, rows that cannot be read or have an invalid label."""
+    """Leave out rows that cannot be read or have an invalid label, and count them in a warning."""
 
 
 class DataSettings(FileSettings, total=False):
@@ -40,14 +40,14 @@ class DataSettings(FileSettings, total=False):
     """Tasks, as in sst,quora,sts (`mtft tasks` lists them)."""
 
     augment: Names | None
-    """Additional sources of the tasks, or none (default: all whose files exist)."""
+    """Augmentation sources to train on, or none (default: all whose files exist)."""
 
 
 class ShareSettings(TypedDict, total=False):
     """How much of the training data is used."""
 
     train_share: float
-    """Share of the training rows that is used, chosen by their ids, else texts (0 to 1)."""
+    """Share of the training rows to use, chosen by a hash of ids, or of texts without ids (0 to 1)."""
 
 
 class ModelSettings(TypedDict, total=False):
@@ -57,7 +57,7 @@ class ModelSettings(TypedDict, total=False):
     """Pretrained encoder: directory in Hugging Face form, short name or hub id."""
 
     max_length: int | None
-    """Most tokens of a text or pair, the rest is cut (default: the model's positions)."""
+    """Longest text or pair in tokens; the rest is cut (default: the model's positions)."""
 
 
 class SelectionSettings(TypedDict, total=False):
@@ -67,19 +67,19 @@ class SelectionSettings(TypedDict, total=False):
     """Share of the encoder's parameters that train (exact decimal)."""
 
     score: str
-    """What parameters are ranked by, or the NAME of a plugin's score."""
+    """Score that ranks the weights, or the NAME of a plugin's score."""
 
     scope: Literal["global", "tensor"]
-    """Rank over the whole encoder, or in each tensor."""
+    """Rank weights over the whole encoder, or within each tensor."""
 
     granularity: Literal["element", "row", "tensor"]
-    """What is selected as a whole: single weights, rows of matrices (faster), or tensors."""
+    """Unit of selection: single weights, rows of matrices (faster), or tensors."""
 
     combine: Literal["joint", "normalised"]
-    """Add the tasks' gradients (abs: their absolutes, fisher: their squares), or normalised scores."""
+    """Add the gradients of tasks (abs: absolute values, fisher: squares), or normalised scores."""
 
     batches: int | None
-    """Batches that the score reads (default: all training data)."""
+    """Batches to compute the score on (default: all training data)."""
 
     selection_dropout: bool
     """Keep dropout on while scoring."""
@@ -92,25 +92,25 @@ class BatchSettings(TypedDict, total=False):
     """Examples in one batch, all tasks together."""
 
     micro_batch_tokens: int
-    """Tokens that go through the encoder at once (more: more memory)."""
+    """Tokens that go through the encoder at once; more tokens take more memory."""
 
 
 class SamplingSettings(TypedDict, total=False):
     """How often each task is trained."""
 
     sampling: Literal["proportional", "sqrt", "annealed"]
-    """Rows of an epoch: every row once; tasks by the square root of their size; or annealed from the first to the last
-    epoch."""
+    """How often tasks are trained: every row once an epoch, by the square root of their size, or annealed, from
+    proportional towards equal shares."""
 
 
 class ScalingSettings(TypedDict, total=False):
     """How much each task counts in a step."""
 
     loss_scale: Literal["none", "log"]
-    """What gradients are of: the tasks' losses, or their logarithms, which all count alike."""
+    """Loss to differentiate: the loss of each task, or its logarithm, which puts all tasks on one scale."""
 
     task_weights: Numbers
-    """Factors of single tasks' gradients, as in sst=2 (others 1; a share of the step's rate)."""
+    """Factors for the gradients of tasks, that is for their share in a step, as in sst=2 (default: 1)."""
 
 
 class OptimizationSettings(TypedDict, total=False):
@@ -120,19 +120,19 @@ class OptimizationSettings(TypedDict, total=False):
     """Epochs, each a pass over every dataset."""
 
     lr: float
-    """Peak learning rate (step per unit of direction)."""
+    """Peak learning rate."""
 
     weight_decay: float
-    """Decoupled weight decay (share of a weight per unit of rate)."""
+    """Weight decay of AdamW, decoupled (share of a weight per step, times the rate)."""
 
     schedule: Literal["constant", "linear", "cosine"]
-    """How the learning rate goes from its peak to 0 over the steps, after warm-up."""
+    """Learning rate after warm-up: constant, or falling from the peak to 0."""
 
     warmup: float
-    """Share of the steps in which the rate rises from 0 (0 to 1)."""
+    """Share of the steps in which the learning rate rises from 0 to its peak (0 to 1)."""
 
     max_bad_steps: int
-    """Steps with a loss or gradient that is not finite that are skipped before it is an error."""
+    """How many steps with a loss or gradient that is not finite may be skipped."""
 
     patience: int | None
     """Epochs to wait for a better score (default: no limit)."""
@@ -142,18 +142,18 @@ class DevSettings(TypedDict, total=False):
     """What chooses between epochs."""
 
     dev_split: Literal["all", "half"]
-    """Dev rows that choose the epoch: all, or the half that their ids, else texts, choose (half report of eval, compare
-    and report then scores the other)."""
+    """Dev rows that choose the epoch: all, or one half, split by a hash of ids (of texts without ids); half report of
+    eval, compare and report scores the other half."""
 
     calibrate: bool
-    """Fit a temperature for each task with classes, on the dev rows that choose the epoch."""
+    """Fit a temperature for each task with classes on the dev rows that choose the epoch."""
 
 
 class LossSettings(TypedDict, total=False):
     """Readings of the report where its text allows several."""
 
     cfimdb_folding: Literal["report", "marginal"]
-    """How five sentiment classes become two: summed logits, or summed probabilities."""
+    """How five sentiment classes become two: by summed logits (report) or summed probabilities."""
 
     consistency: Literal["symmetric", "forward", "reverse"]
     """Direction of the divergence between the sentiments of a pair's two texts."""
@@ -166,14 +166,14 @@ class DeviceSettings(TypedDict, total=False):
     """CPU threads (default: torch decides)."""
 
     device: Literal["auto", "cpu", "cuda", "mps"]
-    """Where tensors live; auto is cuda if there is one, else cpu."""
+    """Device to compute on; auto is cuda if there is one, else cpu."""
 
 
 class MachineSettings(DeviceSettings, total=False):
     """What of the machine is used, and how."""
 
     precision: Literal["fp32", "bf16", "tf32"]
-    """Number type of matrix products; tf32 needs cuda."""
+    """Number type of matrix products (tf32 needs cuda)."""
 
 
 class RunSettings(MachineSettings, total=False):
@@ -189,31 +189,31 @@ class RunSettings(MachineSettings, total=False):
     """Replace a result that is already there."""
 
     checkpoint_every: str | int
-    """How often to save what resume needs: a number of steps (200) or a time (30s, 10m, 2h)."""
+    """How often to save a state for resume: a number of steps (200) or a time (30s, 10m, 2h)."""
 
     max_time: str | None
-    """Time after which to save and stop with exit code 4, as in 90m or 8h (default: no limit)."""
+    """Save and stop with exit code 4 after this time, as in 90m or 8h (default: no limit)."""
 
 
 class TrackingSettings(TypedDict, total=False):
     """Who else receives what a run logs."""
 
     trackers: Names
-    """Plugins' trackers that receive what the run logs (`mtft plugins` lists them)."""
+    """Trackers of plugins that receive what the run logs (`mtft plugins` lists them)."""
 
 
 class BaseModelSettings(TypedDict, total=False):
     """The base model of a finished run, which may have moved."""
 
     model: str | None
-    """Base model, if it moved since (default: where the run says)."""
+    """Base model, if it has moved (default: the path in the run)."""
 
 
 class HalfSettings(TypedDict, total=False):
     """Which part of dev is scored."""
 
     half: Literal["all", "choose", "report"]
-    """Dev rows to score: all, the half that dev_split half chooses by, or the half kept to report."""
+    """Dev rows to score: all, the half that chose the epoch (dev_split half), or the other half."""
 
 
 class OutSettings(TypedDict, total=False):
