@@ -121,6 +121,16 @@ def test_options_in_documents_exist(page: Path) -> None:
         assert option in ELSEWHERE or re.search(rf"(?<![\w-]){option}(?![\w-])", help_text), option
 
 
+@each([GUIDE / "python.md", ROOT / "examples/api/README.md"])
+def test_names_of_the_library_exist(page: Path) -> None:
+    names = set(re.findall(r"\bmtft\.([A-Za-z]\w*)", text_of(page)))
+    listed = text_of(page).partition("is a function:")[2].partition(".")[0]
+    names |= set(re.findall(r"`([a-z_]+)`", listed))
+    assert len(names) >= 4
+    for name in names:
+        assert hasattr(mtft, name), name
+
+
 def links(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the target and the anchor of each link that stays in the repository."""
     text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)

@@ -29,7 +29,7 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     The baseline is what the best constant answer scores: the most frequent class, or the mean. A warning names a task
     whose score is not above it, or whose model gives the same answer to every row.
 
-    With --fail-under the exit code is 3 if a score is lower than its limit.
+    With --fail-under, a score below its limit gives exit code 3.
 
     \b
     Examples:
