@@ -53,7 +53,10 @@ class _Classes:
     kind: str
 
     def parse(self, label: str) -> float:
-        """Return the index of a label among the names; a label '3.0' means the name '3'."""
+        """Return the index of a label among the names.
+
+        A label '3.0' means the name '3', and 'True', as JSON has it, the name 'true' of a table.
+        """
         if label in self.names:
             return float(self.names.index(label))
         try:
@@ -62,6 +65,10 @@ class _Classes:
             number = math.nan
         if number.is_integer() and str(int(number)) in self.names:
             return float(self.names.index(str(int(number))))
+        if label.casefold() in ("true", "false"):
+            same = [index for index, name in enumerate(self.names) if name.casefold() == label.casefold()]
+            if len(same) == 1:
+                return float(same[0])
         raise ValueError(f"label {label!r} is not one of {', '.join(self.names)}")
 
     def present(self, value: Any) -> dict[str, Any]:

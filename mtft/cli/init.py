@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
 
 from mtft.cli.command_context import open_context
-from mtft.cli.console import print_json, say, table
+from mtft.cli.console import print_json, say, table, warn
 from mtft.cli.options import json_option, quiet_option
+from mtft.data.guess.doubts import READINGS, SPLIT_NAMES, Decisions, Doubt, pairs
 
 
 @click.command("init")
@@ -29,28 +31,62 @@ from mtft.cli.options import json_option, quiet_option
     show_default=True,
     help="Settings file to write, which must not be there; - prints it instead.",
 )
+@click.option(
+    "--read",
+    "columns",
+    metavar="COLUMN=READING",
+    multiple=True,
+    help=f"How a column is read: {', '.join(READINGS)}.",
+)
+@click.option(
+    "--split", "splits", metavar="FILE=SPLIT", multiple=True, help="Which split a file is: train, dev or test."
+)
+@click.option("--missing", metavar="LABEL", multiple=True, help="A label that stands for no label, as in NA.")
+@click.option("--yes", is_flag=True, help="Ask nothing: where two readings are close, take the likelier one.")
 @json_option
 @quiet_option
-def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: bool, quiet: bool) -> None:
+def command(
+    first: tuple[str, ...],
+    more: tuple[str, ...],
+    out: Path,
+    columns: tuple[str, ...],
+    splits: tuple[str, ...],
+    missing: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Look at files of your own and write settings that train on them.
 
     What the files hold is guessed from their names, columns and values: which are splits of one dataset (words
     such as train, dev, valid, test), which columns are texts and labels, and whether labels are two classes,
     several, ranks or numbers. Several label columns become several tasks. The file says what was guessed and
-    what else fits; it is never overwritten. Nothing is asked, and nothing is trained.
+    what else fits; it is never overwritten, and nothing is trained.
+
+    Where two readings are close and the wrong one would lose, join or leak rows, the command asks on a terminal;
+    elsewhere it names them with the options that choose, and exits with 2.
 
     \b
     Examples:
       mtft init --from reviews.csv
       mtft init --from nli-train.jsonl nli-val.jsonl ratings.tsv --out run.toml
+      mtft init --from answers.csv --read label=classification --missing NA
       mtft train --config run.toml
     """  # noqa: D301 - click reads the backspace
     if not (first or more):
         raise click.UsageError("give the files to look at, as in --from a.csv b.tsv", click.get_current_context())
     from mtft.commands.init import described, init
 
+    asking = sys.stdin.isatty() and sys.stderr.isatty() and not (as_json or quiet)
+    decisions = Decisions(
+        columns=_grouped(pairs("read", columns, READINGS)),
+        files=dict(pairs("split", splits, SPLIT_NAMES)),
+        missing=missing,
+        likely=yes,
+        ask=_ask if asking else None,
+    )
     with open_context(quiet=quiet) as context:
-        result = init([*first, *more], None if str(out) == "-" else out, context)
+        result = init([*first, *more], None if str(out) == "-" else out, context, decisions)
     if as_json:
         print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}, "text": result.text})
     elif result.path is None:
@@ -69,8 +105,27 @@ def command(first: tuple[str, ...], more: tuple[str, ...], out: Path, as_json: b
             if task.likely
         ]
         table(["task", "kind", "texts", "label", "labels", "rows"], rows)
+    for text in (text for task in result.tasks for text in task.warnings if not quiet):
+        warn(text)
     if not quiet and result.path:
         say(f"written: {result.path}; look at it, then: mtft train --config {shlex.quote(str(result.path))}")
+
+
+def _grouped(given: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the readings of each column."""
+    found: dict[str, list[str]] = {}
+    for name, reading in given:
+        found.setdefault(name, []).append(reading)
+    return found
+
+
+def _ask(doubt: Doubt) -> int:
+    """Ask which reading is right; the likelier one comes first, and is taken when nothing is typed."""
+    say(f"{doubt.file}: {doubt.question}:")
+    for number, reading in enumerate(doubt.readings, 1):
+        say(f"  {number}  {reading.text}  ({reading.option})")
+    numbers = click.IntRange(1, len(doubt.readings))
+    return int(click.prompt("which one", default=1, type=numbers, err=True)) - 1
 
 
 def _texts(columns: str | list[str]) -> str:

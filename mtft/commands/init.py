@@ -11,7 +11,9 @@ from typing import Any
 from mtft.config.schema import TrainConfig
 from mtft.config.toml import one_line, toml_line
 from mtft.data.formats import HUB, named_rows
-from mtft.data.guess.datasets import Proposal, propose
+from mtft.data.guess.datasets import propose
+from mtft.data.guess.doubts import Decisions
+from mtft.data.guess.proposals import Proposal
 from mtft.data.guess.splits import free_name, group_files
 from mtft.errors import ConfigError, DataError
 from mtft.io.text import printable
@@ -33,11 +35,14 @@ class InitResult:
     tasks: tuple[Proposal, ...]
 
 
-def init(files: Sequence[str], out: Path | None, context: Context) -> InitResult:
-    """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them."""
+def init(files: Sequence[str], out: Path | None, context: Context, decisions: Decisions | None = None) -> InitResult:
+    """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them.
+
+    DataError names the questions on which two readings are close, unless `decisions` settle them.
+    """
     if out and out.exists():
         raise ConfigError(f"{out} exists; choose another", setting="out")
-    tasks = _proposals(files, context)
+    tasks = _proposals(files, context, decisions or Decisions())
     data_dir = _common(files)
     for task in tasks:
         task.table = {
@@ -62,17 +67,22 @@ def init(files: Sequence[str], out: Path | None, context: Context) -> InitResult
     return InitResult(out, text, tasks)
 
 
-def _proposals(files: Sequence[str], context: Context) -> tuple[Proposal, ...]:
+def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> tuple[Proposal, ...]:
     """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
     tasks: list[Proposal] = []
     problems: list[str] = []
-    for group in group_files(files):
+    for group in group_files(files, decisions):
         try:
-            tasks += propose(group, _rows)
+            tasks += propose(group, _rows, decisions)
         except DataError as error:
             problems.append(str(error))
+    try:
+        decisions.close()
+    except DataError as error:
+        problems.append(str(error))
     if problems:
         raise DataError("\n".join(problems))
+    decisions.check(files)
     taken = set(context.registry.owners)
     for task in tasks:
         task.name = free_name(task.name, taken)
@@ -85,17 +95,20 @@ def _rows(file: str) -> Iterator[dict[str, str]]:
 
 
 def _common(files: Sequence[str]) -> str:
-    """Return the directory that holds all files, "" if none is on disk."""
+    """Return the directory that holds all files, "" if none is on disk, or if that is the root of the file system."""
     parents = [str(Path(file).parent) for file in files if not file.startswith(HUB)]
     absolute = {Path(parent).is_absolute() for parent in parents}
     parents = [os.path.abspath(parent) for parent in parents] if len(absolute) > 1 else parents
-    return PurePath(os.path.commonpath(parents) or ".").as_posix() if parents else ""
+    common = PurePath(os.path.commonpath(parents) or ".") if parents else PurePath("/")
+    return "" if common == PurePath(common.anchor or "/") else common.as_posix()
 
 
 def _inside(name: Any, data_dir: str) -> Any:
     """Name a file from the data directory on; shares and datasets stay."""
     if not isinstance(name, str) or name.startswith(HUB):
         return name
+    if not data_dir:
+        return PurePath(os.path.abspath(name)).as_posix()
     return PurePath(os.path.relpath(name, data_dir)).as_posix()
 
 
@@ -134,6 +147,8 @@ def _table(task: Proposal, made: Task) -> Iterator[str]:
     for key, value in task.table.items():
         yield toml_line(key, value, task.comments.get(key, ""))
     yield f"# {toml_line('head', 'report', 'one more transformer layer; linear is smaller')}"
+    if "metrics" in task.table:
+        return
     others = [name for name in metrics_of(task.table["kind"]) if name not in made.metric_names]
     yield f"# {toml_line('metrics', made.metric_names, 'the first one chooses; also ' + ', '.join(others))}"
 

@@ -6,6 +6,7 @@ All errors are raised at once.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -21,7 +22,7 @@ from mtft.config.groups import Options
 from mtft.config.plugin_choice import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
 from mtft.config.synonyms import near
-from mtft.config.task_tables import take_tables, task_tables
+from mtft.config.task_tables import Tables, take_tables, task_tables, with_files, with_rules
 from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
 from mtft.io import toml_parser
 from mtft.io.text import show
@@ -86,7 +87,7 @@ def load(
             unknown_names = open_problems(schema.model_fields[key], value, known)
             problems += [f"{_origin_of(origins[key], key)}: {problem}" for problem in unknown_names]
     if declared and "declared" in schema.model_fields:
-        values["declared"], origins["declared"] = declared, f"file {file}"
+        values["declared"], origins["declared"] = _completed(declared, file, values.get("data_dir")), f"file {file}"
     return Loaded(_checked(schema, values, origins, problems), origins)
 
 
@@ -94,6 +95,16 @@ def declared_tasks(loaded: Loaded[Any]) -> tuple[Mapping[str, Any], str]:
     """Return the tables [tasks.NAME] of the settings file, and its name; ({}, "") without any."""
     file = loaded.origins.get("declared", "").removeprefix("file ")
     return (loaded.config.declared, file) if file else ({}, "")
+
+
+def _completed(declared: Tables, file: Path | None, data_dir: Any) -> Tables:
+    """Return the tables of a settings file with the rule of each share, and with files that are found."""
+    if file is None:
+        return declared
+    of_a_run = file.with_name("environment.json").is_file()
+    tables = with_rules(declared, recorded=of_a_run)
+    data_dir = Path(str(data_dir or os.environ.get("MTFT_DATA_DIR") or "data"))
+    return tables if of_a_run else with_files(tables, file, data_dir)
 
 
 def dump(config: Options, exclude: Collection[str] = ()) -> str:

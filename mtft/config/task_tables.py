@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 Tables = dict[str, dict[str, Any]]
+
+FILE_KEYS = ("train", "dev", "test")
+"""Keys of a table that name files."""
 
 
 def take_tables(written: dict[str, Any], file: str, problems: list[str]) -> Tables:
@@ -22,6 +27,58 @@ def take_tables(written: dict[str, Any], file: str, problems: list[str]) -> Tabl
         if not isinstance(table, dict):
             problems.append(f'{file}: tasks.{name}: not a table; write [tasks.{name}], or tasks = ["{name}", ...]')
     return {name: plain(table) for name, table in tables.items() if isinstance(table, dict) and table}
+
+
+def with_rules(tables: Tables, *, recorded: bool) -> Tables:
+    """Return tables that say how a share of train is held out for dev.
+
+    A run's own settings, `recorded` before there was a choice, mean the rule of then: by texts alone. Elsewhere a share
+    is stratified by the labels of all tables that hold out the same share of the same texts of the same file, so that
+    none of these trains on what another one has as dev.
+    """
+    together: dict[str, dict[str, list[str]]] = {}
+    for table in tables.values():
+        if (key := _share(table)) and isinstance(label := table.get("label"), str):
+            columns = together.setdefault(key, {}).setdefault(
+                "numbers" if table.get("kind") == "regression" else "classes", []
+            )
+            columns += [label] if label not in columns else []
+    found = {}
+    for name, table in tables.items():
+        rule = "texts" if recorded else together.get(_share(table))
+        found[name] = {**table, "held_out": rule} if _share(table) and rule and "held_out" not in table else table
+    return found
+
+
+def with_files(tables: Tables, place: Path, data_dir: Path) -> Tables:
+    """Return tables whose files are named so that they are found: in the data directory, else beside the settings."""
+    return {
+        name: {key: _found(value, place, data_dir) if key in FILE_KEYS else value for key, value in table.items()}
+        for name, table in tables.items()
+    }
+
+
+def _found(value: Any, place: Path, data_dir: Path) -> Any:
+    """Name a file in full if it is beside the settings and not in the data directory."""
+    if isinstance(value, list):
+        return [_found(item, place, data_dir) for item in value]
+    if not isinstance(value, str) or "\0" in value or re.match(r"\w+:", value) or not value.strip():
+        return value
+    pattern = value if not Path(value).is_absolute() and ".." not in Path(value).parts else ""
+    if (data_dir / value).exists() or (pattern and any(data_dir.glob(pattern))):
+        return value
+    beside = place.parent / value
+    if beside.exists() or (pattern and any(place.parent.glob(pattern))):
+        return str(beside.parent.resolve() / beside.name)
+    return value
+
+
+def _share(table: Mapping[str, Any]) -> str:
+    """Return what tables that hold out the same rows have in common, "" if none are held out."""
+    dev = table.get("dev")
+    if not isinstance(dev, int | float) or isinstance(dev, bool):
+        return ""
+    return repr([table.get(key) for key in ("train", "dev", "text", "split")])
 
 
 def task_tables(names: tuple[str, ...], declared: Mapping[str, Any]) -> dict[str, Any]:

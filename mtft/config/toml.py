@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import PurePath
@@ -24,13 +25,25 @@ def toml_line(key: str, value: Any, comment: str = "") -> str:
 def toml_value(value: Any) -> str:
     """Write a value on one line: tables and lists inline, paths as text, decimals as numbers."""
     if isinstance(value, Mapping):
-        pairs = [f"{toml_value(str(key))} = {toml_value(item)}" for key, item in value.items()]
+        pairs = [f"{_key(str(key))} = {toml_value(item)}" for key, item in value.items()]
         return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, PurePath):
         value = str(value)
-    return tomli_w.dumps({"x": float(value) if isinstance(value, Decimal) else value}).removeprefix("x = ").rstrip("\n")
+    text = tomli_w.dumps({"x": float(value) if isinstance(value, Decimal) else value}).removeprefix("x = ").rstrip("\n")
+    return "".join(
+        _escaped(sign) if not (sign.isprintable() or "\ud800" <= sign <= "\udfff") else sign for sign in text
+    )
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
+
+
+def _escaped(sign: str) -> str:
+    """Write a character that cannot be seen as its code."""
+    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
 
 
 def one_line(text: str) -> str:

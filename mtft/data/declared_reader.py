@@ -1,25 +1,53 @@
-"""Read the examples of a task that settings declare: one file per split, or a share of train held out for dev."""
+"""Read the examples of a task that settings declare: one file per split, or splits that are parts of train's file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
-from mtft.data.example import Example, text_key
-from mtft.data.formats import is_text, named_rows
-from mtft.data.readers import make_example
-from mtft.data.shares import hash_fraction
+from mtft.data.audit.scan import scan_file
+from mtft.data.example import Example
+from mtft.data.formats import HUB, is_text, named_rows
+from mtft.data.held_out import HeldOut, Strata, Stratum, advice, hold_out, position, too_few
+from mtft.data.labels import appearance, canonical, visible
+from mtft.data.readers import Nested, RowError, make_example
 from mtft.errors import DataError
 from mtft.outputs import Output
 
 
 @dataclass(frozen=True)
-class DeclaredReader:
-    """Reads columns of the file that a split has; `splits` holds (split, name), without dev where that is `held_out`.
+class SplitColumn:
+    """A column that tells the split of each row: `values` are pairs (value, split), the split "" for rows not used."""
 
-    `held_out` is the share of train's rows that are dev: which ones is decided by their texts, so that rows with
-    the same texts stay together and adding rows moves no other.
+    name: str
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits that the column tells apart."""
+        return {split for _, split in self.values if split}
+
+    def split_of(self, row: Mapping[str, str], origin: str) -> str:
+        """Return the split of a row, "" if it is not used; RowError if the column says neither."""
+        if self.name not in row:
+            raise RowError("columns", origin, f"no column {self.name!r} (columns: {', '.join(row)})")
+        value = row[self.name].strip()
+        for known, split in self.values:
+            if value == known:
+                return split
+        allowed = ", ".join(visible(known) for known, _ in self.values)
+        raise RowError("split-invalid", origin, f"column {self.name!r}: {visible(value)} is no split: {allowed}")
+
+
+@dataclass(frozen=True)
+class DeclaredReader:
+    """Reads columns of the file that a split has; `splits` holds (split, name) of those that have a file of their own.
+
+    `column` tells splits apart inside of train's file. `held_out` is the share of train's rows that are dev, chosen by
+    their texts alone, or with `strata` as `mtft.data.held_out` says; rows with the same texts stay together. Labels in
+    `missing` stand for no label; `aliases` are pairs of a label as written and the name that it means.
     """
 
     splits: tuple[tuple[str, str], ...]
@@ -28,15 +56,35 @@ class DeclaredReader:
     output: Output
     held_out: float = 0.0
     own_split: str = ""
+    strata: Strata | None = None
+    column: SplitColumn | None = None
+    missing: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+    chosen: HeldOut | None = field(default=None, compare=False, repr=False)
+    trouble: str = field(default="", compare=False)
 
     def part(self, split: str) -> DeclaredReader:
         """Return the reader whose `example` gives the rows of one split alone."""
         return replace(self, own_split=split)
 
+    def opened(self, data_dir: Path) -> DeclaredReader:
+        """Return the reader that knows which rows are held out.
+
+        If the share cannot be stratified, its `trouble` says why, and it goes by the texts alone.
+        """
+        if not (self.held_out and self.strata and self.own_split in ("train", "dev")) or self.chosen:
+            return self
+        found = _choose(self, data_dir)
+        names = self.output.describe().get("names")
+        meanings = {label: self.meant(str(label)) if names else "the whole" for label in found.labels(self.label)}
+        if short := too_few(found, self.label, {label: name for label, name in meanings.items() if name}):
+            return replace(self, strata=None, trouble=advice(self.name("train"), self.label, self.held_out, short))
+        return replace(self, chosen=found)
+
     def name(self, split: str) -> str:
         """Return what the split is read from, "" if it is not declared."""
-        shared = "train" if split == "dev" and self.held_out else split
-        return dict(self.splits).get(shared, "")
+        inside = (split == "dev" and self.held_out) or (self.column and split in self.column.splits)
+        return dict(self.splits).get("train" if inside else split, "")
 
     @property
     def sparse(self) -> bool:
@@ -49,7 +97,9 @@ class DeclaredReader:
         return [data_dir / name] if name and is_text(name) else []
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
-        own = self.part(split)
+        own = self.part(split).opened(data_dir)
+        if own.trouble:
+            raise DataError(own.trouble)
         for row in self.rows(split, data_dir):
             if example := own.of_row(*row):
                 yield example
@@ -66,15 +116,103 @@ class DeclaredReader:
         return self.of_row(f"{path}:{line}", line, row)
 
     def of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
-        if self.label not in row and self.sparse:
-            row = {**row, self.label: ""}
-        found = make_example(origin, number, row, self.texts, self.label, self.output)
-        if self.held_out and self.own_split in ("train", "dev"):
-            belongs = "dev" if position(found.texts) < self.held_out else "train"
+        """Make an example of one row, None if it belongs to another split."""
+        held_out = self.held_out and self.own_split in ("train", "dev")
+        parted = self.column is not None and (held_out or self.own_split in self.column.splits)
+        if self.column and parted and self.column.split_of(row, origin) != ("train" if held_out else self.own_split):
+            return None
+        found = self._example(origin, number, row)
+        if held_out:
+            belongs = "dev" if self._is_held_out(position(found.texts)) else "train"
             return found if belongs == self.own_split else None
         return found
 
+    def _is_held_out(self, place: float) -> bool:
+        if not self.strata:
+            return place < self.held_out
+        if not self.chosen:
+            raise ValueError("opened() must be called before rows are told apart")
+        return place in self.chosen.positions
 
-def position(texts: Sequence[str]) -> float:
-    """Place texts in [0, 1), evenly, without regard to case, white space and order."""
-    return hash_fraction(text_key(texts))
+    def _example(self, origin: str, number: int, row: Mapping[str, str]) -> Example:
+        if self.label not in row and self.sparse:
+            row = {**row, self.label: ""}
+        written = row.get(self.label, "")
+        if not isinstance(written, Nested) and (label := self.meant(written)) != written:
+            row = {**row, self.label: label}
+        try:
+            return make_example(origin, number, row, self.texts, self.label, self.output)
+        except RowError as error:
+            if error.check != "label-invalid":
+                raise
+            raise RowError(error.check, origin, f"{error.text}{self._near(written)}") from None
+
+    def meant(self, written: str) -> str:
+        """Return the label that a cell means: "" for none, the name for an alias."""
+        label = written.strip()
+        if label in self.missing or canonical(label) in map(canonical, self.missing):
+            return ""
+        return dict(self.aliases).get(label, label)
+
+    def _near(self, written: str) -> str:
+        """Name the label that an unknown one looks like."""
+        names = self.output.describe().get("names", [])
+        same = [name for name in names if appearance(name) == appearance(written)]
+        if not same:
+            return ""
+        return (
+            f"; {visible(written.strip())} differs from {visible(same[0])} in case, spaces or invisible characters "
+            f"alone: mend it, or name it in aliases"
+        )
+
+
+# ---- which rows are held out -----------------------------------------------------------------------------------------
+
+
+def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
+    """Choose the rows that are held out; the same file, as it is now, is read once."""
+    name = reader.name("train")
+    path = data_dir / name
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if not name.startswith(HUB) and path.is_file() else (0, 0)
+    return _chosen(name, data_dir, stamp, reader.texts, reader.strata or Strata(), reader.column, reader.held_out)
+
+
+@lru_cache(maxsize=8)
+def _chosen(
+    name: str,
+    data_dir: Path,
+    stamp: tuple[int, int],
+    texts: tuple[str, ...],
+    strata: Strata,
+    column: SplitColumn | None,
+    share: float,
+) -> HeldOut:
+    """Choose the rows of a file that are held out; `stamp` is another one when the file has changed."""
+    return hold_out(_positions(name, data_dir, texts, strata, column), share)
+
+
+def _positions(
+    name: str, data_dir: Path, texts: tuple[str, ...], strata: Strata, column: SplitColumn | None
+) -> Iterator[tuple[float, list[Stratum]]]:
+    """Yield the position of each training row that can be read, and its strata."""
+    for origin, row in _readable(name, data_dir):
+        try:
+            used = not column or column.split_of(row, origin) == "train"
+        except RowError:
+            continue
+        if used and all(text in row for text in texts):
+            yield position([row[text] for text in texts]), strata.of(row)
+
+
+def _readable(name: str, data_dir: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield (origin, row) of all rows that can be read; what cannot is reported where the rows themselves are read."""
+    if is_text(name):
+        for row in scan_file(data_dir / name).rows:
+            if not row.trouble:
+                yield f"{data_dir / name}:{row.line}", row.fields
+        return
+    try:
+        for origin, _, fields in named_rows(name, data_dir):
+            yield origin, fields
+    except DataError:
+        return

@@ -13,7 +13,7 @@ from mtft.io.directories import current_directory
 from mtft.io.files import read_json
 from mtft.model.calibration import HIGHEST, LOWEST
 from mtft.outputs import Tempered
-from mtft.tasks.declared import HEADS, declare
+from mtft.tasks.declared import HEADS, declare, with_rule_of
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
 
@@ -117,4 +117,4 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
             f"{directory}: task {kept.name!r} was trained with the text columns "
             f"{declaration['text']}, but is now declared with {now.declaration['text']}"
         )
-    return replace(now, head=kept.head)
+    return replace(with_rule_of(kept, now), head=kept.head)

@@ -13,6 +13,7 @@ from mtft.errors import ConfigError, unknown
 from mtft.io.text import show
 from mtft.metrics import METRICS
 from mtft.outputs import Binary, Bounded, Categorical, Ordinal, Output
+from mtft.tasks.declared_rows import Aliases, DevOnce, HeldOutRule, Missing, Positive, SplitTable, TestOnce
 
 LARGEST = 3.4e38
 """Largest number of 32 bits, which targets are."""
@@ -104,9 +105,18 @@ class Declaration(BaseModel):
     label: Annotated[Text, AfterValidator(_check_label)] = Field(description="a column")
     names: Any = None
     range: Any = None
+    positive: Positive = None
+    missing: Missing = None
+    aliases: Aliases = None
+    split: SplitTable = None
     train: File
-    dev: Share | File = Field(description=f"{ALLOWED}, or the share of train's rows that is held out, between 0 and 1")
-    test: File | None = Field(None, description=ALLOWED)
+    dev: Annotated[Share | File | None, DevOnce] = Field(
+        None,
+        validate_default=True,
+        description=f"{ALLOWED}, or the share of train's rows that is held out, between 0 and 1",
+    )
+    test: Annotated[File | None, TestOnce] = Field(None, description=ALLOWED)
+    held_out: HeldOutRule = None
     head: Annotated[str, BeforeValidator(_check_head)] = "report"
     metrics: Metrics | None = None
     description: Text | None = Field(None, description="text")
@@ -132,7 +142,8 @@ class YesOrNo(Classes):
     names: LabelNames = Field(min_length=2, max_length=2, description="a list of two label names, the one for no first")
 
     def output(self) -> Output:
-        return Binary((self.names[0], self.names[1]))
+        first, second = self.names
+        return Binary((second, first) if self.positive == first else (first, second))
 
 
 class Ranks(Classes):

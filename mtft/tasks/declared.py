@@ -15,6 +15,7 @@ from typing import Any
 from mtft.data.declared_reader import DeclaredReader
 from mtft.errors import ConfigError, PluginError
 from mtft.tasks.declaration import Declaration, read_declaration
+from mtft.tasks.declared_rows import split_column, strata
 from mtft.tasks.part import Part
 from mtft.tasks.registry import Registry, check_task
 from mtft.tasks.task import Source, Task
@@ -72,12 +73,29 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
     return replace(registry, tasks=MappingProxyType(tasks), owners=MappingProxyType(owners))
 
 
+def with_rule_of(kept: Task, now: Task) -> Task:
+    """Return a task declared now that holds out dev by the rule of the one that a model was trained on."""
+    before, reader = kept.source.reader, now.source.reader
+    if not (isinstance(before, DeclaredReader) and isinstance(reader, DeclaredReader) and before.held_out):
+        return now
+    return replace(now, source=replace(now.source, reader=replace(reader, strata=before.strata)))
+
+
 def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
     files = {"train": declared.train, "dev": declared.dev, "test": declared.test}
     splits = tuple((split, file) for split, file in files.items() if isinstance(file, str))
-    held_out = declared.dev if isinstance(declared.dev, float) else 0.0
     output = declared.output()
-    reader = DeclaredReader(splits, declared.text, declared.label, output, held_out)
+    reader = DeclaredReader(
+        splits=splits,
+        texts=declared.text,
+        label=declared.label,
+        output=output,
+        held_out=declared.dev if isinstance(declared.dev, float) else 0.0,
+        strata=strata(declared.held_out),
+        column=split_column(declared.split),
+        missing=tuple(declared.missing or ()),
+        aliases=tuple((declared.aliases or {}).items()),
+    )
     return Task(
         name,
         output,

@@ -23,7 +23,8 @@ class Reader(Protocol):
     left out instead of failing, and their form is checked. With ``example(path, line, row) -> Example | None`` too,
     as `TableReader` has it, single bad rows can be told from the rest and left out; so they can without text files by
     ``rows(split, data_dir)``, which gives (origin, number, row), and ``of_row(origin, number, row)``. One that tells
-    splits apart by more than their files has ``part(split) -> Reader``.
+    splits apart by more than their files has ``part(split) -> Reader``, and one that must see all rows for that
+    ``opened(data_dir) -> Reader``, whose `trouble` says why it cannot.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...

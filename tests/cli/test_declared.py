@@ -14,6 +14,7 @@ import tomli_w
 from commands import Done, cli, process, records, reseal, summary
 
 from mtft.data.example import text_key
+from mtft.data.held_out import position
 from mtft.data.shares import half_of
 from mtft.encoder.bert import Encoder
 from mtft.io import toml_parser
@@ -166,7 +167,7 @@ def test_bad_rows_of_a_parquet_file_can_be_left_out(data: Path, tiny_model: Path
 
 def test_a_share_that_holds_out_nothing_is_named(tiny_model: Path, tmp_path: Path) -> None:
     write(tmp_path, "few.csv", list(rows(4, 0)))
-    table = {**TABLES["mood"], "train": "few.csv", "dev": 0.001}
+    table = {**TABLES["mood"], "train": "few.csv", "dev": 0.001, "held_out": "texts"}
     (tmp_path / "m.toml").write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": table}}))
     done = cli("train", "--config", tmp_path / "m.toml", "--data-dir", tmp_path, "--model", tiny_model)
     assert done.code == 2
@@ -340,3 +341,68 @@ def test_what_is_wrong_is_named_with_its_place(
 
 def test_predictions_on_dev_are_kept_for_labelled_rows_alone(own_run: Path) -> None:
     assert len(records(own_run / "predictions/useful.dev.jsonl")) == 8
+
+
+def forget_rule(run: Path) -> None:
+    """Take out of a run's record by which rule a share was held out, as runs have it that were made before."""
+    config = toml_parser.loads((run / "config.toml").read_text(encoding="utf-8"))
+    manifest = json.loads((run / "model/model.json").read_text(encoding="utf-8"))
+    for table in (*config["tasks"].values(), *(entry["declaration"] for entry in manifest["tasks"])):
+        assert table.pop("held_out") == "texts"
+    (run / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
+    (run / "model/model.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for path in (run / "config.toml", run / "model/model.json"):
+        reseal(path)
+
+
+def test_runs_made_before_keep_their_rule_and_new_ones_stratify(tiny_model: Path, tmp_path: Path) -> None:
+    write(tmp_path, "all.csv", list(rows(90, 0)))
+    table = {**TABLES["mood"], "train": "all.csv", "dev": 0.2}
+    by_texts = sum(position((row["review"],)) < 0.2 for row in rows(90, 0))
+    assert by_texts != 18
+    for held_out in ("texts", ""):
+        path = tmp_path / f"{held_out or 'new'}.toml"
+        path.write_text(
+            tomli_w.dumps({"batches": 1, "tasks": {"mood": table | ({"held_out": held_out} if held_out else {})}})
+        )
+        given = ("--config", path, "--data-dir", tmp_path, "--model", tiny_model, "--max-steps", 2)
+        assert cli("train", *given, "--out", tmp_path / f"run-{held_out or 'new'}").code == 0
+    old, new = tmp_path / "run-texts", tmp_path / "run-new"
+    forget_rule(old)
+    held_out = toml_parser.loads((new / "config.toml").read_text(encoding="utf-8"))["tasks"]["mood"]["held_out"]
+    assert held_out == {"classes": ["mood"]}
+    for run, count in ((old, by_texts), (new, 18)):
+        for more in ((), ("--config", tmp_path / "new.toml"), ("--config", tmp_path / "texts.toml")):
+            done = cli("eval", run, "--data-dir", tmp_path, "--resamples", 0, "--json", *more)
+            assert done.json["tasks"]["mood"]["n"] == count
+        assert cli("train", "--resume", run, "--max-steps", 3, "--data-dir", tmp_path).code == 0
+        assert len(records(run / "predictions/mood.dev.jsonl")) == count
+    again = cli("train", "--config", old / "config.toml", "--data-dir", tmp_path, "--out", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert len(records(tmp_path / "again/predictions/mood.dev.jsonl")) == by_texts
+
+
+def test_files_beside_the_settings_are_found_from_anywhere(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    write(tmp_path / "own", "big.csv", list(rows(60, 0)))
+    table = {**TABLES["mood"], "train": "big.csv", "dev": 0.2}
+    (tmp_path / "own/run.toml").write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": table}}))
+    monkeypatch.chdir(tmp_path)
+    done = cli("train", "--config", "own/run.toml", "--model", tiny_model, "--max-steps", 1, "--out", "run")
+    assert done.code == 0, done.err
+    monkeypatch.chdir("/")
+    assert cli("eval", tmp_path / "run", "--resamples", 0, "--json").json["tasks"]["mood"]["n"] == 15
+    assert cli("train", "--resume", tmp_path / "run", "--max-steps", 2).code == 0
+
+
+def test_the_data_check_names_labels_that_look_the_same(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", [{"text": f"row {n}", "mood": ("good", "Good", "bad|good")[n % 3]} for n in range(60)])
+    names = ["good", "Good", "bad|good"]
+    table = {"kind": "classification", "text": "text", "label": "mood", "names": names, "train": "a.csv", "dev": 0.3}
+    (tmp_path / "c.toml").write_text(tomli_w.dumps({"tasks": {"mood": table}}))
+    found = cli("data", "check", "--config", tmp_path / "c.toml", "--data-dir", tmp_path, "--json").json["findings"]
+    told = {(each["check"], each["split"]): each["message"] for each in found}
+    assert told["labels-alike", "train"].endswith("invisible characters: 'good' and 'Good'")
+    assert told["labels-several", "dev"] == "labels look like several labels in one ('bad|good')"

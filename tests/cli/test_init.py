@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from commands import cli, shell, summary
+from commands import MTFT, clean, cli, shell, summary
 from small_disks import limited, restricted
 
 from mtft.config.load import load
@@ -29,7 +30,7 @@ def files(tmp_path: Path) -> Path:
     for split in ("train", "dev"):
         pairs = [f"{split} one {n}\tthe other {n}\t{n % 5 / 4}" for n in range(16)]
         (folder / f"near-{split}.tsv").write_text("text1\ttext2\tscore\n" + "\n".join(pairs), encoding="utf-8")
-    nli = [{"premise": f"b {n}", "hypothesis": f"c {n}", "label": "xyz"[n % 3]} for n in range(24)]
+    nli = [{"premise": f"b {n}", "hypothesis": f"c {n}", "label": "xyz"[n % 3]} for n in range(36)]
     nli += [{"premise": "only", "hypothesis": "texts"}]
     (folder / "nli.jsonl").write_text("".join(json.dumps(row) + "\n" for row in nli), encoding="utf-8")
     return folder
@@ -45,15 +46,12 @@ def test_what_it_writes_trains_at_once(files: Path, tiny_model: Path, tmp_path: 
     assert done.err == f"written: {out}; look at it, then: mtft train --config {out}\n"
     kinds = {line.split()[0]: line.split()[1] for line in done.out.splitlines()[1:]}
     assert kinds == {
-        "reviews-stars": "ordinal",
-        "reviews-useful": "binary",
-        "near": "regression",
-        "nli": "classification",
-    }
+        "reviews-stars": "ordinal", "reviews-useful": "binary", "near": "regression", "nli": "classification"
+    }  # fmt: skip
     run = tmp_path / "run"
     done = cli("train", "--config", out, "--model", tiny_model, "--max-steps", 2, "--batches", 1, "--out", run)
     assert done.code == 0, done.err
-    assert "nli: 1 of 2" in done.err
+    assert re.search(r"nli: 1 of \d+ rows have no label", done.err)
     assert set(summary(run)["tasks"]) == set(kinds)
 
 
@@ -74,7 +72,7 @@ def test_the_file_holds_what_it_says_and_the_defaults(files: Path, tmp_path: Pat
     assert everything.model_dump() == loaded.config.model_dump()
     for name, table in everything.declared.items():
         made, plain = (declare(name, each, "") for each in (table, written["tasks"][name]))
-        assert {*table} == {*written["tasks"][name], "head", "metrics"}
+        assert {*table} == {*written["tasks"][name], "head", "metrics", "held_out"}
         assert (made.head, made.metric_names, made.output) == (plain.head, plain.metric_names, plain.output)
 
 
@@ -93,7 +91,8 @@ def test_nothing_is_overwritten_and_a_dash_prints(files: Path, tmp_path: Path) -
 def test_names_that_are_no_text_are_printed_as_they_are(tmp_path: Path) -> None:
     place = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(place)
-    Path(os.fsdecode(place), "x.csv").write_text("text,label\n" + "so so,a\nbut then,b\n" * 9, encoding="utf-8")
+    rows = "".join(f"so so {n},{'ab'[n % 2]}\n" for n in range(40))
+    Path(os.fsdecode(place), "x.csv").write_text("text,label\n" + rows, encoding="utf-8")
     done = shell(
         f"cd {tmp_path}; mtft init --from $'caf\\xe9/x.csv' --out - | LC_ALL=C grep -ac data_dir", LC_ALL="C.UTF-8"
     )
@@ -126,7 +125,7 @@ def test_names_of_installed_tasks_are_left_to_them(files: Path) -> None:
 
 
 def test_columns_and_labels_of_any_kind_are_written_as_toml(tmp_path: Path) -> None:
-    names = ['"quoted" # and\tmore', "back\\slash", "\x7f", "Σ 日本"]
+    names = ['"quoted" # and\tmore', "back\\slash", "x\x7f", "Σ 日本"]
     rows = [{'a "text"\n#': f"some words {n}", "label": names[n % 4]} for n in range(16)]
     path = tmp_path / "odd.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -155,7 +154,7 @@ def test_real_datasets_without_a_plugin(real_data: Path) -> None:
         "cb": ("classification", ["premise", "hypothesis"], ["contradiction", "entailment", "neutral"]),
         "cola": ("binary", "text", ["0", "1"]),
         "rte": ("binary", ["premise", "hypothesis"], ["not_entailment", "entailment"]),
-    }
+    }  # fmt: skip
     assert all("train" in table and table["dev"].endswith("val.jsonl") for table in tables.values())
 
 
@@ -171,3 +170,104 @@ def test_the_files_that_built_in_tasks_read_are_understood_too(real_data: Path) 
         "sts-2": ("regression", pair, "similarity"),
     }
     assert tables["sts-2"]["range"] == [0, 5]
+
+
+def write(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> Path:
+    """A table whose labels differ in case alone."""
+    labels = ("yes", "no", "Yes", "no")
+    return write(tmp_path / "case.csv", "text,label", *(f"row no {n},{labels[n % 4]}" for n in range(48)))
+
+
+def test_a_doubt_is_refused_without_a_terminal_and_settled_by_options(doubtful: Path) -> None:
+    done = cli("init", doubtful, "--out", "-")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"mtft: error: {doubtful}: labels of column 'label' differ only in case, spaces or invisible characters: "
+        "'yes' (12) and 'Yes' (12); choose: --read label=joined (they are one label); --read label=apart (they are "
+        "different labels)\nmtft: or take the first of each, which is likelier: --yes\n"
+    )
+    (table,) = toml_parser.loads(cli("init", doubtful, "--out", "-", "--read", "label=joined").out)["tasks"].values()
+    assert (table["names"], table["aliases"]) == (["no", "yes"], {"Yes": "yes"})
+    (table,) = toml_parser.loads(cli("init", doubtful, "--out", "-", "--read", "label=apart").out)["tasks"].values()
+    assert table["names"] == ["Yes", "no", "yes"]
+    done = cli("init", doubtful, "--out", "-", "--yes")
+    assert "# guess: one label each: 'yes' (12) and 'Yes' (12)" in done.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"), [("1\n", ["no", "yes"]), ("7\n2\n", ["Yes", "no", "yes"]), ("\n", ["no", "yes"])]
+)
+def test_on_a_terminal_it_asks(doubtful: Path, typed: str, names: list[str]) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [*MTFT, "init", str(doubtful), "--out", "-"], stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, env=clean()
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    out, _ = running.communicate(timeout=60)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert running.returncode == 0
+    (table,) = toml_parser.loads(out.decode())["tasks"].values()
+    assert table["names"] == names
+    assert "1  they are one label  (--read label=joined)" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--read", "lable=joined"], "--read: unknown column 'lable'; did you mean 'label'? (allowed: label, text)"),
+        (["--read", "label"], "--read: 'label' is not NAME=VALUE (values allowed: binary, classification"),
+        (["--read", "label=sorted"], "--read: label: unknown value 'sorted'"),
+        (["--split", "cas.csv=train"], "--split: unknown file 'cas.csv'; did you mean 'case.csv'?"),
+        (["--missing", "NA"], "--missing: unknown label 'NA' (allowed: none)"),
+    ],
+)
+def test_options_that_settle_nothing_are_named(doubtful: Path, options: list[str], message: str) -> None:
+    done = cli("init", doubtful, "--out", "-", "--yes", *options)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_column_that_tells_splits_is_trained_and_evaluated_by(tmp_path: Path, tiny_model: Path) -> None:
+    splits = ("train", "train", "train", "train", "dev", "test")
+    rows = (f"row no {n},{('OFF', 'NOT', 'NULL')[n // 6 % 3]},{splits[n % 6]}" for n in range(90))
+    path, out = write(tmp_path / "all.csv", "text,label,split", *rows), tmp_path / "run.toml"
+    done = cli("init", path, "--out", out)
+    assert done.code == 0, done.err
+    (table,) = toml_parser.loads(out.read_text(encoding="utf-8"))["tasks"].values()
+    assert table["split"] == {"column": "split", "train": ["train"], "dev": ["dev"], "test": ["test"]}
+    assert (table["names"], table["missing"]) == (["NOT", "OFF"], ["NULL"])
+    assert "# 40 labelled rows in train, 10 labelled rows in dev, 10 labelled rows in test" in out.read_text("utf-8")
+    run = tmp_path / "run"
+    done = cli("train", "--config", out, "--model", tiny_model, "--max-steps", 2, "--batches", 1, "--out", run)
+    assert done.code == 0, done.err
+    for split in ("dev", "test"):
+        assert cli("eval", run, "--split", split, "--resamples", 0, "--json").json["tasks"]["task-all"]["n"] == 10
+
+
+def test_files_without_a_common_directory_are_named_in_full(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtft.commands.init.os.path.commonpath", lambda parents: "/")
+    written = toml_parser.loads(
+        cli("init", "--from", files / "near-train.tsv", files / "near-dev.tsv", "--out", "-").out
+    )
+    assert "data_dir" not in written
+    assert written["tasks"]["near"]["train"] == str(files / "near-train.tsv")
+
+
+def test_a_share_that_training_will_refuse_is_a_warning(tmp_path: Path, tiny_model: Path) -> None:
+    path = write(tmp_path / "few.csv", "text,label", *(f"row {n},{'ab'[n < 8]}" for n in range(40)))
+    done = cli("init", path, "--out", tmp_path / "run.toml")
+    assert done.code == 0
+    assert "warning: " in done.err
+    assert "cannot hold out 5 rows of each label: 'b' has 8 (1 would be dev, 7 train)" in done.err
+    done = cli("train", "--config", tmp_path / "run.toml", "--model", tiny_model, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert "few.csv: dev = 0.1 cannot hold out 5 labelled rows of each label of 'label'" in done.err

@@ -32,7 +32,9 @@ def test_a_value_survives_with_any_comment(value: Any, comment: str) -> None:
         (Decimal("0.30"), "0.3"),
         (("a", 1), '["a", 1]'),
         ({}, "{}"),
-        ({"a.b": 1}, '{ "a.b" = 1 }'),
+        ({"a.b": 1, "a_b": 2}, '{ "a.b" = 1, a_b = 2 }'),
+        ("yes\u200b", r'"yes\u200b"'),
+        ("a\U000e0001", r'"a\U000e0001"'),
     ],
 )
 def test_values_that_toml_lacks_are_written_as_what_they_mean(value: Any, written: str) -> None:

@@ -20,6 +20,8 @@ ADVICE = {
     "quotes": "close the quote, and double quotes inside quoted fields",
     "row": "see the line named",
     "json": "write one JSON object a line",
+    "held-out": "give more labelled rows, another share, or a file as dev",
+    "split-invalid": "name the value under train, dev, test or unused of the key split",
     "label-invalid": "mend the label, or leave such rows out with `skip_bad_rows`",
     "reader": "see the message of the reader",
 }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtft.data.audit.findings import Finding
 from mtft.data.audit.split_reader import Split
+from mtft.data.labels import look_alike, several_labels, visible
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ def label_findings(found: Split) -> Iterator[Finding]:
     if not len(targets) or (names and found.by_label):  # their balance was decided, not found
         return
     where = found.source, found.split, found.examples[0].origin, len(targets)
+    yield from _names_findings(names, where)
     if not names:
         low, middle, high = np.quantile(targets, [0, 0.5, 1])
         yield _balance("note", where, f"labels from {low:g} to {high:g}, median {middle:g}")
@@ -39,6 +41,18 @@ def label_findings(found: Split) -> Iterator[Finding]:
         yield _balance("warning", where, f"nearly all rows are of one class ({shares})")
     else:
         yield _balance("note", where, f"classes: {shares}")
+
+
+def _names_findings(names: Sequence[str], where: tuple[str, str, str, int]) -> Iterator[Finding]:
+    """Report labels that look the same, and those that may be several labels in one."""
+    if groups := look_alike(names):
+        shown = "; ".join(" and ".join(map(visible, group)) for group in groups)
+        message = f"labels differ only in case, spaces or invisible characters: {shown}"
+        yield Finding("labels-alike", "warning", *where, message, "", "write them alike, or name one in aliases")
+    if sign := several_labels(names):
+        shown = next((visible(name) for name in names if sign in name), visible(names[0]))
+        message = f"labels look like several labels in one ({shown})"
+        yield Finding("labels-several", "note", *where, message, "", "give each label a column of its own")
 
 
 def _balance(severity: str, where: tuple[str, str, str, int], message: str) -> Finding:

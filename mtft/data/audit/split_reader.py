@@ -62,6 +62,7 @@ def read_split(
         reader = reader.part(split) if hasattr(reader, "part") else reader
         list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
         scans = tuple(scan_file(path) for path in list_files(split, data_dir))
+        reader = reader.opened(data_dir) if hasattr(reader, "opened") else reader
         parse = getattr(reader, "example", None) if scans else None
         found: list[Example | RowProblem] = [each for scan in scans for each in _rows(scan, parse)]
         if parse is None:
@@ -71,6 +72,8 @@ def read_split(
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
     examples = [each for each in found if not isinstance(each, RowProblem)]
     problems = [each for each in found if isinstance(each, RowProblem)]
+    if trouble := getattr(reader, "trouble", ""):
+        problems.append(RowProblem("held-out", "", trouble, whole=True))
     output, by_label = getattr(reader, "output", None), getattr(reader, "above", None) is not None
     by_row = not scans or parse is not None
     return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label, by_row)

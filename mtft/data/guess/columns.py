@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mtft.data.labels import mark, to_number
 from mtft.data.readers import Nested
 
 MOST_VALUES = 2000
 """Distinct values of a column that are kept; a column with more of them holds no classes."""
 
 MOST_CLASSES = 200
-"""Distinct texts that still are labels."""
+"""Distinct texts that still are labels, in a column whose name does not say so."""
+
+YES_NO = {"yes", "no", "true", "false", "y", "n"}
 
 MOST_LEVELS = 20
 """Distinct whole numbers that still are classes rather than amounts."""
@@ -34,9 +37,28 @@ LABEL_WORDS = {
 }  # fmt: skip
 
 
+CLASS_WORDS = {
+    "label", "labels", "class", "classes", "category", "categories", "target", "targets", "intent", "intents", "topic",
+    "emotion", "stance", "type", "tag",
+}  # fmt: skip
+"""Words in the name of a column whose whole numbers are classes."""
+
+AMOUNT_WORDS = {
+    "score", "scores", "similarity", "relatedness", "rating", "ratings", "stars", "grade", "level", "difficulty",
+    "severity", "rank", "degree", "quality", "age", "price", "count", "length", "year", "time", "amount", "distance",
+}  # fmt: skip
+"""Words in the name of a column whose numbers are amounts or ranks."""
+
+BOTH_WORDS = {"answer", "answers"}
+"""Names of columns that hold texts in some files and classes in others."""
+
+
 @dataclass
 class Column:
-    """One column over all rows of some files: how often it is there and filled, and what its values are like."""
+    """One column over all rows of some files: how often it is there and filled, and what its values are like.
+
+    Values that often stand for no label, such as NA, are counted like others, but do not make numbers words.
+    """
 
     name: str
     rows: int = 0
@@ -63,8 +85,8 @@ class Column:
             return
         self.filled += 1
         self.characters += len(value)
-        self.letters += sum(map(str.isalpha, value))
-        self.words += len(value.split())
+        self.letters += _letters(value)
+        self.words += _words(value)
         self.longest = max(self.longest, len(value))
         if not self.many:
             self.taken += 1
@@ -73,7 +95,9 @@ class Column:
         self._measure(value)
 
     def _measure(self, value: str) -> None:
-        number = to_number(value) if self.numeric else None
+        if not self.numeric or (not value[:1].isdigit() and mark(value)):
+            return
+        number = to_number(value)
         if number is None:
             self.numeric = self.whole = False
             self.low, self.high = math.inf, -math.inf
@@ -87,10 +111,41 @@ class Column:
         return len(self.values) == self.taken
 
     @property
+    def name_words(self) -> list[str]:
+        """The words of the name, in small letters."""
+        return re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).casefold())
+
+    @property
     def labelled(self) -> bool:
         """Tell whether the name is one that people give to labels."""
-        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).casefold())
+        words = self.name_words
         return not LABEL_WORDS.isdisjoint(words) or words[:1] in (["is"], ["has"])
+
+    @property
+    def named_for_classes(self) -> bool:
+        """Tell whether the name is one of classes, and not of amounts or ranks."""
+        return not CLASS_WORDS.isdisjoint(self.name_words) and not self.named_for_amounts
+
+    @property
+    def named_for_amounts(self) -> bool:
+        """Tell whether the name is one of amounts or ranks."""
+        return not AMOUNT_WORDS.isdisjoint(self.name_words)
+
+    @property
+    def gapless(self) -> bool:
+        """Tell whether whole numbers from 0 or 1 on leave out none, or one in ten at most."""
+        span = self.high - self.low + 1
+        return self.numeric and self.whole and not self.many and self.low in (0, 1) and len(self.values) >= 0.9 * span
+
+    @property
+    def repeats(self) -> bool:
+        """Tell whether values come twice or more on average."""
+        return not self.many and 2 * len(self.values) <= self.filled
+
+    @property
+    def yes_or_no(self) -> bool:
+        """Tell whether all values are words for yes and no."""
+        return bool(self.values) and {value.casefold() for value in self.values} <= YES_NO
 
     @property
     def known(self) -> bool:
@@ -103,7 +158,7 @@ class Column:
 
     def role(self) -> Role:
         """Say what the column is, by its values first and its name second."""
-        if not self.filled:
+        if not self.filled or (self.numeric and self.low > self.high):
             return "empty"
         if self.nested:
             return "nested"
@@ -114,23 +169,51 @@ class Column:
     def _number_role(self) -> Role:
         if len(self.values) == 1:
             return "constant"
+        if self.named_for_classes and self.gapless and self.repeats:
+            return "classes"
         if self.whole and self.unique and not self.labelled:
             return "row name"
-        repeats = 2 * len(self.values) <= self.filled
-        return "classes" if self.whole and len(self.values) <= MOST_LEVELS and (repeats or self.labelled) else "number"
+        few = self.whole and len(self.values) <= MOST_LEVELS
+        return "classes" if few and (self.repeats or self.labelled) else "number"
 
     def _word_role(self) -> Role:
-        named = bool(_TEXT_NAMES.fullmatch(self.name.casefold()))
+        lowered = self.name.casefold()
+        named = bool(_TEXT_NAMES.fullmatch(lowered)) and not self.yes_or_no and lowered not in BOTH_WORDS
         short = self.mean_words <= 5 and self.longest <= 60
-        repeats = not self.many and len(self.values) <= MOST_CLASSES and 2 * len(self.values) <= self.filled
-        if repeats and short and not named:
+        few = len(self.values) <= MOST_CLASSES or self.named_for_classes
+        if self.repeats and few and short and not named:
             return "constant" if len(self.values) == 1 else "classes"
         spaced = self.mean_words >= 1.5 and self.letters >= 0.4 * self.characters
         unspaced = self.letters >= 0.8 * self.characters >= 0.8 * 6 * self.filled and not self._ascii()
-        return "text" if named or spaced or unspaced else "other"
+        return "text" if named or lowered in BOTH_WORDS or spaced or unspaced else "other"
 
     def _ascii(self) -> bool:
         return all(value.isascii() for value in self.values)
+
+    def without(self, labels: Collection[str]) -> Column:
+        """Return what is left of the column where some labels stand for none."""
+        gone = sum(self.values.get(label, 0) for label in labels)
+        if not gone:
+            return self
+        values = {value: count for value, count in self.values.items() if value not in labels}
+        numbers = [number for value in values if (number := to_number(value)) is not None] if self.numeric else []
+        low, high = min(numbers, default=math.inf), max(numbers, default=-math.inf)
+        if self.many:
+            low, high = self.low, self.high
+        left = {
+            name: getattr(self, name) - sum(measure(label) * self.values.get(label, 0) for label in labels)
+            for name, measure in (("characters", len), ("letters", _letters), ("words", _words))
+        }
+        filled, taken = self.filled - gone, self.taken - gone
+        return replace(self, filled=filled, taken=taken, values=values, low=low, high=high, **left)
+
+    def joined(self, aliases: Mapping[str, str]) -> Column:
+        """Return the column with some values written as others."""
+        values: dict[str, int] = {}
+        for value, count in self.values.items():
+            name = aliases.get(value, value)
+            values[name] = values.get(name, 0) + count
+        return replace(self, values=values)
 
     def merged(self, other: Column) -> Column:
         """Return what both columns hold together."""
@@ -139,20 +222,30 @@ class Column:
         for value, count in other.values.items():
             values[value] = values.get(value, 0) + count
         return Column(
-            self.name, self.rows + other.rows, self.filled + other.filled, self.taken + other.taken,
-            self.characters + other.characters, self.letters + other.letters, self.words + other.words,
-            max(self.longest, other.longest), values, self.many or other.many or len(values) > MOST_VALUES,
-            self.nested or other.nested, numeric, self.whole and other.whole,
-            min(self.low, other.low) if numeric else math.inf, max(self.high, other.high) if numeric else -math.inf,
-        )  # fmt: skip
+            self.name,
+            self.rows + other.rows,
+            self.filled + other.filled,
+            self.taken + other.taken,
+            self.characters + other.characters,
+            self.letters + other.letters,
+            self.words + other.words,
+            max(self.longest, other.longest),
+            values,
+            self.many or other.many or len(values) > MOST_VALUES,
+            self.nested or other.nested,
+            numeric,
+            self.whole and other.whole,
+            min(self.low, other.low) if numeric else math.inf,
+            max(self.high, other.high) if numeric else -math.inf,
+        )
 
 
-def to_number(text: str) -> float | None:
-    """Read a finite number, None if it is none; "nan", "inf" and "1_000" are words."""
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _words(text: str) -> int:
+    return len(text.split())
 
 
 def profile(rows: Iterable[Mapping[str, str]]) -> tuple[dict[str, Column], int]:

@@ -3,63 +3,122 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
-from mtft.data.guess.columns import Column, Role, profile, to_number
-from mtft.data.guess.kinds import Guess, guess_kind
-from mtft.data.guess.splits import SPLITS, WORDS, FileGroup
+from mtft.data.guess.columns import Column, Role, profile
+from mtft.data.guess.doubts import Decisions
+from mtft.data.guess.label_columns import choose_labels
+from mtft.data.guess.label_values import read_values, several, sure_marks
+from mtft.data.guess.proposals import Proposal, Tables, make_proposal
+from mtft.data.guess.shares import note_share
+from mtft.data.guess.split_columns import SplitPlan, check_agreement, find_split_column
+from mtft.data.guess.splits import FileGroup
+from mtft.data.guess.texts import choose_texts, find_copies
+from mtft.data.labels import appearance, several_labels, to_number, visible
 from mtft.errors import DataError
 
-Rows = Callable[[str], Iterable[Mapping[str, str]]]
+Row = Mapping[str, str]
+
+Rows = Callable[[str], Iterable[Row]]
 """Gives the rows of a file."""
 
-HELD_OUT = 0.1
-"""Share of the training rows that are dev where no file is."""
-
-PAIRS = (
-    ("premise", "hypothesis"), ("question", "answer"), ("query", "passage"), ("query", "document"),
-    ("question", "sentence"), ("question", "passage"), ("question", "context"),
-    ("claim", "evidence"), ("source", "target"), ("post", "reply"), ("text", "aspect"), ("anchor", "positive"),
-)  # fmt: skip
-"""Names of two columns that belong together, the first text first."""
+SplitRows = dict[str, Callable[[], Iterable[Row]]]
+"""Gives the rows of each split, again and again."""
 
 
-@dataclass
-class Proposal:
-    """One task: its declaration, a comment for some of its keys, and what else is worth saying.
-
-    `labelled` has the number of rows with a label for each split; what is not `likely` may be no label at all.
-    """
-
-    name: str
-    table: dict[str, Any]
-    comments: dict[str, str]
-    notes: list[str]
-    labelled: dict[str, int] = field(default_factory=dict)
-    likely: bool = True
-
-
-def propose(group: FileGroup, rows: Rows) -> list[Proposal]:
+def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None) -> list[Proposal]:
     """Say which tasks the files of a dataset hold; DataError says why there is none."""
-    splits = {split: _profile(file, rows) for split, file in group.splits.items()}
-    columns, notes = _joined(group, splits)
+    decisions = decisions or Decisions()
+    tables, split_rows = _tables(group, rows, decisions)
+    columns, notes = _joined(tables)
+    decisions.met["columns"] |= {*columns, *([tables.plan.column] if tables.plan else [])}
+    columns = {name: column.without(sure_marks(column, decisions)) for name, column in columns.items()}
     roles = {name: column.role() for name, column in columns.items()}
-    texts, comment = choose_texts(columns, roles, group.splits["train"])
-    labels, others, order = choose_labels(columns, roles, texts, group.splits["train"], rows)
-    notes += _unused(columns, roles, {*texts, *labels, *others})
-    found = [_proposal(group, splits, columns[label], texts, comment, order.get(label)) for label in (*labels, *others)]
-    for proposal, label in zip(found, (*labels, *others), strict=True):
-        proposal.likely = label in labels
-        proposal.notes = [*notes, *proposal.notes] if proposal.likely else proposal.notes
-        if len(labels) > 1 or not proposal.likely:
-            proposal.name = f"{group.name}-{re.sub(r'[^a-z0-9_]+', '-', label.casefold()).strip('-_')}".rstrip("-")
-    return found
+    file = tables.files["train"]
+    found = _label_candidates(roles, decisions)
+    roles = {name: role if name not in found or role != "text" else "classes" for name, role in roles.items()}
+    copies = find_copies(columns, roles, split_rows["train"]())
+    names = [name for name, role in roles.items() if role == "text" and not decisions.says(name, "unused")]
+    if not names:
+        raise DataError(f"{file}: no column of texts ({'; '.join([_all_described(columns, roles), *notes])})")
+    texts, comment = choose_texts(columns, names, {copy: kept for copy, kept in copies.items() if copy in names})
+    found = [name for name in found if name not in texts]
+    if not found:
+        raise DataError(_no_labels(columns, roles, texts, file, notes))
+    own: dict[str, Iterable[Row]] = {split: split_rows[split]() for split in ("train", "dev") if split in split_rows}
+    labels = choose_labels(columns, found, roles, own, file, decisions)
+    notes += labels.notes + _unused(columns, roles, {*texts, *labels.names, *labels.others}, tables.plan)
+    proposals = []
+    joined, _ = _joined(tables)
+    for name in labels.names:
+        values = read_values(joined[name], file, decisions)
+        made = make_proposal(tables, values, texts, comment, labels.order.get(name), decisions)
+        made.notes = [*notes, *made.notes]
+        proposals.append(made)
+    note_share(proposals, split_rows["train"], file)
+    proposals += _offered(labels.others, joined, tables, texts, comment, labels.order)
+    _name(proposals, tables.name, [*labels.names, *labels.others])
+    return proposals
 
 
-def _profile(file: str, rows: Rows) -> dict[str, Column]:
-    columns, number = profile(rows(file))
+def _offered(
+    names: Sequence[str],
+    columns: Mapping[str, Column],
+    tables: Tables,
+    texts: Sequence[str],
+    comment: str,
+    order: Mapping[str, Mapping[str, float]],
+) -> Iterator[Proposal]:
+    """Make proposals of columns that may be labels too; nothing is asked about them."""
+    for name in names:
+        try:
+            values = read_values(columns[name], tables.files["train"], Decisions(likely=True))
+            made = make_proposal(tables, values, texts, comment, order.get(name), Decisions(likely=True))
+        except DataError:
+            continue
+        made.likely = False
+        yield made
+
+
+def _name(proposals: Sequence[Proposal], name: str, labels: Sequence[str]) -> None:
+    several = sum(proposal.likely for proposal in proposals) > 1
+    for proposal in proposals:
+        if several or not proposal.likely:
+            own = re.sub(r"[^a-z0-9_]+", "-", proposal.table["label"].casefold()).strip("-_")
+            proposal.name = f"{name}-{own}".rstrip("-")
+
+
+# ---- rows and columns ------------------------------------------------------------------------------------------------
+
+
+def _tables(group: FileGroup, rows: Rows, decisions: Decisions) -> tuple[Tables, SplitRows]:
+    """Read all files once, a lone one split by split if a column tells these."""
+    split_rows: SplitRows = {split: partial(rows, file) for split, file in group.splits.items()}
+    columns = {split: _profile(file, split_rows[split]()) for split, file in group.splits.items()}
+    plan = None
+    if len(group.splits) == 1:
+        plan = find_split_column(columns["train"], group.splits["train"], decisions)
+    else:
+        for split, file in group.splits.items():
+            check_agreement(columns[split], file, split, decisions)
+    if plan:
+        whole = split_rows["train"]
+        split_rows = {split: partial(_part, whole, plan.column, plan.values[split]) for split in plan.values}
+        columns = {split: _profile(group.splits["train"], own()) for split, own in split_rows.items()}
+        for own in columns.values():
+            own.pop(plan.column, None)
+    files = {split: group.splits.get(split, group.splits["train"]) for split in columns}
+    return Tables(group.name, files, columns, plan), split_rows
+
+
+def _part(rows: Callable[[], Iterable[Row]], column: str, values: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of one split of a file that a column splits."""
+    return (row for row in rows() if row.get(column, "").strip() in values)
+
+
+def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
+    columns, number = profile(rows)
     if not number:
         raise DataError(f"{file}: no rows")
     if not file.endswith(".jsonl"):
@@ -79,190 +138,69 @@ def _check_header(file: str, columns: Mapping[str, Column]) -> None:
     known = any(column.known for column in columns.values())
     for name, column in columns.items():
         if to_number(name) is not None or len(name) > 100 or (name and name in column.values and not known):
-            raise DataError(f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; the first line "
-                            "must name the columns, as in: text,label")  # fmt: skip
+            raise DataError(
+                f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; the first line "
+                "must name the columns, as in: text,label"
+            )
     if len(columns) == 1:
-        raise DataError(f"{file}:1: one column only, {next(iter(columns))[:60]!r}; columns are cut at tabs if the "
-                        "first line has one, else at commas")  # fmt: skip
+        raise DataError(
+            f"{file}:1: one column only, {next(iter(columns))[:60]!r}; columns are cut at tabs if the "
+            "first line has one, else at commas"
+        )
 
 
-def _joined(group: FileGroup, splits: Mapping[str, dict[str, Column]]) -> tuple[dict[str, Column], list[str]]:
+def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:
     """Put train and dev together, column by column; a test split adds nothing and may lack columns."""
-    columns, notes = dict(splits["train"]), []
-    for name, column in splits.get("dev", {}).items():
+    columns, notes, dev = dict(tables.columns["train"]), [], tables.columns.get("dev")
+    if dev is None:
+        return columns, []
+    for name, column in dev.items():
         if name in columns:
             columns[name] = columns[name].merged(column)
-    if "dev" in splits and (lost := [name for name in columns if name not in splits["dev"]]):
-        notes.append(f"only in {group.splits['train']}: {', '.join(map(repr, lost))}")
+    lost, new = ([name for name in one if name not in other] for one, other in ((columns, dev), (dev, columns)))
+    for name in lost:
+        if same := [other for other in new if appearance(other) == appearance(name)]:
+            raise DataError(
+                f"{tables.files['dev']}: column {visible(same[0])} is {visible(name)} in "
+                f"{tables.files['train']}; give both the same name"
+            )
+    if lost:
+        notes.append(f"only in {tables.files['train']}: {', '.join(map(repr, lost))}")
         columns = {name: column for name, column in columns.items() if name not in lost}
     return columns, notes
-
-
-# ---- texts -----------------------------------------------------------------------------------------------------------
-
-
-def choose_texts(columns: Mapping[str, Column], roles: Mapping[str, Role], file: str) -> tuple[list[str], str]:
-    """Return the one or two columns to read, and what else could be meant."""
-    texts = [name for name, role in roles.items() if role == "text"]
-    if not texts:
-        found = "; ".join(f"{name!r} is {_described(columns[name], role)}" for name, role in roles.items())
-        raise DataError(f"{file}: no column of texts ({found})")
-    chosen = _pair(columns, texts) or [max(texts, key=lambda name: columns[name].characters)]
-    rest = [name for name in texts if name not in chosen]
-    if len(chosen) == 2:
-        sure = _belong(*chosen)
-        return chosen, "" if sure and not rest else f"guess; or one of {', '.join(map(repr, texts))} alone"
-    return chosen, f"guess; or a list of two of {', '.join(map(repr, texts))}" if rest else ""
-
-
-def _pair(columns: Mapping[str, Column], texts: Sequence[str]) -> list[str] | None:
-    """Find two columns whose names belong together, or the only two if both hold texts of some length."""
-    for place, first in enumerate(texts):
-        for second in texts[place + 1 :]:
-            if _belong(first, second):
-                return [second, first] if (second.casefold(), first.casefold()) in PAIRS else [first, second]
-    if len(texts) == 2:
-        short, long = sorted(columns[name].mean_words for name in texts)
-        return list(texts) if short >= 4 and 4 * short >= long else None
-    return None
-
-
-def _belong(first: str, second: str) -> bool:
-    """Tell whether two names differ by a number or letter at the end, or are a pair that is known."""
-    one, two = first.casefold(), second.casefold()
-    if (one, two) in PAIRS or (two, one) in PAIRS:
-        return True
-    stems = [re.sub(r"[_\- ]?([0-9]|[ab])$", "", name) for name in (one, two)]
-    return bool(stems[0] == stems[1] and one != two and stems[0] not in (one, two))
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
 
 
-def choose_labels(
-    columns: Mapping[str, Column], roles: Mapping[str, Role], texts: Sequence[str], file: str, rows: Rows
-) -> tuple[list[str], tuple[str, ...], dict[str, dict[str, float]]]:
-    """Return the label columns, those that might be some too, and the order of labels that another column numbers."""
-    found = [name for name, role in roles.items() if role in ("classes", "number") and name not in texts]
-    found = [name for name in found if not _tells_splits(columns[name])]
-    if not found:
-        kinds = "; ".join(f"{n!r} is {_described(columns[n], role)}" for n, role in roles.items() if n not in texts)
-        raise DataError(f"{file}: no column of labels beside the texts ({kinds or 'there is no other column'})")
-    found, order = _without_copies(columns, roles, found, rows(file))
-    named = [name for name in found if columns[name].labelled or _yes_or_no(columns[name])]
-    classes = [name for name in found if roles[name] == "classes"]
-    chosen = named or classes or found
-    return chosen, tuple(name for name in found if name not in chosen), order
+def _label_candidates(roles: Mapping[str, Role], decisions: Decisions) -> list[str]:
+    """Return the columns that may hold labels, or were said to."""
+    return [
+        name
+        for name, role in roles.items()
+        if (decisions.kind(name) or role in ("classes", "number")) and not decisions.says(name, "unused")
+    ]
 
 
-def _yes_or_no(column: Column) -> bool:
-    return {value.casefold() for value in column.values} <= {"yes", "no", "true", "false", "y", "n"}
+def _no_labels(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], texts: Sequence[str], file: str, notes: Sequence[str]
+) -> str:
+    """Say why no column holds labels."""
+    for name, column in columns.items():
+        sign = "a list" if roles[name] == "nested" else several_labels(list(column.values))
+        if sign and name not in texts and column.labelled:
+            return several(name, list(column.values), sign, file)
+    described = _all_described(columns, {name: role for name, role in roles.items() if name not in texts})
+    more = "".join(f"; {note}" for note in notes)
+    return f"{file}: no column of labels beside the texts ({described or 'there is no other column'}{more})"
 
 
-def _tells_splits(column: Column) -> bool:
-    return all(value.casefold() in WORDS for value in column.values)
-
-
-def _without_copies(
-    columns: Mapping[str, Column], roles: Mapping[str, Role], found: list[str], rows: Iterable[Mapping[str, str]]
-) -> tuple[list[str], dict[str, dict[str, float]]]:
-    """Leave out columns that say the same in other words; names are better than numbers, which give their order."""
-    classes = [name for name in found if roles[name] == "classes"]
-    pairs: dict[tuple[str, str], set[tuple[str, str]]] = {
-        (one, two): set() for place, one in enumerate(classes) for two in classes[place + 1 :]
-    }
-    for row in rows if pairs else ():
-        for (one, two), seen in pairs.items():
-            seen.add((row.get(one, "").strip(), row.get(two, "").strip()))
-    order: dict[str, dict[str, float]] = {}
-    for (one, two), seen in pairs.items():
-        if not (one in found and two in found and _same_classes(seen)):
-            continue
-        copy, kept = (one, two) if columns[one].numeric else (two, one)
-        if columns[copy].numeric and not columns[kept].numeric:
-            named = seen if kept == one else {(b, a) for a, b in seen}
-            order[kept] = {word: float(number) for word, number in named if number}
-        elif any(a != b for a, b in seen):
-            continue
-        found = [name for name in found if name != copy]
-    return found, order
-
-
-def _same_classes(pairs: set[tuple[str, str]]) -> bool:
-    """Tell whether each value of either column always comes with the same value of the other, none with none."""
-    if any(bool(one) != bool(two) for one, two in pairs):
-        return False
-    return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
-
-
-# ---- one task --------------------------------------------------------------------------------------------------------
-
-
-def _proposal(
-    group: FileGroup, splits: Mapping[str, dict[str, Column]], label: Column, texts: list[str], comment: str,
-    order: Mapping[str, float] | None,
-) -> Proposal:  # fmt: skip
-    guess = guess_kind(label, order)
-    table: dict[str, Any] = {"kind": guess.kind, "text": texts[0] if len(texts) == 1 else texts, "label": label.name}
-    if guess.range:
-        table["range"] = list(guess.range)
-    else:
-        table["names"] = list(guess.names)
-    table["train"] = group.splits["train"]
-    table["dev"] = group.splits.get("dev", HELD_OUT)
-    comments = {"text": comment, **_comments(label, guess)}
-    if "dev" not in group.splits:
-        comments["dev"] = "share of the rows that is held out, chosen by their texts; or a file"
-    own = []
-    if "test" in group.splits:
-        if trouble := _test_trouble(splits["test"], texts, label, guess):
-            own.append(f"{group.splits['test']} is not declared: {trouble}")
-        else:
-            table["test"] = group.splits["test"]
-    if label.filled < label.rows:
-        own.append(f"{label.rows - label.filled:,} of {label.rows:,} rows have no label here; they are left out")
-    labelled = {
-        split: splits[split][label.name].filled for split in SPLITS if label.name in splits.get(split, {})
-    }  # fmt: skip
-    return Proposal(group.name, table, comments, own, labelled)
-
-
-def _comments(label: Column, guess: Guess) -> dict[str, str]:
-    found = {}
-    if guess.others:
-        found["kind"] = f"guess; or {' or '.join(guess.others)}" + (
-            " (range instead of names)" if "regression" in guess.others else ""
-        )
-    if guess.kind == "regression":
-        found["range"] = f"found: {label.low:g} to {label.high:g}"
-    elif guess.kind == "binary":
-        found["names"] = "the one for no first, then yes, whose F1 counts"
-    elif guess.kind == "ordinal":
-        found["names"] = "the lowest first"
-    return found
-
-
-def _test_trouble(columns: Mapping[str, Column], texts: Sequence[str], label: Column, guess: Guess) -> str:
-    """Say why a test split cannot be scored, if it cannot."""
-    for name in (*texts, label.name):
-        if name not in columns:
-            return f"it has no column {name!r}"
-    found = columns[label.name]
-    if not found.filled:
-        return f"its column {label.name!r} is empty"
-    if guess.range:
-        low, high = guess.range
-        fits = found.numeric and low <= found.low and found.high <= high
-    elif label.numeric:
-        fits = {to_number(value) for value in found.values} <= {to_number(value) for value in label.values}
-    else:
-        fits = set(found.values) <= set(label.values)
-    return "" if fits else "it has other labels"
-
-
-def _unused(columns: Mapping[str, Column], roles: Mapping[str, Role], used: set[str]) -> list[str]:
-    rest = [f"{name!r} ({_described(columns[name], role)})" for name, role in roles.items() if name not in used]
-    return [f"columns not used: {', '.join(rest)}"] if rest else []
+def _unused(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], used: set[str], plan: SplitPlan | None
+) -> list[str]:
+    rest = {name: role for name, role in roles.items() if name not in used and not (plan and plan.column == name)}
+    told = ", ".join(f"{name!r} ({_described(columns[name], role)})" for name, role in rest.items())
+    return [f"columns not used: {told}"] if told else []
 
 
 OTHER_ROLES: dict[Role, str] = {
@@ -271,10 +209,16 @@ OTHER_ROLES: dict[Role, str] = {
 }  # fmt: skip
 
 
+def _all_described(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> str:
+    return "; ".join(f"{name!r} is {_described(columns[name], role)}" for name, role in roles.items())
+
+
 def _described(column: Column, role: Role) -> str:
     """Say in a few words what a column is."""
     if role == "classes":
         return f"{len(column.values)} classes"
     if role == "number":
         return f"numbers from {column.low:g} to {column.high:g}"
+    if role == "other" and column.labelled and not column.many:
+        return f"{len(column.values):,} different words in {column.filled:,} rows, too many to be classes"
     return OTHER_ROLES.get(role, "words of many kinds")

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mtft.data.guess.columns import Column, to_number
+from mtft.data.guess.columns import Column
+from mtft.data.guess.polarity import no_first
+from mtft.data.labels import canonical, to_number
 
 SCALES: tuple[str, ...] = (
     "very_negative negative neutral positive very_positive",
@@ -25,9 +27,7 @@ SCALES: tuple[str, ...] = (
 )
 """Words that stand for ranks, the lowest first in each line."""
 
-NOES = ("no", "n", "false", "f", "0", "-1", "negative", "neg", "bad", "ham", "unacceptable", "contradiction", "refuted",
-        "fail", "failed", "off", "absent", "normal", "none", "other", "safe", "clean", "human")  # fmt: skip
-"""Labels that mean no."""
+SCALE_SETS = tuple(frozenset(scale.split()) for scale in SCALES)
 
 RANKED = {
     "rating", "ratings", "stars", "score", "scores", "grade", "level", "difficulty", "severity", "rank", "degree",
@@ -41,54 +41,85 @@ RANGES = ((0, 1), (-1, 1), (0, 4), (0, 5), (1, 5), (1, 7), (0, 10), (1, 10), (0,
 
 @dataclass(frozen=True)
 class Guess:
-    """How a label column is read; `others` are readings that fit too, `sure` says that there are none."""
+    """How a label column is read; `others` are readings that fit too, and `close` says that one fits about as well.
+
+    `sure` says that something tells which of two labels stands for no.
+    """
 
     kind: str
     names: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
     others: tuple[str, ...] = ()
+    close: bool = False
+    sure: bool = True
 
 
-def guess_kind(column: Column, order: Mapping[str, float] | None = None) -> Guess:
-    """Say what labels mean; `order` places them by another column that numbers the same classes."""
-    if column.role() == "number":
-        low, high = _range(column.low, column.high)
-        return Guess("regression", range=(low, high))
+def guess_kind(column: Column, order: Mapping[str, float] | None = None, given: str = "") -> Guess:
+    """Say what labels mean; `order` places them by another column that numbers the same classes.
+
+    A kind that is `given` is taken, if the labels can be of that kind.
+    """
+    if column.role() == "number" and given in ("", "regression"):
+        return _of_amounts(column)
     names = _names(column.values, order)
+    levels = [level for name in names if (level := to_number(name)) is not None]
+    if given:
+        return _as_given(column, names, given)
     if len(names) == 2:
-        return Guess("binary", _no_first(names))
-    levels = [to_number(name) for name in names]
+        return _binary(names)
     if scale := _scale(names):
         return Guess("ordinal", scale, others=("classification",))
-    if all(level is not None for level in levels):
-        return _of_levels(column, names, [level for level in levels if level is not None])
+    if len(levels) == len(names):
+        ranked = not RANKED.isdisjoint(column.name_words)
+        kinds = ("ordinal", "classification") if ranked else ("classification", "ordinal")
+        return Guess(kinds[0], names, others=(kinds[1], "regression"))
     return Guess("classification", names, others=("ordinal",) if order else ())
 
 
-def _of_levels(column: Column, names: tuple[str, ...], levels: list[float]) -> Guess:
-    """Tell ranks from numbered classes: ranks are named so, or count from 1 without a gap."""
-    words = set(re.findall(r"[a-z]+", column.name.casefold()))
-    gapless = levels == [levels[0] + step for step in range(len(levels))]
-    kinds = ["classification", "ordinal", "regression"]
-    first = "ordinal" if words & RANKED or (gapless and levels[0] == 1) else "classification"
-    kinds.remove(first)
-    return Guess(first, names, others=tuple(kinds))
+def _of_amounts(column: Column) -> Guess:
+    """Read numbers as amounts; whole ones that come again and again may be classes as well."""
+    span = _range(column.low, column.high)
+    classes = column.whole and column.repeats
+    if not classes:
+        return Guess("regression", range=span)
+    close = column.named_for_classes or (column.gapless and not column.named_for_amounts)
+    return Guess("regression", range=span, others=("classification",), close=close)
+
+
+def _as_given(column: Column, names: tuple[str, ...], kind: str) -> Guess:
+    """Read labels as they were said to be; ValueError if they cannot be."""
+    if kind == "regression":
+        if not column.numeric:
+            raise ValueError("its labels are not numbers")
+        return Guess(kind, range=_range(column.low, column.high))
+    if column.numeric and not column.whole:
+        raise ValueError("its labels are numbers with fractions")
+    if kind == "binary":
+        if len(names) != 2:
+            raise ValueError(f"it has {len(names)} labels")
+        return _binary(names)
+    return Guess(kind, (kind == "ordinal" and _scale(names)) or names)
+
+
+def _binary(names: tuple[str, ...]) -> Guess:
+    first, second = names
+    ordered, sure = no_first((first, second))
+    return Guess("binary", ordered, sure=sure)
 
 
 def _names(values: Iterable[str], order: Mapping[str, float] | None) -> tuple[str, ...]:
-    """Put labels in order: by number where they are numbers, else by `order`, else by letters; 1 and 1.0 are one."""
+    """Put labels in order: by number where they are numbers, else by `order`, else by letters.
+
+    Labels that the loader takes for one, as 1 and 1.0, or true and True, are one name.
+    """
     numbers = {value: to_number(value) for value in values}
     if all(number is not None for number in numbers.values()):
-        return tuple(str(int(level)) for level in sorted({number for number in numbers.values() if number is not None}))
-    return tuple(sorted(numbers, key=lambda value: ((order or {}).get(value, math.inf), value)))
-
-
-def _no_first(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Order two labels so that the one for no comes first."""
-    first, second = (name.casefold() for name in names)
-    if re.fullmatch(rf"(not|non|no|un|in|ir|im|dis)[_ -]?{re.escape(first)}", second):
-        return names[::-1]
-    return names[::-1] if second in NOES and first not in NOES else names
+        levels = sorted({number for number in numbers.values() if number is not None})
+        return tuple(str(int(level)) if level.is_integer() else repr(level) for level in levels)
+    written = set(values)
+    same = len({canonical(value) for value in written}) < len(written)
+    names = {canonical(value) if same else value for value in written}
+    return tuple(sorted(names, key=lambda value: ((order or {}).get(value, math.inf), value)))
 
 
 def _scale(names: tuple[str, ...]) -> tuple[str, ...]:

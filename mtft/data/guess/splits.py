@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtft.data.formats import ALLOWED, HUB, can_read
-from mtft.errors import DataError
+from mtft.data.guess.doubts import Decisions, Doubt, Reading
+from mtft.data.guess.split_words import SHORT, WORDS, pieces_of, split_of
+from mtft.errors import DataError, setting
 from mtft.io.text import RESERVED
 
-SPLITS = {
-    "train": ("train", "training", "trn"),
-    "dev": ("dev", "devel", "development", "val", "valid", "validation"),
-    "test": ("test", "tst", "testing"),
-}
-WORDS = {word: split for split, words in SPLITS.items() for word in words}
+SHARD = re.compile(r"[-_.][0-9]{3,}[-_]of[-_][0-9]{3,}$")
+"""Ends the name of one of several files with the rows of a split."""
+
+Parts = tuple[str, str, str]
+"""What else must be equal for two files to be splits of one dataset, its name, and the split or ""."""
 
 
 @dataclass
@@ -31,49 +32,141 @@ class FileGroup:
     whole: bool = False
 
 
-def group_files(files: Sequence[str]) -> list[FileGroup]:
+def group_files(files: Sequence[str], decisions: Decisions | None = None) -> list[FileGroup]:
     """Put files together that differ by a word for a split alone, as in ``x-train.csv`` and ``x-dev.csv``.
 
     DataError if a file is of no form that can be read, is given twice, or has a split without training file.
     """
-    groups: dict[tuple[str, str], FileGroup] = {}
+    decisions = decisions or Decisions()
     for file in files:
-        if Path(file).is_dir():
-            raise DataError(f"{file}: is a directory; name the files in it")
-        if not can_read(file):
-            raise DataError(f"{file}: not {ALLOWED}")
-        if not file.startswith(HUB) and not Path(file).is_file():
-            raise DataError(f"{file}: no such file")
-        place, name, split = _parts(file)
-        group = groups.setdefault((place, name), FileGroup(_task_name(name), whole=not split))
+        _check(file)
+    found: dict[tuple[str, str], FileGroup] = {}
+    for file, (place, name, split) in _all_parts(files, decisions).items():
+        group = found.setdefault((place, name), FileGroup(_task_name(name), whole=not split))
         wanted = split or "train"
         if wanted in group.splits:
-            raise DataError(f"{file}: {group.splits[wanted]} is the {wanted} split of {group.name!r} already")
+            hint = f"; if it is another one: {setting('split', f'{file}=test')}"
+            raise DataError(f"{file}: {group.splits[wanted]} is the {wanted} split of {group.name!r} already{hint}")
         group.whole = group.whole and not split
         group.splits[wanted] = file
-    for group in groups.values():
+    _join_lone(found)
+    for group in found.values():
         if "train" not in group.splits:
-            found = ", ".join(f"{file} ({split})" for split, file in group.splits.items())
-            raise DataError(f"{group.name}: no file to train on beside {found}")
-    return _distinct(list(groups.values()))
+            told = ", ".join(f"{file} ({split})" for split, file in group.splits.items())
+            file = next(iter(group.splits.values()))
+            hint = setting("split", f"{file}=train")
+            raise DataError(f"{group.name}: no file to train on beside {told}; if one is: {hint}")
+        _doubt_evaluation(group, decisions)
+    return _distinct(list(found.values()))
 
 
-def _parts(file: str) -> tuple[str, str, str]:
-    """Take a path apart: (what else must be equal, name of the dataset, split or "")."""
+def _check(file: str) -> None:
+    if Path(file).is_dir():
+        raise DataError(f"{file}: is a directory; name the files in it")
+    if not can_read(file):
+        raise DataError(f"{file}: not {ALLOWED}")
+    if not file.startswith(HUB) and not Path(file).is_file():
+        raise DataError(f"{file}: no such file")
+
+
+def _all_parts(files: Sequence[str], decisions: Decisions) -> dict[str, Parts]:
+    """Take all paths apart; a split that was given comes before the one that a name tells."""
+    found = {}
+    for file in files:
+        if file in found:
+            raise DataError(f"{file}: is given twice")
+        found[file] = _parts(file)
+    found |= _glued({file: parts for file, parts in found.items() if not parts[2]})
+    for file, (place, name, _) in found.items():
+        if given := decisions.split(file):
+            found[file] = (place, name, given)
+    return found
+
+
+def _parts(file: str) -> Parts:
+    """Take a path apart."""
     if file.startswith(HUB):
-        dataset, _, split = file.removeprefix(HUB).rpartition(":")
-        return HUB, re.split(r"[/@]", dataset)[-1], WORDS.get(split.casefold(), "")
+        whole = re.sub(r"\[[^]]*]$", "", file)  # train[:100] is a part of train
+        dataset, _, split = whole.removeprefix(HUB).rpartition(":")
+        words = re.split(r"[^A-Za-z0-9]+", split)
+        return HUB, re.split(r"[/@]", dataset)[-1], next(filter(None, map(split_of, words)), "")
     path = Path(file)
-    pieces = re.split(r"([^A-Za-z0-9]+)", path.stem)
-    found = [place for place, piece in enumerate(pieces) if piece.casefold() in WORDS]
+    pieces = pieces_of(SHARD.sub("", path.stem))
+    found = _split_word(pieces)
     if found:
-        split = WORDS[pieces.pop(found[-1]).casefold()]
-        name = "".join(pieces).strip("-_. ")
-        name = re.sub(r"[-_. ]{2,}", "-", name)
+        begin, end, split = found
+        name = re.sub(r"[-_. ]{2,}", "-", "".join(pieces[:begin] + pieces[end:]).strip("-_. "))
         return str(path.parent), name or path.resolve().parent.name, split
-    if path.parent.name.casefold() in WORDS:  # train/reviews.csv, dev/reviews.csv
-        return str(path.parent.parent), path.stem, WORDS[path.parent.name.casefold()]
+    if split := split_of(path.parent.name):  # train/reviews.csv, dev/reviews.csv
+        return str(path.parent.parent), path.stem, split
     return str(path.parent), path.stem, ""
+
+
+def _split_word(pieces: Sequence[str]) -> tuple[int, int, str] | None:
+    """Return the pieces [begin, end) that tell a split, and the split; of several the last, "gold" only if no other."""
+    found = [(place, place + 1, split) for place, piece in enumerate(pieces) if (split := _word(piece))]
+    for place in range(len(pieces) - 2):
+        if pieces[place].casefold() in ("held", "hold") and pieces[place + 2].casefold() == "out":
+            found.append((place, place + 3, "test"))
+    clear = [each for each in found if pieces[each[0]].casefold() != "gold"]
+    if not found:
+        return None
+    begin, end, split = (clear or found)[-1]
+    behind = [piece.casefold() for piece in pieces[end : end + 2]]
+    if len(behind) == 2 and behind[1] in ("set", "split"):
+        end += 2
+    elif behind[:1] in (["set"], ["split"]):
+        end += 1
+    return begin, end, split
+
+
+def _word(piece: str) -> str:
+    return "" if piece.casefold() in SHORT else split_of(piece)
+
+
+def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
+    """Tell splits by words that are part of a longer one, as in imdbtrain and imdbtest, where they come together."""
+    cut: dict[tuple[str, str], dict[str, str]] = {}
+    for file, (place, stem, _) in parts.items():
+        for word in sorted(WORDS, key=len, reverse=True):
+            plain = stem.casefold()
+            rest = plain.removesuffix(word) if plain.endswith(word) else plain.removeprefix(word)
+            if len(word) > 2 and rest not in (plain, ""):
+                cut.setdefault((place, rest), {}).setdefault(file, WORDS[word])
+                break
+    return {
+        file: (place, rest.strip("-_. "), split)
+        for (place, rest), splits in cut.items()
+        if len({*splits.values()}) == len(splits) > 1 and "train" in splits.values()
+        for file, split in splits.items()
+    }
+
+
+def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
+    """Take ``test.csv`` for a split of the only other dataset in its directory."""
+    for (place, name), group in list(groups.items()):
+        others = [other for (where, _), other in groups.items() if where == place and other is not group]
+        nameless = name == Path(place).resolve().name and "train" not in group.splits
+        if nameless and len(others) == 1 and "train" in others[0].splits and not {*group.splits} & {*others[0].splits}:
+            others[0].splits |= group.splits
+            others[0].whole = False
+            del groups[place, name]
+
+
+def _doubt_evaluation(group: FileGroup, decisions: Decisions) -> None:
+    """Ask whether a lone file is for training if its name holds a word for evaluation too."""
+    file = group.splits["train"]
+    words = {_word(piece) for piece in pieces_of(Path(file).stem)} - {"", "train"}
+    if len(group.splits) > 1 or not words or group.whole or file.startswith(HUB):
+        return
+    split = sorted(words)[0]
+    readings = (
+        Reading(f"it is for {split}, and there is nothing to train on", "split", split, file),
+        Reading("it is for training", "split", "train", file),
+    )
+    doubt = Doubt(file, f"the name speaks of train and of {split}", readings)
+    if decisions.choose(doubt) == 0 and doubt not in decisions.open:
+        raise DataError(f"{group.name}: no file to train on beside {file} ({split})")
 
 
 def _task_name(text: str) -> str:

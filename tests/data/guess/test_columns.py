@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.data.guess.columns import MOST_VALUES, Column, profile, to_number
+from mtft.data.guess.columns import MOST_VALUES, Column, profile
+from mtft.data.labels import to_number
 
 
 def column(name: str, *values: str) -> Column:
@@ -94,3 +95,40 @@ def test_merging_is_reading_both(first: list[str], second: list[str]) -> None:
 def test_columns_of_rows_with_other_keys() -> None:
     columns, number = profile([{"a": "1"}, {"a": "2", "b": "x"}])
     assert (number, columns["a"].rows, columns["b"].rows) == (2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role"),
+    [
+        ("label", [str(n % 77) for n in range(385)], "classes"),
+        ("intent", [str(n % 150) for n in range(1500)], "classes"),
+        ("Class Index", ["1", "2", "3", "4"] * 5, "classes"),
+        ("label", [f"intent_{n % 500}" for n in range(2000)], "classes"),
+        ("target_score", [str(n % 77) for n in range(385)], "number"),
+        ("price", [str(n % 77) for n in range(385)], "number"),
+        ("label", [str(n * 3 % 101) for n in range(60)], "number"),
+        ("answer", ["true", "false"] * 9, "classes"),
+        ("answer", ["yes", "no", "maybe"] * 9, "classes"),
+        ("answer", TEXTS, "text"),
+        ("answer", [f"word{n}" for n in range(12)], "text"),
+        ("score", ["0.5", "1.5", "NA", "-", "2.5"], "number"),
+        ("label", ["1", "2", "nan", "1", "2"], "classes"),
+        ("label", ["NA", "-"], "empty"),
+    ],
+)
+def test_role_by_name_and_values(name: str, values: list[str], role: str) -> None:
+    assert column(name, *values).role() == role
+
+
+@given(
+    st.lists(st.sampled_from(["1", "2", "-1", "a b", "NA", "-"]), max_size=30),
+    st.sets(st.sampled_from(["-1", "NA", "-"])),
+)
+def test_a_column_without_some_values_is_that_of_the_others(values: list[str], gone: set[str]) -> None:
+    found = column("c", *values).without(gone)
+    rest = column("c", *(value for value in values if value not in gone))
+    rest.rows = found.rows
+    rest.longest = found.longest
+    assert (found.values, found.filled, found.taken, found.words) == (rest.values, rest.filled, rest.taken, rest.words)
+    if found.numeric == rest.numeric and rest.values and found.low <= found.high:
+        assert (found.low, found.high) == (rest.low, rest.high)

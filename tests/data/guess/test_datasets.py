@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.data.guess.datasets import Proposal, propose
+from mtft.data.guess.datasets import propose
+from mtft.data.guess.doubts import Decisions
+from mtft.data.guess.proposals import Proposal
 from mtft.data.guess.splits import FileGroup
 from mtft.data.readers import Nested
 from mtft.errors import DataError
@@ -160,7 +163,7 @@ def test_a_test_split_without_labels_is_not_declared() -> None:
         ([], "train.jsonl: no rows"),
         ([{"a": "1", "b": "x"}] * 4, r"no column of texts \('a' is one value; 'b' is one value\)"),
         (rows(), r"no column of labels beside the texts \(there is no other column\)"),
-        (rows(part=["train", "dev"]), r"no column of labels beside the texts \('part' is 2 classes\)"),
+        (rows(part=["train", "dev"]), r"no column of labels beside the texts \(there is no other column\)"),
         (rows(label=[""]), r"no column of labels beside the texts \('label' is empty, "),
     ],
 )
@@ -212,3 +215,230 @@ def test_a_made_dataset_is_read_as_it_was_made(classes: list[str], seed: int, pa
     assert found.table["label"] == "label"
     assert sorted(found.table["names"]) == sorted(classes)
     assert (found.table["kind"] == "binary") == (len(classes) == 2)
+
+
+# ---- doubts and what settles them ------------------------------------------------------------------------------------
+
+
+def decided(table: list[Row], dev: list[Row] | None = None, **given: Any) -> tuple[list[Proposal], Decisions]:
+    files = {"train": table, **({"dev": dev} if dev else {})}
+    decisions = Decisions(**given)
+    group = FileGroup("x", {split: f"{split}.jsonl" for split in files})
+    return propose(group, lambda file: files[file.removesuffix(".jsonl")], decisions), decisions
+
+
+def open_doubts(table: list[Row], dev: list[Row] | None = None, **given: Any) -> str:
+    """What is asked about a dataset, without the last line."""
+    _, decisions = decided(table, dev, **given)
+    with pytest.raises(DataError) as caught:
+        decisions.close()
+    *lines, last = str(caught.value).splitlines()
+    assert last == "or take the first of each, which is likelier: yes=True"
+    return "\n".join(lines)
+
+
+def test_whole_numbers_without_gaps_are_classes_however_many() -> None:
+    (found,) = proposals(rows(385, label=map(str, range(77))))
+    assert (found.table["kind"], found.table["names"]) == ("classification", [str(n) for n in range(77)])
+    assert found.comments["kind"] == "guess; or ordinal or regression (range instead of names)"
+
+
+def test_whole_numbers_with_gaps_are_asked_about() -> None:
+    table = rows(400, target=[str(n * 3) for n in range(40)])
+    asked = open_doubts(table)
+    assert asked == (
+    assert (found.table["kind"], found.comments["kind"][:20]) == ("classification", "guess; or regression")
+        "(each number is a class); read='target=regression' (the numbers are amounts)"
+    )
+    for kind in ("classification", "regression"):
+        (found,), decisions = decided(table, columns={"target": [kind]})
+        decisions.close()
+        assert found.table["kind"] == kind
+    (found,), _ = decided(table, likely=True)
+    assert (found.table["kind"], found.comments["kind"].partition(" (")[0]) == (
+        "classification",
+        "guess; or regression",
+    )
+
+
+def test_amounts_are_not_asked_about() -> None:
+    for name in ("score", "price", "similarity"):
+        (found,) = proposals(rows(400, **{name: [str(n) for n in range(40)]}))
+        assert (found.table["kind"], found.comments["kind"].partition(" (")[0]) == (
+            "regression",
+            "guess; or classification",
+        )
+
+
+def test_a_kind_that_was_given_is_taken_or_refused() -> None:
+    table = rows(40, label=["1", "2", "3", "4"])
+    (found,), _ = decided(table, columns={"label": ["ordinal"]})
+    assert (found.table["kind"], found.table["names"]) == ("ordinal", ["1", "2", "3", "4"])
+    for kind, trouble in (("binary", "it has 4 labels"), ("classification", "")):
+        if trouble:
+            with pytest.raises(DataError, match=rf"read='label={kind}': {trouble}"):
+                decided(table, columns={"label": [kind]})
+    with pytest.raises(DataError, match="read='label=regression': its labels are not numbers"):
+        decided(rows(40, label="ab"), columns={"label": ["regression"]})
+
+
+def test_marks_for_no_label_are_counted_and_not_classes() -> None:
+    table = rows(60, gold=["yes", "no", "yes", "no", "-", "NA"])
+    (found,), decisions = decided(table, columns={"gold": []})
+    decisions.close()
+    assert (found.table["names"], found.table["missing"]) == (["no", "yes"], ["-", "NA"])
+    assert "'-' in 10 rows, 'NA' in 10 rows" in found.comments["missing"]
+    assert found.labelled == {"train": 40}
+
+
+def test_numbers_beside_marks_are_still_numbers() -> None:
+    (found,) = proposals(rows(60, score=["0.5", "4.5", "1.25", "NA", "2.75", "3.5"]))
+    assert (found.table["kind"], found.table["range"], found.table["missing"]) == ("regression", [0, 5], ["NA"])
+
+
+def test_minus_one_beside_0_and_1_is_asked_about() -> None:
+    table = rows(60, label=["0", "1", "-1"])
+    asked = open_doubts(table)
+    assert "column 'label' has '-1' in 20 rows, which may be no label; choose: missing='-1' (it stands for no" in asked
+    (found,), decisions = decided(table, missing=["-1"])
+    decisions.close()
+    assert (found.table["kind"], found.table["names"], found.table["missing"]) == ("binary", ["0", "1"], ["-1"])
+    (found,), decisions = decided(table, columns={"label": ["ordinal"]})
+    decisions.close()
+    assert found.table["names"] == ["-1", "0", "1"]
+    (found,), _ = decided(rows(60, polarity=["0", "1", "-1"]), likely=True)
+    assert "missing" not in found.table
+
+
+def test_a_word_written_as_the_labels_are_is_asked_about() -> None:
+    table = rows(60, stance=["FAVOR", "AGAINST", "NONE"])
+    assert "has 'NONE' in 20 rows, which may be no label; choose: read='stance=classification'" in open_doubts(table)
+    (found,), _ = decided(table, likely=True)
+    assert found.table["names"] == ["AGAINST", "FAVOR", "NONE"]
+    assert found.notes == ["guess: 'NONE' is a label; or missing = [\"NONE\"]"]
+
+
+def test_labels_that_look_the_same_are_asked_about_and_joined_by_aliases() -> None:
+    table = rows(60, label=["yes", "no", "Yes", "no\u200b", "yes", "no"])
+    asked = open_doubts(table)
+    assert r"'yes' (20) and 'Yes' (10); 'no' (20) and 'no\u200b' (10); choose: read='label=joined'" in asked
+    (found,), decisions = decided(table, columns={"label": ["joined"]})
+    decisions.close()
+    assert (found.table["kind"], found.table["names"]) == ("binary", ["no", "yes"])
+    assert found.table["aliases"] == {"Yes": "yes", "no\u200b": "no"}
+    (found,), decisions = decided(table, columns={"label": ["apart"]})
+    decisions.close()
+    assert (found.table["kind"], len(found.table["names"])) == ("classification", 4)
+
+
+def test_labels_of_dev_that_look_like_those_of_train_are_asked_about() -> None:
+    assert "'a' (15) and 'A' (5)" in open_doubts(rows(20, label=["a", "b"]), rows(20, label=["A", "b", "a", "b"]))
+
+
+def test_true_of_json_and_of_tables_are_one_label() -> None:
+    (found,) = proposals(rows(40, label=["True", "False"]), dev=rows(20, label=["true", "false"]))
+    assert (found.table["kind"], found.table["names"]) == ("binary", ["false", "true"])
+    assert found.notes == ["'True', 'true' are one label", "'False', 'false' are one label"]
+
+
+@pytest.mark.parametrize("sign", ["|", ";", ", "])
+def test_several_labels_in_a_cell_are_an_error_unless_they_are_one(sign: str) -> None:
+    table = rows(60, topics=["food", "rent", f"food{sign}rent"])
+    for options in ({}, {"likely": True}):
+        with pytest.raises(
+            DataError, match=rf"cells of column 'topics' hold several labels, parted by '\{sign.strip()}'"
+        ):
+            decided(table, **options)
+    (found,), _ = decided(table, columns={"topics": ["classification"]})
+    assert found.table["names"] == ["food", f"food{sign}rent", "rent"]
+
+
+def test_lists_of_labels_are_an_error() -> None:
+    table = [{"text": f"row {n}", "labels": Nested('["a", "b"]' if n % 2 else '["a"]')} for n in range(12)]
+    with pytest.raises(DataError, match="cells of column 'labels' hold several labels, as '"):
+        proposals(table)
+
+
+def test_what_annotators_came_to_is_the_label() -> None:
+    names = ("a", "b", "c")
+    train = [{"text": f"row {n}", "label1": names[n % 3], "gold_label": names[n % 3]} for n in range(30)]
+    dev = [{"text": f"dev {n}", "label1": names[(n + n % 2) % 3], "gold_label": names[n % 3]} for n in range(30)]
+    found = proposals(train, dev=dev)
+    assert [(task.table["label"], task.likely) for task in found] == [("gold_label", True), ("label1", False)]
+    (found_one,) = proposals(train)
+    assert found_one.table["label"] == "gold_label"
+
+
+def test_columns_equal_in_train_but_not_in_dev_are_asked_about() -> None:
+    train = [{"text": f"row {n}", "class": "ab"[n % 2], "label": "ab"[n % 2]} for n in range(30)]
+    dev = [{"text": f"dev {n}", "class": "ab"[n % 2], "label": "ab"[n % 3 % 2]} for n in range(30)]
+    asked = open_doubts(train, dev)
+    assert "columns 'class' and 'label' are equal in train, but differ in 15 of 30 rows of dev" in asked
+    (found,), decisions = decided(train, dev, columns={"class": ["unused"]})
+    decisions.close()
+    assert found.table["label"] == "label"
+
+
+def test_true_or_false_beside_texts_is_the_label_whatever_its_name() -> None:
+    table = [
+        {"question": f"is row {n} so", "answer": str(n % 2 == 0), "passage": f"a longer text about row {n}"}
+        for n in range(20)
+    ]
+    (found,) = proposals(table)
+    assert (found.table["label"], found.table["text"]) == ("answer", ["question", "passage"])
+
+
+def test_a_split_column_parts_the_rows() -> None:
+    table = rows(60, label=["a", "b"], split=["train", "train", "train", "val", "test", "test"])
+    (found,) = proposals(table)
+    assert found.table["split"] == {"column": "split", "train": ["train"], "dev": ["val"], "test": ["test"]}
+    assert (found.table["train"], "dev" in found.table, "test" in found.table) == ("train.jsonl", False, False)
+    assert found.labelled == {"train": 30, "dev": 10, "test": 20}
+    (found,), _ = decided(table, columns={"split": ["unused"]})
+    assert found.labelled == {"train": 60}
+
+
+def test_test_rows_with_hidden_labels_are_not_used() -> None:
+    table = rows(60, label=["a", "b"], split=["train", "train", "dev", "dev", "test", "test"])
+    for row in table:
+        row["label"] = "" if row["split"] == "test" else row["label"]
+    (found,) = proposals(table)
+    assert found.table["split"] == {"column": "split", "train": ["train"], "dev": ["dev"], "unused": ["test"]}
+    assert "the test rows are not declared: its column 'label' is empty" in found.notes
+
+
+def test_a_column_called_otherwise_in_dev_is_named() -> None:
+    with pytest.raises(DataError, match=r"dev\.jsonl: column 'Label' is 'label' in train\.jsonl; give both the same"):
+        proposals(rows(label="ab"), dev=rows(Label="ab"))
+
+
+def test_labels_of_dev_must_have_one_of_train() -> None:
+    with pytest.raises(DataError, match=r"no label of dev \('c', 'd'\) is one of train \('a', 'b'\)"):
+        proposals(rows(label="ab"), dev=rows(label="cd"))
+    (found,) = proposals(rows(label="ab"), dev=rows(label="bc"))
+    assert found.notes == ["only in dev: 'c'"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "metrics"),
+    [
+        (["yes", *["no"] * 19], ["f1", "accuracy"]),
+        (["a", *"bcd" * 7], ["f1", "accuracy"]),
+        (["yes", *["no"] * 8], None),
+        (["1", *["2", "3"] * 10], ["f1", "accuracy"]),
+    ],
+)
+def test_f1_comes_first_where_a_class_is_rare(labels: list[str], metrics: list[str] | None) -> None:
+    (found,) = proposals(rows(220, label=labels))
+    assert found.table.get("metrics") == metrics
+    assert ("metrics" in found.comments) == bool(metrics)
+
+
+def test_a_share_that_leaves_too_few_rows_is_named() -> None:
+    (found,) = proposals(rows(30, label=["a", "b", "c", "d", "d", "d"]))
+    assert found.comments["dev"].startswith(
+        "cannot hold out 5 rows of each label: 'a' has 5 (1 would be dev, 4 train),"
+    )
+    assert found.warnings == [f"train.jsonl: dev = 0.1 of column 'label' {found.comments['dev']}"]
+    (found,) = proposals(rows(60, label=["a", "b"]))
+    assert not found.warnings

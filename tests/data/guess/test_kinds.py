@@ -39,7 +39,9 @@ def column(name: str, values: list[str]) -> Column:
         ("level", ["High", "low", "medium"], "ordinal", ("low", "medium", "High")),
         ("label", ["2", "10", "0"], "classification", ("0", "2", "10")),
         ("label", ["0", "1", "2"], "classification", ("0", "1", "2")),
-        ("label", ["1", "2", "3"], "ordinal", ("1", "2", "3")),
+        ("label", ["1", "2", "3"], "classification", ("1", "2", "3")),
+        ("Class Index", ["1", "2", "3", "4"], "classification", ("1", "2", "3", "4")),
+        ("rating", ["1", "2", "3"], "ordinal", ("1", "2", "3")),
         ("stars", ["0", "2", "4"], "ordinal", ("0", "2", "4")),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.data.guess.splits import WORDS, FileGroup, _task_name, group_files
+from mtft.data.guess.doubts import Decisions
+from mtft.data.guess.splits import FileGroup, _task_name, group_files
 from mtft.errors import DataError
 from mtft.io.text import RESERVED
 from mtft.tasks.registry import NAME
@@ -31,6 +32,24 @@ def touch(folder: Path, *names: str) -> list[str]:
         (["train_reviews.csv", "valid_reviews.csv"], {"reviews": "train dev"}),
         (["en-train-v2.csv", "en-dev-v2.csv"], {"en-v2": "train dev"}),
         (["Big Data.csv"], {"big-data": "train"}),
+        (["trainset.csv", "testset.csv"], {"folder": "train test"}),
+        (["train.csv", "eval.csv"], {"folder": "train dev"}),
+        (["train.csv", "evaluation.csv", "holdout.csv"], {"folder": "train dev test"}),
+        (["x_train.csv", "x_held-out.csv", "x_devset.csv"], {"x": "train test dev"}),
+        (["QuoraTrain.csv", "QuoraValid.csv"], {"quora": "train dev"}),
+        (["imdbtrain.csv", "imdbtest.csv"], {"imdb": "train test"}),
+        (["train_set.csv", "test-set.csv"], {"folder": "train test"}),
+        (["train2016.csv", "test2016.csv"], {"2016": "train test"}),
+        (["x-gold.csv", "x-train.csv"], {"x": "test train"}),
+        (["gold-train.csv", "gold-test.csv"], {"gold": "train test"}),
+        (["reviews.csv", "test.csv"], {"reviews": "train test"}),
+        (
+            ["reviews.csv", "notes.csv", "test/x.csv", "train/x.csv"],
+            {"reviews": "train", "notes": "train", "x": "test train"},
+        ),
+        (["latest.csv"], {"latest": "train"}),
+        (["contest.csv", "strain.csv"], {"contest": "train", "strain": "train"}),
+        (["x/train-00000-of-00001.csv", "x/test-00000-of-00001.csv"], {"x": "train test"}),
         (["trains.csv", "x-train.csv", "y-train.csv"], {"trains": "train", "x": "train", "y": "train"}),
         (["a/x.csv", "b/x.csv"], {"x": "train", "x-2": "train"}),
         (["all.csv"], {"task-all": "train"}),
@@ -55,12 +74,15 @@ def test_datasets_of_the_hub_are_split_by_their_last_word() -> None:
         (["x-train.csv", "x-train.tsv"], "x-train.tsv: .*x-train.csv is the train split of 'x' already"),
         (["x.csv", "x-train.csv"], "x-train.csv: .*x.csv is the train split of 'x' already"),
         (["x-dev.csv", "x-test.csv"], r"x: no file to train on beside .*x-dev.csv \(dev\), .*x-test.csv \(test\)"),
+        (["eval.csv"], r"no file to train on beside .*eval.csv \(dev\); if one is: split='.*eval.csv=train'"),
+        (["x-dev.csv", "x-eval.csv", "x-train.csv"], "x-eval.csv: .*is the dev split .*: split='.*x-eval.csv=test'"),
+        (["reviews.csv", "notes.csv", "test.csv"], r"folder: no file to train on beside .*test.csv \(test\)"),
         (["x.xlsx"], "x.xlsx: not a file .csv, .tsv, .jsonl or .parquet"),
     ],
 )
 def test_what_is_no_dataset_is_named(tmp_path: Path, names: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        group_files(touch(tmp_path, *names))
+        group_files(touch(tmp_path / "folder", *names))
 
 
 def test_what_is_not_there_or_a_directory_is_named(tmp_path: Path) -> None:
@@ -78,5 +100,37 @@ def test_any_text_gives_a_name_that_a_task_may_have(text: str) -> None:
     assert name not in RESERVED
 
 
-def test_every_word_means_one_split() -> None:
-    assert set(WORDS.values()) == {"train", "dev", "test"}
+@pytest.mark.parametrize("split", ["train", "train[:100]", "train[10%:]"])
+def test_a_part_of_a_split_of_the_hub_is_that_split(split: str) -> None:
+    (group,) = group_files([f"hub:nice:{split}", "hub:nice:test[:5]", "hub:nice:validation_matched"])
+    assert list(group.splits) == ["train", "test", "dev"]
+
+
+def test_a_split_that_is_given_comes_before_the_name(tmp_path: Path) -> None:
+    files = touch(tmp_path / "folder", "eval.csv", "train.csv")
+    (group,) = group_files(files, Decisions(files={"eval.csv": "test"}))
+    assert list(group.splits) == ["test", "train"]
+    (group,) = group_files(files[:1], Decisions(files={files[0]: "train"}))
+    assert list(group.splits) == ["train"]
+
+
+def test_a_lone_file_that_speaks_of_train_and_evaluation_is_asked_about(tmp_path: Path) -> None:
+    files = touch(tmp_path / "folder", "test_train.csv")
+    decisions = Decisions()
+    group_files(files, decisions)
+    with pytest.raises(DataError, match=r"speaks of train and of test; choose: split='\S*=test' .*split='\S*=train'"):
+        decisions.close()
+    with pytest.raises(DataError, match="no file to train on beside"):
+        group_files(files, Decisions(likely=True))
+    decisions = Decisions(files={"test_train.csv": "train"})
+    group_files(files, decisions)
+    decisions.close()
+    decisions = Decisions()
+    group_files([*files, *touch(tmp_path / "folder", "test_dev.csv")], decisions)
+    decisions.close()
+
+
+def test_a_file_given_twice_is_named(tmp_path: Path) -> None:
+    files = touch(tmp_path, "x.csv")
+    with pytest.raises(DataError, match=r"x\.csv: is given twice"):
+        group_files(files * 2)

@@ -1,0 +1,133 @@
+"""Where two readings of a file are close: a question, its answers, and what settles it beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtft.data.labels import visible
+from mtft.errors import ConfigError, DataError, setting, unknown
+
+KINDS = ("binary", "classification", "ordinal", "regression")
+"""Kinds of tasks."""
+
+READINGS = (*KINDS, "unused", "split", "joined", "apart")
+"""What the setting `read` takes for a column: a kind of task; not used, or telling splits; labels that look the same
+joined, or apart."""
+
+NAMED = {"read": "column", "split": "file", "missing": "label"}
+"""What settings name."""
+
+SPLIT_NAMES = ("train", "dev", "test")
+"""What the setting `split` takes for a file."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read something; `setting` with `name` and `value` settles it."""
+
+    text: str
+    setting: str
+    value: str
+    name: str = ""
+
+    @property
+    def option(self) -> str:
+        """What to give for this reading."""
+        return setting(self.setting, f"{self.name}={self.value}" if self.name else self.value)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A question about a file, with its readings, the likelier one first."""
+
+    file: str
+    question: str
+    readings: tuple[Reading, ...]
+
+    def worded(self) -> str:
+        """Say what is asked, and what settles it."""
+        choices = "; ".join(f"{reading.option} ({reading.text})" for reading in self.readings)
+        return f"{self.file}: {self.question}; choose: {choices}"
+
+
+@dataclass
+class Decisions:
+    """What was decided beforehand, and how the rest is: asked, taken as likely, or collected as an error.
+
+    `columns` holds readings of columns, `files` the splits of files, `missing` labels that stand for no label. With
+    `likely` the likelier reading is taken; else `ask`, if there is one, returns the number of the reading chosen.
+    """
+
+    columns: Mapping[str, Collection[str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    missing: Collection[str] = ()
+    likely: bool = False
+    ask: Callable[[Doubt], int] | None = None
+    open: list[Doubt] = field(default_factory=list)
+    met: dict[str, set[str]] = field(default_factory=lambda: {"columns": set(), "labels": set()})
+
+    def choose(self, doubt: Doubt) -> int:
+        """Return the number of a reading: the one given beforehand or asked for, else the likelier one.
+
+        Where it is neither given, asked nor to be guessed, the doubt stays open.
+        """
+        for number, reading in enumerate(doubt.readings):
+            if self._given(reading):
+                return number
+        if self.ask and not self.likely:
+            return self.ask(doubt)
+        if not self.likely and doubt not in self.open:
+            self.open.append(doubt)
+        return 0
+
+    def _given(self, reading: Reading) -> bool:
+        if reading.setting == "read":
+            return self.says(reading.name, reading.value)
+        if reading.setting == "split":
+            return self.split(reading.name) == reading.value
+        return reading.value in self.missing
+
+    def split(self, file: str) -> str:
+        """Return the split that was given for a file, by its path or its name; "" if none was."""
+        return self.files.get(file) or self.files.get(Path(file).name) or ""
+
+    def kind(self, column: str) -> str:
+        """Return the kind that was given for a column, "" if none was."""
+        return next((reading for reading in self.columns.get(column, ()) if reading in KINDS), "")
+
+    def says(self, column: str, reading: str) -> bool:
+        """Tell whether a reading was given for a column."""
+        return reading in self.columns.get(column, ())
+
+    def check(self, files: Sequence[str]) -> None:
+        """Raise a ConfigError if a column, file or label was named that is in none of the `files`."""
+        known = {*files, *(Path(file).name for file in files)}
+        for key, named, allowed in (
+            ("read", self.columns, self.met["columns"]),
+            ("split", self.files, known),
+            ("missing", self.missing, self.met["labels"]),
+        ):
+            for name in named:
+                if name not in allowed:
+                    raise ConfigError(unknown(NAMED[key], name, allowed), setting=key)
+
+    def close(self) -> None:
+        """Raise a DataError with all doubts that are open."""
+        if self.open:
+            rest = f"or take the first of each, which is likelier: {setting('yes', True)}"
+            raise DataError("\n".join([*(doubt.worded() for doubt in self.open), rest]))
+
+
+def pairs(key: str, given: Sequence[str], allowed: Sequence[str]) -> list[tuple[str, str]]:
+    """Take the NAME=VALUE texts of a setting apart; ConfigError unless each value is allowed."""
+    found = []
+    for text in given:
+        name, equals, value = text.rpartition("=")
+        if not (name and equals):
+            raise ConfigError(f"{visible(text)} is not NAME=VALUE (values allowed: {', '.join(allowed)})", setting=key)
+        if value not in allowed:
+            raise ConfigError(f"{name}: {unknown('value', value, allowed)}", setting=key)
+        found.append((name, value))
+    return found

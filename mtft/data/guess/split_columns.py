@@ -1,0 +1,155 @@
+"""A column that tells the split of each row: found by its values, or by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mtft.data.guess.columns import Column
+from mtft.data.guess.doubts import SPLIT_NAMES, Decisions, Doubt, Reading
+from mtft.data.guess.split_words import split_of, split_of_value
+from mtft.data.labels import to_number, visible
+from mtft.errors import DataError, setting
+
+NAMES = ("split", "splits", "datasplit", "splitname", "datasetsplit", "traintest", "tvt", "fold", "folds", "kfold",
+         "cvfold", "foldid", "partition", "partitions")  # fmt: skip
+"""Names of columns that tell splits whatever their values are; without signs between words."""
+
+TRUE = ("true", "1", "yes", "y", "t", "1.0")
+FALSE = ("false", "0", "no", "n", "f", "0.0")
+"""Values of a column that says of one split whether a row is in it, as is_test does."""
+
+MOST_PARTS = 50
+"""Distinct values that still may be parts of a dataset."""
+
+
+@dataclass
+class SplitPlan:
+    """A column that tells splits: the values of each, those of rows that are not used, and what is worth saying."""
+
+    column: str
+    values: dict[str, list[str]] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+    comment: str = ""
+
+    def table(self, splits: tuple[str, ...] = SPLIT_NAMES) -> dict[str, object]:
+        """Return the value of the key `split` for some splits; the rows of others are not used."""
+        kept = {split: values for split, values in self.values.items() if split in splits}
+        rest = [value for split, values in self.values.items() if split not in splits for value in values]
+        unused = [*rest, *self.unused]
+        return {"column": self.column, **kept, **({"unused": unused} if unused else {})}
+
+
+def find_split_column(columns: Mapping[str, Column], file: str, decisions: Decisions) -> SplitPlan | None:
+    """Return the column of a lone file that tells the splits of its rows, None without one.
+
+    DataError if it leaves nothing to train on.
+    """
+    for name, column in columns.items():
+        if decisions.says(name, "unused") or not _may_tell(column, given=decisions.says(name, "split")):
+            continue
+        plan = _plan(column, file, decisions)
+        if plan and "train" not in plan.values:
+            told = ", ".join(f"{visible(value)} ({split})" for split, own in plan.values.items() for value in own)
+            raise DataError(
+                f"{file}: no row to train on: column {name!r} has {told}; if it tells no splits: "
+                f"{setting('read', f'{name}=unused')}"
+            )
+        if plan:
+            return plan
+    return None
+
+
+def _may_tell(column: Column, *, given: bool) -> bool:
+    if not column.values or len(column.values) > MOST_PARTS or column.many:
+        return False
+    named = _plain(column) in NAMES or _flag(column) != ""
+    return given or named or all(map(split_of_value, column.values))
+
+
+def _plain(column: Column) -> str:
+    return "".join(sign for sign in column.name.casefold() if sign.isalnum())
+
+
+def _flag(column: Column) -> str:
+    """Return the split of which a column such as is_test says whether a row is in it; "" for other columns."""
+    words = column.name_words
+    split = split_of(words[-1]) if len(words) == 2 and words[0] in ("is", "in", "for", "use") else ""
+    values = {value.casefold() for value in column.values}
+    return split if values <= {*TRUE, *FALSE} else ""
+
+
+def _plan(column: Column, file: str, decisions: Decisions) -> SplitPlan | None:
+    """Read the values of a column that tells splits; ask where they leave a doubt. None if it is not used."""
+    if split := _flag(column):
+        return _of_flag(column, split)
+    plan = SplitPlan(column.name)
+    for value in column.values:
+        if split := split_of_value(value):
+            plan.values.setdefault(split, []).append(value)
+        else:
+            plan.unused.append(value)
+    plan.values = {split: sorted(plan.values[split]) for split in SPLIT_NAMES if split in plan.values}
+    plan.unused.sort()
+    if plan.values and not plan.unused:
+        return _with_empty(plan, column)
+    question = f"column {column.name!r} seems to tell splits, "
+    if plan.values:
+        rows = sum(column.values[value] for value in plan.unused)
+        rest = ", ".join(map(visible, plan.unused[:5]))
+        question += f"but {rest} ({rows:,} rows) is no split"
+        readings = ("these rows are not used", "all rows are for training, whatever the column says")
+    elif all(to_number(value) is not None for value in column.values):
+        ordered = sorted(column.values, key=float)
+        plan.values, plan.unused = {"train": ordered[:-1], "dev": ordered[-1:]}, []
+        question += f"and has {len(ordered)} numbers"
+        readings = (f"{visible(ordered[-1])} is dev, the others are train", "all rows are for training")
+        if len(ordered) < 2:
+            return None
+    else:
+        shown = ", ".join(map(visible, list(column.values)[:5]))
+        question += f"but its values ({shown}) are no splits"
+        reading = Reading("it is not used, and all rows are for training", "read", "unused", column.name)
+        decisions.choose(Doubt(file, question, (reading,)))
+        return None
+    doubt = Doubt(
+        file,
+        question,
+        (Reading(readings[0], "read", "split", column.name), Reading(readings[1], "read", "unused", column.name)),
+    )
+    if decisions.choose(doubt):
+        return None
+    plan.comment = f"guess: {readings[0]}"
+    return _with_empty(plan, column)
+
+
+def _of_flag(column: Column, split: str) -> SplitPlan:
+    """Read a column that says of one split whether a row is in it; rows outside train are dev."""
+    other = "train" if split != "train" else "dev"
+    inside = sorted(value for value in column.values if value.casefold() in TRUE)
+    outside = sorted(value for value in column.values if value.casefold() in FALSE)
+    values = {each: own for each in SPLIT_NAMES for own in ({split: inside, other: outside}.get(each, []),) if own}
+    return _with_empty(SplitPlan(column.name, values, comment=f"guess; rows outside of {split} are {other}"), column)
+
+
+def _with_empty(plan: SplitPlan, column: Column) -> SplitPlan:
+    """Name the rows without a value, which are not used."""
+    if empty := column.rows - column.filled:
+        plan.unused.append("")
+        told = f"{empty:,} rows have no value in it and are not used"
+        plan.comment = f"{plan.comment}; {told}" if plan.comment else told
+    return plan
+
+
+def check_agreement(columns: Mapping[str, Column], file: str, split: str, decisions: Decisions) -> None:
+    """Raise DataError if a column says another split than the name of its file does."""
+    for name, column in columns.items():
+        if decisions.says(name, "unused") or not column.values or len(column.values) > MOST_PARTS:
+            continue
+        told = {split_of_value(value) for value in column.values}
+        if "" not in told and told != {split}:
+            others = ", ".join(sorted(told - {split}))
+            raise DataError(
+                f"{file}: is read as {split} by its name, but column {name!r} says {others} of some rows; give this "
+                f"file alone to split it by the column, or {setting('read', f'{name}=unused')}"
+            )

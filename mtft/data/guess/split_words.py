@@ -1,0 +1,53 @@
+"""Words that say to which split a file or a row belongs."""
+
+from __future__ import annotations
+
+import re
+
+SPLITS = {
+    "train": ("train", "training", "trn", "trainset", "trainingset", "traindata", "trainingdata", "tr"),
+    "dev": (
+        "dev", "devel", "development", "devset", "devdata", "developmentset", "val", "valid", "validation", "validate",
+        "valset", "validset", "validationset", "validationdata", "eval", "evaluation", "evaluate", "evalset",
+        "evaluationset", "evaldata", "tune", "tuning",
+    ),
+    "test": (
+        "test", "tests", "tst", "testing", "testset", "testingset", "testdata", "devtest", "holdout", "heldout",
+        "holdoutset", "heldoutset", "blind", "unseen", "gold", "goldset", "goldstandard",
+    ),
+}  # fmt: skip
+"""Splits, and the words for each; "held out" is two words."""
+
+WORDS = {word: split for split, words in SPLITS.items() for word in words}
+
+SHORT = ("tr",)
+"""Words that stand for a split in a column, but not in the name of a file."""
+
+FILLERS = ("set", "data", "dataset", "split", "file", "part", "examples", "rows", "sample", "samples", "standard")
+"""Words that say nothing beside one for a split."""
+
+PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
+"""What a name is made of: words, also ones joined by capitals, numbers, and what stands between."""
+
+
+def pieces_of(name: str) -> list[str]:
+    """Cut a name into words, numbers and what stands between them; joined, they are the name."""
+    found: list[str] = []
+    for piece in re.split(r"([^A-Za-z0-9]+)", name):
+        if piece.casefold() in WORDS or not piece.isascii():
+            found.append(piece)
+        else:
+            found += PIECES.findall(piece)
+    return found
+
+
+def split_of(word: str) -> str:
+    """Return the split that a word stands for, "" if it stands for none; numbers behind it do not count: test2016."""
+    return WORDS.get(re.sub(r"[0-9]+$", "", word.casefold()), "")
+
+
+def split_of_value(value: str) -> str:
+    """Return the split that a cell of a column names, "" if it names none, as in "train", "Test set", "held-out"."""
+    words = [word for word in re.split(r"[^a-z]+", value.casefold()) if word]
+    rest = [word for word in words if word not in FILLERS] or words
+    return split_of("".join(rest)) or (split_of(rest[0]) if len(rest) == 1 else "")

@@ -1,0 +1,113 @@
+"""A share of the training rows that is held out for dev, stratified by their labels.
+
+Every row has a position in [0, 1), a hash of its texts alone (`position`). Of each label the texts with the lowest
+positions are held out: as many rows as the share says, and at least `LEAST` where the label has `ENOUGH` rows. Rows
+with the same texts stay together. Neither the order of the rows, the file's name nor a seed plays a part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtft.data.example import text_key
+from mtft.data.labels import canonical, to_number, visible
+from mtft.data.shares import hash_fraction
+
+LEAST = 5
+"""Labelled rows of each class that dev and train must have."""
+
+ENOUGH = 2 * LEAST
+"""Rows of a class of which `LEAST` can be held out."""
+
+Stratum = tuple[str, Hashable]
+"""A column of labels and one of its labels."""
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Columns by whose labels a share is stratified: of `classes` each label counts, of `numbers` that there is one."""
+
+    classes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+    def of(self, row: Mapping[str, str]) -> list[Stratum]:
+        """Return the strata of a row, whose cells are as they are in the file."""
+        classes = [(name, canonical(label)) for name in self.classes if (label := row.get(name, "").strip())]
+        numbers = [(name, True) for name in self.numbers if _is_number(row.get(name, ""))]
+        return [*classes, *numbers]
+
+
+def _is_number(cell: str) -> bool:
+    return to_number(cell.strip().replace(",", ".")) is not None
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The positions of the rows that are dev, and how many rows of each stratum dev and train have."""
+
+    positions: frozenset[float]
+    dev: Mapping[Stratum, int]
+    train: Mapping[Stratum, int]
+
+    def labels(self, column: str) -> list[Hashable]:
+        """Return the labels that rows have in a column."""
+        return [label for name, label in {**self.dev, **self.train} if name == column]
+
+
+def position(texts: Sequence[str]) -> float:
+    """Place texts in [0, 1), evenly, without regard to case, white space and order."""
+    return hash_fraction(text_key(texts))
+
+
+def hold_out(rows: Iterable[tuple[float, Sequence[Stratum]]], share: float) -> HeldOut:
+    """Choose the rows that are dev of (position, strata of the row); those without any go by their position alone."""
+    together: dict[float, list[Stratum]] = defaultdict(list)
+    for place, strata in rows:
+        together[place] += strata
+    counts = Counter(stratum for strata in together.values() for stratum in strata)
+    lacking = {stratum: wanted(count, share) for stratum, count in counts.items()}
+    dev: Counter[Stratum] = Counter()
+    chosen = set()
+    for place in sorted(together):
+        strata = together[place]
+        if any(lacking[stratum] > 0 for stratum in strata) or (not strata and place < share):
+            chosen.add(place)
+            for stratum in strata:
+                lacking[stratum] -= 1
+                dev[stratum] += 1
+    return HeldOut(frozenset(chosen), dev, counts - dev)
+
+
+def wanted(count: int, share: float) -> int:
+    """Return how many of `count` rows are held out."""
+    rounded = int(share * count + 0.5)
+    return max(rounded, LEAST) if count >= ENOUGH else rounded
+
+
+def too_few(found: HeldOut, column: str, meanings: Mapping[Hashable, str]) -> str:
+    """Say which labels of a column have too few rows in dev or train; "" if none.
+
+    `meanings` are the names that labels stand for; several labels may have one name.
+    """
+    dev, train = Counter[str](), Counter[str]()
+    for label, name in meanings.items():
+        dev[name] += found.dev.get((column, label), 0)
+        train[name] += found.train.get((column, label), 0)
+    short = [
+        f"{visible(name)} has {dev[name] + train[name]:,} ({dev[name]:,} would be dev, {train[name]:,} train)"
+        for name in sorted(set(meanings.values()))
+        if min(dev[name], train[name]) < LEAST
+    ]
+    more = f", and {len(short) - 3} more" if len(short) > 3 else ""
+    return ", ".join(short[:3]) + more
+
+
+def advice(file: str, column: str, share: float, short: str) -> str:
+    """Word the error of a share that cannot be stratified."""
+    return (
+        f"{file}: dev = {share:g} cannot hold out {LEAST} labelled rows of each label of {visible(column)} and leave "
+        f"as many to train on: {short}; label more rows, name a file as dev, give another share, or choose rows by "
+        f'their texts alone with held_out = "texts"'
+    )
