@@ -45,8 +45,12 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
     if as_json:
         print_json({**plain(result), "parameters": result.parameters.report()})
         return
-    rows = [[task, name, value] for task, scores in result.dev.items() for name, value in scores.items()]
-    table(["task", "dev metric", "value"], rows)
+    rows = [
+        [task, name, value, result.baselines.get(task, {}).get(name)]
+        for task, scores in result.dev.items()
+        for name, value in scores.items()
+    ]
+    table(["task", "dev metric", "value", "baseline"], rows)
     counts = result.parameters
     if not quiet:
         say(

@@ -30,12 +30,16 @@ from mtft.training.weight_selection import given_mask, select_weights
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: where it is, its best epoch and that epoch's dev scores, and what was counted."""
+    """A finished run: where it is, its best epoch and that epoch's dev scores, and what was counted.
+
+    `baselines` are what constant answers score on the same rows; a run written before has none.
+    """
 
     path: Path
     epochs: int
     best_epoch: int
     dev: Scores
+    baselines: Scores
     parameters: ParameterCount
     conflicts: dict[str, Any]
 
@@ -110,6 +114,7 @@ def _result(path: Path, summary: Mapping[str, Any]) -> TrainResult:
         summary["epochs"],
         summary["best_epoch"],
         scores_of(summary["dev"]),
+        scores_of(summary.get("baselines", {})),
         ParameterCount.of_report(summary["parameters"]),
         summary["conflicts"],
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mtft.data.shares import Half
 from mtft.metrics import metric
 from mtft.outputs import Array
+from mtft.report.bootstrap import bootstrap_interval
+from mtft.runs.dev_predictions import read_predictions
+from mtft.tasks.task import Task
 
 
 def baseline(name: str, values: Array, targets: Array) -> float:
@@ -43,8 +49,7 @@ def doubt(
     if not len(targets):
         return None
     if _constant(targets):
-        what = _label(labels, int(targets[0])) if values.ndim == 2 else f"{targets[0]:g}"
-        return f"{task}: {name} cannot tell models apart: all {len(targets):,} labels are {what}"
+        return _same_labels(task, name, targets, labels if values.ndim == 2 else None)
     answers = values.argmax(axis=1) if values.ndim == 2 else values
     if np.isfinite(values).all() and _constant(answers):
         what = _label(labels, int(answers[0])) if values.ndim == 2 else f"{answers[0]:.4g}"
@@ -58,6 +63,36 @@ def doubt(
     side, worth = ("above", "from") if higher else ("below", "up to")
     shown = f" (95 % interval {worth} {end:.4f})" if math.isfinite(end) else ""
     return f"{task}: {name} {score:.4f}{shown} is not {side} the {constant:.4f} of a constant answer"
+
+
+def constant_labels(task: Task, targets: Array) -> str | None:
+    """Say that a task's dev labels [N] are all equal, so that no score tells models apart; None if they differ."""
+    if not len(targets) or not _constant(targets):
+        return None
+    return _same_labels(task.name, task.primary_metric, targets, task.output.describe().get("names"))
+
+
+def judge_run(run: Path, tasks: Iterable[Task], half: Half, resamples: int = 1000) -> dict[str, Any]:
+    """Return what a constant answer scores on a run's dev rows of a `half`, by task and metric, and doubts.
+
+    The doubts are about the primary scores, in words.
+    """
+    baselines: dict[str, dict[str, float]] = {}
+    doubts = []
+    for task in tasks:
+        _, targets, values = read_predictions(run, task.name, "dev", half)
+        baselines[task.name] = {name: baseline(name, values, targets) for name in task.metric_names}
+        function = metric(task.primary_metric).function
+        interval = bootstrap_interval(function, values, targets, resamples=resamples)
+        labels = task.output.describe().get("names", [])
+        if reason := doubt(task.name, task.primary_metric, values, targets, interval, labels):
+            doubts.append(reason)
+    return {"baselines": baselines, "doubts": doubts}
+
+
+def _same_labels(task: str, name: str, targets: Array, labels: Sequence[str] | None) -> str:
+    what = f"{targets[0]:g}" if labels is None else _label(labels, int(targets[0]))
+    return f"{task}: {name} cannot tell models apart: all {len(targets):,} labels are {what}"
 
 
 def _constants(values: Array, targets: Array) -> list[Array]:

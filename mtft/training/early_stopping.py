@@ -17,7 +17,7 @@ class Best:
     """Follows a score over epochs.
 
     `rule` is "mean" (of the tasks' primary metrics; one that is undefined counts as zero, of errors as infinite),
-    "last", or one "task.metric".
+    "last", or one "task.metric". While no score is defined, the last epoch is the one to keep.
     """
 
     rule: str
@@ -33,7 +33,9 @@ class Best:
             raise ConfigError(unknown("rule", self.rule, allowed), setting="best")
 
     def rate(self, primary: Mapping[str, str], scores: Mapping[str, Mapping[str, float]]) -> float:
-        """Return the score of an epoch; `primary` names each task's primary metric."""
+        """Return the score of an epoch, -inf if none is defined; `primary` names each task's primary metric."""
+        if all(math.isnan(scores[task][name]) for task, name in primary.items()):
+            return -math.inf
         if self.rule in ("mean", "last"):
             return sum(_oriented(name, scores[task][name], 0.0) for task, name in primary.items()) / len(primary)
         task, _, name = self.rule.partition(".")
@@ -41,7 +43,8 @@ class Best:
 
     def update(self, epoch: int, score: float) -> bool:
         """Take an epoch's score; return whether the epoch is the one to keep so far."""
-        if self.rule == "last" or score > self.score or not self.epoch:
+        nothing_known = score == self.score == -math.inf
+        if self.rule == "last" or score > self.score or nothing_known or not self.epoch:
             self.score, self.epoch, self.stale = score, epoch, 0
             return True
         self.stale += 1

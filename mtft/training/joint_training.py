@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mtft.config.schema import TrainConfig
 from mtft.config.values import averaging
 from mtft.data.shares import in_half
 from mtft.errors import setting
 from mtft.model.inference import apply, read_outputs, scores
+from mtft.report.baseline import constant_labels, judge_run
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.probe import check_saved, save_with_probe
 from mtft.runs.run_card import run_card
@@ -65,6 +69,9 @@ class JointTraining(Hooks):
 
     def run(self) -> dict[str, Any]:
         """Train until the plan or patience ends; write the summary and return it."""
+        for task in self.tasks:
+            if reason := constant_labels(task, self.dev[task.name].targets[self.judged[task.name]].astype(np.float64)):
+                self.context.notify("warning", reason)
         self._restore()
         if not self.best.exhausted:
             self.trainer.run()
@@ -127,7 +134,8 @@ class JointTraining(Hooks):
         run.log_time(epoch=event.epoch, step=event.step, tokens=trainer.overall.tokens)
         primary = [(task.name, task.primary_metric, dev[task.name][task.primary_metric]) for task in self.tasks]
         line = "  ".join(f"{name} {metric} {value:.3f}" for name, metric, value in primary)
-        self.context.notify("info", f"epoch {event.epoch}: dev {line}{'  (best so far)' if better else ''}")
+        known = "best so far" if math.isfinite(score) else "kept: no score tells epochs apart"
+        self.context.notify("info", f"epoch {event.epoch}: dev {line}{f'  ({known})' if better else ''}")
         release()
         if better:
             self.best_scores = dev
@@ -185,12 +193,17 @@ class JointTraining(Hooks):
         check_saved(self.run_directory.model, registry, base, device, matmul_dtype, here=self.saved)
 
     def _finish(self) -> dict[str, Any]:
+        half, run = self.config.choosing, self.run_directory.path
+        judged: dict[str, Any] = self.session.group.on_first(lambda: judge_run(run, self.tasks, half))
+        for reason in judged["doubts"]:
+            self.context.notify("warning", reason)
         summary = {
             "command": "train",
             "tasks": {task.name: task.primary_metric for task in self.tasks},
             "epochs": self.trainer.epochs,
             "best_epoch": self.best.epoch,
             "dev": self.best_scores,
+            "baselines": judged["baselines"],
             "parameters": self.trained.parameters().report(),
             "conflicts": self.trainer.overall.conflicts(),
             **({"calibration": self.calibration} if self.calibration else {}),

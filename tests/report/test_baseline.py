@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Done, cli, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -114,3 +116,37 @@ def test_every_metric_has_a_baseline() -> None:
         values = probabilities([0] * 30, 2) if name in ("accuracy", "f1", "mcc", "kappa") else random.random(30)
         assert math.isfinite(baseline(name, values, targets))
     assert doubt("x", "accuracy", np.zeros((0, 2)), np.zeros(0), UNKNOWN) is None
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    """Settings and files of a task whose dev labels are all the same."""
+    for split, labels in (("train", [1.0, 2.0, 3.0, 4.0] * 6), ("dev", [2.5] * 8)):
+        lines = "".join(f"a text numbered {number},{label}\n" for number, label in enumerate(labels))
+        (tmp_path / f"marks-{split}.csv").write_text(f"text,mark\n{lines}", encoding="utf-8")
+    table = 'kind = "regression"\nrange = [0, 5]\ntext = "text"\nlabel = "mark"\nhead = "linear"\n'
+    files = 'train = "marks-train.csv"\ndev = "marks-dev.csv"\n'
+    (tmp_path / "run.toml").write_text(f'data_dir = "{tmp_path}"\n[tasks.marks]\n{table}{files}', encoding="utf-8")
+    return tmp_path
+
+
+def test_a_training_says_that_its_dev_data_tell_nothing(numbers: Path, tiny_model: Path) -> None:
+    options = ("--epochs", "2", "--batches", "1", "--model", tiny_model, "--out", numbers / "run")
+    done = cli("train", "--config", numbers / "run.toml", *options)
+    assert done.code == 0, done.err
+    assert "mtft: warning: marks: pearson cannot tell models apart: all 8 labels are 2.5" in done.err
+    assert "best so far" not in done.err
+    assert done.err.count("(kept: no score tells epochs apart)") == 2
+    assert summary(numbers / "run")["best_epoch"] == 2
+
+
+def test_a_training_shows_baselines_and_doubts(trained: tuple[Path, Done]) -> None:
+    run, done = trained
+    evaluated = cli("eval", run, "--sample", "--json").json["tasks"]
+    kept = summary(run)["baselines"]
+    for task, found in evaluated.items():
+        assert kept[task] == {name: score["baseline"] for name, score in found["metrics"].items()}
+        if found["doubt"]:
+            assert f"mtft: warning: {found['doubt']}" in done.err
+    assert any(found["doubt"] for found in evaluated.values())
+    assert done.json["baselines"] == kept

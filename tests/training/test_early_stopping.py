@@ -127,3 +127,19 @@ def test_a_state_is_read_by_its_names_in_any_order() -> None:
     best = Best("mean")
     best.restore({"stale": 1, "epoch": 2, "score": 0.5})
     assert (best.score, best.epoch, best.stale) == (0.5, 2, 1)
+
+
+def test_while_no_score_is_defined_the_last_epoch_is_kept() -> None:
+    best = Best("mean")
+    primary = {"sts": "pearson"}
+    assert best.rate(primary, {"sts": {"pearson": math.nan}}) == -math.inf
+    assert [best.update(epoch, -math.inf) for epoch in (1, 2)] == [True, True]
+    assert (best.epoch, best.score) == (2, -math.inf)
+    assert best.update(3, -0.5)
+    assert not best.update(4, -math.inf)
+    assert (best.epoch, best.score, best.stale) == (3, -0.5, 1)
+
+
+def test_an_undefined_score_of_one_task_counts_as_zero_beside_others() -> None:
+    scores = {"sts": {"pearson": math.nan}, "sst": {"accuracy": 0.5}}
+    assert Best("mean").rate({"sts": "pearson", "sst": "accuracy"}, scores) == 0.25
