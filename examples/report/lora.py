@@ -30,7 +30,7 @@ from mtft.config.schema import TrainConfig
 from mtft.data.sampling import Rows
 from mtft.data.shares import in_half
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weight_files
+from mtft.encoder.weight_files import weight_files
 from mtft.errors import MtftError
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate

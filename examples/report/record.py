@@ -17,7 +17,7 @@ import tomli_w
 
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weight_files
+from mtft.encoder.weight_files import weight_files
 from mtft.errors import DataError
 from mtft.io import toml_parser
 from mtft.io.directories import replaced_directory

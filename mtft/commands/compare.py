@@ -11,7 +11,7 @@ import numpy as np
 
 from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weight_files
+from mtft.encoder.weight_files import weight_files
 from mtft.errors import CheckpointError, ConfigError, ModelError
 from mtft.metrics import metric
 from mtft.outputs import Array

@@ -22,7 +22,7 @@ from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.directory import free_path, keep_apart
 from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
-from mtft.runs.probe import TEXTS, compare_probe
+from mtft.runs.probe import compare_probe, probe_table
 from mtft.runtime.seeding import numpy_generator
 from mtft.training.loading import Loader, data_directory
 
@@ -134,7 +134,7 @@ def check_parity(path: Path, trained: TrainedModel) -> dict[str, Any]:
     session = open_session(path)
     names = [task.name for task in trained.tasks]
     worst, shapes = 0.0, []
-    for table in (trained.tokenizer.table(TEXTS, apart=False, max_length=trained.max_length)[0], _random(trained)):
+    for table in (probe_table(trained.model, trained.tokenizer, trained.max_length), _random(trained)):
         ours, theirs = apply(trained.model, table, names), apply_session(session, table, names)
         shapes.append([len(table), int(table.lengths.max())])
         for name in names:

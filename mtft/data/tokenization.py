@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import BertWordPieceTokenizer
 from tokenizers import Tokenizer as FastTokenizer
 
+from mtft.data.frame import Frames, default_frames
+from mtft.data.pretrained_tokenizer import read_tokenizer
 from mtft.errors import ModelError
-from mtft.io.files import read_text
+from mtft.runtime.notices import Notice
 
 Ints = NDArray[np.int64]
 """Row numbers, lengths or offsets."""
-LARGEST = 100_000_000
-"""Bytes of the largest tokenizer file."""
 
 
 @dataclass(frozen=True)
@@ -68,34 +67,22 @@ class Truncation:
 
 
 class Tokenizer:
-    """Word pieces as the pretrained model saw them; special tokens are added here, not by the library."""
+    """Word pieces as the pretrained model saw them; special tokens are added here, not by the library.
 
-    def __init__(self, fast: FastTokenizer) -> None:
+    `notes` say what the files of the tokenizer leave open or contradict.
+    """
+
+    def __init__(self, fast: FastTokenizer, frames: Frames | None = None, notes: tuple[Notice, ...] = ()) -> None:
         self._fast = fast
         self._fast.no_truncation()
         self._fast.no_padding()
-        self._frames = {1: self._frame("a", None), 2: self._frame("a", "a")}
-        self.cls, self.sep = self._frames[1][0][0], self._frames[1][-1][-1]
+        self._frames = frames or default_frames(fast)
+        self.notes = notes
+        self.cls, self.sep = self._frames[1].ids[0][0], self._frames[1].ids[-1][-1]
 
-    def _frame(self, text: str, pair: str | None) -> list[list[int]]:
-        """Return the special ids before, between and behind one or two texts.
-
-        BERT's, where there are [CLS] and [SEP]; otherwise those that the tokenizer itself adds, as RoBERTa's does.
-        """
-        cls, sep = self._fast.token_to_id("[CLS]"), self._fast.token_to_id("[SEP]")
-        if cls is not None and sep is not None:
-            return [[cls], [sep]] if pair is None else [[cls], [sep], [sep]]
-        frame: list[list[int]] = [[], []] if pair is None else [[], [], []]
-        encoding, place = self._fast.encode(text, pair), 0
-        for number, owner in zip(encoding.ids, encoding.sequence_ids, strict=True):
-            if owner is None:
-                frame[place].append(number)
-            else:
-                place = owner + 1
-        if not all(frame):
-            raise ModelError(f"the tokenizer has no token {'[SEP]' if sep is None and cls is not None else '[CLS]'!r}, "
-                             "and adds no special tokens of its own")  # fmt: skip
-        return frame
+    def segments(self, texts: int) -> int:
+        """Return how many segments a sequence of one or two texts needs."""
+        return self._frames[texts].segments
 
     @property
     def size(self) -> int:
@@ -103,10 +90,21 @@ class Tokenizer:
         return max(self._fast.get_vocab(with_added_tokens=True).values()) + 1
 
     def digest(self) -> str:
-        """Return the sha256 of what decides ids: the whole tokenizer but its truncation and padding."""
+        """Return the sha256 of what decides ids: the whole tokenizer but its truncation and padding.
+
+        The frames count where they are not those that the tokenizer has by itself.
+        """
         settings = json.loads(self._fast.to_str())
         text = json.dumps({**settings, "truncation": None, "padding": None}, sort_keys=True)
+        if self._frames != self._own_frames():
+            text += json.dumps([asdict(frame) for frame in self._frames.values()])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _own_frames(self) -> Frames | None:
+        try:
+            return default_frames(self._fast)
+        except ModelError:
+            return None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, without special tokens; ModelError if the tokenizer has none for it."""
@@ -124,8 +122,7 @@ class Tokenizer:
         pieces = iter(self.encode([text for row in rows for text in row]))
         groups = [[next(pieces) for _ in range(width)] for width in widths]
         sequences = [[piece] for group in groups for piece in group] if apart else groups
-        special = {texts: sum(map(len, frame)) for texts, frame in self._frames.items()}
-        cut = [_fit(group, max_length - special[len(group)]) for group in sequences]
+        cut = [_fit(group, max_length - self._frames[len(group)].size) for group in sequences]
         before = [sum(map(len, group)) for group in sequences]
         after = [sum(map(len, group)) for group in cut]
         truncation = Truncation(
@@ -142,13 +139,9 @@ class Tokenizer:
         segments: list[int] = []
         offsets = [0]
         for group in sequences:
-            first, *others = self._frames[len(group)]
-            ids += first
-            segments += [0] * len(first)
-            for segment, (piece, behind) in enumerate(zip(group, others, strict=True)):
-                ids += piece
-                ids += behind
-                segments += [segment] * (len(piece) + len(behind))
+            numbers, kinds = self._frames[len(group)].join(group)
+            ids += numbers
+            segments += kinds
             offsets.append(len(ids))
         return TokenTable(
             np.asarray(ids, np.int32), np.asarray(segments, np.uint8), np.asarray(offsets, np.int64), per_example
@@ -168,32 +161,9 @@ def _fit(group: list[list[int]], room: int) -> list[list[int]]:
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:
-    """Load ``tokenizer.json``, or build WordPiece from ``vocab.txt``; ModelError names what is wrong."""
-    full, vocabulary = directory / "tokenizer.json", directory / "vocab.txt"
+    """Load a directory's tokenizer as transformers does; ModelError names what is wrong, or what mtft does not read."""
+    found = read_tokenizer(directory)
     try:
-        for path in (full, vocabulary):
-            if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
-                raise ModelError(f"{path.name} is not a file of at most {LARGEST:,} bytes")
-        if full.exists():
-            return Tokenizer(FastTokenizer.from_file(str(full)))
-        if vocabulary.exists():
-            rules = _normalisation(directory / "tokenizer_config.json")
-            return Tokenizer(BertWordPieceTokenizer(str(vocabulary), **rules)._tokenizer)
+        return Tokenizer(found.fast, found.frames, found.notes)
     except ModelError as error:
         raise ModelError(f"{directory}: {error}") from None
-    except Exception as error:  # the library raises bare Exception for any malformed file
-        raise ModelError(f"{full if full.exists() else vocabulary}: not a tokenizer file: {error}") from None
-    raise ModelError(f"{directory}: neither tokenizer.json nor vocab.txt found")
-
-
-def _normalisation(path: Path) -> dict[str, bool | None]:
-    """Return what a BERT tokenizer does to texts first: BERT's own rules where the file, or a key in it, is missing."""
-    try:
-        found = json.loads(read_text(path, LARGEST)) if path.exists() else {}
-        return {
-            "lowercase": bool(found.get("do_lower_case", True)),
-            "strip_accents": found.get("strip_accents"),
-            "handle_chinese_chars": bool(found.get("tokenize_chinese_chars", True)),
-        }
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a JSON object: {error}") from None

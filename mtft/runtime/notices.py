@@ -11,6 +11,9 @@ Level = Literal["info", "warning"]
 Notify = Callable[[Level, str], None]
 """Receives a notice: its level, and a line of text in which nothing speaks of the level."""
 
+Notice = tuple[Level, str]
+"""A notice that is kept until somebody can show it."""
+
 
 def silent(_level: Level, _text: str) -> None:
     """Show nothing."""

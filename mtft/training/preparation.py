@@ -20,7 +20,7 @@ from mtft.data.shares import in_half, in_share
 from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.encoder.pretrained import weights_digest
-from mtft.errors import ConfigError, ModelError, setting, unknown
+from mtft.errors import ConfigError, unknown
 from mtft.losses import consistency, folded_cross_entropy
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
@@ -29,6 +29,7 @@ from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
 from mtft.plugin.context import Context
 from mtft.runs.fingerprints import PRETRAINED, fingerprints
+from mtft.runs.probe import rehearse
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.runtime.notices import Notify
@@ -37,6 +38,7 @@ from mtft.tasks.task import Source, Task
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.early_stopping import Best
 from mtft.training.loading import Loader, data_directory, missing_files
+from mtft.training.model_checks import check_length, check_model
 from mtft.training.step import Stepper
 
 LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
@@ -88,19 +90,13 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     directory = find_model(config.model)
     tokenizer = load_tokenizer(directory)
     encoder = encoder_family(directory, context.registry).load(directory, **dropouts(config))
-    encoder_length = encoder.config.positions
-    if config.max_length is not None and config.max_length > encoder_length:
-        raise ConfigError(f"{setting('max_length')} is {config.max_length}; the model has {encoder_length} positions")
-    if tokenizer.size > encoder.config.vocabulary:
-        raise ModelError(
-            f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
-            f"the encoder {encoder.config.vocabulary:,} embeddings"
-        )
+    max_length = check_length(config.max_length, encoder.config)
+    check_model(directory, tokenizer, encoder, [source for source, _ in sources], context.notify)
     flat = FlatParameters(encoder)
     digest = weights_digest(flat.theta)
     model = build_model(encoder, tasks, config.seed)
     to_device(model, flat, device, products)
-    max_length = config.max_length or encoder_length
+    rehearse(model, tokenizer, tasks, max_length)
     loader = Loader.of(config, data_dir, tokenizer, max_length, context.notify)
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import sys
 from importlib import metadata
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from mtft.encoder.bert import EncoderConfig
-from mtft.encoder.directory import ALLOWED, KEYS, SIZES, find_model, known_config, read_config
+from mtft.encoder.directory import ALLOWED, KEYS, SIZES, config_notes, find_model, known_config, read_config
 from mtft.errors import ModelError
 from mtft.testing.tiny import TINY
 
@@ -107,6 +108,41 @@ def test_files_and_paths_that_lead_nowhere_are_no_hub_ids(tmp_path: Path) -> Non
             find_model(name)
 
 
+@pytest.mark.parametrize("folder", ["0_Transformer", "0_Transformer/"])
+def test_a_folder_of_sentence_transformers_leads_to_its_encoder(folder: str, tiny_model: Path, tmp_path: Path) -> None:
+    modules = [{"path": folder, "type": "sentence_transformers.models.Transformer"},
+               {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]  # fmt: skip
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    (tmp_path / "config.json").write_text('{"__version__": "0.2.5"}', encoding="utf-8")
+    shutil.copytree(tiny_model, tmp_path / "0_Transformer")
+    assert find_model(str(tmp_path)) == tmp_path / "0_Transformer"
+    modules[0]["path"] = ""
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    assert find_model(str(tmp_path)) == tmp_path
+    shutil.copy(tiny_model / "config.json", tmp_path)
+    modules[0]["path"] = "elsewhere"  # not read: the folder itself has a configuration with sizes
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    assert find_model(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a list of modules"),
+        ('[{"path": "a"}]', "not a list of modules"),
+        ("[]", "0 modules are a Transformer, not 1"),
+        ('[{"path": "../a", "type": "Transformer"}]', "path '../a' is not a plain folder name"),
+        ('[{"path": "/a", "type": "Transformer"}]', "path '/a' is not a plain folder name"),
+        ('[{"path": "..", "type": "Transformer"}]', "path '..' is not a plain folder name"),
+        ('[{"path": 1, "type": "Transformer"}]', "path 1 is not a plain folder name"),
+    ],
+)
+def test_modules_that_lead_nowhere_are_refused(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=rf"modules\.json: .*{re.escape(message)}"):
+        find_model(str(tmp_path))
+
+
 def test_an_unknown_name_is_looked_up_in_the_local_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
@@ -139,10 +175,39 @@ def test_a_configuration_is_read_with_keys_that_do_not_matter(tmp_path: Path) ->
     assert read_config(write(tmp_path, model_type=..., hidden_act=..., position_embedding_type="absolute")) == TINY
 
 
-@pytest.mark.parametrize("key", [theirs for theirs, _ in KEYS.values()])
-def test_every_size_must_be_there(key: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=rf"config\.json: no key '{key}'"):
-        read_config(write(tmp_path, **{key: ...}))
+@pytest.mark.parametrize(("ours", "key"), [(ours, theirs) for ours, (theirs, _) in KEYS.items()])
+def test_what_is_not_there_is_as_in_bert_config_and_said(ours: str, key: str, tmp_path: Path) -> None:
+    """Heads divide 16 and 768 both where the other key is missing."""
+    sizes = {"num_attention_heads": 12, "hidden_size": ...} if key == "hidden_size" else {}
+    sizes |= {"hidden_size": 24} if key == "num_attention_heads" else {}
+    config = read_config(write(tmp_path, **(sizes | {key: ...})))
+    expected = getattr(pytest.importorskip("transformers").BertConfig(), key)
+    assert getattr(config, ours) == expected
+    ((level, text),) = config_notes(tmp_path)
+    assert level == "info"
+    assert f"BertConfig's value is taken for what is not there: {key} ({expected})" in text
+
+
+def test_a_complete_configuration_has_no_notes(tmp_path: Path) -> None:
+    assert config_notes(write(tmp_path)) == []
+    ((level, text),) = config_notes(write(tmp_path, auto_map={"AutoModel": "code.Model"}))
+    assert level == "warning"
+    assert "which is not run" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("is_decoder", True),
+        ("add_cross_attention", True),
+        ("quantization_config", {"load_in_8bit": True}),
+        ("pruned_heads", {"0": [1]}),
+    ],
+)
+def test_what_changes_the_meaning_of_weights_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=re.escape(f"config.json: {key} is {value!r}: ")):
+        read_config(write(tmp_path, **{key: value}))
+    assert read_config(write(tmp_path, **{key: type(value)()})) == TINY
 
 
 @pytest.mark.parametrize(

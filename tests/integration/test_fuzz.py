@@ -205,6 +205,43 @@ def test_tokenizers(name: str, tiny_model: Path, tmp_path: Path) -> None:
     fuzz(name, files, path, read)
 
 
+TOKENIZER_FILES: dict[str, dict[str, Any]] = {
+    "tokenizer_config.json": {
+        "tokenizer_class": "BertTokenizer", "do_lower_case": False, "strip_accents": None, "cls_token": "[CLS]",
+        "sep_token": {"content": "[SEP]", "lstrip": False}, "extra_special_tokens": ["[e1]"], "entity_token": "[e2]",
+        "model_input_names": ["input_ids"], "added_tokens_decoder": {"64": {"content": "[e3]", "special": True}},
+    },
+    "special_tokens_map.json": {"cls_token": {"content": "[CLS]"}, "additional_special_tokens": ["[e1]"]},
+    "added_tokens.json": {"[e1]": 64},
+    "config.json": {"model_type": "bert", "vocab_size": 70, "tokenizer_class": "BertTokenizerFast"},
+    "tokenizer.json": {},
+}  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("name", TOKENIZER_FILES)
+def test_files_around_a_tokenizer(name: str, full: bool, tiny_model: Path, tmp_path: Path) -> None:
+    """Each of them altered beside a vocabulary or a whole ``tokenizer.json``."""
+    shutil.copy(tiny_model / "vocab.txt", tmp_path)
+    whole = json.loads(load_tokenizer(tmp_path)._fast.to_str())
+    if full or name == "tokenizer.json":
+        (tmp_path / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
+    others = {"config.json": TOKENIZER_FILES["config.json"]}
+    for other, content in (others | {name: TOKENIZER_FILES[name] or whole}).items():
+        (tmp_path / other).write_text(json.dumps(content), encoding="utf-8")
+    files = damaged((tmp_path / name).read_bytes()) | altered(TOKENIZER_FILES[name] or whole)
+
+    def read() -> None:
+        found = load_tokenizer(tmp_path)
+        table, _ = found.table([("a [e1] film",), ("a", "b")], apart=False, max_length=40)
+        assert int(table.ids.max()) < found.size
+        assert int(table.segments.max()) < found.segments(2)
+        found.digest()
+
+    fuzz(name, files, tmp_path / name, read, share=0.25)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", ["model.json", "mask.safetensors", "encoder.safetensors", "heads.safetensors"])
 def test_trained_models(name: str, tiny_model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from mtft.encoder.pretrained import check_size, fill, read_weights
+from mtft.encoder.pretrained import fill
+from mtft.encoder.weight_files import check_size, read_weights
 from mtft.errors import ModelError
 from mtft.plugin import SharedEncoder
 from mtft_transformers.encoder import TransformersConfig, TransformersEncoder

@@ -1,0 +1,91 @@
+"""Which tensors of a checkpoint are the encoder's: wrappers removed from names, heads left out, numbers checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtft.errors import ModelError
+from mtft.runtime.notices import Notice
+
+MARK = "embeddings.word_embeddings.weight"
+"""A tensor that every BERT has, under the name of whatever module wraps it."""
+HEADS = (
+    "classifier", "cls", "discriminator_predictions", "generator_lm_head", "generator_predictions", "lm_head",
+    "logits_proj", "pre_classifier", "predictions", "qa_outputs", "score", "seq_relationship", "sop_classifier",
+    "vocab_layer_norm", "vocab_projector", "vocab_transform",
+)  # fmt: skip
+"""Heads by name: left out where no prefix tells the encoder's tensors from others."""
+IGNORED = {"embeddings.position_ids", "embeddings.token_type_ids"}
+"""Buffers without weights: left out without a word."""
+TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+MOST_NAMED = 10
+"""How many tensors an error or note names, of each kind."""
+
+
+def encoder_tensors(
+    directory: Path, pairs: Iterable[tuple[str, Tensor]], wanted: set[str]
+) -> tuple[dict[str, Tensor], list[Notice]]:
+    """Return the tensors of the encoder under their plain names, and notes on what was removed or left out.
+
+    Names that are neither the encoder's nor a head's are returned too: they fit nothing.
+    """
+    stored = dict(pairs)
+    prefix = find_prefix(directory, stored)
+    outer = prefix[: prefix[:-1].rfind(".") + 1]
+    found: dict[str, Tensor] = {}
+    beside: list[str] = []
+    for name, tensor in stored.items():
+        inner = name.removeprefix(prefix) if name.startswith(prefix) else name.removeprefix(outer)
+        inner = inner.removeprefix("bert.")
+        own = name.startswith(prefix) if prefix else inner.partition(".")[0] not in HEADS
+        if inner in IGNORED:
+            continue
+        if inner not in wanted and not own:
+            beside.append(name)
+        elif inner in found:
+            raise ModelError(f"{directory}: the weights hold tensor {inner} twice, also as {name}")
+        else:
+            found[inner] = tensor
+    notes: list[Notice] = []
+    if prefix not in ("", "bert."):
+        notes.append(("info", f"{directory}: {prefix!r} is removed from the names of the weights"))
+    if beside:
+        text = f"{directory}: tensors beside the encoder are not read: {shortened(sorted(beside))}"
+        notes.append(("info", text))
+    return found, notes
+
+
+def find_prefix(directory: Path, names: Iterable[str]) -> str:
+    """Return what stands before the encoder's tensor names; ModelError if there are several encoders."""
+    names = list(names)
+    found = {name.removesuffix(MARK) for name in names if name == MARK or name.endswith(f".{MARK}")}
+    if len(found) > 1:
+        raise ModelError(f"{directory}: the weights hold several encoders, under {shortened(sorted(map(repr, found)))}")
+    if found:
+        return found.pop()
+    return "bert." if any(name.startswith("bert.") for name in names) else ""
+
+
+def check_numbers(directory: Path, tensors: Mapping[str, Tensor]) -> list[Notice]:
+    """Raise ModelError for weights that are no floating-point numbers, or not finite; return a note on their type."""
+    kinds = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()})
+    if wrong := [name for name, tensor in tensors.items() if tensor.dtype not in TYPES]:
+        other = sorted({str(tensors[name].dtype).removeprefix("torch.") for name in wrong})
+        allowed = ", ".join(str(kind).removeprefix("torch.") for kind in TYPES)
+        raise ModelError(
+            f"{directory}: weights are {', '.join(other)}, not numbers to train on (allowed: {allowed}): "
+            f"{shortened(wrong)}"
+        )
+    if wrong := [name for name, tensor in tensors.items() if not bool(tensor.float().isfinite().all())]:
+        raise ModelError(f"{directory}: weights are not finite (nan or infinite in float32): {shortened(wrong)}")
+    return [] if kinds == ["float32"] else [("info", f"{directory}: weights are {', '.join(kinds)}: read as float32")]
+
+
+def shortened(names: list[str]) -> str:
+    """Return names in one line, at most `MOST_NAMED` of them."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
