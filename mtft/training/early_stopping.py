@@ -43,7 +43,7 @@ class Best:
 
     def update(self, epoch: int, score: float) -> bool:
         """Take an epoch's score; return whether the epoch is the one to keep so far."""
-        nothing_known = score == self.score == -math.inf
+        nothing_known = self.epoch >= 0 and score == self.score == -math.inf
         if self.rule == "last" or score > self.score or nothing_known or not self.epoch:
             self.score, self.epoch, self.stale = score, epoch, 0
             return True

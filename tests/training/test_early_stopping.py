@@ -82,7 +82,13 @@ def test_last_keeps_every_epoch() -> None:
 
 def test_the_first_epoch_is_kept_however_bad() -> None:
     best = Best("sts.pearson")
-    assert follow(best, [-math.inf, -math.inf, -0.9]) == [True, False, True]
+    assert follow(best, [-math.inf, -math.inf, -0.9, -math.inf]) == [True, True, True, False]
+    assert follow(Best("sts.pearson"), [-0.9, -1.0]) == [True, False]
+
+
+def test_a_head_without_a_score_is_not_replaced_by_another() -> None:
+    best = Best("sts.pearson", epoch=-1)
+    assert follow(best, [-math.inf, -0.9]) == [False, True]
 
 
 def test_a_start_to_beat_is_no_epoch() -> None:
