@@ -12,7 +12,7 @@ import torch
 from plugin_sources import GOOD
 
 from mtft.data.example import Example
-from mtft.errors import ConfigError, PluginError
+from mtft.errors import DISTRIBUTION, FORMER_DISTRIBUTION, ConfigError, PluginError
 from mtft.plugin.manager import build_registry, load_plugins
 from mtft.tasks.sts import STS
 from mtft.testing.conformance import assert_task_conforms, check_plugin
@@ -40,13 +40,20 @@ def error_of(name):
 
 def test_the_built_in_plugin_is_there_without_any_distribution():
     assert found(("name", "module", "distribution", "status", "hooks")) == [
-        ("builtin", "mtft.plugin.builtin", "mtft", "ok", HOOKS)
+        ("builtin", "mtft.plugin.builtin", DISTRIBUTION, "ok", HOOKS)
     ]
 
 
 def test_the_built_in_plugin_comes_from_its_entry_point_if_there_is_one(install):
-    install("x", distribution="mtft", version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
+    install("x", distribution=DISTRIBUTION, version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
     assert found(("name", "version", "status")) == [("builtin", "7", "ok")]
+
+
+@pytest.mark.parametrize("given", [(DISTRIBUTION, FORMER_DISTRIBUTION), (FORMER_DISTRIBUTION,)])
+def test_mtft_under_its_former_name_counts_only_alone(install, given):
+    for name in given:
+        install("x", distribution=name, version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
+    assert found(("name", "distribution", "status")) == [("builtin", given[0], "ok")]
 
 
 def test_records_say_where_a_plugin_is_from(install):
@@ -201,7 +208,7 @@ def test_of_two_distributions_with_one_plugin_name_the_first_wins(install):
 def test_a_stranger_cannot_take_the_place_of_the_built_in(install):
     install("x", distribution="aaa", entry_points="[mtft]\nbuiltin = plugin_x\nalias = mtft.plugin.builtin\n")
     (first, *others) = found(("name", "module", "distribution", "status"))
-    assert first == ("builtin", "mtft.plugin.builtin", "mtft", "ok")
+    assert first == ("builtin", "mtft.plugin.builtin", DISTRIBUTION, "ok")
     assert [status for *_, status in others] == ["broken", "broken"]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mtft.errors import DISTRIBUTION
+
 ROOT = Path(__file__).parents[2]
 PROJECTS = sorted((ROOT / "plugins").iterdir())
 
@@ -54,7 +56,7 @@ def test_plugins_lists_them(site, tmp_path):
         "hooks": ["mtft_tasks"],
     }
     assert (records["minimal"]["distribution"], records["minimal"]["status"]) == ("mtft-minimal", "ok")
-    assert {path.name for path in PROJECTS} == {each["distribution"] for each in records.values()} - {"mtft"}
+    assert {path.name for path in PROJECTS} == {each["distribution"] for each in records.values()} - {DISTRIBUTION}
     assert {each["status"] for each in records.values()} == {"ok"}
 
 
