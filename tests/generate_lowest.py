@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 GROUPS = ("test",)
-"""Dependency groups that are constrained too, beside the dependencies and all extras; oracles are not installed there."""
+"""Dependency groups that are constrained too, beside the dependencies and all extras; `make lowest` has no oracles."""
 
 FREE = ("torch",)
 """What keeps the version that is found: which builds of torch there are depends on Python and machine."""

@@ -39,8 +39,10 @@ def test_hint_installs_an_extra_that_exists() -> None:
     assert install_hint("onnx") == "pip install 'multitask-finetuning[onnx]'"
 
 
-@pytest.mark.parametrize(("distribution", "hinted"), [("some-parts", True), (DISTRIBUTION, False),
-                                                      (FORMER_DISTRIBUTION, False), (None, False)])
+@pytest.mark.parametrize(
+    ("distribution", "hinted"),
+    [("some-parts", True), (DISTRIBUTION, False), (FORMER_DISTRIBUTION, False), (None, False)],
+)
 def test_only_plugins_are_to_be_installed(distribution: str | None, hinted: bool) -> None:
     text = missing_distribution(distribution, "2.1")
     assert text.startswith(f"{distribution} 2.1, which is not installed or does not load")
@@ -54,9 +56,9 @@ def test_unknown_names_the_near_match_and_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("two\nlines"), SystemExit("two\nlines")])
 def test_guard_names_what_failed_whatever_is_raised(error: BaseException) -> None:
-    with pytest.raises(PluginError, match=f"^the head failed: {type(error).__name__}: two lines$") as caught:
-        with plugin_guard("the head", "head x"):
-            raise error
+    text = f"^the head failed: {type(error).__name__}: two lines$"
+    with pytest.raises(PluginError, match=text) as caught, plugin_guard("the head", "head x"):
+        raise error
     assert caught.value.part == "head x"
     assert caught.value.__cause__ is error
 

@@ -97,8 +97,8 @@ def pad(chosen: Sequence[Part]) -> tuple[Tensor, Tensor, Tensor]:
     spans = []
     for source, rows, _ in chosen:
         width = source.table.per_example
-        for place in (rows[:, None] * width + np.arange(width)).reshape(-1).tolist():
-            spans.append((source.table, *source.table.offsets[place : place + 2].tolist()))
+        numbers = (rows[:, None] * width + np.arange(width)).reshape(-1).tolist()
+        spans.extend((source.table, *source.table.offsets[number : number + 2].tolist()) for number in numbers)
     longest = max(end - begin for _, begin, end in spans)
     ids, segments, mask = (torch.zeros(len(spans), longest, dtype=torch.int64) for _ in range(3))
     for place, (table, begin, end) in enumerate(spans):

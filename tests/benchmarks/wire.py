@@ -64,7 +64,7 @@ def ddp(work: dict[str, Any], group: Group, size: int, apart: bool) -> int:
     wrapped = DistributedDataParallel(Joint(plain), broadcast_buffers=False, find_unused_parameters=True)
     sent = 0
 
-    def counted(state, bucket):  # type: ignore[no-untyped-def] # torch refuses annotations that are texts
+    def counted(state: Any, bucket: Any) -> Any:  # type: ignore[no-untyped-def] # torch refuses annotations that are texts
         nonlocal sent
         sent += bucket.buffer().numel() * bucket.buffer().element_size()
         return allreduce_hook(state, bucket)

@@ -112,7 +112,7 @@ def test_what_another_machine_saved_may_differ_as_floating_point_does(copy: Path
         check_saved(copy, REGISTRY, str(tiny_model), here=False)
 
 
-def test_equal_models_give_equal_files(saved: Path, trained: TrainedModel, tmp_path: Path) -> None:
+def test_equal_models_give_equal_files(saved: Path, tmp_path: Path) -> None:
     save_model(tmp_path / "again", load_model(saved, REGISTRY), PLUGINS)
     for name in FILES:
         assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()

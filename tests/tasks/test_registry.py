@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mtft.data.example import Example
 from mtft.errors import ConfigError
 from mtft.outputs import Binary, Categorical
 from mtft.tasks.registry import Contribution, assemble
 from mtft.tasks.task import Source, Task
 
 
-def no_reader(split, data_dir):
+def no_reader(split: str, data_dir: Path) -> list[Example]:
     return []
 
 
@@ -34,7 +37,7 @@ def fault(*contributions: Contribution) -> str:
     return str(faults[contributions[-1].owner])
 
 
-def test_finds_tasks_sources_and_owners():
+def test_finds_tasks_sources_and_owners() -> None:
     registry, faults = assemble([Contribution("a", (RED,), (MORE,)), Contribution("b", (named("blue"),))])
     assert faults == {}
     assert registry.task("red") is RED
@@ -43,12 +46,12 @@ def test_finds_tasks_sources_and_owners():
     assert [registry.owner(name) for name in ("red", "more-red", "blue")] == ["a", "a", "b"]
 
 
-def test_of_nothing_is_empty():
+def test_of_nothing_is_empty() -> None:
     registry, faults = assemble([])
     assert (dict(registry.tasks), dict(registry.sources), faults) == ({}, {}, {})
 
 
-def test_cannot_be_changed():
+def test_cannot_be_changed() -> None:
     registry, _ = assemble([Contribution("a", (RED,))])
     with pytest.raises(TypeError):
         registry.tasks["green"] = RED
@@ -56,7 +59,7 @@ def test_cannot_be_changed():
         registry.tasks = {}
 
 
-def test_unknown_names_come_with_near_matches_and_what_is_absent():
+def test_unknown_names_come_with_near_matches_and_what_is_absent() -> None:
     registry, _ = assemble([Contribution("a", (RED,))])
     registry = replace(registry, absent=("plugin 'b' failed to load: why",))
     with pytest.raises(ConfigError, match="unknown task 'rad'; did you mean 'red'") as caught:
@@ -68,7 +71,7 @@ def test_unknown_names_come_with_near_matches_and_what_is_absent():
             look_up("blue")
 
 
-def test_the_first_to_claim_a_name_keeps_it():
+def test_the_first_to_claim_a_name_keeps_it() -> None:
     for late in (
         Contribution("late", (RED,)),
         Contribution("late", (), (replace(MORE, name="red"),)),
@@ -80,19 +83,19 @@ def test_the_first_to_claim_a_name_keeps_it():
     assert "gives 'red', which plugin 'a' gave before" in fault(Contribution("a", (RED, RED)))
 
 
-def test_a_plugin_is_taken_whole_or_not_at_all():
+def test_a_plugin_is_taken_whole_or_not_at_all() -> None:
     registry, faults = assemble([Contribution("a", (RED, named("Bad!"))), Contribution("b", (RED,))])
     assert set(faults) == {"a"}
     assert registry.owner("red") == "b"
 
 
-def test_sources_may_attach_to_a_task_of_a_later_plugin():
+def test_sources_may_attach_to_a_task_of_a_later_plugin() -> None:
     registry, faults = assemble([Contribution("a", (), (MORE,)), Contribution("b", (RED,))])
     assert not faults
     assert registry.sources_for("red") == (MORE,)
 
 
-def test_sources_without_their_task_fall_with_their_plugin_and_free_its_names():
+def test_sources_without_their_task_fall_with_their_plugin_and_free_its_names() -> None:
     orphan = replace(MORE, name="lost", task="rde")
     chain = replace(MORE, name="chain", task="green")
     contributions = [
@@ -109,13 +112,13 @@ def test_sources_without_their_task_fall_with_their_plugin_and_free_its_names():
 @pytest.mark.parametrize(
     "name", ["", "Red", "re d", "../red", "red/blue", ".red", "-red", "_red", "red\n", "röt", "all", "none", None, 3]
 )
-def test_names_that_are_refused(name):
+def test_names_that_are_refused(name: str) -> None:
     assert "name" in fault(Contribution("a", (named(name),)))
     assert "name" in fault(Contribution("a", (RED,), (replace(MORE, name=name),)))
 
 
 class Nameless(Binary):
-    def describe(self):
+    def describe(self) -> dict[str, object]:
         return {}
 
 
@@ -138,7 +141,7 @@ class Nameless(Binary):
         (replace(RED, head=None), "head None is neither"),
     ],
 )
-def test_tasks_that_are_refused(task, reason):
+def test_tasks_that_are_refused(task: dict[str, Any], reason: str) -> None:
     assert reason in fault(Contribution("a", (task,)))
 
 
@@ -155,5 +158,5 @@ def test_tasks_that_are_refused(task, reason):
         *((replace(MORE, weight=w), "not a positive, finite number") for w in (0, -1, math.inf, math.nan, "1", None)),
     ],
 )
-def test_sources_that_are_refused(source, reason):
+def test_sources_that_are_refused(source: dict[str, Any], reason: str) -> None:
     assert reason in fault(Contribution("a", (RED,), (source,)))
