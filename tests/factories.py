@@ -65,7 +65,7 @@ def toy_source(name: str, count: int, seed: int = 0) -> TrainingSource:
     if name == "sts":
         targets = generator.uniform(0, 5, count)
     else:
-        targets = generator.integers(0, 5 if name == "sst" else 2, count)
+        targets = generator.integers(0, 5 if name == "sst" else 2, count).astype(np.float64)
     return TrainingSource(
         name=name,
         task=source.task or name,

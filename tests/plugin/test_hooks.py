@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from commands import FEW, cli, digests, records
+from commands import FEW, Done, cli, digests, records
 from plugin_sources import GOOD, PARTS
 
+from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import load_encoder
 from mtft.model.flat import FlatParameters
 from mtft.plugin import hookspecs
@@ -62,17 +63,20 @@ def test_hook_mtft_sources(install: Callable[..., Path]) -> None:
     assert check_plugin("extra") == []
 
 
+INFO = "some_parts-2.1.dist-info"
+"""Directory with the metadata of the plugin of parts, in the test's own."""
+
+
 @pytest.fixture
 def train(install: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Callable[..., Any]:
     """Train a few steps with a plugin of parts installed."""
-    info = install("parts", PARTS, distribution="some-parts", version="2.1")
+    install("parts", PARTS, distribution="some-parts", version="2.1")
 
-    def train(*options: object, out: str = "run", tasks: str = "sst,sts", code: str = 0) -> Any:
+    def train(*options: object, out: str = "run", tasks: str = "sst,sts", code: int = 0) -> tuple[Path, Done]:
         done = cli("train", "--tasks", tasks, *FEW, "--model", tiny_model, "--out", tmp_path / out, *options)
         assert done.code == code, done.err
         return tmp_path / out, done
 
-    train.info = info
     return train
 
 
@@ -124,8 +128,10 @@ def test_hook_mtft_surgery(train: Callable[..., Any]) -> None:
         ("return torch.ones(len(K)) / 0", "surgery 'first' gave weights that are not finite: [inf, inf]"),
     ],
 )
-def test_weights_that_are_none_stop_the_run_before_a_step(train: Callable[..., Any], code: str, told: str) -> None:
-    Path(train.info.parent / "plugin_parts.py").write_text(
+def test_weights_that_are_none_stop_the_run_before_a_step(
+    train: Callable[..., Any], code: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plugin_parts.py").write_text(
         PARTS.replace("return torch.eye(len(K))[0] * len(K)", code), encoding="utf-8"
     )
     run, done = train("--surgery", "first", code=2)
@@ -133,8 +139,8 @@ def test_weights_that_are_none_stop_the_run_before_a_step(train: Callable[..., A
     assert not (run / "steps.jsonl").exists()
 
 
-def test_a_part_that_cannot_be_imported_is_named(train: Callable[..., Any]) -> None:
-    path = Path(train.info.parent / "plugin_parts.py")
+def test_a_part_that_cannot_be_imported_is_named(train: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "plugin_parts.py"
     path.write_text(PARTS.replace("plugin_parts:first_alone", "plugin_parts:no_such"), encoding="utf-8")
     _, done = train("--surgery", "first", code=2)
     assert "importing surgery 'first' failed: AttributeError: " in done.err
@@ -156,8 +162,8 @@ def test_hook_mtft_scores(train: Callable[..., Any], tiny_model: Path) -> None:
     assert set(moved.tolist()) <= set(chosen.tolist())
 
 
-def test_a_score_of_another_shape_is_refused(train: Callable[..., Any]) -> None:
-    path = Path(train.info.parent / "plugin_parts.py")
+def test_a_score_of_another_shape_is_refused(train: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "plugin_parts.py"
     path.write_text(PARTS.replace("return total * scoring.encoder.theta.abs()", "return total[1:]"), encoding="utf-8")
     _, done = train("--score", "near", code=2)
     assert "score 'near' gave [" in done.err
@@ -173,6 +179,7 @@ def test_hook_mtft_encoders(train: Callable[..., Any], tiny_model: Path, tmp_pat
     run, _ = train("--model", half)
     assert plugins_of(run) == {"some-parts": {"version": "2.1", "gives": ["encoder halfbert"]}}
     trained = load_model(run / "model", build_registry())
+    assert isinstance(trained.model.encoder, Encoder)
     assert len(trained.model.encoder.layers) == 1
     assert cli("eval", run, "--sample", "--json").json["tasks"]["sst"]["n"] == 60
     counted = [cli("count-params", "--tasks", "sst", "--model", each, "--json").json for each in (half, tiny_model)]
@@ -200,7 +207,7 @@ def test_hook_mtft_trackers(train: Callable[..., Any], tmp_path: Path) -> None:
     assert same(plain, run)
     assert done.err.count("tracker 'rude' failed and is off for the rest of this run: SystemExit: enough") == 1
     assert done.out.startswith("task")
-    told = records(tmp_path / "run.notes")
+    told: list[Any] = records(tmp_path / "run.notes")
     assert told[0] == ["begin", {"command": "train", "seed": 0, "resumed": False}]
     for kind in ("steps", "metrics", "conflicts", "times"):
         assert [record for each, record in told if each == kind] == records(run / f"{kind}.jsonl")
@@ -218,10 +225,11 @@ def test_trackers_of_a_run_that_goes_on(train: Callable[..., Any], tmp_path: Pat
     shutil.copytree(run, tmp_path / "copy")
     done = cli("train", "--resume", run, *options)
     assert done.code == 0, done.err
-    begun = [record for kind, record in records(tmp_path / "run.notes") if kind == "begin"]
+    noted: list[Any] = records(tmp_path / "run.notes")
+    begun = [record for kind, record in noted if kind == "begin"]
     assert [record["resumed"] for record in begun] == [False, True]
     assert same(whole, run)
-    shutil.rmtree(train.info)
+    shutil.rmtree(tmp_path / INFO)
     done = cli("train", "--resume", tmp_path / "copy", *options)
     assert done.code == 2
     assert "needs tracker notes of some-parts 2.1, which is not installed or does not load" in done.err
@@ -237,9 +245,9 @@ def test_a_run_that_needs_a_plugin_says_so_when_it_goes_on(train: Callable[..., 
             assert "needs surgery first of some-parts 2.1" in done.err
 
 
-def test_another_version_is_told(train: Callable[..., Any]) -> None:
+def test_another_version_is_told(train: Callable[..., Any], tmp_path: Path) -> None:
     run, _ = train("--surgery", "first", "--max-steps", "2")
-    (train.info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-parts\nVersion: 2.2\n")
+    (tmp_path / INFO / "METADATA").write_text("Metadata-Version: 2.1\nName: some-parts\nVersion: 2.2\n")
     done = cli("train", "--resume", run, "--max-steps", "3")
     assert done.code == 0
     assert "surgery first came from some-parts 2.1; 2.2 is installed" in done.err

@@ -33,15 +33,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def call(
-    *command: object, path: Sequence[Path] = (), cwd: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def call(*command: str, path: Sequence[Path] = (), cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MTFT_")}
     environment = {**clean, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT))), **environment}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, cwd=cwd)
 
 
-def mtft(*args: object, path: Sequence[Path], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def mtft(*args: str, path: Sequence[Path], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return call("-W", "error", "-c", RUN, *args, path=path, cwd=cwd, **environment)
 
 

@@ -25,6 +25,9 @@ OWN = Source("red", no_reader, "single", "package.losses:loss")
 RED = Task("red", Binary(), OWN)
 MORE = Source("more-red", no_reader, "apart", print, task="red")
 
+wrong: Any = replace
+"""`replace` with a value of a type that is refused."""
+
 
 def named(name: str) -> Task:
     return replace(RED, name=name, source=replace(OWN, name=name))
@@ -53,10 +56,11 @@ def test_of_nothing_is_empty() -> None:
 
 def test_cannot_be_changed() -> None:
     registry, _ = assemble([Contribution("a", (RED,))])
+    tasks: Any = registry.tasks
     with pytest.raises(TypeError):
-        registry.tasks["green"] = RED
+        tasks["green"] = RED
     with pytest.raises(dataclasses.FrozenInstanceError):
-        registry.tasks = {}
+        registry.tasks = {}  # type: ignore[misc]
 
 
 def test_unknown_names_come_with_near_matches_and_what_is_absent() -> None:
@@ -127,21 +131,21 @@ class Nameless(Binary):
     [
         (None, "found NoneType where a Task is needed"),
         (OWN, "found Source where a Task is needed"),
-        (replace(RED, source=RED), "found Task where a Source is needed"),
+        (wrong(RED, source=RED), "found Task where a Source is needed"),
         (replace(RED, source=replace(OWN, input="apart")), "its own source has the input 'apart'"),
         (replace(RED, source=replace(OWN, task="blue")), "its own source names another task, 'blue'"),
-        (replace(RED, output="binary"), "its output, str, has no method 'parse'"),
+        (wrong(RED, output="binary"), "its output, str, has no method 'parse'"),
         (replace(RED, output=Binary(width=0)), "the width of its output is 0, not 1 or more"),
         (replace(RED, output=Categorical(())), "the width of its output is 0"),
         (replace(RED, output=Nameless()), "its output's description does not give its kind, 'binary'"),
         (replace(RED, metrics=("accurcy",)), "unknown metric 'accurcy'; did you mean 'accuracy'"),
         (replace(RED, output=Binary(metrics=())), "no metrics"),
-        (replace(RED, metrics=7), "not iterable"),
+        (wrong(RED, metrics=7), "not iterable"),
         (replace(RED, head="package.heads"), "head 'package.heads' is neither callable nor a name"),
-        (replace(RED, head=None), "head None is neither"),
+        (wrong(RED, head=None), "head None is neither"),
     ],
 )
-def test_tasks_that_are_refused(task: dict[str, Any], reason: str) -> None:
+def test_tasks_that_are_refused(task: Any, reason: str) -> None:
     assert reason in fault(Contribution("a", (task,)))
 
 
@@ -150,13 +154,13 @@ def test_tasks_that_are_refused(task: dict[str, Any], reason: str) -> None:
     [
         (RED, "found Task where a Source is needed"),
         (replace(MORE, task=""), "names no task to attach to"),
-        (replace(MORE, task=["red"]), "task ['red'] is not the name of a task"),
+        (wrong(MORE, task=["red"]), "task ['red'] is not the name of a task"),
         (replace(MORE, task="blue"), "unknown task 'blue'"),
-        (replace(MORE, input="pairs"), "unknown input 'pairs'; did you mean 'pair'"),
-        (replace(MORE, reader="file.csv"), "reader 'file.csv' cannot be called"),
+        (wrong(MORE, input="pairs"), "unknown input 'pairs'; did you mean 'pair'"),
+        (wrong(MORE, reader="file.csv"), "reader 'file.csv' cannot be called"),
         (replace(MORE, loss="losses.loss"), "loss 'losses.loss' is neither callable nor a name"),
-        *((replace(MORE, weight=w), "not a positive, finite number") for w in (0, -1, math.inf, math.nan, "1", None)),
+        *((wrong(MORE, weight=w), "not a positive, finite number") for w in (0, -1, math.inf, math.nan, "1", None)),
     ],
 )
-def test_sources_that_are_refused(source: dict[str, Any], reason: str) -> None:
+def test_sources_that_are_refused(source: Any, reason: str) -> None:
     assert reason in fault(Contribution("a", (RED,), (source,)))
