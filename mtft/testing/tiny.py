@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 
 from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable
-from mtft.encoder.bert import Encoder, EncoderConfig, initialise
+from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder, initialise
 from mtft.encoder.directory import KEYS
-from mtft.encoder.family import SharedEncoder
 from mtft.encoder.pretrained import hub_tensors
 from mtft.runtime.seeding import numpy_generator, torch_generator
 
