@@ -65,6 +65,7 @@ def word_for_given() -> str:
     """Name what a value is that the caller gave: an argument, or a flag."""
     return _wording.get().given
 
+
 DISTRIBUTION = "multitask-finetuning"
 """The name under which pip knows mtft: on PyPI, `mtft` is another project, and `mtft-NAME` is for plugins."""
 

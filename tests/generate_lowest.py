@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from mtft.io import toml_parser
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 GROUPS = ("test",)
@@ -49,7 +50,7 @@ def lowest(needs: Iterable[Requirement]) -> dict[str, str]:
 
 def document() -> str:
     """Return the constraints, one a line."""
-    project = tomli.loads(PROJECT.read_text(encoding="utf-8"))
+    project = toml_parser.loads(PROJECT.read_text(encoding="utf-8"))
     return "".join(f"{name}=={version}\n" for name, version in sorted(lowest(requirements(project)).items()))
 
 

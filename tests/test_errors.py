@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tomli
 
 from mtft.errors import (
     DISTRIBUTION,
@@ -17,24 +16,27 @@ from mtft.errors import (
     plugin_guard,
     unknown,
 )
+from mtft.io import toml_parser
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_name_for_pip_is_that_of_the_project_file() -> None:
-    project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = toml_parser.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == DISTRIBUTION
     assert list(project["scripts"]) == ["mtft"]
 
 
 def test_plugins_ask_for_mtft_by_that_name() -> None:
     for path in ROOT.glob("plugins/*/pyproject.toml"):
-        needs = tomli.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
+        needs = toml_parser.loads(path.read_text(encoding="utf-8"))["project"]["dependencies"]
         assert any(each.startswith(f"{DISTRIBUTION}>=") for each in needs), path
 
 
 def test_hint_installs_an_extra_that_exists() -> None:
-    extras = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = toml_parser.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
     assert {"hub", "onnx", "parquet"} <= set(extras)
     assert install_hint("onnx") == "pip install 'multitask-finetuning[onnx]'"
 

@@ -96,7 +96,7 @@ def test_an_answer_that_is_no_json_is_named(train: Callable[..., Any]) -> None:
 
 def test_it_is_named_from_python_too(install: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> None:
     install("broken", BROKEN)
-    few = {"data_dir": tmp_path, "model": str(tiny_model), "max_steps": 1, "batches": 1}
+    few: dict[str, Any] = {"data_dir": tmp_path, "model": str(tiny_model), "max_steps": 1, "batches": 1}
     with pytest.raises(PluginError, match="source 'loss-raises': its loss failed") as caught:
         mtft.train(tasks=["loss-raises"], out=tmp_path / "no", **few)
     assert ADVICE in str(caught.value)
