@@ -165,7 +165,7 @@ def test_the_example_runs(tiny_model: Path, tmp_path: Path) -> None:
 
 # ---- the functions as they are seen before they are called --------------------------------------------------------
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, type[Options]] = {
     "train": TrainConfig,
     "plan": TrainConfig,
     "select": SelectConfig,
