@@ -66,6 +66,13 @@ def word_for_given() -> str:
     return _wording.get().given
 
 
+DISTRIBUTION = "multitask-finetuning"
+"""The name under which pip knows mtft: on PyPI, `mtft` is another project, and `mtft-NAME` is for plugins."""
+
+FORMER_DISTRIBUTION = "mtft"
+"""The name before, which runs and masks written then record."""
+
+
 class MtftError(Exception):
     """Base of every error whose text is written for the user: lower case, no full stop.
 
@@ -154,7 +161,7 @@ def plugin_guard(what: str, part: str) -> Iterator[None]:
 def missing_distribution(distribution: object, version: object) -> str:
     """Name a distribution that something needs and that gives nothing here, and say how to get it."""
     found = f"{distribution} {version}, which is not installed or does not load"
-    if distribution in (None, "mtft"):
+    if distribution in (None, DISTRIBUTION, FORMER_DISTRIBUTION):
         return found
     return f"{found}; install it from where it came from (on an index this name may be somebody else's)"
 
@@ -168,5 +175,5 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
 
 
 def install_hint(name: str) -> str:
-    """Say how an extra of mtft is installed; on PyPI the name belongs to another project."""
-    return f"pip install '.[{name}]' where mtft's source is"
+    """Return the command that installs an extra of mtft."""
+    return f"pip install '{DISTRIBUTION}[{name}]'"

@@ -61,7 +61,7 @@ def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "repor
     return functional.cross_entropy(folded, targets.long(), reduction="none")
 
 
-def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") -> Tensor:
+def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") -> Tensor:  # noqa: ARG001 - every loss takes targets
     """Return the Kullback-Leibler divergence between the classes of two texts, logits [2, B, C].
 
     "forward" is KL(first || second), "reverse" KL(second || first), "symmetric" their mean. Targets are not used.

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def trained_run(trained: tuple[Path, Done]) -> Path:
 
 
 @pytest.fixture
-def clean(tmp_path, monkeypatch):
+def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put tmp_path on the path, hide plugins that are really installed, and forget modules afterwards."""
     for name in ("MTFT_DISABLE_PLUGINS", "MTFT_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
@@ -84,8 +85,16 @@ def clean(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def install(clean, tmp_path):
-    def install(name, code=GOOD, *, distribution=None, version="1.0", entry_points=None, path=tmp_path):
+def install(clean: None, tmp_path: Path) -> Callable[..., Path]:
+    def install(
+        name: str,
+        code: str = GOOD,
+        *,
+        distribution: str | None = None,
+        version: str = "1.0",
+        entry_points: str | None = None,
+        path: Path = tmp_path,
+    ) -> Path:
         """Make a distribution with one plugin; `entry_points` is the text of another list."""
         distribution = distribution or f"dist-{name}"
         info = path / f"{distribution.replace('-', '_')}-{version}.dist-info"

@@ -16,6 +16,7 @@ from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, initialise
 from mtft.encoder.pretrained import load_encoder, weights_digest
+from mtft.errors import DISTRIBUTION
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model
 from mtft.optimization.gradients import TrainingSource
@@ -34,7 +35,7 @@ Part = tuple[TrainingSource, NDArray[np.int64], float]
 
 TASKS = (SST, QUORA, STS)
 REGISTRY = assemble([Contribution("test", TASKS, (CFIMDB, QUORA_CONSISTENCY, STS_CONSISTENCY))])[0]
-PLUGINS = {task.name: {"plugin": "test", "distribution": "mtft", "version": "0"} for task in TASKS}
+PLUGINS = {task.name: {"plugin": "test", "distribution": DISTRIBUTION, "version": "0"} for task in TASKS}
 WORDS = 32
 """Toy texts use the word ids below this one, half of the tiny encoder's vocabulary."""
 LONGEST = 12
@@ -64,7 +65,7 @@ def toy_source(name: str, count: int, seed: int = 0) -> TrainingSource:
     if name == "sts":
         targets = generator.uniform(0, 5, count)
     else:
-        targets = generator.integers(0, 5 if name == "sst" else 2, count)
+        targets = generator.integers(0, 5 if name == "sst" else 2, count).astype(np.float64)
     return TrainingSource(
         name=name,
         task=source.task or name,

@@ -44,7 +44,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     CountConfig,
     DataCheckConfig,
 )
-LEFT_OUT = {PredictConfig: ("format", "output_format")}
+LEFT_OUT: dict[type[Options], tuple[str, ...]] = {PredictConfig: ("format", "output_format")}
 """Settings that say how text is read and written, which values of Python need not."""
 
 MADE = "Made from the settings' schema by tests/generate_settings.py; `make docs` writes it anew."

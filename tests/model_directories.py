@@ -63,7 +63,7 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
         settings["model_input_names"] = names
     classes = [None, "BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "DistilBertTokenizer"]
     name = draw(st.sampled_from([*classes, "BertJapaneseTokenizer"]))
-    config = {"model_type": "bert", "vocab_size": len(pieces) + spare}
+    config: dict[str, Any] = {"model_type": "bert", "vocab_size": len(pieces) + spare}
     if name:
         draw(st.sampled_from([settings, settings, config]))["tokenizer_class"] = name
     if settings or draw(st.booleans()):
@@ -75,7 +75,7 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
 def _added(draw: st.DrawFn, files: dict[str, Any], settings: dict[str, Any], pieces: list[str]) -> None:
     """Draw added tokens, in some of the files that can name them."""
     contents = draw(st.lists(st.sampled_from(["[e1]", "[/e1]", "<x>", "zebra", "Cab"]), unique=True, max_size=3))
-    numbers = {}
+    numbers: dict[str, int] = {}
     for content in contents:
         new = len(pieces) + sum(number >= len(pieces) for number in numbers.values())
         numbers[content] = pieces.index(content) if content in pieces else new

@@ -92,9 +92,9 @@ def main(out: Path, what: str) -> None:
             flags = {"none": mine.any(False), "one": mine.any(mine.rank == 1)}
             said = {"texts": "|".join(mine.texts("é" * mine.rank)), "flags": str(flags)}
             said["first"] = str(mine.on_first(lambda: {"rank": mine.rank, "é": [1.5, None]}))
-            tensors, value = mine.load_on_first(
-                lambda: ({"a": torch.arange(3), "none": torch.zeros(0, 2)}, [mine.rank])
-            )
+            loaded = mine.load_on_first(lambda: ({"a": torch.arange(3), "none": torch.zeros(0, 2)}, [mine.rank]))
+            assert loaded is not None
+            tensors, value = loaded
             said["loaded"] = f"{tensors['a'].tolist()} {list(tensors['none'].shape)} {value}"
             said["nothing"] = str(mine.load_on_first(lambda: None))
             save_file(found, out / f"{mine.rank}.safetensors", said)

@@ -16,6 +16,7 @@ import pytest
 from commands import ROOT, clean, cli, digests, summary
 
 import mtft
+from mtft.config.groups import Options
 from mtft.config.schema import (
     CompareConfig,
     CountConfig,
@@ -30,7 +31,7 @@ from mtft.config.schema import (
     VerifyConfig,
 )
 
-FEW = {"sample": True, "max_steps": 4, "batches": 2}
+FEW: dict[str, Any] = {"sample": True, "max_steps": 4, "batches": 2}
 
 
 def test_training_is_that_of_the_command(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_settings_come_from_a_file_and_a_preset_too(tiny_model: Path, tmp_path: 
         ({}, "tasks: required"),
     ],
 )
-def test_wrong_settings_are_named(settings: dict[str, object], text: str) -> None:
+def test_wrong_settings_are_named(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(mtft.MtftError, match=text):
         mtft.train(**settings)
 
@@ -164,7 +165,7 @@ def test_the_example_runs(tiny_model: Path, tmp_path: Path) -> None:
 
 # ---- the functions as they are seen before they are called --------------------------------------------------------
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, type[Options]] = {
     "train": TrainConfig,
     "plan": TrainConfig,
     "select": SelectConfig,
@@ -192,7 +193,8 @@ def test_public_names_are_listed_typed_and_no_modules() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_setting_is_in_signature_and_help_and_every_hint_is_a_setting(name: str) -> None:
-    function, schema = getattr(mtft, name), FUNCTIONS[name]
+    function = getattr(mtft, name)
+    schema: type[Options] = FUNCTIONS[name]
     shown = inspect.signature(function).parameters
     assert set(schema.settings()) <= set(shown)
     assert all(f"    {key}: " in (inspect.getdoc(function) or "") for key in schema.settings())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_gradients_reach_every_parameter_and_the_encoder() -> None:
 def test_its_own_dropout_is_that_of_the_configuration_and_seeded() -> None:
     output = encoded()
 
-    def run(seed: int, **changes: float) -> Tensor:
+    def run(seed: int, **changes: Any) -> Tensor:
         head = make_head(dropout=0.0, attention_dropout=0.0, **changes)
         with seeded(seed):
             result: Tensor = head(output)

@@ -396,7 +396,7 @@ def test_calibration_refuses_what_it_cannot_bin() -> None:
 @given(st.integers(2, 6), st.integers(1, 40), st.integers(0, 2**31))
 def test_kappa_is_that_of_scikit_learn(classes: int, rows: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    targets = generator.integers(classes, size=rows)
+    targets = generator.integers(classes, size=rows).astype(np.float64)
     values = generator.random((rows, classes))
     found = METRICS["kappa"].function(values, targets)
     predicted = values.argmax(axis=1)

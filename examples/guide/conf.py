@@ -68,7 +68,7 @@ def toctree(title: str, pages: list[str]) -> str:
     return "\n".join(["", "```{toctree}", ":hidden:", f":caption: {title}", "", *pages, "```", ""])
 
 
-def add_menu(app: Sphinx, name: str, source: list[str]) -> None:
+def add_menu(_app: Sphinx, name: str, source: list[str]) -> None:
     """Add the menu to the first page, and to the page of tutorials the tutorials and plugins."""
     if name == root_doc:
         source[0] += menu()

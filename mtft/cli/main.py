@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem, shell_complete
 
 from mtft.cli.flags import Flags
 from mtft.cli.streams import silence
-from mtft.errors import MtftError, unknown, worded
+from mtft.errors import DISTRIBUTION, MtftError, unknown, worded
 from mtft.io.text import printable
 from mtft.runtime import processes
 
@@ -92,7 +92,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 
     number = "(not installed)"
     with suppress(PackageNotFoundError):
-        number = version("mtft")
+        number = version(DISTRIBUTION)
     click.echo(f"mtft {number}")
     context.exit()
 

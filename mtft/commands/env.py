@@ -13,6 +13,7 @@ import torch
 
 from mtft.config.values import size_text
 from mtft.encoder.directory import MINILM
+from mtft.errors import DISTRIBUTION
 from mtft.io.text import printable
 from mtft.plugin.manager import build_registry, load_plugins
 from mtft.runtime.memory import available_bytes
@@ -95,7 +96,7 @@ def environment() -> dict[str, dict[str, Any]]:
 
 def _version(name: str) -> str | None:
     try:
-        return metadata.version(name)
+        return metadata.version(DISTRIBUTION if name == "mtft" else name)
     except metadata.PackageNotFoundError:
         return None
 

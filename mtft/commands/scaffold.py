@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from mtft.errors import ConfigError
+from mtft.errors import DISTRIBUTION, ConfigError
 from mtft.io.files import write_bytes
 from mtft.io.text import RESERVED
 from mtft.plugin.hookspecs import API_VERSION
@@ -66,6 +66,7 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
         "task": task,
         "project": f"mtft-{task}",
         "module": f"mtft_{task.replace('-', '_')}",
+        "mtft": DISTRIBUTION,
         "version": f"{major}.{minor}",
         "next": f"{major}.{int(minor) + 1}",
         "api": str(API_VERSION),

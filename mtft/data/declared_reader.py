@@ -181,7 +181,7 @@ def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
 def _chosen(
     name: str,
     data_dir: Path,
-    stamp: tuple[int, int],
+    stamp: tuple[int, int],  # noqa: ARG001 - a key of the cache
     texts: tuple[str, ...],
     strata: Strata,
     column: SplitColumn | None,

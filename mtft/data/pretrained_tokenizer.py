@@ -10,6 +10,7 @@ from typing import Any
 
 from tokenizers import AddedToken, BertWordPieceTokenizer
 from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.models import WordPiece
 
 from mtft.data.added_tokens import FLAGS, ListedTokens, list_tokens
 from mtft.data.frame import Frames, by_text, template_frames
@@ -70,7 +71,7 @@ class Builder:
         self.listed = self._list(None)
         rules = casing(self._settings())
         words = BertWordPieceTokenizer(
-            str(directory / "vocab.txt"),
+            WordPiece.read_file(str(directory / "vocab.txt")),  # tokenizers 0.21 deprecates a path here
             **{key: self._named(key) for key in ("unk_token", "sep_token", "cls_token")},
             lowercase=rules["lowercase"],
             strip_accents=rules["strip_accents"],

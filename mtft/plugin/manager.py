@@ -19,7 +19,7 @@ from typing import Any
 
 import pluggy
 
-from mtft.errors import MtftError, PluginError
+from mtft.errors import DISTRIBUTION, MtftError, PluginError
 from mtft.plugin import hookspecs
 from mtft.tasks.part import HOOKS
 from mtft.tasks.registry import Contribution, Registry, assemble
@@ -135,9 +135,12 @@ def load_plugins() -> Plugins:
     setting = {word.strip() for word in os.environ.get("MTFT_DISABLE_PLUGINS", "").split(",")}
     plugins = Plugins(strict=os.environ.get("MTFT_STRICT_PLUGINS", "").lower() not in ("", "0", "false", "no"))
     candidates = [pair for distribution in _distributions() for pair in _entries(distribution)]
-    if not any(_is_builtin(plugin) for plugin, _ in candidates):  # run from a checkout
+    ours = [plugin for plugin, _ in candidates if _is_builtin(plugin)]
+    ours.sort(key=lambda plugin: plugin.distribution != DISTRIBUTION)
+    candidates = [pair for pair in candidates if pair[0] not in ours[1:]]  # mtft has its former name here, too
+    if not ours:  # run from a checkout
         version = pkgutil.resolve_name("mtft:__version__")
-        candidates.append((Plugin(BUILTIN.name, BUILTIN.value, "mtft", version), BUILTIN.load))
+        candidates.append((Plugin(BUILTIN.name, BUILTIN.value, DISTRIBUTION, version), BUILTIN.load))
     for plugin, load in sorted(candidates, key=lambda pair: _rank(pair[0])):
         off = {plugin.name, plugin.distribution} if _is_builtin(plugin) else {plugin.name, plugin.distribution, *EVERY}
         plugins.add(replace(plugin, disabled=not off.isdisjoint(setting)), load)

@@ -59,7 +59,7 @@ class CardFacts:
 def model_card(trained: TrainedModel, story: CardFacts) -> str:
     """Return the card's text."""
     parts = [_metadata(trained, story), _head(trained, story), _tasks(trained, story), _parameters(trained)]
-    parts += [_data(story), _base(trained), _use(trained), _limits(trained, story)]
+    parts += [_data(story), _base(trained), _use(trained), _limits(story)]
     return "\n".join(parts)
 
 
@@ -159,7 +159,7 @@ def _use(trained: TrainedModel) -> str:
     )
 
 
-def _limits(trained: TrainedModel, story: CardFacts) -> str:
+def _limits(story: CardFacts) -> str:
     small = [name for name, count in story.counts.items() if count < SMALL]
     lines = [
         "It knows the texts, labels and mistakes of its training data; other domains and languages are untried.",

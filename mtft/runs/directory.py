@@ -28,7 +28,7 @@ from torch import Tensor
 from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.data.dataset import Dataset
-from mtft.errors import CheckpointError, ConfigError, setting
+from mtft.errors import DISTRIBUTION, CheckpointError, ConfigError, setting
 from mtft.io.digests import NAME as DIGESTS
 from mtft.io.digests import Digest, digest, read_digests, write_digests
 from mtft.io.directories import (
@@ -246,7 +246,7 @@ def environment(command: str, data_dir: Path) -> dict[str, Any]:
 
 def _version(name: str) -> str:
     try:
-        return metadata.version(name)
+        return metadata.version(DISTRIBUTION if name == "mtft" else name)
     except metadata.PackageNotFoundError:
         return "not installed"
 

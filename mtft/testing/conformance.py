@@ -97,7 +97,7 @@ def _collect(what: str, problems: Iterator[str]) -> list[str]:
     found = []
     try:
         for problem in problems:
-            found.append(f"{what}: {problem}")
+            found.append(f"{what}: {problem}")  # noqa: PERF401 - what came before an exception stays
     except Exception as error:
         found.append(f"{what}: {type(error).__name__}: {error}")
     return found

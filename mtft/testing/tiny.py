@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable
-from mtft.encoder.bert import Encoder, EncoderConfig, initialise
+from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder, initialise
 from mtft.encoder.directory import KEYS
 from mtft.encoder.pretrained import hub_tensors
 from mtft.runtime.seeding import numpy_generator, torch_generator
@@ -32,7 +32,7 @@ def tiny_encoder(seed: int = 0) -> Encoder:
     return encoder.to(device_of_tests())
 
 
-def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_example: int = 1) -> TokenTable:
+def tiny_table(encoder: SharedEncoder, lengths: Sequence[int], seed: int = 0, per_example: int = 1) -> TokenTable:
     """Draw random sequences of the given lengths."""
     generator = numpy_generator(seed, "tokens")
     offsets = np.cumsum([0, *lengths])
@@ -41,7 +41,7 @@ def tiny_table(encoder: Encoder, lengths: Sequence[int], seed: int = 0, per_exam
     return TokenTable(ids.astype(np.int32), segments.astype(np.uint8), offsets.astype(np.int64), per_example)
 
 
-def tiny_batch(encoder: Encoder, lengths: Sequence[int], seed: int = 0) -> TokenBatch:
+def tiny_batch(encoder: SharedEncoder, lengths: Sequence[int], seed: int = 0) -> TokenBatch:
     """Pack random sequences of the given lengths into one batch."""
     return pack((tiny_table(encoder, lengths, seed), np.arange(len(lengths))), device=device_of_tests())
 

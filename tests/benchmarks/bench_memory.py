@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -163,7 +164,8 @@ def few_dev_rows(work: Workload, rows: int = 100) -> Path:
     directory.mkdir(exist_ok=True)
     for task in tasks():
         for split in ("train", "dev"):
-            (path,) = task.source.reader.files(split, Path(work.data))
+            reader: Any = task.source.reader
+            (path,) = reader.files(split, Path(work.data))
             lines = path.read_bytes().splitlines(keepends=True)
             (directory / path.name).write_bytes(b"".join(lines[: None if split == "train" else rows + 1]))
     return directory

@@ -150,7 +150,8 @@ def classifier(padded: PaddedModel, task: str) -> Any:
 
         def __init__(self) -> None:
             config = deepcopy(padded.encoder.config)
-            config.num_labels = padded.heads[task].projection.out_features
+            projection: Any = padded.heads[task].projection
+            config.num_labels = projection.out_features
             super().__init__(config)
             self.padded = padded
 

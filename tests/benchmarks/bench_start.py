@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from mtft.errors import DISTRIBUTION
 from mtft.io.files import write_json
 from mtft.runs.checkpoint import save_model
 from tests.benchmarks.bench_predict import trained
@@ -82,7 +83,7 @@ def finished_run(work: Workload) -> Path:
     directory = work.key("run")
     if not directory.exists():
         found = trained(work)
-        origins = {task.name: {"name": "builtin", "distribution": "mtft", "version": "0"} for task in found.tasks}
+        origins = {task.name: {"name": "builtin", "distribution": DISTRIBUTION, "version": "0"} for task in found.tasks}
         directory.mkdir()
         save_model(directory / "model", found, origins)
         write_json(directory / "summary.json", {"tasks": [task.name for task in found.tasks]})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtft.data.sampling import Rows
+from mtft.data.tokenization import TokenTable
+from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import hub_names, hub_tensors
 from mtft.heads import ReportHead
 from mtft.model.multitask import MultiTaskModel
@@ -41,7 +43,7 @@ class PaddedHead(nn.Module):
             shape = getattr(like, ours).weight.shape
             setattr(self, ours, nn.Linear(shape[1], shape[0]))
             getattr(self, ours).load_state_dict(getattr(like, ours).state_dict())
-        weights = {}
+        weights: dict[str, Tensor] = {}
         for name, parameter in like.layer.named_parameters():
             theirs = names[LAYER + name]
             weights |= dict(zip(theirs, parameter.detach().chunk(len(theirs)), strict=True))
@@ -54,7 +56,7 @@ class PaddedHead(nn.Module):
         share = mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * share).sum(1) / share.sum(1)
         features = self.dropout(torch.cat([mean, pooled], dim=-1))
-        return self.projection(self.dropout(functional.gelu(self.feed_forward(features))))
+        return cast(Tensor, self.projection(self.dropout(functional.gelu(self.feed_forward(features)))))
 
 
 class PaddedModel(nn.Module):
@@ -65,7 +67,8 @@ class PaddedModel(nn.Module):
         from transformers import BertConfig, BertModel
 
         sizes = ours.encoder.config
-        config = BertConfig(
+        config_of: Any = BertConfig  # its signature lacks what all configurations take
+        config = config_of(
             vocab_size=sizes.vocabulary,
             hidden_size=sizes.hidden_size,
             num_hidden_layers=sizes.layers,
@@ -79,10 +82,11 @@ class PaddedModel(nn.Module):
             attn_implementation="sdpa",
         )
         self.encoder = BertModel(config)
+        assert isinstance(ours.encoder, Encoder)
         self.encoder.load_state_dict(hub_tensors(ours.encoder))
         names = hub_names(sizes)
         self.heads = nn.ModuleDict(
-            {task: PaddedHead(config, ours.heads[task], names, sizes.head_dropout) for task in TASKS}
+            {task: PaddedHead(config, cast(ReportHead, ours.heads[task]), names, sizes.head_dropout) for task in TASKS}
         )
 
     def features(self, ids: Tensor, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,11 +98,11 @@ class PaddedModel(nn.Module):
 
 def pad(chosen: Sequence[Part]) -> tuple[Tensor, Tensor, Tensor]:
     """Pad all sequences of some parts to the longest: ids, segments and mask [S, L]."""
-    spans = []
+    spans: list[tuple[TokenTable, int, int]] = []
     for source, rows, _ in chosen:
         width = source.table.per_example
-        for place in (rows[:, None] * width + np.arange(width)).reshape(-1).tolist():
-            spans.append((source.table, *source.table.offsets[place : place + 2].tolist()))
+        numbers = (rows[:, None] * width + np.arange(width)).reshape(-1).tolist()
+        spans.extend((source.table, *source.table.offsets[number : number + 2].tolist()) for number in numbers)
     longest = max(end - begin for _, begin, end in spans)
     ids, segments, mask = (torch.zeros(len(spans), longest, dtype=torch.int64) for _ in range(3))
     for place, (table, begin, end) in enumerate(spans):

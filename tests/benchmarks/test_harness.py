@@ -57,7 +57,7 @@ def theirs(peer: Peer, flat: Any, like: Any) -> Tensor:
     """A peer's encoder gradient in the order of mtft's flat vector."""
     from mtft.encoder.pretrained import hub_names
 
-    grads = {name: p.grad for name, p in peer.model.encoder.named_parameters()}
+    grads = {name: p.grad for name, p in peer.model.encoder.named_parameters() if p.grad is not None}
     names = hub_names(like.encoder.config)
     return torch.cat([torch.cat([grads[part] for part in names[name]]).reshape(-1) for name in flat.names])
 

@@ -50,6 +50,8 @@ class Workload:
     def config(self) -> EncoderConfig:
         """Return the encoder's sizes and dropouts."""
         config = read_config(Path(self.model)) if Path(self.model).is_dir() else known_config(self.model)
+        if config is None:
+            raise ValueError(f"no model is known as {self.model!r}")
         inner, head = (DROPOUT, HEAD_DROPOUT) if self.dropout else (0.0, 0.0)
         return replace(config, dropout=inner, attention_dropout=inner, head_dropout=head)
 

@@ -69,7 +69,19 @@ def test_its_size_is_that_of_values_mask_and_heads(bundle: Path, trained_run: Pa
 
 
 def test_a_model_of_rounded_products_is_compared_as_such(tiny_model: Path, tmp_path: Path) -> None:
-    given = ("--tasks", "sst", "--model", tiny_model, *FEW, "--augment", "none", "--lr", "0.02", "--keep", "1")
+    given: tuple[object, ...] = (
+        "--tasks",
+        "sst",
+        "--model",
+        tiny_model,
+        *FEW,
+        "--augment",
+        "none",
+        "--lr",
+        "0.02",
+        "--keep",
+        "1",
+    )
     given = (*given, "--precision", "bf16", "--max-steps", "20")
     assert cli("train", *given, "--out", tmp_path / "run").code == 0
     found = cli("verify", tmp_path / "run", "--json").json

@@ -110,7 +110,7 @@ def test_a_pipe_that_breaks_does_not_hide_errors(tmp_path: Path, monkeypatch: py
     assert cli(*CHECK, write(tmp_path, sst_train=""), "--json").code == 2
 
 
-def test_the_group_names_its_commands(tmp_path: Path) -> None:
+def test_the_group_names_its_commands() -> None:
     assert cli("data").code == 2
     assert "check" in cli("data", "--help").out
     done = cli("data", "chekc")

@@ -9,6 +9,7 @@ import torch
 from commands import cli
 
 from mtft.commands.env import NAMES
+from mtft.errors import DISTRIBUTION
 
 
 def test_sections_say_what_is_there() -> None:
@@ -16,7 +17,7 @@ def test_sections_say_what_is_there() -> None:
     assert list(found) == ["versions", "python", "machine", "torch", "plugins", "variables"]
     assert found["versions"]["torch"] == torch.__version__
     assert found["torch"]["threads"] == torch.get_num_threads()
-    assert found["plugins"]["builtin"].startswith("mtft ")
+    assert found["plugins"]["builtin"].startswith(f"{DISTRIBUTION} ")
     assert cli("env").out.splitlines()[0].split() == ["section", "what", "found"]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import cli, process
@@ -132,7 +133,7 @@ def hub(tmp_path: Path) -> Iterator[StandIn]:
         yield stand_in
 
 
-def home(stand_in: StandIn, tmp_path: Path, **more: str) -> dict[str, str]:
+def home(stand_in: StandIn, tmp_path: Path, **more: str) -> dict[str, Any]:
     return {"HF_ENDPOINT": stand_in.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1", **more}
 
 

@@ -61,7 +61,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     def command(colour: str | None) -> None:
         raise errors[0]
 
-    monkeypatch.setitem(sys.modules, "mtft_fake", SimpleNamespace(command=command))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "mtft_fake", SimpleNamespace(command=command))
     monkeypatch.setitem(cli.COMMANDS, "fake", ("mtft_fake:command", "A fake."))
     return errors
 

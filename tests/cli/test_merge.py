@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from mtft.commands.merge import check_written
 from mtft.data.packing import pack
+from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import hub_tensors
 from mtft.errors import ModelError
 from mtft.plugin.context import new_context
@@ -56,6 +57,7 @@ def test_transformers_loads_it_to_the_same_outputs(merged: Path, trained_model: 
 
 
 def test_its_weights_are_those_of_the_run_bit_for_bit(merged: Path, trained_model: TrainedModel) -> None:
+    assert isinstance(trained_model.model.encoder, Encoder)
     found, expected = load_file(merged / "model.safetensors"), hub_tensors(trained_model.model.encoder)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -92,7 +92,7 @@ def test_what_is_wrong_is_named_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_run_itself_is_never_changed(trained_run: Path, tmp_path: Path) -> None:
+def test_the_run_itself_is_never_changed(trained_run: Path) -> None:
     before = digests(trained_run)
     for out in (trained_run, trained_run / ".." / "trained", trained_run / "model", trained_run / "refined"):
         done = cli("refine", trained_run, "--tasks", "sts", *SAMPLE, "--out", out, "--overwrite")

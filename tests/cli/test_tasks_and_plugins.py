@@ -12,6 +12,7 @@ import pytest
 from commands import clean, cli
 
 from mtft.cli.main import COMMANDS, main
+from mtft.errors import DISTRIBUTION
 
 HEAVY = ("torch", "numpy", "pluggy", "tokenizers", "safetensors", "rich", "mtft.plugin", "mtft.tasks", "mtft.commands")
 
@@ -30,7 +31,7 @@ def test_tasks() -> None:
     found = cli("tasks", "--json", MTFT_DISABLE_PLUGINS="1").json
     assert [task["name"] for task in found["tasks"]] == ["sst", "quora", "sts"]
     keys = ["name", "output", "input", "metrics", "sources", "plugin", "distribution", "version", "description"]
-    assert all(list(task) == keys and task["distribution"] == "mtft" for task in found["tasks"])
+    assert all(list(task) == keys and task["distribution"] == DISTRIBUTION for task in found["tasks"])
     assert [source["name"] for source in found["sources"]] == [
         "sst",
         "cfimdb",
@@ -50,7 +51,7 @@ def test_plugins() -> None:
     assert (builtin["name"], builtin["module"], builtin["status"]) == ("builtin", "mtft.plugin.builtin", "ok")
     header, first, *_ = cli("plugins").out.splitlines()
     assert header.split() == ["name", "distribution", "version", "status", "hooks"]
-    assert first.split()[:2] == ["builtin", "mtft"]
+    assert first.split()[:2] == ["builtin", DISTRIBUTION]
 
 
 @pytest.mark.parametrize("command", ["tasks", "plugins"])

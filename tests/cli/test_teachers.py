@@ -71,7 +71,7 @@ def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_mode
 @pytest.fixture
 def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> Session[TrainConfig]:
     """A session with two teachers, which are still to be asked."""
-    given = {"tasks": ("sst", "sts"), "teachers": (str(teachers / "one"), str(teachers / "two"))}
+    given: dict[str, Any] = {"tasks": ("sst", "sts"), "teachers": (str(teachers / "one"), str(teachers / "two"))}
     config = TrainConfig(**given, model=str(tiny_model), sample=True, augment=())
     served = new_context()
     run = RunDirectory.create(tmp_path / "asked", config, "train", sample_dir())

@@ -170,7 +170,7 @@ def test_a_base_model_that_is_gone_is_a_note_and_another_one_a_problem(
     assert cli("verify", run, "--model", tmp_path / "nothing").code == 2
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path, trained_run: Path) -> None:
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     assert "no such run directory" in cli("verify", tmp_path / "nothing").err
     done = cli("verify", tmp_path)
     assert (done.code, done.out) == (2, "")

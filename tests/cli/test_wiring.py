@@ -167,7 +167,7 @@ def test_a_resume_remembers_the_best_epoch(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, falling: None
 ) -> None:
     given = ("train", "--tasks", "sts", "--sample", "--batches", "1", "--model", tiny_model, "--augment", "none")
-    given = (*given, "--batch-size", "64", "--checkpoint-every", "1", "--epochs", "3")
+    more = (*given, "--batch-size", "64", "--checkpoint-every", "1", "--epochs", "3")
     saved: list[Path] = []
 
     def copied(self: training.JointTraining) -> None:
@@ -178,7 +178,7 @@ def test_a_resume_remembers_the_best_epoch(
     save = training.JointTraining.save
     with monkeypatch.context() as patch:
         patch.setattr(training.JointTraining, "save", copied)
-        assert cli(*given, "--out", tmp_path / "whole").code == 0
+        assert cli(*more, "--out", tmp_path / "whole").code == 0
     found = iter([0.1, 0.2])
     monkeypatch.setattr(training, "scores", lambda task, *_: dict.fromkeys(task.metric_names, next(found)))
     (tmp_path / "cut/.lock").unlink(missing_ok=True)

@@ -199,7 +199,8 @@ def test_a_missing_file_of_a_task_is_an_error_and_one_that_only_helps_is_not(tmp
 
 def test_faults_that_training_would_accept_weigh_less_and_those_it_refuses_more(tmp_path: Path) -> None:
     folder = write(tmp_path, sst_train=sst(*FILMS, ("x", 9), ("y", "")))
-    counts = [check(folder, **settings).counts() for settings in ({}, {"skip_bad_rows": True}, {"strict": True})]
+    reports = (check(folder), check(folder, skip_bad_rows=True), check(folder, strict=True))
+    counts = [report.counts() for report in reports]
     assert [(each["error"], each["warning"]) for each in counts] == [(1, 1), (0, 2), (2, 0)]
 
 

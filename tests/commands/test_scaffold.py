@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import cli
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 REGISTRY = assemble([Contribution("builtin", tuple(mtft_tasks()))])[0]
 
 
-def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path):
+def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path: Path) -> None:
     made = scaffold("mtft-film-reviews", tmp_path / "deep" / "er", REGISTRY)
     assert (made.distribution, made.task) == ("mtft-film-reviews", "film-reviews")
     found = {path.relative_to(made.path).as_posix() for path in made.path.rglob("*") if path.is_file()}
@@ -34,14 +35,14 @@ def test_the_project_has_all_files_and_no_mark_of_the_template(tmp_path):
 @pytest.mark.parametrize(
     "name", ["", "Reviews", "9lives", "a_b", "a--b", "a-", "../x", "mtft-", "ünder", "x" * 41, "all", "sst", "builtin"]
 )
-def test_names_that_are_refused(name, tmp_path):
+def test_names_that_are_refused(name: str, tmp_path: Path) -> None:
     done = cli("plugins", "new", name, "--out", tmp_path / "new")
     assert done.code == 2
     assert "mtft: error: NAME: " in done.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten(tmp_path, monkeypatch):
+def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli("plugins", "new", "reviews").out == "mtft-reviews\n"
     Path("file").write_text("mine")
@@ -55,12 +56,12 @@ def test_nothing_is_overwritten(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_it_is_installed_and_its_tests_pass(tmp_path, tiny_model):
+def test_it_is_installed_and_its_tests_pass(tmp_path: Path, tiny_model: Path) -> None:
     pytest.importorskip("hatchling", reason="builds without isolation, hence needs hatchling (extra: test)")
     made = Path(cli("plugins", "new", "film-reviews", "--out", tmp_path / "project", "--json").json["path"])
     site = tmp_path / "site"
 
-    def call(*command, path=()):
+    def call(*command: object, path: Any = ()) -> str:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MTFT_")}
         environment = {**kept, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT))), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(

@@ -110,7 +110,7 @@ def test_wrong_limits_are_refused(value: Any) -> None:
 
 
 def test_rates_of_single_tasks() -> None:
-    assert RefineConfig(tasks=("sst",), task_lr="sst=5e-8").task_lr == {"sst": 5e-8}  # type: ignore[arg-type]
+    assert RefineConfig(tasks=("sst",), task_lr="sst=5e-8").task_lr == {"sst": 5e-8}
     with pytest.raises(ValidationError, match="> 0"):
         RefineConfig(tasks=("sst",), task_lr={"sst": 0.0})
 

@@ -39,7 +39,7 @@ def test_without_its_library_the_extra_is_named(
     name: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DataError, match=rf"{name}: needs: pip install '\.\[{extra}\]'"):
+    with pytest.raises(DataError, match=rf"{name}: needs: pip install 'multitask-finetuning\[{extra}\]'"):
         list(named_rows(name, tmp_path))
 
 

@@ -279,7 +279,7 @@ def test_a_tokenizer_of_xlm_r_equals_transformers(
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *(f"\u2581{letter}" for letter in "abcT"), *"abcdehtDE."]
     space = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
     vocabulary = [[piece, -number / 10] for number, piece in enumerate(pieces)]
-    full = {
+    full: dict[str, Any] = {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": normalizer,
         "pre_tokenizer": space, "post_processor": None, "decoder": None,
         "model": {"type": "Unigram", "unk_id": 3, "vocab": vocabulary, "byte_fallback": False},

@@ -36,7 +36,7 @@ def test_halves_part_the_rows_whatever_their_order(ids: list[str]) -> None:
     halves = {}
     for half in ("choose", "report"):
         try:
-            halves[half] = in_half(ids, half, "x")  # type: ignore[arg-type]
+            halves[half] = in_half(ids, half, "x")
         except DataError:
             halves[half] = np.zeros(len(ids), bool)
     assert (halves["choose"] ^ halves["report"]).all()

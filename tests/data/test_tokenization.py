@@ -86,7 +86,7 @@ def test_special_tokens_are_those_of_the_tokenizer_where_they_are_not_bert_s() -
     rows = [("ab",), ("ab", "c"), ("abcdefgh", "ijklmnop")]
     table, truncation = tokenizer.table(rows, apart=False, max_length=10)
     found = [table.ids[a:b].tolist() for a, b in pairwise(table.offsets.tolist())]
-    expected = [fast.encode(*row).ids for row in rows[:2]]
+    expected = [fast.encode("ab").ids, fast.encode("ab", "c").ids]
     assert found[:2] == expected
     assert (len(found[2]), found[2][0], found[2][-1], found[2].count(2)) == (10, 0, 2, 3)
     assert truncation.cut == (2,)
@@ -183,7 +183,7 @@ def test_sequences_are_pinned(tiny: Tokenizer) -> None:
     """[CLS] the a ##b [SEP], and with "b" after it: segments count texts, each [SEP] belongs to its text."""
     table, _ = tiny.table([("the ab",), ("The ab", "b")], apart=False, max_length=48)
     assert sequences(table) == [([2, 63, 5, 38, 3], [0] * 5), ([2, 63, 5, 38, 3, 6, 3], [0] * 5 + [1] * 2)]
-    assert (table.ids.dtype, table.segments.dtype, table.offsets.dtype) == (np.int32, np.uint8, np.int64)
+    assert [each.dtype for each in (table.ids, table.segments, table.offsets)] == [np.int32, np.uint8, np.int64]
     assert (len(table), table.per_example) == (2, 1)
 
 
@@ -294,7 +294,7 @@ def test_a_directory_without_a_tokenizer_is_named(files: dict[str, str], message
 
 
 def test_a_tokenizer_without_special_tokens_is_refused(tmp_path: Path) -> None:
-    model = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": 0, "[SEP]": 1}}
+    model: dict[str, Any] = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": 0, "[SEP]": 1}}
     model |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
     (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"the tokenizer has no token '\[CLS\]'"):

@@ -48,7 +48,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor]) -> Path:
 def shard(folder: Path, tensors: Mapping[str, Tensor], *, pickled: bool) -> None:
     """Write the tensors as two shards and their index."""
     stem, suffix = ("pytorch_model", "bin") if pickled else ("model", "safetensors")
-    places = {}
+    places: dict[str, str] = {}
     for number in range(2):
         name = f"{stem}-0000{number + 1}-of-00002.{suffix}"
         half = dict(list(tensors.items())[number::2])

@@ -154,7 +154,7 @@ def test_an_unknown_name_is_looked_up_in_the_local_cache_only(tmp_path: Path, mo
 
 def test_a_hub_id_without_the_hub_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ModelError, match=rf"{OFFLINE}.*hub ids need: pip install '\.\[hub\]'"):
+    with pytest.raises(ModelError, match=rf"{OFFLINE}.*hub ids need: pip install 'multitask-finetuning\[hub\]'"):
         find_model("no-one/nothing")
 
 

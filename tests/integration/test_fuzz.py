@@ -20,6 +20,7 @@ from soak import cases, counted
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
 from mtft.data.audit.split_reader import read_split, usable_examples
+from mtft.data.readers import TableReader
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.directory import read_config
 from mtft.encoder.pretrained import load_encoder
@@ -337,7 +338,7 @@ LINES = b'{"id": "x", "sentence": "a", "sentiment": 3}\n\n{"sentence": "b", "sen
 @pytest.mark.parametrize(("suffix", "whole"), [(".csv", ROWS), (".jsonl", LINES)])
 def test_data_files(suffix: str, whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"ids-sst-train{suffix}"
-    reader = type(SST.source.reader)(f"ids-sst-{{split}}{suffix}", ("sentence",), "sentiment", SST.output)
+    reader = TableReader(f"ids-sst-{{split}}{suffix}", ("sentence",), "sentiment", SST.output)
 
     def read() -> None:
         found = read_split("sst", "train", reader, tmp_path, 1)  # never an error: all that is wrong is listed

@@ -300,6 +300,7 @@ def test_a_loop_of_links_is_no_place(tiny_model: Path, here: Path) -> None:
 
 def test_processes_started_anew_keep_the_micro_batches_that_fit(tiny_model: Path, here: Path) -> None:
     large = ("--batches", 1, "--batch-size", 2048, "--micro-batch-tokens", 65536)
+    given: tuple[object, ...]
     given = ("--tasks", "sst,quora,sts", "--sample", *large, "--checkpoint-every", 1, "--model", tiny_model)
     memory = cli("plan", *given, "--json").json["memory_bytes"]
     given = ("train", *given, "--max-memory", memory["train"] - (memory["train"] - memory["load"]) // 2, "--out", "run")

@@ -68,7 +68,7 @@ def test_a_directory_that_does_not_fit_is_removed_and_the_former_stays(tmp_path:
 
 
 @needs_dev_full
-def test_a_log_on_a_full_device(tmp_path: Path) -> None:
+def test_a_log_on_a_full_device() -> None:
     with pytest.raises(OSError, match=r"No space left on device \(10 bytes are needed"):
         append_json_line(FULL, {"a": 12})
 

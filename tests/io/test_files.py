@@ -55,7 +55,7 @@ def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
 
 
 def test_json_lines_come_back_and_grow(tmp_path: Path) -> None:
-    records = [{"a": 1}, {"b": "x\u2028y\n"}]
+    records: list[dict[str, object]] = [{"a": 1}, {"b": "x\u2028y\n"}]
     write_json_lines(tmp_path / "log", records)
     append_json_line(tmp_path / "log", {"c": None})
     append_json_line(tmp_path / "new", {"c": None})

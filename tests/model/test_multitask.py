@@ -12,6 +12,7 @@ import torch
 from factories import packed
 from torch import Tensor, nn
 
+from mtft.data.packing import TokenBatch
 from mtft.encoder.bert import EncoderConfig, EncoderOutput
 from mtft.errors import PluginError
 from mtft.heads import ReportHead, report_head
@@ -37,6 +38,7 @@ class Lengths(nn.Module):
         self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, output: EncoderOutput) -> Tensor:
+        assert isinstance(output.batch, TokenBatch)
         return self.scale * torch.tensor(output.batch.lengths, device=self.scale.device)[:, None]
 
 
@@ -134,7 +136,7 @@ def test_building_leaves_global_randomness_alone() -> None:
 def test_heads_have_the_width_of_their_output() -> None:
     heads = build_model(tiny_encoder(), [SST, QUORA, STS]).heads
     assert all(isinstance(head, ReportHead) for head in heads.values())
-    assert {name: head.projection.out_features for name, head in heads.items()} == {"sst": 5, "quora": 1, "sts": 1}  # type: ignore[union-attr]
+    assert {name: head.projection.out_features for name, head in heads.items()} == {"sst": 5, "quora": 1, "sts": 1}
 
 
 def broken(config: EncoderConfig, width: int) -> nn.Module:

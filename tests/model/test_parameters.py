@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 from factories import TASKS
+from torch.nn import Module
 
 from mtft.encoder.bert import Encoder
 from mtft.encoder.directory import known_config
@@ -15,13 +16,19 @@ from mtft.model.parameters import ParameterCount
 from mtft.selection.budget import budget
 
 
+def numbers(module: Module) -> int:
+    """Return how many numbers the parameters of a module hold."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 @pytest.fixture(scope="module")
 def report() -> ParameterCount:
     """The report's model: BERT-base, three tasks, three tenths of the encoder; shapes without weights."""
     config = known_config("bert-base-uncased")
+    assert config is not None
     with torch.device("meta"):
-        encoder = sum(parameter.numel() for parameter in Encoder(config).parameters())
-        heads = {task.name: sum(p.numel() for p in build_head(task, config).parameters()) for task in TASKS}
+        encoder = numbers(Encoder(config))
+        heads = {task.name: numbers(build_head(task, config)) for task in TASKS}
     return ParameterCount(encoder, budget("0.3", encoder), heads)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from commands import cli
 from plugin_sources import BROKEN, PARTS
@@ -46,11 +50,11 @@ ADVICE = (
 
 
 @pytest.fixture
-def train(install, tiny_model, tmp_path):
+def train(install: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> Callable[..., Any]:
     """Train one task of the broken plugin for two steps."""
     install("broken", BROKEN)
 
-    def train(name, *options):
+    def train(name: str, *options: object) -> Any:
         out = tmp_path / name
         options = (*options, "--data-dir", tmp_path, "--epochs", "1", "--max-steps", "2", "--batches", "1", "--quiet")
         return out, cli("train", "--tasks", name, "--model", tiny_model, "--out", out, *options)
@@ -60,7 +64,7 @@ def train(install, tiny_model, tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", TOLD)
-def test_what_breaks_in_use_is_named_with_its_plugin_and_advice(train, name):
+def test_what_breaks_in_use_is_named_with_its_plugin_and_advice(train: Callable[..., Any], name: str) -> None:
     _, done = train(name)
     assert (done.code, done.out) == (2, "")
     first, *rest = done.err.splitlines()
@@ -72,7 +76,7 @@ def test_what_breaks_in_use_is_named_with_its_plugin_and_advice(train, name):
     record("a plugin that breaks is named, with what to do", 1, "faults")
 
 
-def test_its_other_tasks_and_everybody_elses_work(train, trained_run):
+def test_its_other_tasks_and_everybody_elses_work(train: Callable[..., Any], trained_run: Path) -> None:
     run, done = train("good")
     assert done.code == 0, done.err
     assert cli("predict", run, stdin="a\n").lines[0]["good"].keys() == {"label", "probabilities"}
@@ -81,7 +85,7 @@ def test_its_other_tasks_and_everybody_elses_work(train, trained_run):
     assert cli("plugins", "--json").json["plugins"][-1]["status"] == "ok"
 
 
-def test_an_answer_that_is_no_json_is_named(train):
+def test_an_answer_that_is_no_json_is_named(train: Callable[..., Any]) -> None:
     run, done = train("silent")
     assert done.code == 0, done.err
     done = cli("predict", run, stdin="a\n")
@@ -90,9 +94,9 @@ def test_an_answer_that_is_no_json_is_named(train):
     assert ADVICE in done.err
 
 
-def test_it_is_named_from_python_too(install, tiny_model, tmp_path):
+def test_it_is_named_from_python_too(install: Callable[..., Path], tiny_model: Path, tmp_path: Path) -> None:
     install("broken", BROKEN)
-    few = {"data_dir": tmp_path, "model": str(tiny_model), "max_steps": 1, "batches": 1}
+    few: dict[str, Any] = {"data_dir": tmp_path, "model": str(tiny_model), "max_steps": 1, "batches": 1}
     with pytest.raises(PluginError, match="source 'loss-raises': its loss failed") as caught:
         mtft.train(tasks=["loss-raises"], out=tmp_path / "no", **few)
     assert ADVICE in str(caught.value)
@@ -110,7 +114,9 @@ def test_it_is_named_from_python_too(install, tiny_model, tmp_path):
         ("total = 0", "total = {}[0]", "score 'near' failed: KeyError: 0"),
     ],
 )
-def test_parts_that_break_are_named(install, tiny_model, tmp_path, old, new, told):
+def test_parts_that_break_are_named(
+    install: Callable[..., Path], tiny_model: Path, tmp_path: Path, old: str, new: str, told: str
+) -> None:
     install("parts", PARTS.replace(old, new, 1))
     options = ("--sample", "--max-steps", "1", "--batches", "1", "--surgery", "first", "--score", "near", "--quiet")
     done = cli("train", "--tasks", "sst,sts", "--model", tiny_model, "--out", tmp_path / "run", *options)
@@ -120,7 +126,9 @@ def test_parts_that_break_are_named(install, tiny_model, tmp_path, old, new, tol
     assert second.startswith("mtft: plugin 'parts' (dist-parts 1.0) gave it: ")
 
 
-def test_the_head_of_a_declared_task_is_named_with_its_plugin(install, tiny_model, tmp_path):
+def test_the_head_of_a_declared_task_is_named_with_its_plugin(
+    install: Callable[..., Path], tiny_model: Path, tmp_path: Path
+) -> None:
     install("parts", PARTS.replace("return self.projection", "return 1 / 0 * self.projection"))
     (tmp_path / "verdict.csv").write_text("sentence,label\n" + "".join(f"text {i},{i % 2}\n" for i in range(20)))
     (tmp_path / "run.toml").write_text(
@@ -135,7 +143,7 @@ def test_the_head_of_a_declared_task_is_named_with_its_plugin(install, tiny_mode
 
 
 @pytest.mark.parametrize("error", [KeyError("x\ny"), SystemExit(3), AttributeError()])
-def test_whatever_a_stranger_raises_is_a_plugin_error(error):
+def test_whatever_a_stranger_raises_is_a_plugin_error(error: BaseException) -> None:
     with pytest.raises(PluginError) as caught, plugin_guard("source 'x': its loss", "x"):
         raise error
     assert str(caught.value).startswith("source 'x': its loss failed: ")
@@ -145,7 +153,7 @@ def test_whatever_a_stranger_raises_is_a_plugin_error(error):
 
 
 @pytest.mark.parametrize("error", [DataError("row"), MemoryError(), KeyboardInterrupt()])
-def test_what_is_not_the_strangers_fault_passes(error):
+def test_what_is_not_the_strangers_fault_passes(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, plugin_guard("a", "b"):
         raise error
     assert caught.value is error

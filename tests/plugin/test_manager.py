@@ -5,16 +5,22 @@ from __future__ import annotations
 import itertools
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from plugin_sources import GOOD
+from torch import Tensor
 
 from mtft.data.example import Example
-from mtft.errors import ConfigError, PluginError
+from mtft.encoder.bert import EncoderConfig, EncoderOutput
+from mtft.errors import DISTRIBUTION, FORMER_DISTRIBUTION, ConfigError, PluginError
 from mtft.plugin.manager import build_registry, load_plugins
 from mtft.tasks.sts import STS
+from mtft.tasks.task import Task
 from mtft.testing.conformance import assert_task_conforms, check_plugin
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -22,52 +28,59 @@ pytestmark = pytest.mark.usefixtures("clean")
 HOOKS = ("mtft_encoders", "mtft_heads", "mtft_scores", "mtft_sources", "mtft_surgery", "mtft_tasks")
 
 
-def found(names=("name", "status")):
+def found(names: tuple[str, ...] = ("name", "status")) -> list[tuple[Any, ...]]:
     """Load everything and return some fields of each plugin, in order."""
     plugins = load_plugins()
     build_registry(plugins)
     return [tuple(getattr(plugin, name) for name in names) for plugin in plugins]
 
 
-def error_of(name):
+def error_of(name: str) -> str:
     plugins = load_plugins()
     registry = build_registry(plugins)
     assert {"sst", "quora", "sts"} <= set(registry.tasks)
     (plugin,) = [plugin for plugin in plugins if plugin.name == name]
     assert name not in registry.owners.values()
-    return plugin.error
+    return plugin.error or ""
 
 
-def test_the_built_in_plugin_is_there_without_any_distribution():
+def test_the_built_in_plugin_is_there_without_any_distribution() -> None:
     assert found(("name", "module", "distribution", "status", "hooks")) == [
-        ("builtin", "mtft.plugin.builtin", "mtft", "ok", HOOKS)
+        ("builtin", "mtft.plugin.builtin", DISTRIBUTION, "ok", HOOKS)
     ]
 
 
-def test_the_built_in_plugin_comes_from_its_entry_point_if_there_is_one(install):
-    install("x", distribution="mtft", version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
+def test_the_built_in_plugin_comes_from_its_entry_point_if_there_is_one(install: Callable[..., Path]) -> None:
+    install("x", distribution=DISTRIBUTION, version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
     assert found(("name", "version", "status")) == [("builtin", "7", "ok")]
 
 
-def test_records_say_where_a_plugin_is_from(install):
+@pytest.mark.parametrize("given", [(DISTRIBUTION, FORMER_DISTRIBUTION), (FORMER_DISTRIBUTION,)])
+def test_mtft_under_its_former_name_counts_only_alone(install: Callable[..., Path], given: tuple[str, ...]) -> None:
+    for name in given:
+        install("x", distribution=name, version="7", entry_points="[mtft]\nbuiltin = mtft.plugin.builtin\n")
+    assert found(("name", "distribution", "status")) == [("builtin", given[0], "ok")]
+
+
+def test_records_say_where_a_plugin_is_from(install: Callable[..., Path]) -> None:
     install("good", version="2.3")
     names = ("name", "module", "distribution", "version", "hooks", "error", "status")
     assert found(names)[1:] == [("good", "plugin_good", "dist-good", "2.3", ("mtft_tasks",), None, "ok")]
 
 
-def test_the_built_in_comes_first_and_the_others_by_name(install):
+def test_the_built_in_comes_first_and_the_others_by_name(install: Callable[..., Path]) -> None:
     for name in ("zebra", "ape", "mole"):
         install(name, GOOD.replace('"good"', f'"{name}"'), distribution=f"dist-{'zma'.index(name[0])}")
     assert [name for (name,) in found(("name",))] == ["builtin", "ape", "mole", "zebra"]
     assert list(build_registry().tasks) == ["sst", "quora", "sts", "ape", "mole", "zebra"]
 
 
-def test_hooks_may_be_generators(install):
+def test_hooks_may_be_generators(install: Callable[..., Path]) -> None:
     install("good", GOOD.replace('return [task("good")]', 'yield task("good")'))
     assert "good" in build_registry().tasks
 
 
-def test_every_call_looks_again(install):
+def test_every_call_looks_again(install: Callable[..., Path]) -> None:
     assert len(found()) == 1
     info = install("good")
     assert found() == [("builtin", "ok"), ("good", "ok")]
@@ -104,7 +117,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plugin_is_set_aside_and_stops_nothing(install, case):
+def test_a_broken_plugin_is_set_aside_and_stops_nothing(install: Callable[..., Path], case: Any) -> None:
     code, reason = BROKEN[case]
     install("bad", code)
     install("well", GOOD)
@@ -115,12 +128,12 @@ def test_a_broken_plugin_is_set_aside_and_stops_nothing(install, case):
 
 
 @pytest.mark.parametrize("value", ["no_such_module", "plugin_bad:nothing", "plugin_bad:None", "not a module!"])
-def test_an_entry_point_that_leads_nowhere(install, value):
+def test_an_entry_point_that_leads_nowhere(install: Callable[..., Path], value: str) -> None:
     install("bad", GOOD, entry_points=f"[mtft]\nbad = {value}\n")
     assert error_of("bad")
 
 
-def test_whoever_asks_for_a_missing_task_hears_of_the_broken_plugin(install):
+def test_whoever_asks_for_a_missing_task_hears_of_the_broken_plugin(install: Callable[..., Path]) -> None:
     install("bad", "import no_such_module")
     with pytest.raises(ConfigError, match="unknown task 'nli'") as caught:
         build_registry().task("nli")
@@ -128,7 +141,7 @@ def test_whoever_asks_for_a_missing_task_hears_of_the_broken_plugin(install):
     assert build_registry().task("sst").name == "sst"
 
 
-def test_strict_makes_it_an_error(install, monkeypatch):
+def test_strict_makes_it_an_error(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTFT_STRICT_PLUGINS", "1")
     install("good")
     assert "good" in build_registry().tasks
@@ -138,7 +151,7 @@ def test_strict_makes_it_an_error(install, monkeypatch):
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_strict_covers_hooks_and_duplicates(install, monkeypatch):
+def test_strict_covers_hooks_and_duplicates(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTFT_STRICT_PLUGINS", "true")
     install("bad", GOOD.replace('"good"', '"sst"'))
     with pytest.raises(PluginError, match="which plugin 'builtin' gave before"):
@@ -146,7 +159,7 @@ def test_strict_covers_hooks_and_duplicates(install, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["0", "", "false"])
-def test_strict_can_be_switched_off(install, monkeypatch, value):
+def test_strict_can_be_switched_off(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("MTFT_STRICT_PLUGINS", value)
     install("bad", "1 / 0")
     assert found() == [("builtin", "ok"), ("bad", "broken")]
@@ -166,7 +179,9 @@ def test_strict_can_be_switched_off(install, monkeypatch, value):
         ("0", set()),
     ],
 )
-def test_disabling(install, monkeypatch, setting, disabled):
+def test_disabling(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, setting: str, disabled: tuple[str, ...]
+) -> None:
     install("a", GOOD.replace('"good"', '"a"'))
     install("b", GOOD.replace('"good"', '"b"'))
     monkeypatch.setenv("MTFT_DISABLE_PLUGINS", setting)
@@ -174,21 +189,23 @@ def test_disabling(install, monkeypatch, setting, disabled):
     assert {f"plugin_{name}" for name in ("a", "b") if name in disabled}.isdisjoint(sys.modules)
 
 
-def test_whoever_asks_for_a_disabled_task_hears_so(install, monkeypatch):
+def test_whoever_asks_for_a_disabled_task_hears_so(
+    install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     install("good")
     monkeypatch.setenv("MTFT_DISABLE_PLUGINS", "1")
     with pytest.raises(ConfigError, match=r"plugin 'good' \(dist-good 1.0\) is disabled by MTFT_DISABLE_PLUGINS"):
         build_registry().task("good")
 
 
-def test_of_two_plugins_with_one_task_the_first_by_name_wins(install):
+def test_of_two_plugins_with_one_task_the_first_by_name_wins(install: Callable[..., Path]) -> None:
     install("b")
     install("a")
     assert error_of("b") == "plugin 'b' gives 'good', which plugin 'a' gave before"
     assert build_registry().owner("good") == "a"
 
 
-def test_of_two_distributions_with_one_plugin_name_the_first_wins(install):
+def test_of_two_distributions_with_one_plugin_name_the_first_wins(install: Callable[..., Path]) -> None:
     install("good", distribution="one")
     install("other", distribution="two", entry_points="[mtft]\ngood = plugin_other\n")
     assert found(("distribution", "error"))[1:] == [
@@ -198,14 +215,16 @@ def test_of_two_distributions_with_one_plugin_name_the_first_wins(install):
     assert "good" in build_registry().tasks
 
 
-def test_a_stranger_cannot_take_the_place_of_the_built_in(install):
+def test_a_stranger_cannot_take_the_place_of_the_built_in(install: Callable[..., Path]) -> None:
     install("x", distribution="aaa", entry_points="[mtft]\nbuiltin = plugin_x\nalias = mtft.plugin.builtin\n")
     (first, *others) = found(("name", "module", "distribution", "status"))
-    assert first == ("builtin", "mtft.plugin.builtin", "mtft", "ok")
+    assert first == ("builtin", "mtft.plugin.builtin", DISTRIBUTION, "ok")
     assert [status for *_, status in others] == ["broken", "broken"]
 
 
-def test_a_distribution_found_twice_counts_once(install, tmp_path, monkeypatch):
+def test_a_distribution_found_twice_counts_once(
+    install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install("good", distribution="some-dist", version="1.0", path=tmp_path / "first")
     install("good", distribution="Some.Dist", version="2.0", path=tmp_path / "second")
     monkeypatch.syspath_prepend(tmp_path / "second")
@@ -213,12 +232,12 @@ def test_a_distribution_found_twice_counts_once(install, tmp_path, monkeypatch):
     assert found(("name", "version"))[1:] == [("good", "1.0")]
 
 
-def test_an_entry_listed_twice_counts_once(install):
+def test_an_entry_listed_twice_counts_once(install: Callable[..., Path]) -> None:
     install("good", entry_points="[mtft]\ngood = plugin_good\ngood = plugin_good\n")
     assert found()[1:] == [("good", "ok")]
 
 
-def test_damaged_metadata_is_one_broken_plugin(install):
+def test_damaged_metadata_is_one_broken_plugin(install: Callable[..., Path]) -> None:
     install("bad", entry_points="[mtft]\nno equals sign\n")
     info = install("good")
     (info / "METADATA").unlink()
@@ -229,7 +248,7 @@ def test_damaged_metadata_is_one_broken_plugin(install):
     assert records["good"][0] == "ok"
 
 
-def test_what_plugins_print_stays_off_stdout(install, capsys):
+def test_what_plugins_print_stays_off_stdout(install: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     install("good", "print('at import')" + GOOD.replace("return [", "print('in hook')\n    return ["))
     assert "good" in build_registry().tasks
     captured = capsys.readouterr()
@@ -237,13 +256,13 @@ def test_what_plugins_print_stays_off_stdout(install, capsys):
     assert captured.err == "at import\nin hook\n"
 
 
-def test_keyboard_interrupt_goes_through(install):
+def test_keyboard_interrupt_goes_through(install: Callable[..., Path]) -> None:
     install("bad", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load_plugins()
 
 
-def test_conformance_checks_modules_that_are_not_installed(install):
+def test_conformance_checks_modules_that_are_not_installed(install: Callable[..., Path]) -> None:
     info = install("good")
     shutil.rmtree(info)
     assert check_plugin("plugin_good") == []
@@ -251,30 +270,30 @@ def test_conformance_checks_modules_that_are_not_installed(install):
     assert "ModuleNotFoundError" in check_plugin("no_such_module")[0]
 
 
-def reader(*examples):
+def reader(*examples: object) -> Callable[..., tuple[object, ...]]:
     return lambda split, data_dir: examples
 
 
 class Mixing(torch.nn.Linear):
     """A head whose answers depend on the batch."""
 
-    def __init__(self, config, width):
+    def __init__(self, config: EncoderConfig, width: int) -> None:
         super().__init__(config.hidden_size, width)
 
-    def forward(self, output):
+    def forward(self, output: EncoderOutput) -> Tensor:  # type: ignore[override]
         return super().forward(output.pooled - output.pooled.mean(0))
 
 
 class Wide(Mixing):
-    def __init__(self, config, width):
+    def __init__(self, config: EncoderConfig, width: int) -> None:
         super().__init__(config, width + 1)
 
 
-def head(factory):
+def head(factory: Any) -> Task:
     return replace(STS, head=factory)
 
 
-def own(**parts):
+def own(**parts: Any) -> Task:
     return replace(STS, source=replace(STS.source, **parts))
 
 
@@ -305,23 +324,23 @@ COUNTER = itertools.count()
         (replace(STS, name="S T S"), "task name 'S T S' is not made of"),
     ],
 )
-def test_conformance_says_what_is_wrong(task, problem):
+def test_conformance_says_what_is_wrong(task: Task, problem: str) -> None:
     with pytest.raises(AssertionError, match=problem):
         assert_task_conforms(task)
 
 
-def test_conformance_wants_the_files_of_a_data_directory_that_is_given(tmp_path):
+def test_conformance_wants_the_files_of_a_data_directory_that_is_given(tmp_path: Path) -> None:
     assert_task_conforms(STS)
     with pytest.raises(AssertionError, match=r"sts-train\.csv: no such file"):
         assert_task_conforms(STS, tmp_path)
 
 
-def opens(split, data_dir):
+def opens(split: str, data_dir: Path) -> list[Example]:
     """Read as a function does that has no `files`."""
     return [Example("1", tuple((data_dir / f"{split}.txt").read_text().split()), 1.0, "f:1")]
 
 
-def test_conformance_of_a_reader_that_is_a_plain_function(tmp_path):
+def test_conformance_of_a_reader_that_is_a_plain_function(tmp_path: Path) -> None:
     assert_task_conforms(own(reader=opens))
     with pytest.raises(AssertionError, match=r"train split: FileNotFoundError: .*train\.txt"):
         assert_task_conforms(own(reader=opens), tmp_path)

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from mtft.errors import DISTRIBUTION
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = sorted((ROOT / "plugins").iterdir())
@@ -20,7 +23,7 @@ RUN = "import sys; from mtft.cli.main import run; code = run(); sys.exit(9 if 't
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the projects into a folder of their own."""
     site = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -30,17 +33,17 @@ def site(tmp_path_factory):
     return site
 
 
-def call(*command, path=(), cwd, **environment):
+def call(*command: str, path: Sequence[Path] = (), cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MTFT_")}
     environment = {**clean, "PYTHONPATH": os.pathsep.join(map(str, (*path, ROOT))), **environment}
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, cwd=cwd)
 
 
-def mtft(*args, path, cwd, **environment):
+def mtft(*args: str, path: Sequence[Path], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return call("-W", "error", "-c", RUN, *args, path=path, cwd=cwd, **environment)
 
 
-def test_plugins_lists_them(site, tmp_path):
+def test_plugins_lists_them(site: Path, tmp_path: Path) -> None:
     done = mtft("plugins", "--json", path=[site], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     records = {record["name"]: record for record in json.loads(done.stdout)["plugins"]}
@@ -54,11 +57,11 @@ def test_plugins_lists_them(site, tmp_path):
         "hooks": ["mtft_tasks"],
     }
     assert (records["minimal"]["distribution"], records["minimal"]["status"]) == ("mtft-minimal", "ok")
-    assert {path.name for path in PROJECTS} == {each["distribution"] for each in records.values()} - {"mtft"}
+    assert {path.name for path in PROJECTS} == {each["distribution"] for each in records.values()} - {DISTRIBUTION}
     assert {each["status"] for each in records.values()} == {"ok"}
 
 
-def test_tasks_lists_both(site, tmp_path):
+def test_tasks_lists_both(site: Path, tmp_path: Path) -> None:
     done = mtft("tasks", "--json", path=[site], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     tasks = {task["name"]: task for task in json.loads(done.stdout)["tasks"]}
@@ -70,7 +73,7 @@ def test_tasks_lists_both(site, tmp_path):
     assert (sources["cfimdb"]["task"], sources["nli"]["task"]) == ("sst", "nli")
 
 
-def test_tables_for_people(site, tmp_path):
+def test_tables_for_people(site: Path, tmp_path: Path) -> None:
     for command, lines in (
         ("plugins", ["nli ", "mtft-nli ", " ok "]),
         ("tasks", ["minimal ", "mtft-minimal", "binary"]),
@@ -80,13 +83,13 @@ def test_tables_for_people(site, tmp_path):
         assert all(text in done.stdout for text in lines)
 
 
-def test_the_data_is_in_the_package(site):
+def test_the_data_is_in_the_package(site: Path) -> None:
     assert sorted(path.name for path in (site / "mtft_nli" / "data").iterdir()) == ["dev.jsonl", "train.jsonl"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
-def test_their_own_tests_pass(project, site, tmp_path):
+def test_their_own_tests_pass(project: Path, site: Path, tmp_path: Path) -> None:
     options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", str(tmp_path)]
     tests = (*options, "-c", os.devnull, str(project / "tests"))
     done = call("-m", "pytest", *tests, path=[site], cwd=tmp_path, OMP_NUM_THREADS="1")
@@ -94,7 +97,7 @@ def test_their_own_tests_pass(project, site, tmp_path):
 
 
 @pytest.mark.slow
-def test_surgery_of_torchjd_trains_as_that_of_mtft(site, tiny_model, tmp_path):
+def test_surgery_of_torchjd_trains_as_that_of_mtft(site: Path, tiny_model: Path, tmp_path: Path) -> None:
     options = ("--tasks", "sst,sts", "--sample", "--max-steps", "3", "--keep", "1", "--model", str(tiny_model))
     for name in ("upgrad", "torchjd-upgrad"):
         command = ("train", *options, "--surgery", name, "--out", name, "--quiet")
@@ -112,7 +115,7 @@ def test_surgery_of_torchjd_trains_as_that_of_mtft(site, tiny_model, tmp_path):
 
 
 @pytest.fixture
-def broken(tmp_path):
+def broken(tmp_path: Path) -> Path:
     """Make a distribution whose plugin cannot be imported."""
     info = tmp_path / "wreck" / "wreck-0.3.dist-info"
     info.mkdir(parents=True)
@@ -122,7 +125,7 @@ def broken(tmp_path):
     return info.parent
 
 
-def test_a_broken_plugin_is_listed_and_stops_no_command(site, broken, tmp_path):
+def test_a_broken_plugin_is_listed_and_stops_no_command(site: Path, broken: Path, tmp_path: Path) -> None:
     done = mtft("plugins", "--json", path=[broken, site], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     records = {record["name"]: record for record in json.loads(done.stdout)["plugins"]}
@@ -134,19 +137,19 @@ def test_a_broken_plugin_is_listed_and_stops_no_command(site, broken, tmp_path):
     assert "warning: plugin 'wreck' (wreck 0.3) failed to load" in done.stderr
 
 
-def test_strict_fails_and_names_it(broken, tmp_path):
+def test_strict_fails_and_names_it(broken: Path, tmp_path: Path) -> None:
     done = mtft("tasks", path=[broken], cwd=tmp_path, MTFT_STRICT_PLUGINS="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: plugin 'wreck' (wreck 0.3) is broken: ModuleNotFoundError" in done.stderr
 
 
-def test_help_imports_no_plugin(broken, tmp_path):
+def test_help_imports_no_plugin(broken: Path, tmp_path: Path) -> None:
     done = mtft("--help", path=[broken], cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "noise" not in done.stdout
 
 
-def test_disabled_plugins_are_listed_as_such(site, tmp_path):
+def test_disabled_plugins_are_listed_as_such(site: Path, tmp_path: Path) -> None:
     done = mtft("plugins", "--json", path=[site], cwd=tmp_path, MTFT_DISABLE_PLUGINS="mtft-nli")
     status = {record["name"]: record["status"] for record in json.loads(done.stdout)["plugins"]}
     assert (status["nli"], status["minimal"], status["builtin"]) == ("disabled", "ok", "ok")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_other_seed_draws_other_rows() -> None:
 @pytest.mark.parametrize(
     ("function", "make"), [(accuracy, classified), (pearson, correlated)], ids=["accuracy", "pearson"]
 )
-def test_more_examples_narrow_the_interval(function, make) -> None:  # type: ignore[no-untyped-def]
+def test_more_examples_narrow_the_interval(function: Any, make: Any) -> None:
     widths = []
     for examples in (50, 500, 5000):
         low, high = bootstrap_interval(function, *make(examples), resamples=300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,8 @@ def test_counts_equal_a_naive_walk() -> None:
     assert sum(part.total for part in parts.values()) == len(flat)
     assert sum(part.selected for part in parts.values()) == int(chosen.sum())
     flat.theta.copy_(chosen.float())  # every weight now says whether it was chosen
-    layer, size = encoder.layers[0], TINY.hidden_size
+    layer: Any = encoder.layers[0]
+    size = TINY.hidden_size
     for kind, weights in (
         ("query", layer.qkv.weight[:size]),
         ("key", layer.qkv.weight[size : 2 * size]),

@@ -20,7 +20,7 @@ SHAPES = [
 
 
 def drawing(*shapes: Path | Box | Dot | Label) -> Drawing:
-    return Drawing(100, 50, f"title {HOSTILE}", f"description {HOSTILE}", list(shapes or SHAPES))
+    return Drawing(100, 50, f"title {HOSTILE}", f"description {HOSTILE}", [*(shapes or SHAPES)])
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import FEW, TASKS, cli, summary
@@ -31,7 +32,8 @@ def metadata(card: str) -> dict[str, object]:
 def test_metadata_are_yaml_with_every_score(tiny_model: Path) -> None:
     found = metadata(model_card(toy_trained(tiny_model), STORY))
     assert "base_model" not in found
-    ((model,),) = (found["model-index"],)
+    model_index: Any = found["model-index"]
+    (model,) = model_index
     assert model["name"] == "sst-quora-sts"
     scores = {each["task"]["name"]: {m["type"]: m["value"] for m in each["metrics"]} for each in model["results"]}
     assert scores["sst"] == {"accuracy": 0.5, "f1": 0.25}

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tomli
 from commands import FEW, cli, contents, summary
 from crashes import TRAIN, forked
 
 from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError
+from mtft.io import toml_parser
 from mtft.plugin.context import new_context
 from mtft.runs.directory import RunDirectory
 from mtft.runs.opening import Contents, Finished, New, Resumed, Target, open_run
@@ -123,7 +123,7 @@ def test_a_refinement_started_anew_goes_on(trained_run: Path, tmp_path: Path) ->
 def test_the_record_of_a_run_says_what_it_needs(tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert cli("train", "--tasks", "sts", *FEW, "--augment", "none", "--model", tiny_model, "--out", out).code == 0
-    found = tomli.loads((out / "config.toml").read_text())
+    found = toml_parser.loads((out / "config.toml").read_text())
     assert found["tasks"] == ["sts"]
     names = {"the pretrained weights", "the data of sts", "the dev data of sts"}
 

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,8 @@ def test_what_overflows_in_bfloat16_is_named_and_changes_nothing(scale: float, b
     model, flat = toy_model()
     to_device(model, flat, flat.theta.device, torch.bfloat16)
     stepper = Stepper(model, flat, toy_sources({"sst": 9, "sts": 7}), slice(None))
-    for part in (model.encoder.layers[1].output, model.encoder.layers[1].output_norm):
+    layer: Any = model.encoder.get_submodule("layers.1")
+    for part in (layer.output, layer.output_norm):
         part.weight.data *= scale
     before = {name: tensor.clone() for name, tensor in stepper.state().items()}
     rows = {"sst": np.arange(9), "sts": np.arange(7)}

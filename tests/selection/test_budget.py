@@ -147,7 +147,7 @@ def test_equal_groups_go_to_the_first() -> None:
 
 
 @given(arrays(np.float32, st.integers(1, 40), elements=floats.filter(np.isfinite)), st.integers(1, 40))
-def test_groups_of_one_are_weights(values: np.ndarray, k: int) -> None:  # type: ignore[type-arg]
+def test_groups_of_one_are_weights(values: np.ndarray, k: int) -> None:
     k = min(k, len(values))
     scores = torch.from_numpy(values)
     assert torch.equal(top_groups(scores, [1] * len(values), k), top_k(scores, k))

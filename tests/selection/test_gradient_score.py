@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from factories import LONGEST, WORDS, mean_parts, naive_gradient, toy_model, toy_sources
-from numpy.typing import NDArray
+from factories import LONGEST, WORDS, Part, mean_parts, naive_gradient, toy_model, toy_sources
 from torch import Tensor
 
 from mtft.data.sampling import epoch_batches
@@ -64,7 +63,7 @@ def task_gradient(task: str, rows: Rows) -> Tensor:
         (source, rows.get(source.name, np.zeros(0, np.int64)), scale / 1)
         for source, _, scale in mean_parts(SOURCES, ALL, task)
     ]
-    present: list[tuple[object, NDArray[np.int64], float]] = [part for part in parts if len(part[1])]
+    present: list[Part] = [part for part in parts if len(part[1])]
     return naive_gradient(toy_model()[0], present)[1] if present else torch.zeros_like(toy_model()[1].theta).double()
 
 
@@ -299,7 +298,7 @@ def test_magnitude() -> None:
 def test_biases_are_those_of_linear_layers_and_norms() -> None:
     given = scoring([])
     found = dict(zip(given.encoder.names, bias_score(given).split(given.encoder.sizes), strict=True))
-    kinds = {name.rpartition(".")[2]: set() for name in found}
+    kinds: dict[str, set[Any]] = {name.rpartition(".")[2]: set() for name in found}
     for name, part in found.items():
         kinds[name.rpartition(".")[2]] |= set(part.tolist())
     assert kinds == {"weight": {0.0}, "bias": {1.0}}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from commands import cli
 from plugin_sources import GOOD, PARTS
@@ -52,7 +56,7 @@ BREACHES = {
 
 
 @pytest.mark.parametrize(("name", "code"), [("good", GOOD), ("parts", RUDE)])
-def test_a_plugin_that_keeps_its_contract(install, name, code):
+def test_a_plugin_that_keeps_its_contract(install: Callable[..., Path], name: str, code: str) -> None:
     install(name, code, version="1.5")
     done = cli("plugins", "test", name, "--json").json
     assert done["ok"]
@@ -64,7 +68,7 @@ def test_a_plugin_that_keeps_its_contract(install, name, code):
 
 
 @pytest.mark.parametrize("case", BREACHES)
-def test_what_is_wrong_is_said_check_by_check(install, case):
+def test_what_is_wrong_is_said_check_by_check(install: Callable[..., Path], case: Any) -> None:
     code, check, problem = BREACHES[case]
     install("bad", code)
     done = cli("plugins", "test", "bad")
@@ -78,21 +82,21 @@ def test_what_is_wrong_is_said_check_by_check(install, case):
         failed.run()
 
 
-def test_one_that_does_not_load(install):
+def test_one_that_does_not_load(install: Callable[..., Path]) -> None:
     install("bad", "MTFT_API_VERSION = 9\n" + GOOD)
     done = cli("plugins", "test", "bad")
     assert done.code == 1
     assert "written for plugin API version 9; this mtft has 1" in done.out
 
 
-def test_files_of_the_user_are_checked_where_he_says_they_are(install, tmp_path):
+def test_files_of_the_user_are_checked_where_he_says_they_are(install: Callable[..., Path], tmp_path: Path) -> None:
     install("good", GOOD)
     done = cli("plugins", "test", "good", "--data-dir", tmp_path)
     assert done.code == 1
     assert "ids-sst-train.csv: no such file" in done.out
 
 
-def test_no_such_plugin(install):
+def test_no_such_plugin(install: Callable[..., Path]) -> None:
     install("good", GOOD)
     with pytest.raises(PluginError, match="unknown plugin 'goood'; did you mean 'good'"):
         checks("goood")

@@ -22,7 +22,7 @@ MEMORY = Memory({"load": 10, "train": 1 << 60}, 2048)
 
 
 def config(**values: object) -> TrainConfig:
-    return TrainConfig(tasks=("sst",), **values)  # type: ignore[arg-type]
+    return TrainConfig(tasks=("sst",), **values)
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(None, 6), (5, 5), (2, 2), (9, 6)])

@@ -73,7 +73,7 @@ class Naive:
         self.model, self.flat = toy_model()
         self.selection, self.seed = selection, seed
         self.values = torch.nn.Parameter(self.flat.theta[selection].clone())
-        options = {"lr": RATE, "weight_decay": DECAY, "foreach": False}
+        options: dict[str, Any] = {"lr": RATE, "weight_decay": DECAY, "foreach": False}
         self.encoder = torch.optim.AdamW([self.values], **options)
         self.heads = {task: torch.optim.AdamW(self.model.heads[task].parameters(), **options) for task in TASKS}
 
@@ -142,7 +142,7 @@ def test_the_result_tells_tokens_and_cosines() -> None:
     vectors = [
         naive_gradient(toy_model()[0], mean_parts(SOURCES, BATCHES[1], task))[1][PART] for task in ("sst", "sts")
     ]
-    expected = torch.nn.functional.cosine_similarity(*vectors, dim=0)
+    expected = torch.nn.functional.cosine_similarity(vectors[0], vectors[1], dim=0)
     assert list(result.losses) == ["sst", "sts"]
     assert result.cosines.shape == (2, 2)
     assert float(result.cosines[0, 1]) == pytest.approx(float(expected), abs=1e-4)

@@ -131,7 +131,7 @@ def test_a_trainer_that_goes_on_takes_the_steps_that_are_left() -> None:
     for stop in range(1, 9):
         first = Log()
         first.train(stepper(), every=str(stop))
-        first.save = lambda log=first: _stop(log)  # type: ignore[misc]
+        first.save = lambda log=first: _stop(log)  # type: ignore[method-assign, misc]
         with pytest.raises(StoppedError):
             first.trainer.run()
         again = Log()

@@ -60,7 +60,7 @@ def read_split(
     what = f"source {source!r}: its reader"
     with plugin_guard(what, source):
         reader = reader.part(split) if hasattr(reader, "part") else reader
-        list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda split, data_dir: [])
+        list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda *_: [])
         scans = tuple(scan_file(path) for path in list_files(split, data_dir))
         reader = reader.opened(data_dir) if hasattr(reader, "opened") else reader
         parse = getattr(reader, "example", None) if scans else None

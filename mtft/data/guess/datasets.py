@@ -58,7 +58,7 @@ def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None) ->
         proposals.append(made)
     note_share(proposals, split_rows["train"], file)
     proposals += _offered(labels.others, joined, tables, texts, comment, labels.order)
-    _name(proposals, tables.name, [*labels.names, *labels.others])
+    _name(proposals, tables.name)
     return proposals
 
 
@@ -81,7 +81,7 @@ def _offered(
         yield made
 
 
-def _name(proposals: Sequence[Proposal], name: str, labels: Sequence[str]) -> None:
+def _name(proposals: Sequence[Proposal], name: str) -> None:
     several = sum(proposal.likely for proposal in proposals) > 1
     for proposal in proposals:
         if several or not proposal.likely:

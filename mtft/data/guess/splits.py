@@ -105,9 +105,11 @@ def _parts(file: str) -> Parts:
 def _split_word(pieces: Sequence[str]) -> tuple[int, int, str] | None:
     """Return the pieces [begin, end) that tell a split, and the split; of several the last, "gold" only if no other."""
     found = [(place, place + 1, split) for place, piece in enumerate(pieces) if (split := _word(piece))]
-    for place in range(len(pieces) - 2):
-        if pieces[place].casefold() in ("held", "hold") and pieces[place + 2].casefold() == "out":
-            found.append((place, place + 3, "test"))
+    found += [
+        (place, place + 3, "test")
+        for place in range(len(pieces) - 2)
+        if pieces[place].casefold() in ("held", "hold") and pieces[place + 2].casefold() == "out"
+    ]
     clear = [each for each in found if pieces[each[0]].casefold() != "gold"]
     if not found:
         return None

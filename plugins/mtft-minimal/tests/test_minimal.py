@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mtft_minimal import ANSWER, SOURCE, mtft_tasks
 
 from mtft.testing.conformance import assert_task_conforms, check_plugin
 
 
-def test_conforms_on_a_file(tmp_path):
+def test_conforms_on_a_file(tmp_path: Path) -> None:
     for split in ("train", "dev"):
         path = tmp_path / f"ids-minimal-{split}.csv"
         path.write_text("sentence,answer\nDoes tea grow on bushes?,yes\nIs glass a metal?,no\n", encoding="utf-8")
@@ -17,5 +19,5 @@ def test_conforms_on_a_file(tmp_path):
     assert check_plugin("mtft_minimal", tmp_path) == []
 
 
-def test_reads_yes_and_no():
+def test_reads_yes_and_no() -> None:
     assert ANSWER.parse("yes") == 1.0

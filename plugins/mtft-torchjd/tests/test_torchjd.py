@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 import pytest
 import torch
 from mtft_torchjd import METHODS, mtft_surgery
+from torch import Tensor
 from torchjd import aggregation
 from torchjd.linalg import QuadprogProjector
 
@@ -28,7 +30,7 @@ THEIRS = {
 """Aggregators of a mean; their weights are ours over T."""
 
 
-def each(names):
+def each(names: Iterable[str]) -> pytest.MarkDecorator:
     """Parametrize over methods, those left out that lack what their extra brings."""
     return pytest.mark.parametrize(
         "name",
@@ -47,11 +49,11 @@ def each(names):
 methods = each(METHODS)
 
 
-def gradients(tasks, seed, width=8):
+def gradients(tasks: int, seed: int, width: int = 8) -> Tensor:
     return torch.randn(tasks, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def weights(name, K, seed=0):
+def weights(name: str, K: Tensor, seed: int = 0) -> Tensor:
     w = resolve(PARTS[name].make)(K, torch.Generator().manual_seed(seed))
     assert w.shape == (len(K),)
     assert w.dtype == torch.float64
@@ -61,7 +63,7 @@ def weights(name, K, seed=0):
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 5])
 @each(THEIRS)
-def test_equals_the_aggregator_on_whole_gradients(name, tasks):
+def test_equals_the_aggregator_on_whole_gradients(name: str, tasks: int) -> None:
     for seed in range(3):
         G = gradients(tasks, seed)
         G /= gram(G).diagonal().mean().sqrt()
@@ -70,27 +72,27 @@ def test_equals_the_aggregator_on_whole_gradients(name, tasks):
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 5])
-def test_upgrad_equals_that_of_mtft(tasks):
+def test_upgrad_equals_that_of_mtft(tasks: int) -> None:
     for seed in range(5):
         K = gram(gradients(tasks, seed))
         torch.testing.assert_close(weights("upgrad", K), own_upgrad(K), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 5])
-def test_pcgrad_equals_that_of_mtft_with_the_same_draws(tasks):
+def test_pcgrad_equals_that_of_mtft_with_the_same_draws(tasks: int) -> None:
     for seed in range(5):
         K = gram(gradients(tasks, seed))
         orders = random_orders(tasks, torch.Generator().manual_seed(seed))
         torch.testing.assert_close(weights("pcgrad", K, seed), own_pcgrad(K, orders), rtol=1e-9, atol=1e-9)
 
 
-def test_pcgrad_leaves_the_default_generator_alone():
+def test_pcgrad_leaves_the_default_generator_alone() -> None:
     before = torch.get_rng_state()
     weights("pcgrad", gram(gradients(4, 0)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_fairgrad_gives_all_tasks_the_same_share_of_gain():
+def test_fairgrad_gives_all_tasks_the_same_share_of_gain() -> None:
     """At alpha = 1, (K w) w = 1 for every task."""
     pytest.importorskip("scipy")
     K = gram(gradients(3, 0, width=40))
@@ -101,7 +103,7 @@ def test_fairgrad_gives_all_tasks_the_same_share_of_gain():
 
 
 @methods
-def test_equal_orthogonal_gradients_are_added(name):
+def test_equal_orthogonal_gradients_are_added(name: str) -> None:
     torch.testing.assert_close(
         weights(name, 4 * torch.eye(3, dtype=torch.float64)),
         (1.5 if name == "cagrad" else 1.0) * torch.ones(3, dtype=torch.float64),  # CAGrad goes to the rim of its ball
@@ -111,7 +113,7 @@ def test_equal_orthogonal_gradients_are_added(name):
 
 
 @methods
-def test_the_scale_of_all_gradients_does_not_matter(name):
+def test_the_scale_of_all_gradients_does_not_matter(name: str) -> None:
     K = gram(gradients(3, 1))
     for scale in (1e-12, 1e12):
         torch.testing.assert_close(weights(name, K * scale), weights(name, K), rtol=1e-6, atol=1e-6)
@@ -119,7 +121,7 @@ def test_the_scale_of_all_gradients_does_not_matter(name):
 
 @methods
 @pytest.mark.parametrize("case", ["zeros", "one zero", "same", "opposite", "one task"])
-def test_degenerate_gradients(name, case):
+def test_degenerate_gradients(name: str, case: str) -> None:
     G = gradients(3, 2)
     if case == "zeros":
         G.zero_()
@@ -140,12 +142,12 @@ def test_degenerate_gradients(name, case):
 
 
 @methods
-def test_the_same_draws_give_the_same_bits(name):
+def test_the_same_draws_give_the_same_bits(name: str) -> None:
     K = gram(gradients(4, 3))
     assert torch.equal(weights(name, K, 7), weights(name, K, 7))
 
 
-def test_importing_the_plugin_imports_no_torch():
+def test_importing_the_plugin_imports_no_torch() -> None:
     import subprocess
     import sys
 

@@ -32,7 +32,7 @@ class Family:
     dropouts: tuple[tuple[str, ...], tuple[str, ...]]
     prefix: str
     heads: tuple[str, ...]
-    more: Callable[[Raw], dict[str, Any]] = lambda raw: {}
+    more: Callable[[Raw], dict[str, Any]] = lambda _raw: {}
 
     def read_config(self, directory: Path, /) -> TransformersConfig:
         """Read ``config.json``; ModelError names the key that is missing or wrong."""

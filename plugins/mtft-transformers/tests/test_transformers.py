@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ KINDS = list(SIZES)
 TEXTS = [("A joy from start to end.",), ("Dull!",), ("What is new?", "Nothing that we know of, sadly.")]
 
 
-def tokenizer(kind):
+def tokenizer(kind: str) -> tuple[Any, int]:
     """Letters or bytes as pieces, with the special tokens and the pair template of the architecture."""
     cls, sep, pad, unk = (
         ("<s>", "</s>", "<pad>", "<unk>") if kind == "roberta" else ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
@@ -79,7 +81,7 @@ def tokenizer(kind):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def made(request, tmp_path_factory):
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A model directory, as transformers writes it, and the model."""
     path = tmp_path_factory.mktemp("models") / request.param
     fast, vocabulary = tokenizer(request.param)
@@ -93,12 +95,12 @@ def made(request, tmp_path_factory):
     return path, model
 
 
-def load(path, **changes):
+def load(path: Any, **changes: Any) -> Any:
     kind = json.loads((path / "config.json").read_text())["model_type"]
     return getattr(families, kind.upper()).load(path, **changes).eval()
 
 
-def test_equals_the_model_called_directly(made):
+def test_equals_the_model_called_directly(made: Any) -> None:
     path, model = made
     encoder = load(path)
     table, _ = load_tokenizer(path).table(TEXTS, apart=False, max_length=encoder.config.positions)
@@ -119,7 +121,7 @@ def test_equals_the_model_called_directly(made):
         assert float(mean.detach().abs().max()) < 1e-4
 
 
-def test_gradients_land_in_the_flat_vector(made):
+def test_gradients_land_in_the_flat_vector(made: Any) -> None:
     path, model = made
     encoder = load(path, dropout=0.0, attention_dropout=0.0)
     flat = FlatParameters(encoder)
@@ -130,14 +132,14 @@ def test_gradients_land_in_the_flat_vector(made):
     assert len(flat) == sum(p.numel() for name, p in model.named_parameters() if "pooler" not in name)
 
 
-def test_texts_of_all_positions_fit(made):
+def test_texts_of_all_positions_fit(made: Any) -> None:
     encoder = load(made[0])
     most = encoder.config.positions
     assert most == 64
     assert encoder(pack((tiny_table(encoder, (most, 3)), np.arange(2)))).packed.shape == (most + 3, 16)
 
 
-def test_tensors_that_are_missing_or_unknown_are_named(made, tmp_path):
+def test_tensors_that_are_missing_or_unknown_are_named(made: Any, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     path = made[0]
@@ -150,11 +152,11 @@ def test_tensors_that_are_missing_or_unknown_are_named(made, tmp_path):
         load(tmp_path)
 
 
-def mtft(*args):
+def mtft(*args: object) -> None:
     assert run([str(arg) for arg in args]) == 0
 
 
-def test_a_run_from_start_to_end(made, tmp_path, capsys, monkeypatch):
+def test_a_run_from_start_to_end(made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Plan, train, stop, go on, evaluate and predict; what is not selected keeps its bits."""
     path = made[0]
     steady = (
@@ -204,11 +206,11 @@ def test_a_run_from_start_to_end(made, tmp_path, capsys, monkeypatch):
     assert needs == {"mtft-transformers": {"version": "0.1.0", "gives": [f"encoder {path.name}"]}}
 
 
-def test_the_parts_conform():
+def test_the_parts_conform() -> None:
     assert [problem for part in mtft_encoders() for problem in part_problems("encoder", part)] == []
 
 
-def test_importing_the_plugin_imports_no_torch():
+def test_importing_the_plugin_imports_no_torch() -> None:
     import subprocess
 
     probe = (

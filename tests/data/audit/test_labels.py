@@ -39,7 +39,7 @@ def test_total_variation_is_half_the_distance_of_the_shares(first: np.ndarray, s
 
 
 def test_pinned_limits() -> None:
-    ones, both = np.ones(1000), np.arange(1000) % 2.0
+    ones, both = np.ones(1000), np.arange(1000.0) % 2
     assert total_variation(ones, both, 2) == pytest.approx((0.5, 0.10248), abs=1e-5)
     assert kolmogorov_smirnov(ones, both) == pytest.approx((0.5, 0.08718), abs=1e-5)
 
@@ -57,7 +57,7 @@ def test_two_samples_of_one_distribution_are_within_the_limits(sizes: tuple[int,
 
 
 def test_more_rows_show_smaller_differences() -> None:
-    limits = [total_variation(np.arange(n) % 2.0, np.arange(n) % 2.0, 2)[1] for n in (10, 100, 1000, 10_000)]
+    limits = [total_variation(np.arange(float(n)) % 2, np.arange(float(n)) % 2, 2)[1] for n in (10, 100, 1000, 10_000)]
     assert limits == sorted(limits, reverse=True)
 
 

@@ -343,11 +343,11 @@ def test_true_of_json_and_of_tables_are_one_label() -> None:
 @pytest.mark.parametrize("sign", ["|", ";", ", "])
 def test_several_labels_in_a_cell_are_an_error_unless_they_are_one(sign: str) -> None:
     table = rows(60, topics=["food", "rent", f"food{sign}rent"])
-    for options in ({}, {"likely": True}):
+    for likely in (False, True):
         with pytest.raises(
             DataError, match=rf"cells of column 'topics' hold several labels, parted by '\{sign.strip()}'"
         ):
-            decided(table, **options)
+            decided(table, likely=likely)
     (found,), _ = decided(table, columns={"topics": ["classification"]})
     assert found.table["names"] == ["food", f"food{sign}rent", "rent"]
 
