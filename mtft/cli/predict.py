@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -20,6 +20,9 @@ from mtft.config.schema import PredictConfig
 from mtft.errors import DataError
 from mtft.io.text import printable
 
+DELIMITERS = {"tsv": "\t", "csv": ","}
+"""What parts the values of each form of a table."""
+
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -27,34 +30,38 @@ from mtft.io.text import printable
 @options_for(PredictConfig)
 @quiet_option
 def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -> None:
-    """Predict the texts in FILE (default: standard input) with RUN, line by line, in order.
+    """Predict the texts in FILE (default: standard input) with RUN, in order: one answer for each record.
 
-    Input is JSON Lines with the keys `sentence`, or `sentence1` and `sentence2` (or those that the table of the
-    task names), and an optional `id`; a TSV or CSV table with such a header; or plain lines, with a tab between
-    the two texts of a pair.
+    The suffix decides what FILE is: a table (.csv, .tsv) whose header has the columns `sentence`, or `sentence1` and
+    `sentence2` (or those that the task's own data have), and maybe `id`; JSON with such keys, an object a line
+    (.jsonl) or an array (.json); .parquet; or plain text (.txt), where every line is a text, a blank one an empty
+    text, and a pair two texts around a tab. All but .parquet may be packed (.gz, .zst). Other names and standard
+    input are judged by their first line; --format decides in any case. How a table is written is found in the file.
 
     Output is one record per line: the id (or the line number), the answer of each task, and "truncated": true
-    if the model's length limit cut the text; as TSV, one column per value.
+    if the model's length limit cut the text; as TSV or CSV, one column per value.
 
-    A record that cannot be answered (not a record, no text for the tasks, not UTF-8, over a million characters) is
-    an error that names its line; all records before it are answered. --on-error skip leaves such records out and
-    counts them on stderr; --on-error null writes their id and an "error" in their place; both exit with 0.
+    A record that cannot be answered (not a record, no text for the tasks, not text in the encoding, over a million
+    characters; with --on-error null a blank line) is an error that names its line; all records before it are
+    answered. --on-error skip leaves such records out and counts them on stderr; --on-error null writes their id and
+    an "error" in their place; both exit with 0.
 
     \b
     Examples:
       echo "What a film." | mtft predict runs/first
       mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
+      mtft predict runs/first reviews.csv --id review_id --keep stars --output-format csv
       mtft predict runs/first --on-error null < records.jsonl > answers.jsonl
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.predict import predict
 
     with (
         open_context(loaded, quiet=quiet, shared=True, serving=True) as context,
-        _lines(file) if context.group.first else nullcontext(()) as lines,
-        closing(predict(run, lines, loaded.config, context)) as results,
+        _source(file, loaded.config.encoding) if context.group.first else nullcontext(()) as source,
+        closing(predict(run, source, loaded.config, context)) as results,
     ):
-        if loaded.config.output_format == "tsv":
-            _print_table(results)
+        if loaded.config.output_format in DELIMITERS:
+            _print_table(results, DELIMITERS[loaded.config.output_format], loaded.config.keep)
         else:
             for result in results:
                 print_json(result, indent=None)
@@ -62,27 +69,33 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
 
 
 @contextmanager
-def _lines(file: Path) -> Iterator[Iterator[str]]:
-    """Open the input as lines of UTF-8 text; other bytes become what `read_records` refuses line by line."""
-    from mtft.data.records import bounded_lines
+def _source(file: Path, encoding: str | None) -> Iterator[Path | Iterator[str]]:
+    """Give the file, or standard input as lines; bytes that are no text become what `read_records` refuses."""
+    from mtft.data.lines import decoded_lines
 
-    name = "standard input" if str(file) == "-" else str(file)
-    if name == "standard input" and sys.stdin.isatty():
+    if str(file) != "-":
+        yield file
+        return
+    if sys.stdin.isatty():
         raise click.UsageError("no input: name a file or pipe texts into standard input", click.get_current_context())
     try:
-        stream = sys.stdin.buffer if name == "standard input" else file.open("rb")
-    except OSError as error:
-        raise DataError(f"{name}: {(error.strerror or str(error)).lower()}") from None
-    with io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape") as text:
-        yield bounded_lines(text)
+        lines = decoded_lines(sys.stdin.buffer, encoding or "utf-8")
+    except LookupError:  # `predict` refuses what is no encoding, with the other settings
+        yield iter(())
+        return
+    try:
+        yield lines
+    finally:
+        lines.detach()
 
 
-def _print_table(results: Iterator[dict[str, Any]]) -> None:
+def _print_table(results: Iterator[dict[str, Any]], delimiter: str, kept: tuple[str, ...]) -> None:
     """Print one column per value, the header taken from the first record; other columns are an error."""
-    writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+    writer = csv.writer(sys.stdout, delimiter=delimiter, lineterminator="\n")
     header: list[str] = []
     for result in results:
-        row = dict(_flatten({**plain(result), "truncated": "truncated" in result}))
+        own = {name: _text(plain(result[name])) for name in kept if name in result}
+        row = dict(_flatten({**plain(result), **own, "truncated": "truncated" in result}))
         if not header:
             header = list(row)
             writer.writerow(header)
@@ -94,8 +107,10 @@ def _print_table(results: Iterator[dict[str, Any]]) -> None:
 
 
 def _text(value: object) -> str:
-    """Write a value into a cell; true and false as JSON has them."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Write a value into a cell; true, false, lists and objects as JSON has them, null as nothing."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else str(value)
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from mtft.data.audit.findings import SEVERITIES, Finding
 from mtft.data.audit.repair import deletion_diff, without_rows
 from mtft.data.audit.scan import Scan
 from mtft.data.audit.split_reader import Split
+from mtft.data.formats import reading_lines
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError
@@ -72,6 +73,8 @@ def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
     data_dir = data_directory(config)
     sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
     splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
+    for line in reading_lines({scan.path: scan.dialect for each in splits for scan in each.scans if scan.dialect}):
+        context.notify("info", line)
     findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = tuple(
@@ -115,12 +118,23 @@ def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Se
             if not resolved.is_relative_to(home):
                 continue
             name, lines = resolved.relative_to(home), drops[str(path)]
+            _check_cuttable(scan, lines)
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(fresh / name, without_rows(scan, lines))
+            write_bytes(fresh / name, without_rows(scan, lines) if scan.as_stored else path.read_bytes())
             diff += deletion_diff(name.as_posix(), scan, lines)
             dropped[name.as_posix()] = _rows_at(scan, lines)
         write_bytes(fresh / DIFF, diff)
     return Fixed(out, dropped)
+
+
+def _check_cuttable(scan: Scan, lines: set[int]) -> None:
+    """Raise ConfigError if rows are to be left out of a file whose rows are no bytes of their own."""
+    if lines and not (scan.as_stored and scan.dialect and scan.dialect.form != "json"):
+        raise ConfigError(
+            f"{scan.path}: rows cannot be cut out of a JSON array, an archive or another encoding than UTF-8; convert "
+            "it first",
+            setting="fix",
+        )
 
 
 def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str, set[int]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mtft.config.schema import EvalConfig
 from mtft.data.declared_reader import DeclaredReader
+from mtft.data.formats import readings_of
 from mtft.data.shares import in_half
 from mtft.errors import ConfigError, setting, unknown
 from mtft.io.files import to_json
@@ -80,6 +81,9 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     data_dir = data_directory(config, run)
     loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
     data = loader.load_tasks(tasks, config.split)
+    readings = [line for task in tasks for line in readings_of(task.source.reader, config.split, data_dir)]
+    for line in dict.fromkeys(readings):
+        context.notify("info", line)
     digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
     check_same_model(config, trained, context.group, {"data": digests})
     values = {

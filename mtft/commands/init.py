@@ -10,7 +10,8 @@ from typing import Any
 
 from mtft.config.schema import TrainConfig
 from mtft.config.toml import one_line, toml_line
-from mtft.data.formats import HUB, named_rows
+from mtft.data.dialect import with_point
+from mtft.data.formats import HUB, expand, named_rows, readings
 from mtft.data.guess.datasets import propose
 from mtft.data.guess.doubts import Decisions
 from mtft.data.guess.proposals import Proposal
@@ -71,7 +72,10 @@ def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> 
     """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
     tasks: list[Proposal] = []
     problems: list[str] = []
-    for group in group_files(files, decisions):
+    groups = group_files(files, decisions)
+    for line in readings([file for group in groups for file in group.splits.values()], Path()):
+        context.notify("info", line)
+    for group in groups:
         try:
             tasks += propose(group, _rows, decisions)
         except DataError as error:
@@ -91,7 +95,10 @@ def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> 
 
 
 def _rows(file: str) -> Iterator[dict[str, str]]:
-    return (row for _, _, row in named_rows(file, Path()))
+    """Yield the rows of a file, or of all that a pattern fits; numbers with a decimal comma come with a point."""
+    for name in expand(file, Path()):
+        for _, _, row in named_rows(name, Path()):
+            yield {column: with_point(text) for column, text in row.items()}
 
 
 def _common(files: Sequence[str]) -> str:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from mtft.config.schema import PredictConfig
-from mtft.data.records import read_records
+from mtft.data.dialect import KEYS, Layout, layout_of
+from mtft.data.record_files import file_records
+from mtft.data.records import Record, Wanted, read_records
 from mtft.errors import ConfigError, DataError, setting
+from mtft.io.text import RESERVED
 from mtft.model.inference import run_worker
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.manifest import task_names
+from mtft.runs.prediction import lacking, record_keys
 from mtft.runs.prediction import predict as predict_records
-from mtft.runs.prediction import record_keys
 from mtft.runtime.distributed import Group
 from mtft.runtime.notices import Notify
 from mtft.training.agreement import check_same_model
@@ -25,19 +28,20 @@ from mtft.training.temperatures import tell
 
 
 def predict(
-    run: Path, lines: Iterable[str], config: PredictConfig, context: Context
+    run: Path, source: Path | Iterable[str], config: PredictConfig, context: Context
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield one mapping per input record, in order, reading `lines` as they come.
+    """Yield one mapping per input record, in order, of a file, or of lines that are read as they come.
 
     A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
     yielded with its "error". Of several processes the first one reads and yields, the others compute their share.
     """
     group = context.group
-    if config.on_error == "null" and config.output_format == "tsv":
+    if config.on_error == "null" and config.output_format != "jsonl":
         raise ConfigError(
             f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
             f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}"
         )
+    layout = _layout(config)
     device, products = resolve_device(config)
     every = config.tasks == ("all",)
     with model_directory(run) as directory:
@@ -48,10 +52,53 @@ def predict(
     if not group.first:
         return _share(trained, group)
     tell(tasks, context.notify)
-    records = read_records(lines, config.format, record_keys(tasks))
+    if taken := [name for name in config.keep if name in (*RESERVED, *names)]:
+        raise ConfigError(f"an answer has {taken[0]!r} already; its column of the input cannot be kept", setting="keep")
+    wanted = Wanted(
+        record_keys(tasks),
+        config.id or "",
+        config.keep,
+        lambda columns: lacking(columns, tasks, every),
+        no_blanks=config.on_error == "null",
+    )
+    if isinstance(source, Path):
+        records = file_records(source, config.format, wanted, layout, lambda line: context.notify("info", line))
+    else:
+        records = read_records(source, "txt" if config.format == "lines" else config.format, wanted, layout)
     fail = config.on_error == "fail"
     results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group)
-    return answers(results, config.on_error, context.notify)
+    return answers(_until_closed(results, records), config.on_error, context.notify)
+
+
+def _until_closed(
+    results: Generator[dict[str, Any], None, None], records: Iterator[Record]
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the results, and close the input with them."""
+    try:
+        yield from results
+    finally:
+        results.close()
+        if isinstance(records, Generator):
+            records.close()
+
+
+def _layout(config: PredictConfig) -> Layout:
+    """Return what the settings say of the input's form; ConfigError if that does not go together."""
+    given = {
+        "delimiter": None if config.delimiter == "auto" else config.delimiter,
+        "quotes": None if config.quotes == "auto" else config.quotes == "yes",
+        "header": None if config.header else False,
+        "columns": config.columns or None,
+        "encoding": config.encoding,
+    }
+    try:
+        checked = {key: KEYS[key](value) for key, value in given.items() if value is not None}
+    except ValueError as error:
+        raise ConfigError(str(error), setting="encoding") from None
+    try:
+        return layout_of(checked)
+    except ValueError as error:
+        raise ConfigError(str(error), setting="columns") from None
 
 
 def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:

@@ -140,8 +140,19 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
     batch_size: int = Field(64, ge=1, description="records processed at a time (examples in a batch)")
-    format: Literal["auto", "jsonl", "tsv", "csv", "lines"] = Field("auto", description="form of the input")
-    output_format: Literal["jsonl", "tsv"] = Field("jsonl", description="form of the output")
+    format: Literal["auto", "csv", "tsv", "jsonl", "json", "txt", "parquet", "lines"] = Field(
+        "auto", description="form of the input: by default the suffix decides, else the first line; lines is txt"
+    )
+    output_format: Literal["jsonl", "tsv", "csv"] = Field("jsonl", description="form of the output")
+    id: str | None = Field(None, description="column, or key, that names a record (default: id, else the line)")
+    keep: Names = Field((), description="columns, or keys, that go with each record to its answer")
+    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"] = Field(
+        "auto", description="what parts the fields of a table"
+    )
+    quotes: Literal["auto", "yes", "no"] = Field("auto", description="whether quotes enclose fields of a table")
+    header: bool = Field(True, description="whether the first line of a table names its columns")
+    columns: Names = Field((), description="names of the columns of a table without such a line")
+    encoding: str | None = Field(None, description="encoding of the input (default: UTF-8, or by a byte-order mark)")
     on_error: Literal["fail", "skip", "null"] = Field(
         "fail",
         description="when a record cannot be answered: stop; leave it out and count it; or write an error in its place",

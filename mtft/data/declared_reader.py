@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from mtft.data.audit.scan import scan_file
+from mtft.data.dialect import AS_FOUND, Layout, form_of
 from mtft.data.example import Example
-from mtft.data.formats import HUB, is_text, named_rows
+from mtft.data.formats import HUB, expand, is_text, named_rows
 from mtft.data.held_out import HeldOut, Strata, Stratum, advice, hold_out, position, too_few
+from mtft.data.json_rows import Nested
 from mtft.data.labels import appearance, canonical, visible
-from mtft.data.readers import Nested, RowError, make_example
+from mtft.data.readers import RowError, make_example, no_column
 from mtft.errors import DataError
 from mtft.outputs import Output
 
@@ -32,7 +34,7 @@ class SplitColumn:
     def split_of(self, row: Mapping[str, str], origin: str) -> str:
         """Return the split of a row, "" if it is not used; RowError if the column says neither."""
         if self.name not in row:
-            raise RowError("columns", origin, f"no column {self.name!r} (columns: {', '.join(row)})")
+            raise RowError("columns", origin, no_column(self.name, list(row)))
         value = row[self.name].strip()
         for known, split in self.values:
             if value == known:
@@ -41,16 +43,25 @@ class SplitColumn:
         raise RowError("split-invalid", origin, f"column {self.name!r}: {visible(value)} is no split: {allowed}")
 
 
+Files = str | tuple[str, ...]
+"""The file of a split, or several; each may be a pattern."""
+
+
+def _listed(files: Files) -> tuple[str, ...]:
+    return ((files,) if files else ()) if isinstance(files, str) else files
+
+
 @dataclass(frozen=True)
 class DeclaredReader:
-    """Reads columns of the file that a split has; `splits` holds (split, name) of those that have a file of their own.
+    """Reads columns of the files that a split has; `splits` holds (split, files) of those that have files of their own.
 
     `column` tells splits apart inside of train's file. `held_out` is the share of train's rows that are dev, chosen by
     their texts alone, or with `strata` as `mtft.data.held_out` says; rows with the same texts stay together. Labels in
-    `missing` stand for no label; `aliases` are pairs of a label as written and the name that it means.
+    `missing` stand for no label; `aliases` are pairs of a label as written and the name that it means. `layout` says of
+    the form of the files what need not be found in them.
     """
 
-    splits: tuple[tuple[str, str], ...]
+    splits: tuple[tuple[str, Files], ...]
     texts: tuple[str, ...]
     label: str
     output: Output
@@ -60,6 +71,7 @@ class DeclaredReader:
     column: SplitColumn | None = None
     missing: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    layout: Layout = AS_FOUND
     chosen: HeldOut | None = field(default=None, compare=False, repr=False)
     trouble: str = field(default="", compare=False)
 
@@ -78,23 +90,18 @@ class DeclaredReader:
         names = self.output.describe().get("names")
         meanings = {label: self.meant(str(label)) if names else "the whole" for label in found.labels(self.label)}
         if short := too_few(found, self.label, {label: name for label, name in meanings.items() if name}):
-            return replace(self, strata=None, trouble=advice(self.name("train"), self.label, self.held_out, short))
+            train = ", ".join(_listed(self.name("train")))
+            return replace(self, strata=None, trouble=advice(train, self.label, self.held_out, short))
         return replace(self, chosen=found)
 
-    def name(self, split: str) -> str:
+    def name(self, split: str) -> Files:
         """Return what the split is read from, "" if it is not declared."""
         inside = (split == "dev" and self.held_out) or (self.column and split in self.column.splits)
         return dict(self.splits).get("train" if inside else split, "")
 
-    @property
-    def sparse(self) -> bool:
-        """Tell whether rows may lack the key of the label: in JSON Lines that is how a row has none."""
-        return self.name(self.own_split).endswith(".jsonl")
-
     def files(self, split: str, data_dir: Path) -> list[Path]:
-        """Return the split's file, if it is one that is read line by line."""
-        name = self.name(split)
-        return [data_dir / name] if name and is_text(name) else []
+        """Return the split's files of text."""
+        return [data_dir / name for name in expand(_listed(self.name(split)), data_dir) if is_text(name)]
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
         own = self.part(split).opened(data_dir)
@@ -106,10 +113,20 @@ class DeclaredReader:
 
     def rows(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
         """Yield (origin, number, row) of a split."""
-        name = self.name(split)
-        if not name:
+        if not self.name(split):
             raise DataError(f"no file is declared for split {split!r} (declared: {', '.join(dict(self.splits))})")
-        yield from named_rows(name, data_dir)
+        for name in expand(_listed(self.name(split)), data_dir):
+            yield from named_rows(name, data_dir, self.layout, self._columns)
+
+    def rows_beside_text(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+        """Yield (origin, number, row) of what a split has beside the files of text that `files` lists."""
+        for name in expand(_listed(self.name(split)), data_dir):
+            if not is_text(name):
+                yield from named_rows(name, data_dir, self.layout, self._columns)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return (*self.texts, self.label, *((self.column.name,) if self.column else ()))
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
         """Make an example of one row of a file, None if it belongs to another split."""
@@ -135,13 +152,16 @@ class DeclaredReader:
         return place in self.chosen.positions
 
     def _example(self, origin: str, number: int, row: Mapping[str, str]) -> Example:
-        if self.label not in row and self.sparse:
+        file = Path(origin.rpartition(":")[0])
+        if self.label not in row and form_of(file.name) in ("json", "jsonl"):
             row = {**row, self.label: ""}
         written = row.get(self.label, "")
-        if not isinstance(written, Nested) and (label := self.meant(written)) != written:
+        if not isinstance(written, Nested) and (label := self.meant(written)) != written.strip():
             row = {**row, self.label: label}
+        several = not isinstance(self.name(self.own_split or "train"), str)
+        line = f"{file.name}:{number}" if several else number
         try:
-            return make_example(origin, number, row, self.texts, self.label, self.output)
+            return make_example(origin, line, row, self.texts, self.label, self.output, self.layout)
         except RowError as error:
             if error.check != "label-invalid":
                 raise
@@ -171,48 +191,56 @@ class DeclaredReader:
 
 def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
     """Choose the rows that are held out; the same file, as it is now, is read once."""
-    name = reader.name("train")
+    names = tuple(expand(_listed(reader.name("train")), data_dir))
+    stamps = tuple(_stamp(name, data_dir) for name in names)
+    bare = replace(reader, chosen=None, trouble="", strata=reader.strata or Strata())
+    return _chosen(names, data_dir, stamps, bare)
+
+
+def _stamp(name: str, data_dir: Path) -> tuple[int, int]:
+    """Return what is another one when a file has changed."""
     path = data_dir / name
-    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if not name.startswith(HUB) and path.is_file() else (0, 0)
-    return _chosen(name, data_dir, stamp, reader.texts, reader.strata or Strata(), reader.column, reader.held_out)
+    if name.startswith(HUB) or not path.is_file():
+        return 0, 0
+    return path.stat().st_mtime_ns, path.stat().st_size
 
 
 @lru_cache(maxsize=8)
 def _chosen(
-    name: str,
+    names: tuple[str, ...],
     data_dir: Path,
-    stamp: tuple[int, int],  # noqa: ARG001 - a key of the cache
-    texts: tuple[str, ...],
-    strata: Strata,
-    column: SplitColumn | None,
-    share: float,
+    stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - a key of the cache
+    reader: DeclaredReader,
 ) -> HeldOut:
-    """Choose the rows of a file that are held out; `stamp` is another one when the file has changed."""
-    return hold_out(_positions(name, data_dir, texts, strata, column), share)
+    """Choose the rows of files that are held out; `stamps` are others when the files have changed."""
+    return hold_out(_positions(names, data_dir, reader), reader.held_out)
 
 
-def _positions(
-    name: str, data_dir: Path, texts: tuple[str, ...], strata: Strata, column: SplitColumn | None
-) -> Iterator[tuple[float, list[Stratum]]]:
+def _positions(names: tuple[str, ...], data_dir: Path, reader: DeclaredReader) -> Iterator[tuple[float, list[Stratum]]]:
     """Yield the position of each training row that can be read, and its strata."""
-    for origin, row in _readable(name, data_dir):
-        try:
-            used = not column or column.split_of(row, origin) == "train"
-        except RowError:
-            continue
-        if used and all(text in row for text in texts):
-            yield position([row[text] for text in texts]), strata.of(row)
+    column, strata = reader.column, reader.strata or Strata()
+    wanted = (*reader.texts, *strata.classes, *strata.numbers, *((column.name,) if column else ()))
+    for name in names:
+        for origin, row in _readable(name, data_dir, reader.layout, wanted):
+            try:
+                used = not column or column.split_of(row, origin) == "train"
+            except RowError:
+                continue
+            if used and all(text in row for text in reader.texts):
+                yield position([row[text] for text in reader.texts]), strata.of(row)
 
 
-def _readable(name: str, data_dir: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _readable(
+    name: str, data_dir: Path, layout: Layout, wanted: tuple[str, ...]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield (origin, row) of all rows that can be read; what cannot is reported where the rows themselves are read."""
     if is_text(name):
-        for row in scan_file(data_dir / name).rows:
+        for row in scan_file(data_dir / name, layout).rows:
             if not row.trouble:
                 yield f"{data_dir / name}:{row.line}", row.fields
         return
     try:
-        for origin, _, fields in named_rows(name, data_dir):
+        for origin, _, fields in named_rows(name, data_dir, layout, wanted):
             yield origin, fields
     except DataError:
         return

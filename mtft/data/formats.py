@@ -1,69 +1,125 @@
-"""Rows of whatever holds a table: CSV, TSV and JSON Lines; Parquet and Hugging Face datasets with their extras."""
+"""Rows of whatever holds a table: text files; Parquet and Hugging Face datasets with their extras."""
 
 from __future__ import annotations
 
+import glob
 import importlib
-import math
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mtft.data.readers import Nested, read_rows
-from mtft.errors import DataError, install_hint
+from mtft.data.dialect import AS_FOUND, COMMA_NUMBER, CommaNumber, Dialect, Layout, form_of
+from mtft.data.parquet import cell_text, extra, parquet_columns, parquet_rows
+from mtft.data.readers import RowError, no_column, open_file, read_rows
+from mtft.errors import DataError
 
-TEXT = (".csv", ".tsv", ".jsonl")
-"""Suffixes of files that are read line by line."""
+TEXT = ("table", "jsonl", "json")
+"""Forms of files that hold text."""
 
 HUB = "hub:"
 """Begins the name of a Hugging Face dataset: ``hub:NAME[@CONFIGURATION]:SPLIT``."""
 
-ALLOWED = f"a file {', '.join(TEXT)} or .parquet, or {HUB}NAME[@CONFIGURATION]:SPLIT"
+ALLOWED = f"a file .csv, .tsv, .jsonl, .json (also .gz, .zst) or .parquet, or {HUB}NAME[@CONFIGURATION]:SPLIT"
+
+Names = str | Sequence[str]
+"""The file of a split, or several; each may be a pattern such as ``part-*.csv``."""
 
 
 def is_text(name: str) -> bool:
-    """Tell whether a name is that of a file read line by line."""
-    return not name.startswith(HUB) and Path(name).suffix in TEXT
+    """Tell whether a name is that of a file of text."""
+    return not name.startswith(HUB) and form_of(name) in TEXT
 
 
 def can_read(name: str) -> bool:
     """Tell whether a name is of a form that `named_rows` reads."""
     if not name.startswith(HUB):
-        return Path(name).suffix in (*TEXT, ".parquet")
+        return form_of(name) in (*TEXT, "parquet")
     dataset, colon, split = name.removeprefix(HUB).rpartition(":")
     return bool(all(dataset.partition("@")[::2]) if "@" in dataset else dataset) and bool(colon and split)
 
 
-def named_rows(name: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+def expand(names: Names, data_dir: Path) -> list[str]:
+    """Return the files that names and patterns stand for, those of a pattern in the order of their names.
+
+    A pattern that fits nothing stays as it is, as the name of a file that is not there. DataError if two name the same.
+    """
+    found: list[str] = []
+    for name in [names] if isinstance(names, str) else names:
+        magic = not name.startswith(HUB) and glob.has_magic(name) and not (data_dir / name).exists()
+        fits = sorted(glob.glob(name, root_dir=data_dir)) if magic else []
+        found += fits or [name]
+    for name in found:
+        if found.count(name) > 1:
+            raise DataError(f"{name}: given twice for one split")
+    return found
+
+
+def named_rows(
+    name: str, data_dir: Path, layout: Layout = AS_FOUND, columns: Sequence[str] | None = None
+) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Yield (place, number, column -> text) of a file in the data directory, or of a dataset.
 
-    Numbers are lines of texts, rows (from 1) of what else there is. A null is "".
+    Numbers are lines of texts, rows (from 1) of what else there is. A null is "". With `columns`, others need not be
+    read, and one that a Parquet file lacks is a DataError.
     """
-    if name.startswith(HUB):
-        yield from ((f"{name}:{number}", number, row) for number, row in _hub_rows(name))
+    if is_text(name) or not can_read(name):
+        path = data_dir / name
+        yield from ((f"{path}:{number}", number, row) for number, row in read_rows(path, layout))
         return
-    path = data_dir / name
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else read_rows(path)
-    yield from ((f"{path}:{number}", number, row) for number, row in rows)
+    place = name if name.startswith(HUB) else str(data_dir / name)
+    rows = _hub_rows(name) if name.startswith(HUB) else _checked_rows(data_dir / name, columns)
+    for number, row in rows:
+        if layout.decimal == ",":
+            row = {column: CommaNumber(text) if COMMA_NUMBER.fullmatch(text) else text for column, text in row.items()}
+        yield f"{place}:{number}", number, row
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    parquet = _extra("pyarrow.parquet", "parquet", path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    try:
-        batches = parquet.ParquetFile(path).iter_batches()
-        records = (record for batch in batches for record in batch.to_pylist())
-        for number, record in enumerate(records, 1):
-            yield number, {column: _text(value) for column, value in record.items()}
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise DataError(f"{path}: not a Parquet file that can be read: {' '.join(str(error).split())}") from None
+def readings(names: Iterable[str], data_dir: Path, layout: Layout = AS_FOUND) -> list[str]:
+    """Return lines that say how files of text are read; files that cannot be read are left out."""
+    found: dict[Path, Dialect] = {}
+    for name in names:
+        for file in expand(name, data_dir):
+            if is_text(file):
+                with suppress(DataError):
+                    found[data_dir / file], _ = open_file(data_dir / file, layout)
+    return reading_lines(found)
+
+
+def readings_of(reader: Any, split: str, data_dir: Path) -> list[str]:
+    """Return lines that say how the files of a split are read; none where a reader does not list its files."""
+    files = reader.files(split, data_dir) if hasattr(reader, "files") else []
+    layout = getattr(reader, "layout", AS_FOUND)
+    return readings([str(path) for path in files], Path(), layout)
+
+
+def reading_lines(dialects: Mapping[Path, Dialect]) -> list[str]:
+    """Return a line for each way in which files are read, with the names of the files."""
+    groups: dict[str, list[str]] = {}
+    for path, dialect in dialects.items():
+        groups.setdefault(dialect.describe(), []).append(str(path))
+    return [f"{_few(paths)}: read as {described}" for described, paths in groups.items()]
+
+
+def _few(paths: Sequence[str]) -> str:
+    """Name files, each of the same directory as the first by its name alone; of many the first and their number."""
+    first = Path(paths[0])
+    names = [paths[0], *(Path(path).name if Path(path).parent == first.parent else path for path in paths[1:])]
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} and {len(names) - 1} more files"
+
+
+def _checked_rows(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a Parquet file whose columns must hold those that are wanted."""
+    names = parquet_columns(path)
+    if lacking := [name for name in columns or () if name not in names]:
+        raise RowError("columns", str(path), no_column(lacking[0], names))
+    yield from parquet_rows(path, columns and (*columns, "id"))
 
 
 def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a dataset from a directory or the local cache; labels of a class feature come as their names."""
-    datasets = _extra("datasets", "hub", name)
+    datasets = extra("datasets", "hub", name)
     dataset, _, split = name.removeprefix(HUB).rpartition(":")
     dataset, _, configuration = dataset.partition("@")
     if not sys.stderr.isatty():
@@ -76,7 +132,7 @@ def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise DataError(f"{name}: not in the local cache, or not a dataset: {reason}; `hf download` fetches") from None
     features: Mapping[str, Any] = found.features
     for number, record in enumerate(found, 1):
-        yield number, {column: _text(value, features[column]) for column, value in record.items()}
+        yield number, {column: cell_text(value, features[column]) for column, value in record.items()}
 
 
 @contextmanager
@@ -91,19 +147,3 @@ def _offline() -> Iterator[None]:
     finally:
         for module, value in zip(modules, before, strict=True):
             module.HF_HUB_OFFLINE = value
-
-
-def _text(value: Any, feature: Any = None) -> str:
-    """Write a cell as text: nothing for null, nan and the -1 that stands for no class; lists and bytes are no text."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if hasattr(feature, "int2str"):
-        return str(feature.int2str(value)) if value >= 0 else ""
-    return Nested(value) if isinstance(value, list | dict | bytes) else str(value)
-
-
-def _extra(module: str, name: str, what: object) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise DataError(f"{what}: needs: {install_hint(name)} ({error})") from None

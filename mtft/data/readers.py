@@ -1,123 +1,78 @@
-"""Read CSV, TSV and JSON Lines files into examples; every error names file and line."""
+"""Read tables, JSON Lines and JSON arrays into examples; every error names file and line."""
 
 from __future__ import annotations
 
-import csv
-import json
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from mtft.data.dialect import AS_FOUND, COMMA_NUMBER, NUMBER, CommaNumber, Dialect, Layout
 from mtft.data.example import Example
+from mtft.data.json_rows import Nested
+from mtft.data.rows import Row, rows_of
+from mtft.data.sniff import dialect_of
+from mtft.data.storage import Stored
 from mtft.errors import DataError
 from mtft.outputs import Output
 
-MAX_FIELD = 10_000_000
-"""Characters in one field; far above any text, far below what would fill the memory."""
+BLOCK = 4096
+"""Rows that are read at once."""
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, column -> text) of a table with a header line, or of JSON Lines.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one file that follow each other: the line on which each begins, and column -> text of each."""
 
-    The suffix decides: ``.jsonl`` is JSON Lines, anything else is delimited by what its header holds (a tab if
-    there is one, else a comma), with doubled quotes inside quoted fields. A null or missing value is "".
+    path: Path
+    numbers: list[int]
+    rows: list[dict[str, str]]
+
+
+def read_blocks(path: Path, layout: Layout = AS_FOUND, size: int = BLOCK) -> Iterator[Block]:
+    """Yield the rows of a file in blocks of at most `size`.
+
+    The suffix decides between a table and JSON; the rest is found in the file, or given by `layout`. A null or
+    missing value is "". Rows before one that cannot be read are given before the DataError is raised.
     """
+    _, rows = open_file(path, layout)
+    while True:
+        block = Block(path, [], [])
+        try:
+            for row in islice(rows, size):
+                if row.trouble:
+                    raise DataError(f"{path}:{row.line}: {row.trouble.text}")
+                block.numbers.append(row.line)
+                block.rows.append(row.fields)
+        except DataError:
+            if block.rows:
+                yield block
+            raise
+        except OSError as error:
+            raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        if not block.rows:
+            return
+        yield block
+
+
+def read_rows(path: Path, layout: Layout = AS_FOUND) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, column -> text) of a file, as `read_blocks` reads it."""
+    for block in read_blocks(path, layout):
+        yield from zip(block.numbers, block.rows, strict=True)
+
+
+def open_file(path: Path, layout: Layout = AS_FOUND) -> tuple[Dialect, Iterator[Row]]:
+    """Return how a file is written, and its rows, bad ones too; DataError if the file as a whole cannot be read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _json_rows(path, file) if path.suffix == ".jsonl" else _table_rows(path, file)
+        dialect = dialect_of(path, layout)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{_undecodable_line(path)}: not UTF-8 text ({error.reason})") from None
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-
-
-def _undecodable_line(path: Path) -> int:
-    """Find the first line that is not UTF-8: the decoder's own count starts anew with every buffer."""
-    data = path.read_bytes()
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        data = data[: error.start]
-    return len((data + b"?").splitlines())
-
-
-def _table_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    header = next(file, "")
-    if not header.strip():
-        raise DataError(f"{path}:1: no header line")
-    delimiter = "\t" if "\t" in header else ","
-    csv.field_size_limit(MAX_FIELD)
-    rows = csv.reader(chain([header], file), delimiter=delimiter, strict=True)
-    start = 1
-    try:
-        names = next(rows)
-        if twice := column_twice(names):
-            raise DataError(f"{path}:1: {twice}")
-        start = rows.line_num + 1
-        for row in rows:
-            if row and len(row) != len(names):
-                raise DataError(f"{path}:{start}: {len(row)} fields where the header has {len(names)}")
-            if row:
-                yield start, dict(zip(names, row, strict=True))
-            start = rows.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}:{start}: {error}") from None
-
-
-def _json_rows(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json_record(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: {error}") from None
-
-
-def column_twice(names: Sequence[str]) -> str:
-    """Say which column a header names twice, if any."""
-    seen: set[str] = set()
-    for name in names:
-        if name and name in seen:
-            return f"column {name!r} appears twice"
-        seen.add(name)
-    return ""
-
-
-def json_object(line: str) -> dict[str, Any]:
-    """Read one line of JSON Lines; ValueError says what is wrong."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"found {type(record).__name__} where an object is needed")
-    return record
-
-
-class Nested(str):
-    """The text of a list or an object of JSON, which is no text that anyone wrote."""
-
-
-def _cell(value: Any) -> str:
-    """Return a value of JSON as text, nothing for null and NaN."""
-    if isinstance(value, list | dict):
-        return Nested(json.dumps(value, ensure_ascii=False))
-    return "" if value is None or value != value else str(value)
-
-
-def json_record(line: str) -> dict[str, str]:
-    """Read one line of JSON Lines as column -> text; ValueError says what is wrong."""
-    row = {key: _cell(value) for key, value in json_object(line).items()}
-    try:
-        "".join([*row, *row.values()]).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"half a surrogate pair: {error}") from None
-    return row
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    if dialect.doubt:
+        raise DataError(f"{path}:1: {dialect.doubt}")
+    return dialect, rows_of(Stored(path), dialect)
 
 
 class RowError(DataError):
@@ -134,7 +89,8 @@ class TableReader:
 
     A label is parsed by `output`; an empty one gives target None, an invalid one is an error. With `above`, only
     rows whose target is greater are read, beside those without one (consistency sources want near-identical pairs).
-    Files that come with the code are in `directory`, whatever data directory the user has.
+    Files that come with the code are in `directory`, whatever data directory the user has. `layout` says of the form of
+    the files what need not be found in them.
     """
 
     pattern: str
@@ -143,39 +99,85 @@ class TableReader:
     output: Output
     above: float | None = None
     directory: Path | None = None
+    layout: Layout = AS_FOUND
 
     def files(self, split: str, data_dir: Path) -> list[Path]:
         return [(self.directory or data_dir) / self.pattern.format(split=split)]
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
         (path,) = self.files(split, data_dir)
-        for line, row in read_rows(path):
+        for line, row in read_rows(path, self.layout):
             if example := self.example(path, line, row):
                 yield example
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
         """Make an example of one row of a file, None if it is not for this source; RowError if it cannot be one."""
-        found = make_example(f"{path}:{line}", line, row, self.texts, self.label, self.output)
+        found = make_example(f"{path}:{line}", line, row, self.texts, self.label, self.output, self.layout)
         if self.above is not None and found.target is not None and found.target <= self.above:
             return None
         return found
 
 
 def make_example(
-    origin: str, line: int, row: Mapping[str, str], texts: Sequence[str], label: str, output: Output
+    origin: str,
+    line: int | str,
+    row: Mapping[str, str],
+    texts: Sequence[str],
+    label: str,
+    output: Output,
+    layout: Layout = AS_FOUND,
 ) -> Example:
     """Make an example of one row, whose id is its column "id" or its line; RowError if it cannot be one.
 
-    An empty label gives target None.
+    An empty label gives target None. `layout` says of the file what need not be found in it.
     """
     for name in (*texts, label):
         if name not in row:
-            raise RowError("columns", origin, f"no column {name!r} (columns: {', '.join(row)})")
+            raise RowError("columns", origin, no_column(name, list(row)))
         if isinstance(row[name], Nested):
             raise RowError("nested", origin, f"column {name!r} is {row[name][:80]}, not a text")
     try:
-        target = output.parse(row[label].strip()) if row[label].strip() else None
+        target = _target(row[label], output, layout)
     except ValueError as error:
         raise RowError("label-invalid", origin, f"column {label!r}: {error}") from None
     own = row.get("id")
     return Example(own or str(line), tuple(row[name] for name in texts), target, origin, numbered=not own)
+
+
+def _target(cell: str, output: Output, layout: Layout) -> float | None:
+    """Parse a label, None if it is none; a decimal comma counts where the text as it is is no label."""
+    label = cell.strip()
+    if not label:
+        return None
+    try:
+        return output.parse(label)
+    except ValueError as error:
+        if isinstance(cell, CommaNumber):
+            return output.parse(cell.number.strip())
+        if COMMA_NUMBER.fullmatch(label) and not layout.decimal:
+            raise ValueError(f'{error}; if it has a decimal comma, set decimal = ","') from None
+        raise
+
+
+def no_column(name: str, columns: Sequence[str]) -> str:
+    """Say that a column is not there, which ones are, and what may be the cause."""
+    return f"no column {name!r}{near_column(name, columns)} (columns: {', '.join(columns)}){row_hint(columns)}"
+
+
+def near_column(name: str, columns: Sequence[str]) -> str:
+    """Return a hint at a column that differs in case, white space or invisible characters alone, "" if none does."""
+    near = [other for other in columns if other != name and _folded(other) == _folded(name)]
+    return f"; {near[0]!r} differs in case, spaces or invisible characters alone" if near else ""
+
+
+def _folded(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name)
+    return "".join(letter for letter in plain if letter.isprintable() and not letter.isspace()).casefold()
+
+
+def row_hint(columns: Sequence[str]) -> str:
+    """Return what to do if the names of columns look like the values of a row, "" if they do not."""
+    values = [name for name in columns if NUMBER.fullmatch(name) or len(name.split()) > 3 or len(name) > 60]
+    if not values:
+        return ""
+    return f"; if the first line is a row, as {values[0][:60]!r} suggests, set header = false and columns = [...]"

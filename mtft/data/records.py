@@ -1,31 +1,36 @@
-"""Records of a stream: JSON Lines, a table, or plain lines; one that cannot be read says why, and stops nothing."""
+"""Records of a stream: JSON, a table, or plain lines; one that cannot be read says why, and stops nothing."""
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TextIO
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
-from mtft.data.readers import MAX_FIELD, column_twice, json_object
-from mtft.errors import DataError
+from mtft.data.cutting import Record as Cut
+from mtft.data.cutting import cut, without_end
+from mtft.data.dialect import AS_FOUND, DELIMITERS, Layout
+from mtft.data.json_rows import ARRAY, JsonRecord, json_array, json_lines
+from mtft.data.lines import MAX_LINE, BoundedLines
+from mtft.data.readers import near_column, row_hint
+from mtft.data.sniff import column_twice
+from mtft.errors import DataError, setting
 from mtft.io.text import show
 
 TEXTS = {"single": ("sentence",), "pair": ("sentence1", "sentence2")}
 """Keys that a record needs for each kind of input."""
 
-DELIMITERS = {"tsv": "\t", "csv": ","}
-"""What parts the fields of each form of table."""
-
-MAX_LINE = 1_000_000
-"""Characters in one line; far above what a model reads, far below what would fill the memory."""
-
 MAX_PARTS = 100
 """Lists and objects in an id."""
+
+MAX_BLANK = 1000
+"""Blank lines before the first other one by which the form is guessed."""
+
+NAMES = frozenset({"id", "idx", "index", "text", "label", "sentence", "title", "question", "answer", "class", "target"})
+"""Names that columns often have: what has one of them in its first line is a table."""
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 """What the error handler ``surrogateescape`` makes of bytes that are not UTF-8."""
@@ -35,7 +40,7 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")
 class Record:
     """One input: its id, its texts by key, and the line that it stood on; `error` says why it cannot be answered.
 
-    `origin` is what errors call it, by default its line.
+    `origin` is what errors call it, by default its line. `kept` has the columns that go with it to its answer.
     """
 
     id: Any
@@ -43,6 +48,7 @@ class Record:
     line: int
     error: str = ""
     origin: str = ""
+    kept: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def size(self) -> int:
@@ -50,112 +56,224 @@ class Record:
         return sum(map(len, self.texts.values()))
 
 
-def bounded_lines(stream: TextIO) -> Iterator[str]:
-    """Yield the lines of a stream as they come, of one beyond `MAX_LINE` the beginning alone, however long it is."""
-    while line := stream.readline(MAX_LINE + 1):
-        yield line
-        while len(line) > MAX_LINE and not line.endswith("\n"):
-            line = stream.readline(MAX_LINE + 1)
+@dataclass(frozen=True)
+class Wanted:
+    """What is taken from records: texts under `keys`, the `id` (else the line), and columns that are kept.
+
+    `needs` tells what columns lack for the tasks, "" if nothing. With `no_blanks` a blank plain line is no text.
+    """
+
+    keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
+    id: str = ""
+    keep: tuple[str, ...] = ()
+    needs: Callable[[Collection[str]], str] = lambda _: ""
+    no_blanks: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are looked at."""
+        return tuple(dict.fromkeys([*itertools.chain(*self.keys), self.id or "id", *self.keep]))
+
+    def check(self, names: Collection[str]) -> str:
+        """Say what a table of these columns lacks, "" if nothing."""
+        lacking = [name for name in ((self.id,) if self.id else ()) + self.keep if name not in names]
+        reason = f"there is no column {lacking[0]!r}" if lacking else self.needs(names)
+        if not reason:
+            return ""
+        wanted = lacking or list(itertools.chain(*self.keys))
+        near = next(filter(None, (near_column(name, list(names)) for name in wanted)), "")
+        return f"{reason}; the columns are {', '.join(names)}{near}{row_hint(list(names))}"
+
+    def record(self, number: int, row: Mapping[str, Any]) -> Record:
+        """Make a record of a row, whose texts are checked."""
+        name = row.get(self.id or "id", number)
+        kept = {key: row[key] for key in self.keep if key in row}
+        texts = {key: row[key] for each in self.keys for key in each if key in row}
+        lacking = [key for key in ((self.id,) if self.id else ()) + self.keep if key not in row]
+        error = f"no {lacking[0]!r}" if lacking else next(filter(None, map(_text_error, texts, texts.values())), "")
+        if error:
+            return Record(name, {}, number, f"input line {number}: {error}", kept=kept)
+        return Record(name, texts, number, kept=kept)
+
+
+def _text_error(key: str, text: Any) -> str:
+    if not isinstance(text, str):
+        return f"{key} is {show(text)}, not a text"
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        return f"{key} holds half of a surrogate pair, which is no character"
+    return ""
+
+
+ANY = Wanted()
 
 
 def read_records(
-    lines: Iterable[str], form: str = "auto", keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
+    lines: Iterable[str], form: str = "auto", wanted: Wanted = ANY, layout: Layout = AS_FOUND
 ) -> Iterator[Record]:
-    """Read JSON Lines, a table with a header, TSV or CSV, whose rows take a line each, or plain lines.
+    r"""Read JSON Lines, a JSON array, a table with a header, or plain lines, as they come.
 
-    "auto" takes the first line that is not empty: an object means JSON Lines, a header with known names, parted by tabs
-    or commas, a table. A plain line is one text, or a pair around a tab. `keys` are the columns of all tasks.
-    A line that is no record gives one with an `error` that names it; a table's header must be right (DataError).
+    "auto" takes the first line that is not blank: an object means JSON Lines, an array of objects one, a header with
+    known names a table. A plain line ends in "\n" alone (or "\r\n") and is one text, or a pair around a tab. A line
+    that is no record gives one with an `error` that names it; a table's header must be right (DataError).
     """
-    numbered = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines, 1))
-    rows = ((number, line.removeprefix("\ufeff") if number == 1 else line) for number, line in numbered)
-    filled: Iterator[tuple[int, str]] = ((number, line) for number, line in rows if line.strip())
-    first = next(filled, None)
-    if first is None:
-        return
-    form = _guess(first[1], keys) if form == "auto" else form
-    header: list[str] = []
-    delimiter = DELIMITERS.get(form, "")
-    if delimiter:
-        try:
-            header = _fields(_readable(first[1]), delimiter)
-            if twice := column_twice(header):
-                raise ValueError(twice)
-        except ValueError as error:
-            raise DataError(f"input line {first[0]}: {error}") from None
+    rest: Iterator[str] = (line.removeprefix("\ufeff") if number == 1 else line for number, line in enumerate(lines, 1))
+    head, first, second = _begin(rest)
+    if form == "auto":
+        form = _guess(first, second, wanted, layout)
+    if form == "json" and not first.lstrip().startswith("["):
+        form = "jsonl"
+        if first and next(iter(json_lines([first]))).fault:
+            raise DataError("input line 1: neither an array of objects, [{...}, ...], nor one object a line")
+    if form != "json":
+        rest = itertools.chain(head, rest)
+    if form == "jsonl":
+        yield from _json(json_lines(rest), wanted)
+    elif form == "json":
+        pieces = lines.pieces() if isinstance(lines, BoundedLines) else ()
+        yield from _json(json_array(itertools.chain(head, pieces or rest)), wanted)
+    elif form in ("csv", "tsv", "table"):
+        yield from _table(rest, form, wanted, layout)
     else:
-        filled = itertools.chain([first], filled)
-    for number, line in filled:
-        try:
-            line = _readable(line)
-            if form == "jsonl":
-                yield _from_json(number, line, keys)
-            elif delimiter:
-                yield _from_table(number, line, delimiter, header, keys)
-            else:
-                yield _from_line(number, line)
-        except ValueError as error:
-            yield Record(number, {}, number, f"input line {number}: {error}")
+        yield from (_from_line(number, line, wanted) for number, line in enumerate(rest, 1))
 
 
-def _guess(line: str, keys: Collection[tuple[str, ...]]) -> str:
+def _begin(lines: Iterator[str]) -> tuple[list[str], str, str]:
+    """Return the first lines, up to one that is not blank, and it; after "[" alone also the line behind it."""
+    head, first, second = [], "", ""
+    for line in itertools.islice(lines, MAX_BLANK):
+        head.append(line)
+        if line.strip():
+            first = line
+            break
+    if first.strip() == "[" and (second := next(lines, "")):
+        head.append(second)
+    return head, first, second
+
+
+def _guess(line: str, second: str, wanted: Wanted, layout: Layout) -> str:
+    """Guess the form by the first line; DataError if it looks like a header without the columns that are needed."""
     if line.lstrip().startswith("{"):
         return "jsonl"
-    for form, delimiter in DELIMITERS.items():
-        with suppress(ValueError):
-            names = set(_fields(line[:MAX_LINE], delimiter))
-            if any(names >= set(each) for each in keys):
-                return form
+    if ARRAY.match(line) and (line.strip() != "[" or second.lstrip()[:1] in ("{", "]")):
+        return "json"
+    if layout != AS_FOUND:
+        return "table"
+    headers = [_fields(line[:MAX_LINE], sign) for sign in DELIMITERS if sign in line] or [_fields(line[:MAX_LINE], "")]
+    if any(set(each) <= set(names) for names in headers for each in wanted.keys):
+        return "table"
+    columns = {name.casefold() for name in itertools.chain(*wanted.keys)}
+    for names in headers:
+        plain = {name.strip().casefold() for name in names}
+        if len(names) > 1 and (NAMES & plain or columns & plain) and (reason := wanted.check(names)):
+            advice = f"{setting('format', 'txt')} takes every line for a text"
+            raise DataError(f"input line 1 looks like the header of a table: {reason}; {advice}")
     return "lines"
 
 
-# ---- one line each; ValueError says what is wrong with it -------------------------------------------------------
+def _fields(line: str, delimiter: str) -> list[str]:
+    record = next(cut([line], delimiter, quotes=True), Cut(1, [], []))
+    return record.fields if not record.fault else without_end(line).split(delimiter or None)
+
+
+# ---- one form each ---------------------------------------------------------------------------------------------------
 
 
 def _readable(line: str) -> str:
+    """Return a line; ValueError says what is wrong with its characters."""
     if len(line) > MAX_LINE:
         raise ValueError(f"longer than {MAX_LINE:,} characters")
-    if found := _UNDECODABLE.search(line):
+    if not line.isascii() and (found := _UNDECODABLE.search(line)):
         raise ValueError(f"not UTF-8 text (byte 0x{ord(found[0]) - 0xDC00:02x})")
     return line
 
 
-def _from_json(number: int, line: str, keys: Collection[tuple[str, ...]]) -> Record:
-    record = json_object(line)
-    texts = {key: record[key] for each in keys for key in each if key in record}
-    name = record.get("id", number)
-    if isinstance(name, list | dict) and sum(map(json.dumps(name).count, "[{")) > MAX_PARTS:
-        raise ValueError(f"id holds more than {MAX_PARTS} lists and objects")
-    for key, text in texts.items():
-        if not isinstance(text, str):
-            return Record(name, {}, number, f"input line {number}: {key} is {show(text)}, not a text")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            reason = f"{key} holds half of a surrogate pair, which is no character"
-            return Record(name, {}, number, f"input line {number}: {reason}")
-    return Record(name, texts, number)
+def _json(records: Iterable[JsonRecord], wanted: Wanted) -> Iterator[Record]:
+    for found in records:
+        try:
+            _readable(found.text)
+            if found.fault:
+                raise ValueError(found.fault)
+            name = found.value.get(wanted.id or "id")
+            if isinstance(name, list | dict) and sum(map(json.dumps(name).count, "[{")) > MAX_PARTS:
+                raise ValueError(f"id holds more than {MAX_PARTS} lists and objects")
+        except ValueError as error:
+            yield Record(found.line, {}, found.line, f"input line {found.line}: {error}")
+        else:
+            yield wanted.record(found.line, found.value)
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    csv.field_size_limit(MAX_FIELD)
-    if delimiter == "," and line.count('"') % 2:
-        raise ValueError("a quoted field that does not end on its line")
+def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:
+    """Read a table as it comes: its first line decides the delimiter."""
+    number = 1
+    first = next(lines, None)
+    while first is not None and not first.strip():
+        number, first = number + 1, next(lines, None)
+    if first is None:
+        return
+    lines = itertools.chain([first], lines)
     try:
-        return next(csv.reader([line], delimiter=delimiter))
-    except csv.Error as error:
-        raise ValueError(str(error)) from None
+        delimiter = layout.delimiter or _delimiter(_readable(first), form)
+        quotes = layout.quotes
+        names = list(layout.columns)
+        if layout.header:
+            record = next(cut(lines, delimiter, quotes is not False, number))
+            if record.fault and (delimiter != "\t" or quotes):
+                raise ValueError(record.fault)
+            names = record.fields or without_end(first).split("\t")
+            quotes = True if record.quoted and len(record.quoted) == len(names) else quotes
+        if problem := column_twice(names) or wanted.check(names):
+            raise ValueError(problem)
+    except ValueError as error:
+        raise DataError(f"input line {number}: {error}") from None
+    number += len(record.texts) if layout.header else 0
+    if quotes is None:
+        quotes = delimiter != "\t"
+    by_line = delimiter == "\t" and not quotes and layout.quotes is None
+    for each in cut(lines, delimiter, quotes, number):
+        if each.fields or each.fault:
+            yield _row(_unquoted(each) if by_line else each, names, wanted)
 
 
-def _from_table(number: int, line: str, delimiter: str, header: list[str], keys: Collection[tuple[str, ...]]) -> Record:
-    fields = _fields(line, delimiter)
-    if len(fields) != len(header):
-        raise ValueError(f"{len(fields)} fields where the header has {len(header)}")
-    row = dict(zip(header, fields, strict=True))
-    texts = {key: row[key] for each in keys for key in each if key in row}
-    return Record(row.get("id", number), texts, number)
+def _delimiter(header: str, form: str) -> str:
+    signs = {"csv": [",", ";", "|"], "tsv": ["\t"]}.get(form, list(DELIMITERS))
+    return next((sign for sign in signs if len(_fields(header, sign)) > 1), "\t" if form == "tsv" else "")
 
 
-def _from_line(number: int, line: str) -> Record:
-    parts = line.split("\t")
-    if len(parts) > 2:
-        raise ValueError(f"{len(parts)} tab-separated texts where one or two are needed")
+def _unquoted(record: Cut) -> Cut:
+    """Take off quotes that a line between tabs needs: they are closed, and hold a tab or a doubled quote."""
+    if '"' not in record.texts[0]:
+        return record
+    found = next(cut(record.texts, "\t", quotes=True, first=record.line))
+    return found if found.proven and not found.fault else record
+
+
+def _row(record: Cut, names: list[str], wanted: Wanted) -> Record:
+    number = record.line
+    try:
+        for text in record.texts:
+            _readable(text)
+        if record.fault:
+            raise ValueError(record.fault)
+        if len(names) == 1 and not record.quoted and "\t" in record.fields[0]:
+            raise ValueError(f"{record.fields[0].count(chr(9)) + 1} fields where the header has 1")
+        if len(record.fields) != len(names):
+            raise ValueError(f"{len(record.fields)} fields where the header has {len(names)}")
+        if len(names) > 1 and record.fields == names:
+            raise ValueError("repeats the header line")
+    except ValueError as error:
+        return Record(number, {}, number, f"input line {number}: {error}")
+    return wanted.record(number, dict(zip(names, record.fields, strict=True)))
+
+
+def _from_line(number: int, line: str, wanted: Wanted) -> Record:
+    text = line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
+    try:
+        _readable(text)
+        if wanted.no_blanks and not text.strip():
+            raise ValueError("a blank line")
+        parts = text.split("\t")
+        if len(parts) > 2:
+            raise ValueError(f"{len(parts)} tab-separated texts where one or two are needed")
+    except ValueError as error:
+        return Record(number, {}, number, f"input line {number}: {error}")
     return Record(number, dict(zip(TEXTS["single" if len(parts) == 1 else "pair"], parts, strict=True)), number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,15 +20,27 @@ BLOCK = 1_000_000
 
 
 def columns(task: Task) -> tuple[tuple[str, ...], ...]:
-    """Return the keys under which a record may hold a task's texts: the columns declared for it, and those of all."""
+    """Return the keys under which a record may hold a task's texts: those that its data have, and those of all tasks.
+
+    A task's data have the columns that are declared for it, or that its reader names in `texts`.
+    """
     usual = TEXTS[task.source.input]
-    own = tuple(task.declaration["text"]) if task.declaration else usual
-    return (usual,) if own == usual else (own, usual)
+    own = tuple(task.declaration["text"]) if task.declaration else getattr(task.source.reader, "texts", usual)
+    fits = isinstance(own, tuple) and len(own) == len(usual) and all(isinstance(name, str) for name in own)
+    return (usual,) if own == usual or not fits else (own, usual)
 
 
 def record_keys(tasks: Iterable[Task]) -> tuple[tuple[str, ...], ...]:
     """Return all keys under which records may hold the texts of tasks, those of plain lines too."""
     return tuple(dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))]))
+
+
+def lacking(names: Collection[str], tasks: Sequence[Task], every: bool) -> str:
+    """Say what a table with columns of these names lacks: texts of all tasks, or with `every` of each one; or ""."""
+    without = [task for task in tasks if not any(set(keys) <= set(names) for keys in columns(task))]
+    if every and len(without) == len(tasks):
+        return f"the run's tasks need {_needs(tasks)}"
+    return f"task {without[0].name!r} needs {_needs(without[:1])}" if without and not every else ""
 
 
 def predict(
@@ -89,7 +101,9 @@ def _blocks(records: Iterable[Record], chunk: int, wait: bool) -> Iterator[list[
 def _predict_block(
     trained: TrainedModel, block: list[Record], tasks: Sequence[Task], group: Group
 ) -> list[dict[str, Any]]:
-    results = [{"id": record.id, **({"error": record.error} if record.error else {})} for record in block]
+    results = [
+        {"id": record.id, **record.kept, **({"error": record.error} if record.error else {})} for record in block
+    ]
     asked: dict[tuple[int, tuple[str, ...]], list[Task]] = defaultdict(list)
     for task in tasks:
         for place, record in enumerate(block):
@@ -101,8 +115,11 @@ def _predict_block(
     for names, rows in groups.items():
         wanted = [task for task in tasks if task.name in names]
         _fill(trained, [results[place] for place, _ in rows], [texts for _, texts in rows], wanted, group)
-    order = ("id", *(task.name for task in tasks), "truncated", "error")
-    return [{key: result[key] for key in order if key in result} for result in results]
+    last = (*(task.name for task in tasks), "truncated", "error")
+    return [
+        {key: result[key] for key in ("id", *record.kept, *last) if key in result}
+        for record, result in zip(block, results, strict=True)
+    ]
 
 
 def _texts(record: Record, task: Task) -> tuple[str, ...]:

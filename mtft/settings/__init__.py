@@ -134,6 +134,27 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
     batch_size: int
     """Records processed at a time (examples in a batch)."""
 
+    id: str | None
+    """Column, or key, that names a record (default: id, else the line)."""
+
+    keep: Names
+    """Columns, or keys, that go with each record to its answer."""
+
+    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"]
+    """What parts the fields of a table."""
+
+    quotes: Literal["auto", "yes", "no"]
+    """Whether quotes enclose fields of a table."""
+
+    header: bool
+    """Whether the first line of a table names its columns."""
+
+    columns: Names
+    """Names of the columns of a table without such a line."""
+
+    encoding: str | None
+    """Encoding of the input (default: UTF-8, or by a byte-order mark)."""
+
     on_error: Literal["fail", "skip", "null"]
     """When a record cannot be answered: stop; leave it out and count it; or write an error in its place."""
 

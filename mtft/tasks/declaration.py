@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from mtft.data.dialect import KEYS, Layout, layout_of
 from mtft.data.formats import ALLOWED, can_read
 from mtft.errors import ConfigError, unknown
 from mtft.io.text import show
@@ -17,6 +18,9 @@ from mtft.tasks.declared_rows import Aliases, DevOnce, HeldOutRule, Missing, Pos
 
 LARGEST = 3.4e38
 """Largest number of 32 bits, which targets are."""
+
+SEVERAL = f"{ALLOWED}; or a list of such files, or a pattern such as a-*.csv"
+"""What the files of a split may be."""
 
 OF_NUMBERS = ("pearson", "spearman", "mse", "mae")
 """Metrics of regression; the others are of classes."""
@@ -79,16 +83,39 @@ def _check_metrics(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _check_columns(value: Any, info: ValidationInfo) -> Any:
+    """Check the names of columns, which files without a header line need."""
+    if info.data.get("header") is not False:
+        if value is not None:
+            raise ValueError("they name the columns of files without a header line; set header = false")
+        return None
+    if value is None:
+        raise ValueError("missing; header = false needs a list of the columns' names")
+    return KEYS["columns"](value)
+
+
 Text = Annotated[str, _only(lambda text: bool(text.strip()) and "\0" not in text)]
 Texts = Annotated[
     tuple[Text, ...], BeforeValidator(lambda one: [one] if isinstance(one, str) else one), AfterValidator(_check_once)
 ]
 File = Annotated[Text, _only(can_read), Field(description=ALLOWED)]
+Files = Annotated[
+    str | tuple[File, ...],
+    BeforeValidator(lambda files: tuple(files) if isinstance(files, list) else files),
+    _only(lambda files: bool(files) and (not isinstance(files, str) or (can_read(files) and "\0" not in files))),
+    AfterValidator(lambda files: files if isinstance(files, str) else _check_once(files)),
+    Field(description=SEVERAL),
+]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Number32 = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Range = Annotated[tuple[Number32, Number32], _only(lambda ends: ends[0] < ends[1])]
 LabelNames = Annotated[tuple[Annotated[str, BeforeValidator(_check_label_name)], ...], AfterValidator(_check_once)]
 Metrics = Annotated[tuple[str, ...], BeforeValidator(_check_metrics), AfterValidator(_check_once)]
+Delimiter = Annotated[str, BeforeValidator(KEYS["delimiter"])]
+Truth = Annotated[bool, BeforeValidator(KEYS["quotes"])]
+Columns = BeforeValidator(_check_columns)
+Encoding = Annotated[str, BeforeValidator(KEYS["encoding"])]
+Decimal = Annotated[str, BeforeValidator(KEYS["decimal"])]
 Kind = Literal["classification", "binary", "ordinal", "regression"]
 
 
@@ -109,21 +136,31 @@ class Declaration(BaseModel):
     missing: Missing = None
     aliases: Aliases = None
     split: SplitTable = None
-    train: File
-    dev: Annotated[Share | File | None, DevOnce] = Field(
+    train: Files
+    dev: Annotated[Share | Files | None, DevOnce] = Field(
         None,
         validate_default=True,
-        description=f"{ALLOWED}, or the share of train's rows that is held out, between 0 and 1",
+        description=f"{SEVERAL}, or the share of train's rows that is held out, between 0 and 1",
     )
-    test: Annotated[File | None, TestOnce] = Field(None, description=ALLOWED)
+    test: Annotated[Files | None, TestOnce] = Field(None, description=SEVERAL)
     held_out: HeldOutRule = None
     head: Annotated[str, BeforeValidator(_check_head)] = "report"
     metrics: Metrics | None = None
     description: Text | None = Field(None, description="text")
+    delimiter: Delimiter | None = None
+    quotes: Truth | None = None
+    header: Truth | None = None
+    columns: Annotated[tuple[str, ...] | None, Columns] = Field(None, validate_default=True)
+    encoding: Encoding | None = None
+    decimal: Decimal | None = None
 
     def output(self) -> Output:
         """Return what the head's numbers mean."""
         raise NotImplementedError
+
+    def layout(self) -> Layout:
+        """Return what is said of the form of the files."""
+        return layout_of({key: getattr(self, key) for key in KEYS})
 
 
 class Classes(Declaration):

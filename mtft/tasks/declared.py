@@ -83,7 +83,7 @@ def with_rule_of(kept: Task, now: Task) -> Task:
 
 def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
     files = {"train": declared.train, "dev": declared.dev, "test": declared.test}
-    splits = tuple((split, file) for split, file in files.items() if isinstance(file, str))
+    splits = tuple((split, file) for split, file in files.items() if isinstance(file, str | tuple))
     output = declared.output()
     reader = DeclaredReader(
         splits=splits,
@@ -95,6 +95,7 @@ def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
         column=split_column(declared.split),
         missing=tuple(declared.missing or ()),
         aliases=tuple((declared.aliases or {}).items()),
+        layout=declared.layout(),
     )
     return Task(
         name,

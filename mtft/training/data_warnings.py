@@ -12,6 +12,7 @@ from mtft.data.audit.form import form_findings
 from mtft.data.audit.labels import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.split_reader import Split, read_split
+from mtft.data.formats import reading_lines
 from mtft.runtime.notices import Notify
 from mtft.tasks.task import Source, Task
 
@@ -19,12 +20,15 @@ from mtft.tasks.task import Source, Task
 def warn_of_faults(
     sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Notify
 ) -> None:
-    """Check train and dev of the sources as `mtft data check` does; test is not read.
+    """Say how train and dev of the sources are read, and check them as `mtft data check` does; test is not read.
 
     Leakage is told in full, other warnings in one line. Bad rows and missing labels are told where they are left out.
     """
     counts: Counter[str] = Counter()
-    for each in split_findings(read_splits(sources, tasks, ("train", "dev"), data_dir)):
+    splits = read_splits(sources, tasks, ("train", "dev"), data_dir)
+    for line in reading_lines({scan.path: scan.dialect for each in splits for scan in each.scans if scan.dialect}):
+        notify("info", line)
+    for each in split_findings(splits):
         if each.check.startswith("leakage"):
             notify(
                 "warning", f"{each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`"

@@ -122,7 +122,7 @@ def test_the_group_names_its_commands() -> None:
 
 
 def test_a_bad_row_stops_training_until_it_is_skipped_and_counted(tiny_model: Path, tmp_path: Path) -> None:
-    bad = sst(*FILMS, ("x", 7), ("y", "")) + "1\t2\n" + '9\tr\t"open\t1\n'
+    bad = sst(*FILMS, ("x", 7), ("y", "")) + "1\t2\n" + "9\tr\ta\0b\t1\n"
     folder = write(tmp_path / "data", sst_train=bad)
     done = train(folder, tiny_model, tmp_path / "run")
     place = folder / "ids-sst-train.csv"

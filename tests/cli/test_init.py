@@ -43,7 +43,12 @@ def test_what_it_writes_trains_at_once(files: Path, tiny_model: Path, tmp_path: 
     out = tmp_path / "run.toml"
     done = cli("init", "--from", *(files / name for name in NAMES), "--out", out)
     assert done.code == 0, done.err
-    assert done.err == f"written: {out}; look at it, then: mtft train --config {out}\n"
+    assert done.err.splitlines() == [
+        f"{files}/reviews.csv: read as comma-separated, UTF-8",
+        f"{files}/near-dev.tsv, near-train.tsv: read as tab-separated, UTF-8",
+        f"{files}/nli.jsonl: read as JSON Lines, UTF-8",
+        f"written: {out}; look at it, then: mtft train --config {out}",
+    ]
     kinds = {line.split()[0]: line.split()[1] for line in done.out.splitlines()[1:]}
     assert kinds == {
         "reviews-stars": "ordinal", "reviews-useful": "binary", "near": "regression", "nli": "classification"
@@ -94,7 +99,8 @@ def test_names_that_are_no_text_are_printed_as_they_are(tmp_path: Path) -> None:
     rows = "".join(f"so so {n},{'ab'[n % 2]}\n" for n in range(40))
     Path(os.fsdecode(place), "x.csv").write_text("text,label\n" + rows, encoding="utf-8")
     done = shell(
-        f"cd {tmp_path}; mtft init --from $'caf\\xe9/x.csv' --out - | LC_ALL=C grep -ac data_dir", LC_ALL="C.UTF-8"
+        f"cd {tmp_path}; mtft init --quiet --from $'caf\\xe9/x.csv' --out - | LC_ALL=C grep -ac data_dir",
+        LC_ALL="C.UTF-8",
     )
     assert (done.out, done.err) == ("1\n", "")
 
@@ -135,8 +141,8 @@ def test_columns_and_labels_of_any_kind_are_written_as_toml(tmp_path: Path) -> N
 
 
 def test_every_file_that_is_no_dataset_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("text;label\nx;y\n", encoding="utf-8")
-    (tmp_path / "b.jsonl").write_text("[]\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("text\nx\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("[1]\n", encoding="utf-8")
     done = cli("init", tmp_path / "a.csv", tmp_path / "b.jsonl", "--out", "-")
     assert (done.code, done.out) == (2, "")
     assert f"{tmp_path}/a.csv:1: one column only" in done.err

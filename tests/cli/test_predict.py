@@ -69,7 +69,7 @@ def test_forms_of_input_say_the_same(trained_run: Path, tmp_path: Path) -> None:
 
 def test_lines_are_texts_whatever_they_look_like_when_asked(trained_run: Path) -> None:
     done = cli("predict", trained_run, "--format", "lines", "--tasks", "sst", stdin='{"sentence": "a"}\n\nsentence\n')
-    assert [each["id"] for each in done.lines] == [1, 3]
+    assert [each["id"] for each in done.lines] == [1, 2, 3]
 
 
 def test_pairs_around_a_tab(trained_run: Path) -> None:
@@ -107,7 +107,7 @@ def test_tables(trained_run: Path) -> None:
     assert done.err == "mtft: error: record 2: its columns differ from the first one's; use --output-format jsonl\n"
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "sentence1\tsentence2\n"], ids=repr)
+@pytest.mark.parametrize("text", ["", "sentence1\tsentence2\n"], ids=repr)
 def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
     assert cli("predict", trained_run, stdin=text) == (cli("predict", trained_run, "--tasks", "sts", stdin=text))
     done = cli("predict", trained_run, stdin=text)
@@ -132,7 +132,7 @@ def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
         ("a\tb\tc\n", [], "input line 1: 3 tab-separated texts where one or two are needed"),
         ("sentence\tid\na\n", [], "input line 2: 1 fields where the header has 2"),
         ("a\n", ["--format", "jsonl"], "input line 1: not JSON: "),
-        ("a\n", ["--format", "json"], "flag --format: 'json' is not one of auto, jsonl, tsv, csv, lines; did you mean"),
+        ("a\n", ["--format", "jso"], "flag --format: 'jso' is not one of auto, csv, tsv, jsonl, json, txt, parquet"),
         ("a\n", ["--tasks", "ssst"], "unknown task of this run 'ssst'; did you mean 'sst'?"),
         ("a\n", ["--batch-size", "0"], "flag --batch-size: '0' is not a whole number >= 1"),
         (b"ok\n\xff\xfe\n", [], "input line 2: not UTF-8 text (byte 0xff)"),
@@ -250,3 +250,96 @@ def test_answers_come_while_questions_are_open(trained_run: Path) -> None:
         predicting.stdin.close()
         assert predicting.stdout.read() == ""
     assert predicting.returncode == 0
+
+
+# ---- Forms of files
+
+
+def test_a_file_whose_header_lacks_the_columns_is_refused(trained_run: Path, tmp_path: Path) -> None:
+    for name, text in (("a.csv", "Id,Sentence\nr0,x\n"), ("a.tsv", "id\ttext\nr0\tx\n"), ("a.json", '{"a": [1,\n2]}')):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        done = cli("predict", trained_run, tmp_path / name)
+        assert (done.code, done.out) == (2, "")
+    (tmp_path / "a.csv").write_text("Id,Sentence\nr0,x\n", encoding="utf-8")
+    assert cli("predict", trained_run, tmp_path / "a.csv").err == (
+        f"mtft: error: {tmp_path}/a.csv:1: the run's tasks need sentence or sentence1 and sentence2; the columns are "
+        "Id, Sentence; 'Sentence' differs in case, spaces or invisible characters alone\n"
+    )
+    (tmp_path / "a.csv").write_text("id,sentence\nr0,x\n", encoding="utf-8")
+    done = cli("predict", trained_run, tmp_path / "a.csv", "--tasks", "sts")
+    assert "task 'sts' needs sentence1 and sentence2; the columns are id, sentence" in done.err
+
+
+def test_every_form_of_a_file_is_answered_alike(trained_run: Path, tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "sentence": f'film "{n}", fine', "stars": n} for n in range(3)]
+    (tmp_path / "a.csv").write_text(
+        "id;sentence;stars\n"
+        + "".join(f'{r["id"]};"{r["sentence"].replace(chr(34), chr(34) * 2)}";{r["stars"]}\n' for r in rows)
+    )
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
+    (tmp_path / "a.jsonl").write_text(jsonl(*rows))
+    tables = []
+    for name in ("a.csv", "a.json", "a.jsonl"):
+        done = cli("predict", trained_run, tmp_path / name, "--tasks", "sst", "--keep", "stars")
+        assert [list(each) for each in done.lines] == [["id", "stars", "sst"]] * 3
+        assert done.err == (
+            f"{tmp_path}/a.csv: read as semicolon-separated, fields in quotes, UTF-8\n" if name == "a.csv" else ""
+        )
+        tables.append([{**each, "stars": str(each["stars"])} for each in done.lines])
+    assert tables[0] == tables[1] == tables[2]
+    options = ("--tasks", "sst", "--id", "stars", "--keep", "sentence", "--output-format", "csv")
+    header, *lines = csv.reader(io.StringIO(cli("predict", trained_run, tmp_path / "a.csv", *options).out))
+    assert header[:3] == ["id", "sentence", "sst.label"]
+    assert [line[:2] for line in lines] == [[str(n), f'film "{n}", fine'] for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep", "sst"], "--keep: an answer has 'sst' already"),
+        (["--keep", "id"], "--keep: an answer has 'id' already"),
+        (["--keep", "gone"], "there is no column 'gone'; the columns are id, sentence"),
+        (["--id", "gone"], "there is no column 'gone'; the columns are id, sentence"),
+        (["--no-header"], "--header = false needs columns = [...]"),
+        (["--encoding", "nonsense"], "--encoding: 'nonsense' is not an encoding that Python knows"),
+        (["--on-error", "null", "--output-format", "csv"], "--on-error null writes errors in place"),
+    ],
+)
+def test_what_is_asked_of_the_input_must_fit(
+    options: list[str], message: str, trained_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("id,sentence\nr0,x\n", encoding="utf-8")
+    done = cli("predict", trained_run, tmp_path / "a.csv", *options)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_table_without_a_header_is_read_as_it_is_said(trained_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("r0|x, y\nr1|z\n", encoding="utf-8")
+    options = ("--no-header", "--columns", "id,sentence", "--delimiter", "bar", "--tasks", "sst")
+    assert [each["id"] for each in cli("predict", trained_run, tmp_path / "a.csv", *options).lines] == ["r0", "r1"]
+
+
+def test_standard_input_is_decoded_as_it_is_said(trained_run: Path) -> None:
+    options = ("--tasks", "sst", "--format", "txt")
+    (expected,) = cli("predict", trained_run, *options, stdin="caf\u00e9\n").lines
+    assert cli("predict", trained_run, *options, "--encoding", "cp1252", stdin=b"caf\xe9\n").lines == [expected]
+    done = cli("predict", trained_run, *options, "--encoding", "ascii", stdin=b"caf\xe9\n")
+    assert (done.code, done.out) == (2, "")
+    assert "input is not ascii text" in done.err
+    done = cli("predict", trained_run, *options, "--encoding", "base64", stdin=b"caf\xe9\n")
+    assert "--encoding: 'base64' is not an encoding" in done.err
+
+
+def test_one_line_in_is_one_answer_out(trained_run: Path, tmp_path: Path) -> None:
+    text = "first\n\nhas a\rreturn\n \u2028 \n"
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    for done in (cli("predict", trained_run, tmp_path / "a.txt"), cli("predict", trained_run, stdin=text)):
+        assert [each["id"] for each in done.lines] == [1, 2, 3, 4]
+    done = cli("predict", trained_run, tmp_path / "a.txt", "--on-error", "null")
+    assert [each.get("error", "") for each in done.lines] == [
+        "",
+        "input line 2: a blank line",
+        "",
+        "input line 4: a blank line",
+    ]

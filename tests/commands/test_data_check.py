@@ -29,6 +29,7 @@ from mtft.tasks.registry import Contribution, Registry, assemble
 from mtft.tasks.task import Source, Task
 
 FILMS = [(f"film {i}", i % 5) for i in range(20)]
+QUOTED = [(f'"film {i}"', i % 5) for i in range(20)]
 PAIRS = [(f"one {i}", f"two {i}", i % 5) for i in range(20)]
 
 
@@ -98,14 +99,21 @@ def test_clean_files_have_nothing_but_notes(tmp_path: Path) -> None:
             1,
             "3 fields where the header has 4",
         ),
-        ({"sst_train": sst(("x", 1), ('"y', 1), *FILMS)}, "quotes", "error", "ids-sst-train.csv:3", 1, "swallows 20"),
         (
-            {"sst_train": sst(*FILMS, ('"a', 1), ('b"', 2))},
-            "lines",
-            "warning",
+            {"sst_train": sst(('"x"', 1), ('"y', 1), *QUOTED)},
+            "quotes",
+            "error",
+            "ids-sst-train.csv:3",
+            1,
+            "opened here swallows 1 line: a tab or the end of the line expected",
+        ),
+        (
+            {"sst_train": sst(*QUOTED, ('"a', 1), ('b"', 2))},
+            "quotes",
+            "error",
             "ids-sst-train.csv:22",
             1,
-            "(21 rows in 23 lines)",
+            "swallows 1 line that look like rows",
         ),
         ({"sst_train": ""}, "header", "error", "ids-sst-train.csv:1", 1, "no header line"),
         ({"sst_dev": SST}, "file", "error", "ids-sst-dev.csv", 1, "no labelled row"),
@@ -308,7 +316,7 @@ def test_files_that_a_reader_lists_are_scanned_even_if_only_it_can_parse_them(tm
 
 # ---- Cleaned copies
 
-BAD = sst(*FILMS, ("x", 9), ("film 3", 3), ("y", ""), ("movie 2", 1), (" ", 1), ('"open', 1)) + "1\t2\n"
+BAD = sst(*FILMS, ("x", 9), ("film 3", 3), ("y", ""), ("movie 2", 1), (" ", 1), ("a\0b", 1)) + "1\t2\n"
 
 
 def test_cleaned_copies_pass_and_keep_the_bytes_of_good_rows(tmp_path: Path) -> None:

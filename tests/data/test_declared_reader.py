@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mtft.data.audit.split_reader import read_split
 from mtft.data.declared_reader import DeclaredReader, position
+from mtft.data.dialect import Layout
 from mtft.errors import DataError
-from mtft.outputs import Binary
+from mtft.outputs import Binary, Bounded
 
 YES = Binary(("no", "yes"))
 
@@ -72,4 +73,74 @@ def test_a_row_of_json_lines_without_the_key_has_no_label(tmp_path: Path) -> Non
     assert [problem.text for problem in found.problems] == ["no column 't' (columns: l)"]
     (tmp_path / "a.csv").write_text("t\na\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column 'l'"):
+        list(DeclaredReader((("train", "a.csv"),), ("t",), "l", YES)("train", tmp_path))
+
+
+# ---- Several files, and how they are written
+
+
+def test_several_files_and_patterns_are_read_one_after_another(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"a-{number}.csv").write_text(f"t,l\nx{number},yes\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('{"t": "y", "l": "no"}\n', encoding="utf-8")
+    (tmp_path / "c.json").write_text('[{"t": "z", "l": "no"},\n {"t": "no label"}]', encoding="utf-8")
+    reader = DeclaredReader((("train", ("a-*.csv", "b.jsonl", "c.json")),), ("t",), "l", YES)
+    found = list(reader("train", tmp_path))
+    assert [row.texts[0] for row in found] == ["x0", "x1", "x2", "y", "z", "no label"]
+    assert [row.id for row in found] == ["a-0.csv:2", "a-1.csv:2", "a-2.csv:2", "b.jsonl:1", "c.json:1", "c.json:2"]
+    assert [row.origin.removeprefix(f"{tmp_path}/") for row in found] == [row.id for row in found]
+    assert [row.target for row in found] == [1, 1, 1, 0, 0, None]
+    assert list(read_split("x", "train", reader, tmp_path, 1).examples) == found
+
+
+def test_text_and_parquet_of_one_split_are_read_together(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    import pyarrow.parquet as parquet
+
+    (tmp_path / "a.csv").write_text("t,l\nx,yes\n", encoding="utf-8")
+    parquet.write_table(arrow.table({"t": ["y"], "l": ["no"]}), tmp_path / "b.parquet")
+    reader = DeclaredReader((("train", ("b.parquet", "a.csv")),), ("t",), "l", YES)
+    found = {(row.texts, row.target) for row in read_split("x", "train", reader, tmp_path, 1).examples}
+    assert found == {(("x",), 1.0), (("y",), 0.0)}
+
+
+def test_an_error_in_one_of_several_files_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("t,l\nx,yes\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("t,l\nx,yes\nx\n", encoding="utf-8")
+    reader = DeclaredReader((("train", ("a.csv", "b.csv")),), ("t",), "l", YES)
+    with pytest.raises(DataError, match=r"b\.csv:3: 1 fields where the header has 2"):
+        list(reader("train", tmp_path))
+    for files, message in (
+        (("a.csv", "a.*"), "a.csv: given twice for one split"),
+        (("z-*.csv",), r"z-\*\.csv: no such"),
+    ):
+        with pytest.raises(DataError, match=message):
+            list(DeclaredReader((("train", files),), ("t",), "l", YES)("train", tmp_path))
+
+
+def test_labels_that_mean_no_label_are_those_that_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("t,l\na,yes\nb, NA \nc,-1\nd,\ne,-1.0\n", encoding="utf-8")
+    reader = DeclaredReader((("train", "a.csv"),), ("t",), "l", YES, missing=("NA", "-1"))
+    assert [row.target for row in reader("train", tmp_path)] == [1.0, None, None, None, None]
+    with pytest.raises(DataError, match=r"a\.csv:3: column 'l': label 'NA' is not one of no, yes"):
+        list(DeclaredReader((("train", "a.csv"),), ("t",), "l", YES)("train", tmp_path))
+
+
+def test_numbers_with_a_decimal_comma_are_labels_and_texts_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("t\tl\n1,5\t0,5\n2,5\t5,0\n", encoding="utf-8")
+    reader = DeclaredReader((("train", "a.tsv"),), ("t",), "l", Bounded(0, 5))
+    assert [(row.texts, row.target) for row in reader("train", tmp_path)] == [(("1,5",), 0.5), (("2,5",), 5.0)]
+    (tmp_path / "a.tsv").write_text("t\tl\na\t2\nb\t3\nc\t0,5\n", encoding="utf-8")  # mostly without a comma
+    with pytest.raises(DataError, match=r'label \'0,5\' is not a number from 0 to 5; .* set decimal = ","'):
+        list(reader("train", tmp_path))
+    said = DeclaredReader((("train", "a.tsv"),), ("t",), "l", Bounded(0, 5), layout=Layout(decimal=","))
+    assert [row.target for row in said("train", tmp_path)] == [2.0, 3.0, 0.5]
+
+
+def test_a_name_that_is_nearly_right_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("t, Label\nx,yes\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column 'Label'; ' Label' differs in case, spaces or invisible characters"):
+        list(DeclaredReader((("train", "a.csv"),), ("t",), "Label", YES)("train", tmp_path))
+    (tmp_path / "a.csv").write_text("It was a great film,good\nx,yes\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"if the first line is a row, as 'It was a great film' suggests, set header"):
         list(DeclaredReader((("train", "a.csv"),), ("t",), "l", YES)("train", tmp_path))

@@ -23,7 +23,11 @@ from mtft.errors import DataError
         ("hub:glue", False, False),
         ("hub::train", False, False),
         ("hub:@cola:train", False, False),
-        ("a.json", False, False),
+        ("a.json", True, True),
+        ("a.csv.gz", True, True),
+        ("a.TSV.zst", True, True),
+        ("a.parquet.gz", False, False),
+        ("a.txt", False, False),
         ("csv", False, False),
     ],
 )

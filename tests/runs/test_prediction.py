@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from factories import REGISTRY, TASKS, toy_trained
 
+from mtft.data.readers import TableReader
 from mtft.data.records import Record
 from mtft.errors import ConfigError
 from mtft.runs.checkpoint import TrainedModel
-from mtft.runs.prediction import BLOCK, predict
+from mtft.runs.prediction import BLOCK, columns, lacking, predict
 
 SST, QUORA, STS = TASKS
 
@@ -193,3 +194,17 @@ def test_texts_longer_than_the_model_are_cut(trained: TrainedModel) -> None:
     records = [Record(1, {"sentence": "abcdef" + tail}, 1) for tail in ("", "g", " and so on" * 200)]
     first, *others = (result["sst"]["probabilities"] for result in answer(short, records, "sst"))
     assert all(other == pytest.approx(first, abs=1e-6) for other in others)
+
+
+def test_a_record_may_hold_texts_under_the_columns_of_the_tasks_own_data(trained: TrainedModel) -> None:
+    (sts,) = [task for task in trained.tasks if task.name == "sts"]
+    reader = TableReader("own-{split}.csv", ("text_a", "text_b"), "label", sts.output)
+    own = replace(sts, source=replace(sts.source, reader=reader))
+    assert columns(own) == (("text_a", "text_b"), ("sentence1", "sentence2"))
+    assert lacking(["text_a", "text_b"], [own], every=False) == ""
+    assert lacking(["text_a"], [own], every=True) == (
+        "the run's tasks need text_a and text_b or sentence1 and sentence2"
+    )
+    records = [Record(1, {"text_a": "a", "text_b": "b"}, 1), Record(2, {"sentence1": "a", "sentence2": "b"}, 2)]
+    one, two = predict(trained, records, [own], every=False, chunk=2)
+    assert one["sts"] == two["sts"]

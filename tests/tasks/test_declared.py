@@ -12,6 +12,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtft.data.declared_reader import DeclaredReader
+from mtft.data.dialect import Layout
 from mtft.errors import ConfigError
 from mtft.io import toml_parser
 from mtft.metrics import METRICS
@@ -118,10 +120,13 @@ def test_the_kind_decides_what_the_numbers_mean(kind: str, more: dict[str, Any],
             "is not [LOWEST, HIGHEST], two numbers of 32 bits",
         ),
         ({"kind": "regression", "names": None, "range": [0, 1e39]}, "[0, 1e+39] is not [LOWEST, HIGHEST], two numbers"),
-        ({"dev": 10**400}, "0000... is not a file .csv, .tsv, .jsonl or .parquet"),
+        ({"dev": 10**400}, "0000... is not a file .csv, .tsv, .jsonl, .json (also .gz, .zst) or .parquet"),
         ({"range": [0, 5]}, "range: only a regression has a range; classes have names"),
-        ({"train": None}, "train: missing; give a file .csv, .tsv, .jsonl or .parquet, or hub:NAME"),
-        ({"train": "a.xlsx"}, "train: 'a.xlsx' is not a file .csv, .tsv, .jsonl or .parquet"),
+        (
+            {"train": None},
+            "train: missing; give a file .csv, .tsv, .jsonl, .json (also .gz, .zst) or .parquet, or hub",
+        ),
+        ({"train": "a.xlsx"}, "train: 'a.xlsx' is not a file .csv, .tsv, .jsonl, .json (also .gz, .zst) or .parquet"),
         ({"train": "hub:glue"}, "train: 'hub:glue' is not"),
         ({"dev": 1.5}, "or the share of train's rows that is held out, between 0 and 1"),
         ({"dev": None}, "or the share of train's rows that is held out"),
@@ -177,3 +182,42 @@ def test_every_metric_is_for_numbers_or_for_classes() -> None:
             break
         else:
             pytest.fail(f"{name} is for no kind")
+
+
+# ---- How files are written
+
+
+def test_keys_of_a_file_s_form_reach_its_reader_and_survive_json() -> None:
+    form = {"delimiter": "semicolon", "quotes": False, "header": False, "columns": ["mood", "review"],
+            "encoding": "cp1252", "decimal": ","}  # fmt: skip
+    files = {"train": ["a-*.csv", "more.csv"], "dev": ["b.csv"]}
+    task = declare("mine", {**GOOD, **files, **form}, "run.toml")
+    reader = task.source.reader
+    assert isinstance(reader, DeclaredReader)
+    assert reader.layout == Layout(";", False, False, ("mood", "review"), "cp1252", ",")
+    assert reader.splits == (("train", ("a-*.csv", "more.csv")), ("dev", ("b.csv",)))
+    again = declare("mine", json.loads(json.dumps(task.declaration)), "model.json")
+    assert again.source.reader == reader
+    assert declare("mine", toml_parser.loads(tomli_w.dumps(dict(task.declaration or {}))), "x").source.reader == reader
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"delimiter": "x"}, "delimiter: 'x' is not one of tab, comma, semicolon, bar"),
+        ({"quotes": "no"}, "quotes: 'no' is not true or false"),
+        ({"header": False}, "columns: missing; header = false needs a list of the columns' names"),
+        ({"columns": ["a", "b"]}, "columns: they name the columns of files without a header line; set header = false"),
+        ({"encoding": "x"}, "encoding: 'x' is not an encoding that Python knows"),
+        ({"decimal": "."}, ""),
+        ({"train": ["a.csv", "a.csv"]}, 'train: "a.csv" is given twice'),
+        ({"train": ["a.csv", "a.xlsx"]}, 'train: ["a.csv", "a.xlsx"] is not a file .csv'),
+        ({"test": []}, "test: [] is not a file .csv"),
+    ],
+)
+def test_what_is_wrong_with_such_a_key_is_named(changes: dict[str, Any], message: str) -> None:
+    if not message:
+        declare("mine", {**GOOD, **changes}, "run.toml")
+        return
+    with pytest.raises(ConfigError, match=re.escape(f"run.toml: tasks.mine: {message}")):
+        declare("mine", {**GOOD, **changes}, "run.toml")

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
-from mtft.data.audit.scan import Row, Scan
+from mtft.data.audit.scan import Scan
 from mtft.data.audit.split_reader import RowProblem, Split
+from mtft.data.rows import Row
 from mtft.errors import with_names
 
 ADVICE = {
     "file": "give another `data_dir`, or make the file readable",
-    "header": "the first line names the columns, each once, separated by tabs or commas",
+    "header": "the first line names the columns, each once; what parts them may be given as delimiter",
     "columns": "name the columns as the task expects them (examples/guide/data.md)",
-    "encoding": "save the file as UTF-8",
+    "encoding": "save the file as UTF-8, or name its encoding",
     "nul": "remove the NUL characters; a file of another encoding has many",
     "ragged": "give each row as many fields as the header, quoting fields that hold separators",
     "quotes": "close the quote, and double quotes inside quoted fields",
@@ -106,6 +107,6 @@ def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
 
 
 def _holds_rows(scan: Scan, row: Row) -> bool:
-    separator = b"\t" if b"\t" in scan.data.partition(b"\n")[0] else b","
+    separator = scan.dialect.delimiter.encode() if scan.dialect else b""
     inside = scan.data[row.begin : row.end].splitlines()[1:]
-    return any(line.count(separator) >= len(scan.names) - 1 for line in inside) and len(scan.names) > 1
+    return len(scan.names) > 1 and any(line.count(separator) >= len(scan.names) - 1 for line in inside)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtft.data.audit.findings import brief
 from mtft.data.audit.scan import Scan, scan_file
+from mtft.data.dialect import AS_FOUND
 from mtft.data.example import Example, fault
 from mtft.data.readers import RowError
 from mtft.errors import DataError, PluginError, plugin_guard, setting
@@ -61,12 +62,15 @@ def read_split(
     with plugin_guard(what, source):
         reader = reader.part(split) if hasattr(reader, "part") else reader
         list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda *_: [])
-        scans = tuple(scan_file(path) for path in list_files(split, data_dir))
+        layout = getattr(reader, "layout", AS_FOUND)
+        scans = tuple(scan_file(path, layout) for path in list_files(split, data_dir))
         reader = reader.opened(data_dir) if hasattr(reader, "opened") else reader
         parse = getattr(reader, "example", None) if scans else None
         found: list[Example | RowProblem] = [each for scan in scans for each in _rows(scan, parse)]
         if parse is None:
             found += _given(reader, split, data_dir, broken=bool(found))
+        elif hasattr(reader, "rows_beside_text"):
+            found += _each(reader, reader.rows_beside_text(split, data_dir))
     for each in found:
         if not isinstance(each, RowProblem) and (wrong := fault(each, texts)):
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
@@ -114,18 +118,30 @@ def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator
     """
     try:
         if hasattr(reader, "rows"):
-            for row in reader.rows(split, data_dir):
-                if found := _parsed(reader.of_row, *row, table=True):
-                    yield found
-                    if isinstance(found, RowProblem) and found.whole:
-                        return
+            yield from _each(reader, reader.rows(split, data_dir))
             return
         yield from reader(split, data_dir)
     except DataError as error:
         if not broken:
-            check = error.check if isinstance(error, RowError) else "reader"
-            origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
-            yield RowProblem(check, origin, brief(text, LONGEST), whole=True)
+            yield _whole(error)
+
+
+def _each(reader: Any, rows: Iterable[tuple[str, int, Any]]) -> Iterator[Example | RowProblem]:
+    """Turn rows into examples one by one, up to the first error that all of them would have."""
+    try:
+        for row in rows:
+            if found := _parsed(reader.of_row, *row, table=True):
+                yield found
+                if isinstance(found, RowProblem) and found.whole:
+                    return
+    except DataError as error:
+        yield _whole(error)
+
+
+def _whole(error: DataError) -> RowProblem:
+    check = error.check if isinstance(error, RowError) else "reader"
+    origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
+    return RowProblem(check, origin, brief(text, LONGEST), whole=True)
 
 
 def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:

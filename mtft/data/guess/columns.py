@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mtft.data.json_rows import Nested
 from mtft.data.labels import mark, to_number
-from mtft.data.readers import Nested
 
 MOST_VALUES = 2000
 """Distinct values of a column that are kept; a column with more of them holds no classes."""

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from mtft.data.dialect import form_of
 from mtft.data.guess.columns import Column, Role, profile
 from mtft.data.guess.doubts import Decisions
+from mtft.data.guess.header import no_header, value_in_header
 from mtft.data.guess.label_columns import choose_labels
 from mtft.data.guess.label_values import read_values, several, sure_marks
 from mtft.data.guess.proposals import Proposal, Tables, make_proposal
@@ -15,7 +17,7 @@ from mtft.data.guess.shares import note_share
 from mtft.data.guess.split_columns import SplitPlan, check_agreement, find_split_column
 from mtft.data.guess.splits import FileGroup
 from mtft.data.guess.texts import choose_texts, find_copies
-from mtft.data.labels import appearance, several_labels, to_number, visible
+from mtft.data.labels import appearance, several_labels, visible
 from mtft.errors import DataError
 
 Row = Mapping[str, str]
@@ -121,7 +123,7 @@ def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
     columns, number = profile(rows)
     if not number:
         raise DataError(f"{file}: no rows")
-    if not file.endswith(".jsonl"):
+    if form_of(file) not in ("json", "jsonl"):
         _check_header(file, columns)
     for name, column in columns.items():
         lacking, column.rows = column.rows < number, number
@@ -131,22 +133,13 @@ def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
 
 
 def _check_header(file: str, columns: Mapping[str, Column]) -> None:
-    """Refuse a first line that is a row itself, or has one column.
-
-    A value that stands below itself is none if another column has a name that says what it is: text,spam.
-    """
-    known = any(column.known for column in columns.values())
-    for name, column in columns.items():
-        if to_number(name) is not None or len(name) > 100 or (name and name in column.values and not known):
-            raise DataError(
-                f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; the first line "
-                "must name the columns, as in: text,label"
-            )
+    """Refuse a first line that is a row itself, or has one column."""
+    name = value_in_header(columns)
+    if name is not None:
+        raise DataError(no_header(file, name))
     if len(columns) == 1:
-        raise DataError(
-            f"{file}:1: one column only, {next(iter(columns))[:60]!r}; columns are cut at tabs if the "
-            "first line has one, else at commas"
-        )
+        name = next(iter(columns))[:60]
+        raise DataError(f"{file}:1: one column only, {name!r}; columns are cut at tabs, commas, semicolons or bars")
 
 
 def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:

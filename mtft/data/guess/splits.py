@@ -9,12 +9,11 @@ from pathlib import Path
 
 from mtft.data.formats import ALLOWED, HUB, can_read
 from mtft.data.guess.doubts import Decisions, Doubt, Reading
+from mtft.data.guess.shards import join_shards, without_shard
 from mtft.data.guess.split_words import SHORT, WORDS, pieces_of, split_of
+from mtft.data.storage import plain_name
 from mtft.errors import DataError, setting
 from mtft.io.text import RESERVED
-
-SHARD = re.compile(r"[-_.][0-9]{3,}[-_]of[-_][0-9]{3,}$")
-"""Ends the name of one of several files with the rows of a split."""
 
 Parts = tuple[str, str, str]
 """What else must be equal for two files to be splits of one dataset, its name, and the split or ""."""
@@ -40,8 +39,10 @@ def group_files(files: Sequence[str], decisions: Decisions | None = None) -> lis
     decisions = decisions or Decisions()
     for file in files:
         _check(file)
+        if files.count(file) > 1:
+            raise DataError(f"{file}: is given twice")
     found: dict[tuple[str, str], FileGroup] = {}
-    for file, (place, name, split) in _all_parts(files, decisions).items():
+    for file, (place, name, split) in _all_parts(join_shards(files), decisions).items():
         group = found.setdefault((place, name), FileGroup(_task_name(name), whole=not split))
         wanted = split or "train"
         if wanted in group.splits:
@@ -71,11 +72,7 @@ def _check(file: str) -> None:
 
 def _all_parts(files: Sequence[str], decisions: Decisions) -> dict[str, Parts]:
     """Take all paths apart; a split that was given comes before the one that a name tells."""
-    found = {}
-    for file in files:
-        if file in found:
-            raise DataError(f"{file}: is given twice")
-        found[file] = _parts(file)
+    found = {file: _parts(file) for file in files}
     found |= _glued({file: parts for file, parts in found.items() if not parts[2]})
     for file, (place, name, _) in found.items():
         if given := decisions.split(file):
@@ -90,16 +87,17 @@ def _parts(file: str) -> Parts:
         dataset, _, split = whole.removeprefix(HUB).rpartition(":")
         words = re.split(r"[^A-Za-z0-9]+", split)
         return HUB, re.split(r"[/@]", dataset)[-1], next(filter(None, map(split_of, words)), "")
-    path = Path(file)
-    pieces = pieces_of(SHARD.sub("", path.stem))
+    path = Path(plain_name(file))
+    stem = without_shard(path.stem)
+    pieces = pieces_of(stem)
     found = _split_word(pieces)
     if found:
         begin, end, split = found
         name = re.sub(r"[-_. ]{2,}", "-", "".join(pieces[:begin] + pieces[end:]).strip("-_. "))
         return str(path.parent), name or path.resolve().parent.name, split
     if split := split_of(path.parent.name):  # train/reviews.csv, dev/reviews.csv
-        return str(path.parent.parent), path.stem, split
-    return str(path.parent), path.stem, ""
+        return str(path.parent.parent), stem or path.parent.parent.resolve().name, split
+    return str(path.parent), stem or path.resolve().parent.name, ""
 
 
 def _split_word(pieces: Sequence[str]) -> tuple[int, int, str] | None:

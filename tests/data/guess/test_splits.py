@@ -77,7 +77,7 @@ def test_datasets_of_the_hub_are_split_by_their_last_word() -> None:
         (["eval.csv"], r"no file to train on beside .*eval.csv \(dev\); if one is: split='.*eval.csv=train'"),
         (["x-dev.csv", "x-eval.csv", "x-train.csv"], "x-eval.csv: .*is the dev split .*: split='.*x-eval.csv=test'"),
         (["reviews.csv", "notes.csv", "test.csv"], r"folder: no file to train on beside .*test.csv \(test\)"),
-        (["x.xlsx"], "x.xlsx: not a file .csv, .tsv, .jsonl or .parquet"),
+        (["x.xlsx"], r"x.xlsx: not a file .csv, .tsv, .jsonl, .json \(also .gz, .zst\) or .parquet"),
     ],
 )
 def test_what_is_no_dataset_is_named(tmp_path: Path, names: list[str], message: str) -> None:

@@ -1,0 +1,216 @@
+"""Lines of a delimited table, cut into records; after one that cannot be read, the next line begins another."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+
+MAX_FIELD = 10_000_000
+"""Characters in one field; far above any text, far below what would fill the memory."""
+
+REREADS = 20
+"""How often, on average, a line may be read again after a record that cannot be read: keeps the time linear."""
+
+
+@dataclass(slots=True)
+class Record:
+    """The lines of one record, with their ends, and its fields or its `fault`.
+
+    `line` is the number of the first line, from 1. `quoted` has the numbers of the fields that stood in quotes, and
+    `proven` says that one of these needed them: it holds a delimiter, a doubled quote or a line end. A blank line
+    is a record without fields.
+    """
+
+    line: int
+    texts: list[str]
+    fields: list[str]
+    fault: str = ""
+    quoted: tuple[int, ...] = ()
+    proven: bool = False
+
+
+def without_end(line: str) -> str:
+    r"""Return a line without its end: "\n", "\r\n" or "\r"."""
+    return line[:-2] if line.endswith("\r\n") else line[:-1] if line.endswith(("\n", "\r")) else line
+
+
+def cut(
+    lines: Iterable[str],
+    delimiter: str,
+    quotes: bool,
+    first: int = 1,
+    swallowing: Set[int] = frozenset(),
+    *,
+    quick: bool = False,
+) -> Iterator[Record]:
+    """Yield the records of lines, of which the first has the number `first`.
+
+    With `quotes`, a field that begins with a quote ends at the next one that is not doubled, maybe lines later; what
+    follows must be a delimiter or the end of the line. Quotes inside other fields are text. Without `delimiter`, a
+    record is one field. After a fault one line is skipped, and reading goes on with the line behind it; so it does
+    after a record that begins on one of the lines `swallowing`, whose quote is known to swallow lines. If `quick`,
+    records of one line do not say which fields were quoted.
+    """
+    source = _Source(lines)
+    number, inner = first, f'{delimiter}"'
+    for line in source:
+        if not quotes or not (line.startswith('"') or (delimiter and inner in line)):  # no field begins with one
+            body = without_end(line)
+            fields = (body.split(delimiter) if delimiter else [body]) if body else []
+            if len(line) > MAX_FIELD and max(map(len, fields)) > MAX_FIELD:
+                yield Record(number, [line], [], f"a field of more than {MAX_FIELD:,} characters")
+            else:
+                yield Record(number, [line], fields)
+            number += 1
+            continue
+        if quick and (found := _by_csv(line, delimiter)):
+            yield Record(number, [line], found)
+            number += 1
+            continue
+        record = _quoted(number, line, source, delimiter)
+        if number in swallowing and len(record.texts) > 1:
+            source.put_back(record.texts[1:])
+            fault = (
+                f"a quote opened here swallows {_count(len(record.texts) - 1)} that look like rows; double or remove "
+                "it, or say quotes = true if the text is right, quotes = false if quotes are text"
+            )
+            record = Record(number, record.texts[:1], [], fault)
+        yield record
+        number += len(record.texts)
+        if source.spent and (rest := list(source)):
+            fault = "too many rows before cannot be read; the rest of the file is not tried"
+            yield Record(number, rest, [], fault)
+            return
+
+
+def _count(lines: int) -> str:
+    return f"{lines} line{'s' if lines > 1 else ''}"
+
+
+def _by_csv(line: str, delimiter: str) -> list[str] | None:
+    """Cut a record of one line as `_Cutter` would, but faster; None if it is not that simple."""
+    if not delimiter or len(line) > 100_000 or line.count("\r") > line.endswith("\r\n"):
+        return None
+    try:
+        return next(csv.reader((line,), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+
+
+class _Source:
+    """Lines, of which some may be put back; `spent` says that this came too often."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines, self._back, self._spare = iter(lines), deque[str](), 1000
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._back:
+            return self._back.popleft()
+        self._spare += REREADS
+        return next(self._lines)
+
+    def put_back(self, lines: list[str]) -> None:
+        self._back.extendleft(reversed(lines))
+        self._spare -= len(lines)
+
+    @property
+    def spent(self) -> bool:
+        return self._spare < 0
+
+
+def _quoted(number: int, line: str, source: _Source, delimiter: str) -> Record:
+    """Cut a record that begins with a line that holds quotes."""
+    cutter, texts = _Cutter(delimiter), [line]
+    try:
+        while cutter.add(texts[-1]):
+            following = next(source, None)
+            if following is None:
+                raise ValueError("the quote is never closed")
+            texts.append(following)
+    except ValueError as error:
+        source.put_back(texts[1:])
+        swallowed = f"a quote opened here swallows {_count(len(texts) - 1)}: " if len(texts) > 1 else ""
+        return Record(number, texts[:1], [], f"{swallowed}{error}")
+    return Record(number, texts, cutter.fields, "", tuple(cutter.quoted), cutter.proven)
+
+
+class _Cutter:
+    """Cuts one record, line by line."""
+
+    def __init__(self, delimiter: str) -> None:
+        self.fields: list[str] = []
+        self.quoted: list[int] = []
+        self.proven = False
+        self._delimiter = delimiter
+        self._open: list[str] | None = None
+        self._size = 0
+
+    def add(self, line: str) -> bool:
+        """Take in a line; return whether a quote is still open at its end. ValueError says what is wrong."""
+        body, at = without_end(line), 0
+        while True:
+            if self._open is None and not body.startswith('"', at):
+                end = body.find(self._delimiter, at) if self._delimiter else -1
+                self._put(body[at:] if end < 0 else body[at:end])
+                if end < 0:
+                    return False
+                at = end + 1
+                continue
+            if self._open is None:
+                self._open, self._size, at = [], 0, at + 1
+            end = _closing(body, at)
+            self._keep(body[at:] + line[len(body) :] if end < 0 else body[at:end])
+            if end < 0:
+                self.proven = True
+                return True
+            self._close()
+            at = end + 1
+            if at == len(body):
+                return False
+            if not self._delimiter or body[at] != self._delimiter:
+                raise ValueError(_behind_quote(body, at, self._delimiter))
+            at += 1
+
+    def _put(self, field: str) -> None:
+        if len(field) > MAX_FIELD:
+            raise ValueError(f"a field of more than {MAX_FIELD:,} characters")
+        self.fields.append(field)
+
+    def _keep(self, piece: str) -> None:
+        assert self._open is not None
+        self._open.append(piece)
+        self._size += len(piece)
+        if self._size > MAX_FIELD:
+            raise ValueError(f"a field of more than {MAX_FIELD:,} characters")
+
+    def _close(self) -> None:
+        text = "".join(self._open or ())
+        self.proven = self.proven or '""' in text or "\r" in text or bool(self._delimiter and self._delimiter in text)
+        self.quoted.append(len(self.fields))
+        self.fields.append(text.replace('""', '"'))
+        self._open = None
+
+
+def _closing(body: str, at: int) -> int:
+    """Return where a quoted field ends: at a quote that is not doubled; -1 if none comes on this line."""
+    while True:
+        end = body.find('"', at)
+        if end < 0 or body[end + 1 : end + 2] != '"':
+            return end
+        at = end + 2
+
+
+def _behind_quote(body: str, at: int, delimiter: str) -> str:
+    """Say what stands behind a closing quote, where a delimiter is needed, and what that may mean."""
+    name = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}.get(delimiter, repr(delimiter))
+    wanted = f"{name} or the end of the line" if delimiter else "the end of the line"
+    found = body[at : at + 20]
+    hint = '; quotes inside a quoted field are doubled (""), or say quotes = false if quotes are text'
+    if found[:1] in "\t,;|":
+        hint = f"; fields may be cut at {found[0]!r}: set delimiter"
+    return f"{wanted} expected after a closing quote, found {found!r}{hint}"

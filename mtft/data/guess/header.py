@@ -1,0 +1,35 @@
+"""Whether the first line of a table names its columns, or is a row itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mtft.data.guess.columns import Column
+from mtft.data.labels import to_number
+
+LONGEST_NAME = 100
+"""Characters of a name."""
+
+
+def value_in_header(columns: Mapping[str, Column]) -> str | None:
+    """Return a name that looks like a value of its column, None if none does.
+
+    A number does, and a sentence above texts. A name that comes below itself does, unless another column has a name of
+    one or two words that says what it is, as in text,spam.
+    """
+    known = any(column.known and len(name.split()) <= 2 for name, column in columns.items())
+    for name, column in columns.items():
+        sentence = len(name.split()) > 3 and column.mean_words > 2 and not known
+        if to_number(name) is not None or len(name) > LONGEST_NAME or sentence:
+            return name
+        if name and name in column.values and not known:
+            return name
+    return None
+
+
+def no_header(file: str, name: str) -> str:
+    """Say that the first line of a file looks like a row, and what helps."""
+    return (
+        f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; put a line with names first, as in "
+        "text,label, or declare the task by hand, with header = false and columns = [...]"
+    )

@@ -1,0 +1,192 @@
+"""Records of JSON Lines and of JSON arrays, each with its place; one that cannot be read does not stop the others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CHUNK = 65536
+"""Characters of an array that are read at once, at least."""
+
+ARRAY = re.compile(r"\s*\[\s*(\{|\]|$)")
+"""How a file begins that is an array of objects."""
+
+
+@dataclass(slots=True)
+class JsonRecord:
+    """One record: the number of its first line (from 1), the text `before` it and its own `text`, its value or fault.
+
+    The text before is what was passed over since the last record.
+    """
+
+    line: int
+    before: str
+    text: str
+    value: dict[str, Any]
+    fault: str = ""
+
+
+class Nested(str):
+    """The text of a list or an object of JSON, which is no text that anyone wrote."""
+
+
+class TwiceError(ValueError):
+    """An object that has a key twice."""
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise TwiceError(f"key {twice!r} appears twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def json_object(line: str) -> dict[str, Any]:
+    """Read one line of JSON Lines; ValueError says what is wrong."""
+    try:
+        record = _DECODER.decode(line)
+    except TwiceError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    return _object(record)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"found {type(value).__name__} where an object is needed")
+    return value
+
+
+def json_cells(record: dict[str, Any]) -> dict[str, str]:
+    """Return a record as column -> text, nothing for null and NaN; ValueError if a text is none."""
+    row = {key: _cell(value) for key, value in record.items()}
+    try:
+        "".join([*row, *row.values()]).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"half a surrogate pair: {error}") from None
+    return row
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return Nested(json.dumps(value, ensure_ascii=False))
+    return "" if value is None or value != value else str(value)
+
+
+def json_lines(lines: Iterable[str]) -> Iterator[JsonRecord]:
+    """Read JSON Lines; blank lines are passed over."""
+    before = ""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            before += line
+            continue
+        try:
+            yield JsonRecord(number, before, line, json_object(line))
+        except ValueError as error:
+            yield JsonRecord(number, before, line, {}, str(error))
+        before = ""
+
+
+def json_array(lines: Iterable[str]) -> Iterator[JsonRecord]:
+    """Read the objects of an array as they come; behind text that is no JSON nothing is read."""
+    text = _Text(lines)
+    text.skip("")
+    if text.peek() != "[":
+        yield text.failure("not JSON: no array")
+        return
+    text.skip("[")
+    first = True
+    while True:
+        text.skip("")
+        if text.peek() == "]":
+            break
+        if not first and text.peek() != ",":
+            yield text.failure("a comma or ] expected")
+            return
+        if not first:
+            text.skip(",")
+        first = False
+        try:
+            found = text.value()
+        except (ValueError, RecursionError) as error:
+            yield text.failure(str(error) if str(error).startswith("not JSON") else f"not JSON: {error}")
+            return
+        yield found
+    text.skip("]")
+    if text.peek():
+        yield text.failure("text behind the end of the array")
+
+
+class _Text:
+    """The text of an array, read in pieces; what was read and used is let go."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines, self._text, self._at, self._line, self._before = iter(lines), "", 0, 1, ""
+
+    def _more(self, least: int = CHUNK) -> bool:
+        pieces, size = [], 0
+        for line in self._lines:
+            pieces.append(line)
+            size += len(line)
+            if size >= least:
+                break
+        if pieces:
+            self._text = self._text[self._at :] + "".join(pieces)
+            self._at = 0
+        return bool(pieces)
+
+    def peek(self) -> str:
+        """Return the next character, "" at the end."""
+        if self._at >= len(self._text) and not self._more():
+            return ""
+        return self._text[self._at]
+
+    def skip(self, sign: str) -> None:
+        """Pass over white space, and over one `sign` with the space behind it."""
+        while (found := self.peek()) and (found.isspace() or found == sign):
+            sign = "" if found == sign else sign
+            self._before += found
+            self._line += found == "\n"
+            self._at += 1
+
+    def value(self) -> JsonRecord:
+        """Read one value; ValueError if it is no JSON."""
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._more(max(CHUNK, len(self._text))):
+                    continue
+                line = self._line + self._text.count("\n", self._at, error.pos)
+                raise ValueError(f"not JSON: {error.msg} (line {line})") from None
+            except TwiceError as error:
+                value, end, fault = None, self._end(), str(error)
+            else:
+                fault = "" if isinstance(value, dict) else f"found {type(value).__name__} where an object is needed"
+            if end < len(self._text) or not self._more(max(CHUNK, len(self._text))):
+                break
+        record = JsonRecord(
+            self._line, self._before, self._text[self._at : end], value if isinstance(value, dict) else {}, fault
+        )
+        self._before, self._at = "", end
+        self._line += record.text.count("\n")
+        return record
+
+    def _end(self) -> int:
+        """Return where a value ends that is JSON, but has a key twice."""
+        return json.JSONDecoder().raw_decode(self._text, self._at)[1]
+
+    def failure(self, fault: str) -> JsonRecord:
+        """Return what cannot be read: all the rest."""
+        while self._more():
+            pass
+        return JsonRecord(self._line, self._before, self._text[self._at :], {}, fault)

@@ -1,0 +1,89 @@
+"""Records of a file to be answered: its suffix, or a format that is given, decides the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from mtft.data.dialect import Layout, form_of
+from mtft.data.json_rows import Nested
+from mtft.data.lines import decoded_lines
+from mtft.data.parquet import Null, parquet_columns, parquet_rows
+from mtft.data.records import Record, Wanted, read_records
+from mtft.data.rows import rows_of
+from mtft.data.sniff import dialect_of
+from mtft.data.storage import Stored
+from mtft.errors import DataError
+
+FORMS = {"csv": "table", "tsv": "table", "txt": "lines"}
+"""Formats that are given, and the form that each stands for."""
+
+
+def file_records(
+    path: Path, form: str, wanted: Wanted, layout: Layout, notify: Callable[[str], None]
+) -> Iterator[Record]:
+    """Yield the records of a file; DataError if it as a whole cannot be read, or lacks columns.
+
+    How a table is written is found in the whole file, and reported. What is no regular file is read as it comes.
+    """
+    form = form_of(str(path)) or "auto" if form == "auto" else form
+    form = FORMS.get(form, form)
+    try:
+        regular = path.is_file()
+        if form == "parquet":
+            return _parquet(path, wanted)
+        if regular and form == "table":
+            return _table(path, wanted, replace(layout, form=form), notify)
+        return _streamed(path, form, wanted, layout)
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _table(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], None]) -> Iterator[Record]:
+    dialect = dialect_of(path, layout)
+    if dialect.doubt == "no header line":
+        return iter(())
+    if reason := dialect.doubt or wanted.check(dialect.names):
+        raise DataError(f"{path}:{max(dialect.first - 1, 1)}: {reason}")
+    notify(f"{path}: read as {dialect.describe()}")
+    rows = rows_of(Stored(path), dialect)
+    return (
+        wanted.record(row.line, row.fields)
+        if row.trouble is None
+        else Record(row.line, {}, row.line, f"input line {row.line}: {row.trouble.text}")
+        for row in rows
+    )
+
+
+def _parquet(path: Path, wanted: Wanted) -> Iterator[Record]:
+    if reason := wanted.check(names := parquet_columns(path)):
+        raise DataError(f"{path}: {reason}")
+
+    def record(number: int, row: dict[str, str]) -> Record:
+        cells = {name: None if isinstance(cell, Null) else cell for name, cell in row.items()}
+        found = wanted.record(number, cells)
+        nested = [name for name in chain(*wanted.keys) if isinstance(cells.get(name), Nested)]
+        if nested and not found.error:
+            return replace(found, texts={}, error=f"input line {number}: {nested[0]} is {cells[nested[0]]}, not a text")
+        return found
+
+    columns = [name for name in wanted.columns if name in names]
+    return (record(number, row) for number, row in parquet_rows(path, columns))
+
+
+def _streamed(path: Path, form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:
+    """Read a file as it comes, like standard input."""
+    stored = Stored(path)
+    regular = path.is_file()
+    encoding = layout.encoding or (stored.encoding() if regular else "utf-8")
+    try:
+        with stored.open() if regular else path.open("rb") as file:
+            lines = decoded_lines(file, encoding)
+            try:
+                yield from read_records(lines, form, wanted, replace(layout, encoding=""))
+            finally:
+                lines.detach()
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
