@@ -134,7 +134,8 @@ def no_labels(labels: Iterable[str], scales: Iterable[frozenset[str]] = ()) -> t
     """Return the labels that stand for no label beside the others, and those of which it is not sure.
 
     A word such as none is not sure where it is written as the other labels are, and a rank where one of `scales` has
-    all labels. A lone word beside numbers is not sure either. -1 stands for no label beside three or more numbers from 0 or 1 on, and may do so beside 0 and 1.
+    all labels. A lone word beside numbers is not sure either. -1 stands for no label beside three or more numbers from
+    0 or 1 on, and may do so beside 0 and 1.
     """
     labels = list(labels)
     marks = [label for label in labels if mark(label)]
