@@ -44,6 +44,7 @@ from mtft.config.schema import (
     TrainConfig,
     VerifyConfig,
 )
+from mtft.data.guess.doubts import decisions_of
 from mtft.errors import ConfigError
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context, new_context
@@ -264,12 +265,28 @@ def check_data(
 
 
 def init(
-    files: PathName | Sequence[PathName], out: PathName | None = None, *, notify: Notify = silent
+    files: PathName | Sequence[PathName],
+    out: PathName | None = None,
+    *,
+    read: Sequence[str] = (),
+    split: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    yes: bool = False,
+    notify: Notify = silent,
 ) -> init_command.InitResult:
-    """Guess the tasks of data files and write settings that train on them to `out`; without it return them alone."""
+    """Guess the tasks of data files and write settings that train on them to `out`; without it return them alone.
+
+    Where two readings are close, a DataError names what chooses: `read` has "COLUMN=READING" and `split` "FILE=SPLIT",
+    `missing` labels that stand for no label; `yes` takes the likelier reading.
+    """
     context = new_context(notify)
+    decisions = decisions_of(_names(read), _names(split), _names(missing), yes=yes)
     with context.provenance.attribute_errors():
-        return init_command.init([str(path) for path in _paths(files)], _path(out), context)
+        return init_command.init([str(path) for path in _paths(files)], _path(out), context, decisions)
+
+
+def _names(given: str | Sequence[str]) -> Sequence[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _path(name: PathName | None) -> Path | None:

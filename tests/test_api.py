@@ -30,6 +30,7 @@ from mtft.config.schema import (
     TrainConfig,
     VerifyConfig,
 )
+from mtft.errors import ConfigError, DataError
 
 FEW: dict[str, Any] = {"sample": True, "max_steps": 4, "batches": 2}
 
@@ -225,6 +226,20 @@ def test_finished_runs_are_compared_merged_exported_and_verified(trained_run: Pa
     page = mtft.write_report(trained_run, out=tmp_path / "page.html", examples=0, resamples=10).path
     assert page.read_text(encoding="utf-8").startswith("<!")
     assert mtft.count_params(trained_run).encoder == mtft.Model(bundle)._trained.mask.total
+
+
+def test_close_readings_are_chosen_by_arguments(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    labels = ("yes", "no", "Yes", "no", "NONE", "no")
+    rows = [f"a film number {number},{labels[number % 6]}" for number in range(60)]
+    file.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"choose: read='label=joined' .*\nor take the first of each.*: yes=True"):
+        mtft.init(file)
+    for given in ({"read": "label=joined", "missing": ["NONE"]}, {"yes": True, "missing": "NONE"}):
+        (task,) = mtft.init(file, **given).tasks
+        assert (task.table["names"], task.table["missing"]) == (["no", "yes"], ["NONE"])
+    with pytest.raises(ConfigError, match="read: label: unknown value 'joint'; did you mean 'joined'"):
+        mtft.init(file, read=["label=joint"])
 
 
 def test_data_are_looked_at_before_a_training(tiny_model: Path, tmp_path: Path) -> None:

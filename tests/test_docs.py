@@ -66,10 +66,13 @@ def test_the_guide_quotes_the_smallest_plugin_as_it_is() -> None:
 
 
 def test_the_table_of_a_task_in_the_guide_declares_it() -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", text_of(GUIDE / "data.md"), re.MULTILINE | re.DOTALL)
+    block, split = re.findall(r"^```toml\n(.*?)^```", text_of(GUIDE / "data.md"), re.MULTILINE | re.DOTALL)
     tables = toml_parser.loads(block)["tasks"]
     assert declare("mood", tables["mood"], "data.md").metric_names[0] == "kappa"
     assert tables["sts"] == {}
+    mood = {key: value for key, value in tables["mood"].items() if key != "dev"}
+    reader = declare("mood", {**mood, **toml_parser.loads(split)}, "data.md").source.reader
+    assert reader.column.splits == {"train", "dev", "test"}
 
 
 def test_the_kinds_in_the_guide_have_these_metrics() -> None:

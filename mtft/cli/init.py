@@ -11,7 +11,7 @@ import click
 from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table, warn
 from mtft.cli.options import json_option, quiet_option
-from mtft.data.guess.doubts import READINGS, SPLIT_NAMES, Decisions, Doubt, pairs
+from mtft.data.guess.doubts import READINGS, Doubt, decisions_of
 
 
 @click.command("init")
@@ -78,13 +78,7 @@ def command(
     from mtft.commands.init import described, init
 
     asking = sys.stdin.isatty() and sys.stderr.isatty() and not (as_json or quiet)
-    decisions = Decisions(
-        columns=_grouped(pairs("read", columns, READINGS)),
-        files=dict(pairs("split", splits, SPLIT_NAMES)),
-        missing=missing,
-        likely=yes,
-        ask=_ask if asking else None,
-    )
+    decisions = decisions_of(columns, splits, missing, yes=yes, ask=_ask if asking else None)
     with open_context(quiet=quiet) as context:
         result = init([*first, *more], None if str(out) == "-" else out, context, decisions)
     if as_json:
@@ -109,14 +103,6 @@ def command(
         warn(text)
     if not quiet and result.path:
         say(f"written: {result.path}; look at it, then: mtft train --config {shlex.quote(str(result.path))}")
-
-
-def _grouped(given: list[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the readings of each column."""
-    found: dict[str, list[str]] = {}
-    for name, reading in given:
-        found.setdefault(name, []).append(reading)
-    return found
 
 
 def _ask(doubt: Doubt) -> int:

@@ -98,13 +98,14 @@ def declared_tasks(loaded: Loaded[Any]) -> tuple[Mapping[str, Any], str]:
 
 
 def _completed(declared: Tables, file: Path | None, data_dir: Any) -> Tables:
-    """Return the tables of a settings file with the rule of each share, and with files that are found."""
-    if file is None:
+    """Return the tables of a settings file with the rule of each share, and with files that are found.
+
+    What a run has recorded stays as it is.
+    """
+    if file is None or file.with_name("environment.json").is_file():
         return declared
-    of_a_run = file.with_name("environment.json").is_file()
-    tables = with_rules(declared, recorded=of_a_run)
     data_dir = Path(str(data_dir or os.environ.get("MTFT_DATA_DIR") or "data"))
-    return tables if of_a_run else with_files(tables, file, data_dir)
+    return with_files(with_rules(declared), file, data_dir)
 
 
 def dump(config: Options, exclude: Collection[str] = ()) -> str:

@@ -29,24 +29,23 @@ def take_tables(written: dict[str, Any], file: str, problems: list[str]) -> Tabl
     return {name: plain(table) for name, table in tables.items() if isinstance(table, dict) and table}
 
 
-def with_rules(tables: Tables, *, recorded: bool) -> Tables:
+def with_rules(tables: Tables) -> Tables:
     """Return tables that say how a share of train is held out for dev.
 
-    A run's own settings, `recorded` before there was a choice, mean the rule of then: by texts alone. Elsewhere a share
-    is stratified by the labels of all tables that hold out the same share of the same texts of the same file, so that
-    none of these trains on what another one has as dev.
+    A share is stratified by the labels of all tables that hold out the same share of the same texts of the same file,
+    so that none of these trains on what another one has as dev. A table of a run that says nothing is older than this
+    rule, and means the one of then: by texts alone.
     """
     together: dict[str, dict[str, list[str]]] = {}
     for table in tables.values():
         if (key := _share(table)) and isinstance(label := table.get("label"), str):
-            columns = together.setdefault(key, {}).setdefault(
-                "numbers" if table.get("kind") == "regression" else "classes", []
-            )
+            kind = "numbers" if table.get("kind") == "regression" else "classes"
+            columns = together.setdefault(key, {}).setdefault(kind, [])
             columns += [label] if label not in columns else []
     found = {}
     for name, table in tables.items():
-        rule = "texts" if recorded else together.get(_share(table))
-        found[name] = {**table, "held_out": rule} if _share(table) and rule and "held_out" not in table else table
+        rule = together.get(_share(table))
+        found[name] = {**table, "held_out": rule} if rule and "held_out" not in table else table
     return found
 
 

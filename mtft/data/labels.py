@@ -124,16 +124,18 @@ def _shared(parted: Sequence[Sequence[str]], single: set[str], *, alone: bool) -
 
 
 def mark(label: str) -> str:
-    """Return the usual form of a mark for no label, "" if the label is none."""
+    """Return the usual form of a mark for no label, "" if the label is none; brackets around it do not count."""
     found = re.sub(r"\s+", "_", label.strip().casefold())
-    return found if found in MARKS else ""
+    plain = found.strip("()[]<>")
+    return found if found in MARKS else plain if plain in MARKS else ""
 
 
 def no_labels(labels: Iterable[str], scales: Iterable[frozenset[str]] = ()) -> tuple[list[str], list[str]]:
     """Return the labels that stand for no label beside the others, and those of which it is not sure.
 
     A word such as none is not sure where it is written as the other labels are, and a rank where one of `scales` has
-    all labels. -1 stands for no label beside three or more numbers from 0 or 1 on, and may do so beside 0 and 1.
+    all labels. A lone word beside numbers is not sure either. -1 stands for no label beside three or more numbers from
+    0 or 1 on, and may do so beside 0 and 1.
     """
     labels = list(labels)
     marks = [label for label in labels if mark(label)]
@@ -142,6 +144,9 @@ def no_labels(labels: Iterable[str], scales: Iterable[frozenset[str]] = ()) -> t
         return [], []
     sure = [label for label in marks if mark(label) in CERTAIN_MARKS or not _written_alike(label, real)]
     unsure = [label for label in marks if label not in sure]
+    words = [label for label in real if to_number(label) is None]
+    if len(words) == 1 and len(real) > 2:
+        unsure += words
     minus = [label for label in real if to_number(label) == -1]
     certain, possible = _minus_one([to_number(label) for label in real if label not in minus]) if minus else (0, 0)
     sure += minus if certain else []
@@ -173,7 +178,7 @@ def _written_alike(label: str, others: Sequence[str]) -> bool:
     A short word in capitals, such as NA, is only like others that are as short.
     """
     words = [other for other in others if to_number(other) is None]
-    if not words or len(words) < len(others):
+    if not words or len(words) < len(others) or not label[:1].isalnum():
         return False
     if mark(label) == "na":
         return label.isupper() and all(other.isupper() and len(other) <= 3 for other in words)

@@ -343,43 +343,31 @@ def test_predictions_on_dev_are_kept_for_labelled_rows_alone(own_run: Path) -> N
     assert len(records(own_run / "predictions/useful.dev.jsonl")) == 8
 
 
-def forget_rule(run: Path) -> None:
-    """Take out of a run's record by which rule a share was held out, as runs have it that were made before."""
-    config = toml_parser.loads((run / "config.toml").read_text(encoding="utf-8"))
-    manifest = json.loads((run / "model/model.json").read_text(encoding="utf-8"))
-    for table in (*config["tasks"].values(), *(entry["declaration"] for entry in manifest["tasks"])):
-        assert table.pop("held_out") == "texts"
-    (run / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
-    (run / "model/model.json").write_text(json.dumps(manifest), encoding="utf-8")
-    for path in (run / "config.toml", run / "model/model.json"):
-        reseal(path)
-
-
 def test_runs_made_before_keep_their_rule_and_new_ones_stratify(tiny_model: Path, tmp_path: Path) -> None:
     write(tmp_path, "all.csv", list(rows(90, 0)))
     table = {**TABLES["mood"], "train": "all.csv", "dev": 0.2}
-    by_texts = sum(position((row["review"],)) < 0.2 for row in rows(90, 0))
-    assert by_texts != 18
-    for held_out in ("texts", ""):
-        path = tmp_path / f"{held_out or 'new'}.toml"
-        path.write_text(
-            tomli_w.dumps({"batches": 1, "tasks": {"mood": table | ({"held_out": held_out} if held_out else {})}})
-        )
-        given = ("--config", path, "--data-dir", tmp_path, "--model", tiny_model, "--max-steps", 2)
-        assert cli("train", *given, "--out", tmp_path / f"run-{held_out or 'new'}").code == 0
-    old, new = tmp_path / "run-texts", tmp_path / "run-new"
-    forget_rule(old)
-    held_out = toml_parser.loads((new / "config.toml").read_text(encoding="utf-8"))["tasks"]["mood"]["held_out"]
-    assert held_out == {"classes": ["mood"]}
-    for run, count in ((old, by_texts), (new, 18)):
-        for more in ((), ("--config", tmp_path / "new.toml"), ("--config", tmp_path / "texts.toml")):
+    counts = {"old": sum(position((row["review"],)) < 0.2 for row in rows(90, 0)), "new": 18}
+    assert counts["old"] != counts["new"]
+    path = tmp_path / "run.toml"
+    path.write_text(tomli_w.dumps({"batches": 1, "tasks": {"mood": table}}))
+    given = ("--config", path, "--data-dir", tmp_path, "--model", tiny_model)
+    with mock.patch("mtft.config.load.with_rules", lambda tables: tables):  # a run of before knows no rule
+        assert cli("train", *given, "--max-steps", 2, "--out", tmp_path / "old").code == 0
+    assert cli("train", *given, "--max-steps", 2, "--out", tmp_path / "new").code == 0
+    for name, rule in (("old", None), ("new", {"classes": ["mood"]})):
+        run, count = tmp_path / name, counts[name]
+        recorded = toml_parser.loads((run / "config.toml").read_text(encoding="utf-8"))["tasks"]["mood"]
+        manifest = json.loads((run / "model/model.json").read_text(encoding="utf-8"))["tasks"][0]["declaration"]
+        assert recorded.get("held_out") == manifest.get("held_out") == rule
+        for more in ((), ("--config", path)):
             done = cli("eval", run, "--data-dir", tmp_path, "--resamples", 0, "--json", *more)
             assert done.json["tasks"]["mood"]["n"] == count
-        assert cli("train", "--resume", run, "--max-steps", 3, "--data-dir", tmp_path).code == 0
+        resumed = cli("train", "--resume", run, "--max-steps", 3, "--data-dir", tmp_path)
+        assert resumed.code == 0, resumed.err
         assert len(records(run / "predictions/mood.dev.jsonl")) == count
-    again = cli("train", "--config", old / "config.toml", "--data-dir", tmp_path, "--out", tmp_path / "again")
-    assert again.code == 0, again.err
-    assert len(records(tmp_path / "again/predictions/mood.dev.jsonl")) == by_texts
+        again = cli("train", "--config", run / "config.toml", "--data-dir", tmp_path, "--out", tmp_path / f"{name}-2")
+        assert again.code == 0, again.err
+        assert len(records(tmp_path / f"{name}-2/predictions/mood.dev.jsonl")) == count
 
 
 def test_files_beside_the_settings_are_found_from_anywhere(

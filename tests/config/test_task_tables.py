@@ -120,7 +120,7 @@ def test_a_rule_that_is_given_or_that_a_run_recorded_stays(tmp_path: Path) -> No
     path.write_text(SHARED, encoding="utf-8")
     (tmp_path / "environment.json").write_text("{}", encoding="utf-8")  # the directory of a run
     rules = [table.get("held_out") for table in load(TrainConfig, file=path).config.declared.values()]
-    assert rules == ["texts", "texts", "texts", None]
+    assert rules == [None, None, None, None]
 
 
 def test_files_are_looked_for_in_the_data_directory_and_then_beside_the_settings(

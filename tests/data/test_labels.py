@@ -116,6 +116,9 @@ SCALES = (frozenset({"none", "mild", "severe"}),)
         (["EU", "SA", "NA"], [], ["NA"]),
         (["+", "-"], [], []),
         (["yes", "none"], [], []),
+        (["0", "1", "unknown"], [], ["unknown"]),
+        (["1", "x"], [], []),
+        (["a", "b", "(none)", "[unlabelled]"], ["(none)", "[unlabelled]"], []),
         (["good", "bad"], [], []),
     ],
 )

@@ -120,6 +120,24 @@ class Decisions:
             raise DataError("\n".join([*(doubt.worded() for doubt in self.open), rest]))
 
 
+def decisions_of(
+    read: Sequence[str] = (),
+    split: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    *,
+    yes: bool = False,
+    ask: Callable[[Doubt], int] | None = None,
+) -> Decisions:
+    """Return the decisions that settings say: COLUMN=READING, FILE=SPLIT, labels, and whether to take what is likelier.
+
+    ConfigError names a reading or a split that there is not.
+    """
+    columns: dict[str, list[str]] = {}
+    for name, reading in pairs("read", read, READINGS):
+        columns.setdefault(name, []).append(reading)
+    return Decisions(columns, dict(pairs("split", split, SPLIT_NAMES)), tuple(missing), yes, ask)
+
+
 def pairs(key: str, given: Sequence[str], allowed: Sequence[str]) -> list[tuple[str, str]]:
     """Take the NAME=VALUE texts of a setting apart; ConfigError unless each value is allowed."""
     found = []

@@ -12,6 +12,9 @@ from mtft.data.guess.kinds import SCALE_SETS, guess_kind
 from mtft.data.labels import appearance, canonical, look_alike, no_labels, several_labels, visible
 from mtft.errors import DataError, setting
 
+OPEN = {"unknown", "undecided", "unsure", "undetermined", "unclear", "skip", "skipped"}
+"""Labels that are taken for labels, with a comment that they may stand for none."""
+
 SIGNED = {"sentiment", "polarity", "stance", "vote", "valence"}
 """Words in the name of a column in which -1 is the opposite of 1."""
 
@@ -83,6 +86,7 @@ def _unsure(column: Column) -> list[str]:
 def _kept_marks(column: Column, gone: list[str]) -> list[str]:
     """Name labels that are taken for labels, but could stand for none."""
     kept = [label for label in _unsure(column) if label not in gone]
+    kept += [label for label in column.values if label.casefold() in OPEN and label not in (*gone, *kept)]
     return [f"guess: {visible(label)} is a label; or missing = [{json.dumps(label)}]" for label in kept]
 
 
