@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mtft.data.packing import pack
 from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.checkpoint_tensors import is_finite
 from mtft.encoder.pretrained import POOLER, fresh_pooler, load_encoder
 from mtft.errors import ModelError
 from mtft.testing.tiny import TINY
@@ -177,6 +178,13 @@ def test_weights_that_are_not_finite_are_named(value: float, folder: Path, tenso
     tensors[name][3, 2] = value
     with pytest.raises(ModelError, match=rf"weights are not finite \(nan or infinite in float32\): {name}$"):
         load_encoder(save(folder, tensors))
+
+
+def test_numbers_whose_sum_overflows_are_finite() -> None:
+    assert is_finite(torch.full((4,), 3e38))
+    assert not is_finite(torch.tensor([float("inf"), -float("inf")]))
+    assert not is_finite(torch.tensor([1.0, float("nan")]))
+    assert is_finite(torch.zeros(0))
 
 
 def test_an_error_names_a_bounded_number_of_tensors(folder: Path, tensors: dict[str, Tensor]) -> None:
