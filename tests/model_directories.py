@@ -66,7 +66,7 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
     config: dict[str, Any] = {"model_type": "bert", "vocab_size": len(pieces) + spare}
     if name:
         draw(st.sampled_from([settings, settings, config]))["tokenizer_class"] = name
-    if settings or draw(st.booleans()):
+    if bool(settings) or draw(st.booleans()):
         files["tokenizer_config.json"] = settings
     files["config.json"] = config
     return {name: content if isinstance(content, str) else json.dumps(content) for name, content in files.items()}

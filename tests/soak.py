@@ -30,8 +30,8 @@ PART = "of these"
 HEAD = """# Reliability
 
 Written by `make soak`; do not edit. Every line was counted while the tests ran: processes killed at random moments,
-inputs made up by hypothesis, faults planted in real files, disks and processes. CONTRIBUTING.md says which test stands
-for which promise, and [experiments](experiments.md) what failed.
+inputs made up by hypothesis, faults planted in real files, disks and processes. [Tests](contributing-tests.md) says
+which test stands for which promise, and [experiments](experiments.md) what failed.
 
 """
 COLUMNS = ("promise", "tried", "failures", "seconds", "last", "machine")

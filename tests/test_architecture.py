@@ -1,4 +1,4 @@
-"""The house stands as CONTRIBUTING.md draws it: direction of imports, no circles, small modules, a complete map."""
+"""The architecture: direction of imports, no circles, small modules, and a test for each module."""
 
 from __future__ import annotations
 
@@ -53,6 +53,51 @@ GROUND = ("errors", "io.files")
 """What `PURE` modules may import of mtft."""
 
 MAX_LINES = 300
+
+REACHED_BY = {
+    "cli.command_context": "cli/test_main.py",
+    "cli.models": "cli/test_fetch.py",
+    "cli.plugins": "cli/test_tasks_and_plugins.py",
+    "cli.streams": "cli/test_main.py",
+    "cli.tasks": "cli/test_tasks_and_plugins.py",
+    "commands.fetch": "cli/test_fetch.py",
+    "commands.refine": "cli/test_refine.py",
+    "commands.train": "cli/test_train.py",
+    "config.documentation": "test_api.py",
+    "config.plugin_choice": "plugin/test_hooks.py",
+    "config.presets": "config/test_load.py",
+    "data.audit.contents": "commands/test_data_check.py",
+    "data.audit.form": "commands/test_data_check.py",
+    "data.audit.leakage": "commands/test_data_check.py",
+    "data.audit.repair": "cli/test_data.py",
+    "data.guess.label_columns": "data/guess/test_datasets.py",
+    "data.guess.label_values": "data/guess/test_datasets.py",
+    "data.guess.shares": "data/guess/test_datasets.py",
+    "data.inputs": "test_api.py",
+    "data.tokenizer_classes": "data/test_pretrained_tokenizer.py",
+    "data.tokenizer_files": "data/test_pretrained_tokenizer.py",
+    "encoder.family": "plugin/test_hooks.py",
+    "fetch.lock_file": "cli/test_fetch.py",
+    "report.conflicts": "cli/test_report.py",
+    "report.curves": "cli/test_report.py",
+    "report.page": "cli/test_report.py",
+    "report.run_reader": "cli/test_report_hostile.py",
+    "report.scores": "cli/test_report.py",
+    "runs.artifact": "cli/test_teachers.py",
+    "runs.fingerprints": "integration/test_resume.py",
+    "runs.onnx": "cli/test_export.py",
+    "runs.resume": "integration/test_resume.py",
+    "runs.run_card": "cli/test_train.py",
+    "runs.tracking": "plugin/test_hooks.py",
+    "settings.groups": "test_api.py",
+    "testing.parts": "testing/test_suite.py",
+    "training.agreement": "integration/test_torchrun.py",
+    "training.count": "cli/test_count_params.py",
+    "training.data_warnings": "commands/test_data_check.py",
+    "training.feature_cache": "cli/test_refine.py",
+    "training.head_warmup": "cli/test_train.py",
+}
+"""Modules without a file of tests of their own, and which no test imports: the test that reaches each."""
 
 Import = tuple[int, str]
 """Line, and the name of the module imported."""
@@ -148,7 +193,33 @@ def problems(package: Path) -> list[str]:
     return found
 
 
-def test_house_is_in_order() -> None:
+def untested(package: Path, tests: Path) -> set[str]:
+    """Return the modules that have no file of tests of their own and that no test imports."""
+    files = modules(package)
+    imported: set[str] = set()
+    for path in tests.rglob("test_*.py"):
+        imported |= {name for _, name in imports(path.read_text(encoding="utf-8"), set(files))}
+    found = set()
+    for name, path in files.items():
+        mirror = tests / path.relative_to(package).with_name(f"test_{path.name}")
+        if path.name not in ("__init__.py", "__main__.py") and name not in imported and not mirror.is_file():
+            found.add(within(name))
+    return found
+
+
+def test_each_module_has_a_test_of_its_own_or_is_listed_with_the_one_that_reaches_it() -> None:
+    assert untested(ROOT / "mtft", ROOT / "tests") == set(REACHED_BY), "write a test, or correct REACHED_BY"
+    assert [path for path in REACHED_BY.values() if not (ROOT / "tests" / path).is_file()] == []
+
+
+def test_a_module_without_test_is_found(package: Path) -> None:
+    tests = package.parent / "tests"
+    write(tests, "data/test_readers.py", "")
+    write(tests, "test_errors.py", "from mtft.data.example import Example\n")
+    assert untested(package, tests) == {"selection.budget", "cli.main"}
+
+
+def test_architecture_is_kept() -> None:
     assert "mtft.errors" in modules(ROOT / "mtft")
     assert problems(ROOT / "mtft") == []
 

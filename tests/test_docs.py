@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import generate_architecture
 import generate_docs
 import pytest
 from commands import clean
@@ -27,9 +28,10 @@ GUIDE = ROOT / "examples" / "guide"
 EXAMPLES = sorted((ROOT / "examples").glob("*/run.toml"))
 PROJECT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PLUGINS = sorted(ROOT.glob("plugins/*/README.md"))
+MADE = {"commands.md", "architecture.md"}
 TUTORIALS = sorted(ROOT.glob("examples/*/README.md"))
 PAGES = sorted(GUIDE.glob("*.md"))
-WRITTEN = [ROOT / "README.md", *(page for page in PAGES if page.name != "commands.md"), *TUTORIALS]
+WRITTEN = [ROOT / "README.md", *(page for page in PAGES if page.name not in MADE), *TUTORIALS]
 """Documents whose commands are checked; those of plugins need them installed."""
 
 LOGS = {"benchmarks", "experiments", "reliability"}
@@ -54,6 +56,14 @@ def each(pages: list[Path]) -> pytest.MarkDecorator:
 
 def test_generated_help_is_up_to_date() -> None:
     assert text_of(generate_docs.PLACE) == generate_docs.document(), "run: make docs"
+
+
+def test_generated_architecture_is_up_to_date() -> None:
+    assert text_of(generate_architecture.PAGE) == generate_architecture.document(), "run: make docs"
+
+
+def test_contributing_is_short() -> None:
+    assert len(text_of(ROOT / "CONTRIBUTING.md").splitlines()) < 200
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -89,7 +99,7 @@ def test_readme_is_short() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 100
 
 
-@each([page for page in [*WRITTEN, ROOT / "SECURITY.md"] if page.stem not in LOGS])
+@each([page for page in [*WRITTEN, *PROJECT[1:3]] if page.stem not in LOGS])
 def test_prose_fits_120_columns(page: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     lines = [line for line in prose.splitlines() if not line.startswith("|")]

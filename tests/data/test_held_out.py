@@ -54,7 +54,7 @@ def test_how_many_are_held_out(count: int, expected: int) -> None:
 
 
 def test_rows_without_a_label_go_by_their_texts_alone() -> None:
-    rows: list[tuple[float, list[str]]] = [(position([str(number)]), []) for number in range(500)]
+    rows: list[tuple[float, list[tuple[str, str]]]] = [(position([str(number)]), []) for number in range(500)]
     found = hold_out(rows, 0.2)
     assert found.positions == {place for place, _ in rows if place < 0.2}
 

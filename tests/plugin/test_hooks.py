@@ -39,7 +39,7 @@ head = "own-head"
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_test_and_is_documented(hook: str) -> None:
     assert f"test_hook_{hook}" in globals()
-    for name in ("CONTRIBUTING.md", "examples/guide/plugins.md"):
+    for name in ("examples/guide/contributing-extensions.md", "examples/guide/plugins.md"):
         assert f"`{hook}" in (ROOT / name).read_text(encoding="utf-8"), name
 
 
