@@ -38,8 +38,13 @@ def token(draw: st.DrawFn, content: str, **more: Any) -> dict[str, Any]:
 def directories(draw: st.DrawFn) -> dict[str, str]:
     """Draw the files of a model directory, without weights: name -> text."""
     named = draw(st.sampled_from([{}, {}, {"cls_token": "<s>", "sep_token": "</s>"}, {"unk_token": "<unk>"}]))
-    specials = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
-                "mask_token": "[MASK]"} | named  # fmt: skip
+    specials = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    } | named
     lacking = draw(st.sampled_from([(), (), (), ("mask_token",), ("pad_token", "mask_token")]))
     first = [value for key, value in specials.items() if key not in lacking]
     kept = draw(st.sets(st.sampled_from(PIECES), min_size=10))
@@ -103,32 +108,43 @@ def _added(draw: st.DrawFn, files: dict[str, Any], settings: dict[str, Any], pie
 def _whole(draw: st.DrawFn, pieces: list[str], specials: Mapping[str, str]) -> dict[str, Any]:
     """Draw a ``tokenizer.json`` for the pieces."""
     normalizer = {
-        "type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": draw(st.booleans()),
-        "strip_accents": draw(FLAG), "lowercase": draw(st.booleans()),
-    }  # fmt: skip
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": draw(st.booleans()),
+        "strip_accents": draw(FLAG),
+        "lowercase": draw(st.booleans()),
+    }
     cls, sep = specials["cls_token"], specials["sep_token"]
     second = draw(st.sampled_from([0, 1]))
     single = [(cls, 0), ("A", 0), (sep, 0)]
     pair = [*single, *([(sep, 0)] if draw(st.booleans()) else []), ("B", second), (sep, second)]
     template = {
         "type": "TemplateProcessing",
-        "single": _template(single), "pair": _template(pair),
+        "single": _template(single),
+        "pair": _template(pair),
         "special_tokens": {name: {"id": name, "ids": [pieces.index(name)], "tokens": [name]} for name in (cls, sep)},
-    }  # fmt: skip
+    }
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     listed = [name for name in specials.values() if name in pieces and draw(st.booleans())]
     return {
-        "version": "1.0", "truncation": None, "padding": None,
-        "added_tokens": sorted(({"id": pieces.index(name), "content": name, **flags} for name in listed),
-                               key=lambda token: token["id"]),
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": sorted(
+            ({"id": pieces.index(name), "content": name, **flags} for name in listed), key=lambda token: token["id"]
+        ),
         "normalizer": draw(st.sampled_from([normalizer, normalizer, None, {"type": "NFC"}])),
         "pre_tokenizer": draw(st.sampled_from([{"type": "BertPreTokenizer"}, {"type": "Whitespace"}])),
         "post_processor": draw(st.sampled_from([template, template, template, None])),
         "decoder": None,
-        "model": {"type": "WordPiece", "unk_token": specials["unk_token"], "continuing_subword_prefix": "##",
-                  "max_input_chars_per_word": draw(st.sampled_from([100, 5])),
-                  "vocab": {piece: number for number, piece in enumerate(pieces)}},
-    }  # fmt: skip
+        "model": {
+            "type": "WordPiece",
+            "unk_token": specials["unk_token"],
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": draw(st.sampled_from([100, 5])),
+            "vocab": {piece: number for number, piece in enumerate(pieces)},
+        },
+    }
 
 
 def _template(parts: list[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -14,8 +14,26 @@ from hypothesis import strategies as st
 
 DELIMITERS = ("\t", ",", ";", "|")
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252")
-TEXTS = ("a film", "it's fine", 'the "best" one', '"quoted', 'so, "he" said', "a;b|c", "1,5", "tab\there", "line\nend",
-         "bare\rreturn", "", " padded ", '"', '""', "é ü", "x", '"whole"', "end\u2028mark")  # fmt: skip
+TEXTS = (
+    "a film",
+    "it's fine",
+    'the "best" one',
+    '"quoted',
+    'so, "he" said',
+    "a;b|c",
+    "1,5",
+    "tab\there",
+    "line\nend",
+    "bare\rreturn",
+    "",
+    " padded ",
+    '"',
+    '""',
+    "é ü",
+    "x",
+    '"whole"',
+    "end\u2028mark",
+)
 LABELS = (("no", "yes"), ("0", "1", "2"), ("0,5", "1,0", "4,75"), ("a b", "c,d"), ("-1", "1"))
 NAMES = ("text", "label", "id", "sentence 1", "is_duplicate", "größe", "note")
 
@@ -96,6 +114,14 @@ def written(draw: st.DrawFn) -> Written:
         rows = [(*row[:-1], row[-1].rstrip("\r")) for row in rows]
     again = draw(st.none() | st.none() | st.none() | st.integers(0, 12))
     return Written(
-        names, tuple(rows), suffix, delimiter, quoting, end, separator=draw(st.integers(0, 5)) == 0,
-        last_end=draw(st.booleans()), again=again, **options,
-    )  # fmt: skip
+        names,
+        tuple(rows),
+        suffix,
+        delimiter,
+        quoting,
+        end,
+        separator=draw(st.integers(0, 5)) == 0,
+        last_end=draw(st.booleans()),
+        again=again,
+        **options,
+    )

@@ -208,8 +208,11 @@ RECORDED = {
 @each([ROOT / "README.md", GUIDE / "results.md"])
 def test_table_1_is_what_was_recorded(page: Path) -> None:
     record = text_of(ROOT / "examples/report/results.md").partition("Differences")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text_of(page).splitlines()
-            if line.startswith(("| three", "| one"))]  # fmt: skip
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text_of(page).splitlines()
+        if line.startswith(("| three", "| one"))
+    ]
     assert len(rows) >= 4
     for name, seeds, *cells in rows:
         (line,) = (line for line in record.splitlines() if line.startswith(f"| {RECORDED[name]} |"))

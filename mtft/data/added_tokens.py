@@ -132,8 +132,9 @@ def _token(path: Path, key: str, value: Any) -> AddedToken:
         fields.pop(ignored, None)
     content = fields.pop("content", None)
     if not isinstance(content, str) or not content or fields.keys() - set(FLAGS):
-        raise ModelError(f"{path}: {key} holds {value!r}, not a token: a text, or an object with 'content' "
-                         f"and of {', '.join(FLAGS)}")  # fmt: skip
+        raise ModelError(
+            f"{path}: {key} holds {value!r}, not a token: a text, or an object with 'content' and of {', '.join(FLAGS)}"
+        )
     if wrong := [name for name, flag in fields.items() if not isinstance(flag, bool)]:
         raise ModelError(f"{path}: {key}: {wrong[0]} of {content!r} is {fields[wrong[0]]!r}, not true or false")
     return AddedToken(content, **fields)

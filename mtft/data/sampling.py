@@ -61,8 +61,10 @@ def epoch_batches(
     if counts is None or dict(counts) == dict(sizes):
         order = numpy_generator(seed, "order", epoch).permutation(int(starts[-1]))
     else:
-        every = [start + _some(sizes[name], counts[name], seed, epoch, name)
-                 for name, start in zip(names, starts[:-1], strict=True)]  # fmt: skip
+        every = [
+            start + _some(sizes[name], counts[name], seed, epoch, name)
+            for name, start in zip(names, starts[:-1], strict=True)
+        ]
         order = numpy_generator(seed, "order", epoch).permutation(np.concatenate(every))
     batches: list[Rows] = []
     for begin in range(0, len(order), batch_size):

@@ -79,9 +79,14 @@ def _roberta(settings: Settings, named: Named, full: Parts) -> Parts:
     given = full.get("pre_tokenizer") or {}
     trim = {"trim_offsets": given.get("trim_offsets", True)}  # decides no id
     rules = {
-        "dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "",
-        "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
-    }  # fmt: skip
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": "",
+        "end_of_word_suffix": "",
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+    }
     return {
         "normalizer": None,
         "pre_tokenizer": {**trim, "type": "ByteLevel", "add_prefix_space": space, "use_regex": True},

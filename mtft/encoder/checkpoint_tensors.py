@@ -14,10 +14,23 @@ from mtft.runtime.notices import Notice
 MARK = "embeddings.word_embeddings.weight"
 """A tensor that every BERT has, under the name of whatever module wraps it."""
 HEADS = (
-    "classifier", "cls", "discriminator_predictions", "generator_lm_head", "generator_predictions", "lm_head",
-    "logits_proj", "pre_classifier", "predictions", "qa_outputs", "score", "seq_relationship", "sop_classifier",
-    "vocab_layer_norm", "vocab_projector", "vocab_transform",
-)  # fmt: skip
+    "classifier",
+    "cls",
+    "discriminator_predictions",
+    "generator_lm_head",
+    "generator_predictions",
+    "lm_head",
+    "logits_proj",
+    "pre_classifier",
+    "predictions",
+    "qa_outputs",
+    "score",
+    "seq_relationship",
+    "sop_classifier",
+    "vocab_layer_norm",
+    "vocab_projector",
+    "vocab_transform",
+)
 """Heads by name: left out where no prefix tells the encoder's tensors from others."""
 IGNORED = {"embeddings.position_ids", "embeddings.token_type_ids"}
 """Buffers without weights: left out without a word."""

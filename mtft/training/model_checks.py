@@ -22,8 +22,10 @@ def check_model(
     for level, text in (*encoder.notes, *tokenizer.notes):
         notify(level, text)
     if tokenizer.size > encoder.config.vocabulary:
-        raise ModelError(f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
-                         f"the encoder {encoder.config.vocabulary:,} embeddings")  # fmt: skip
+        raise ModelError(
+            f"{directory}: the tokenizer has ids up to {tokenizer.size - 1:,}, "
+            f"the encoder {encoder.config.vocabulary:,} embeddings"
+        )
     pairs = [source.name for source in sources if source.input == "pair"]
     needed = tokenizer.segments(2)
     if pairs and needed > encoder.config.segments:

@@ -76,9 +76,14 @@ def test_a_narrow_terminal_gets_a_block_of_lines_for_each_row(
     monkeypatch.setattr("mtft.cli.console._rich_console", lambda file: Console(file=file, color_system=None, width=50))
     table(["name", "n", "path"], [["a", None, LONG[0][2]], ["b", 3, "c" * 30]])
     assert [line.split() for line in stream.getvalue().splitlines()] == [
-        ["name", "a"], ["path", LONG[0][2]], [],
-        ["name", "b"], ["n", "3"], ["path", "c" * 30], [],
-    ]  # fmt: skip
+        ["name", "a"],
+        ["path", LONG[0][2]],
+        [],
+        ["name", "b"],
+        ["n", "3"],
+        ["path", "c" * 30],
+        [],
+    ]
 
 
 def test_tables_may_be_empty(capsys: pytest.CaptureFixture[str]) -> None:

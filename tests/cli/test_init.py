@@ -51,8 +51,11 @@ def test_what_it_writes_trains_at_once(files: Path, tiny_model: Path, tmp_path: 
     ]
     kinds = {line.split()[0]: line.split()[1] for line in done.out.splitlines()[1:]}
     assert kinds == {
-        "reviews-stars": "ordinal", "reviews-useful": "binary", "near": "regression", "nli": "classification"
-    }  # fmt: skip
+        "reviews-stars": "ordinal",
+        "reviews-useful": "binary",
+        "near": "regression",
+        "nli": "classification",
+    }
     run = tmp_path / "run"
     done = cli("train", "--config", out, "--model", tiny_model, "--max-steps", 2, "--batches", 1, "--out", run)
     assert done.code == 0, done.err
@@ -160,7 +163,7 @@ def test_real_datasets_without_a_plugin(real_data: Path) -> None:
         "cb": ("classification", ["premise", "hypothesis"], ["contradiction", "entailment", "neutral"]),
         "cola": ("binary", "text", ["0", "1"]),
         "rte": ("binary", ["premise", "hypothesis"], ["not_entailment", "entailment"]),
-    }  # fmt: skip
+    }
     assert all("train" in table and table["dev"].endswith("val.jsonl") for table in tables.values())
 
 

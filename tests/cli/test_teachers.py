@@ -46,8 +46,20 @@ def teachers(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def pupil(model: Path, out: Path, *teachers: Path) -> tuple[object, ...]:
     names = ",".join(map(str, teachers))
-    return ("train", "--tasks", "sst,sts", "--model", model, *FEW, "--train-share", "0.5", "--teachers", names,
-            "--out", out)  # fmt: skip
+    return (
+        "train",
+        "--tasks",
+        "sst,sts",
+        "--model",
+        model,
+        *FEW,
+        "--train-share",
+        "0.5",
+        "--teachers",
+        names,
+        "--out",
+        out,
+    )
 
 
 def test_a_run_keeps_what_its_teachers_say_of_its_rows(teachers: Path, tiny_model: Path, tmp_path: Path) -> None:

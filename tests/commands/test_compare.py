@@ -21,8 +21,9 @@ def test_a_run_beside_itself_differs_by_nothing(trained_run: Path) -> None:
     assert (one.name, two.name, one.differences) == ("one", "two", {})
     assert (one.scores, one.stored, one.tunable, one.bytes) == (two.scores, two.stored, two.tunable, two.bytes)
     assert {each.difference for each in two.differences.values()} == {0.0}
-    assert all(text.endswith("no difference beyond noise between two and one (+0.0000 to +0.0000)")
-               for text in found.verdicts)  # fmt: skip
+    assert all(
+        text.endswith("no difference beyond noise between two and one (+0.0000 to +0.0000)") for text in found.verdicts
+    )
     assert one.bytes == sum(path.stat().st_size for path in (trained_run / "model").iterdir() if path.is_file())
 
 

@@ -32,8 +32,9 @@ def test_a_bundle_holds_the_files_of_the_model_as_they_are(trained_run: Path, tm
         ({"out": "."}, r"\. (is a directory; name a file|exists)"),
     ],
 )
-def test_what_cannot_be_written_is_refused(settings: dict[str, Any], text: str, trained_run: Path, tmp_path: Path,
-                                           monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_what_cannot_be_written_is_refused(
+    settings: dict[str, Any], text: str, trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=text):
         export(trained_run, ExportConfig.model_validate({"out": tmp_path / "x.mtft", **settings}), new_context())

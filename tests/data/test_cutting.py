@@ -52,8 +52,12 @@ def test_without_quoting_every_line_is_cut_at_each_delimiter(text: str) -> None:
 def test_it_says_which_fields_were_quoted_and_whether_they_had_to_be() -> None:
     found = list(cut(['a,"b"\n', '"c,d",e\n', '"say ""x"""\n', 'f,g"h"\n', '"i\n', 'j",k\n'], ",", quotes=True))
     assert [(each.line, each.quoted, each.proven) for each in found] == [
-        (1, (1,), False), (2, (0,), True), (3, (0,), True), (4, (), False), (5, (0,), True)
-    ]  # fmt: skip
+        (1, (1,), False),
+        (2, (0,), True),
+        (3, (0,), True),
+        (4, (), False),
+        (5, (0,), True),
+    ]
     assert found[-1].fields == ["i\nj", "k"]
 
 

@@ -15,7 +15,7 @@ values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5) | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
-)  # fmt: skip
+)
 objects = st.lists(st.dictionaries(st.text(max_size=4), values, max_size=4), max_size=6)
 
 

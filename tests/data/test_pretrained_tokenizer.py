@@ -169,14 +169,23 @@ def test_segments_are_those_of_the_template(tmp_path: Path) -> None:
     """A second text in segment 0, as XLM-R's tokenizer has it; told apart by the digest."""
     template = {
         "type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                   {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
-        "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
-                 {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
-                 {"Sequence": {"id": "B", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
-        "special_tokens": {name: {"id": name, "ids": [PIECES.index(name)], "tokens": [name]}
-                           for name in ("[CLS]", "[SEP]")},
-    }  # fmt: skip
+        "single": [
+            {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+            {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+        ],
+        "pair": [
+            {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+            {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+            {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+            {"Sequence": {"id": "B", "type_id": 0}},
+            {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+        ],
+        "special_tokens": {
+            name: {"id": name, "ids": [PIECES.index(name)], "tokens": [name]} for name in ("[CLS]", "[SEP]")
+        },
+    }
     full = whole(tmp_path / "a", post_processor=template)
     own = load_tokenizer(folder(tmp_path / "b", {"tokenizer_class": "PreTrainedTokenizerFast"}, tokenizer=full))
     berts = load_tokenizer(folder(tmp_path / "c", {"tokenizer_class": "BertTokenizer"}, tokenizer=full))
@@ -280,12 +289,21 @@ def test_a_tokenizer_of_xlm_r_equals_transformers(
     space = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
     vocabulary = [[piece, -number / 10] for number, piece in enumerate(pieces)]
     full: dict[str, Any] = {
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": normalizer,
-        "pre_tokenizer": space, "post_processor": None, "decoder": None,
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": normalizer,
+        "pre_tokenizer": space,
+        "post_processor": None,
+        "decoder": None,
         "model": {"type": "Unigram", "unk_id": 3, "vocab": vocabulary, "byte_fallback": False},
-    }  # fmt: skip
-    files = {SETTINGS: {"tokenizer_class": "XLMRobertaTokenizer"} | settings, "tokenizer.json": full,
-             "config.json": {"model_type": "bert", "vocab_size": len(pieces)}}  # fmt: skip
+    }
+    files = {
+        SETTINGS: {"tokenizer_class": "XLMRobertaTokenizer"} | settings,
+        "tokenizer.json": full,
+        "config.json": {"model_type": "bert", "vocab_size": len(pieces)},
+    }
     model = write(tmp_path, {name: json.dumps(content) for name, content in files.items()})
     assert assert_parity(model)
     assert load_tokenizer(model).segments(2) == 1

@@ -74,13 +74,20 @@ def test_parquet_gives_records_too(tmp_path: Path) -> None:
     wanted = Wanted(keys=(("review",),), id="n", keep=("far",))
     found = list(file_records(tmp_path / "a.parquet", "auto", wanted, AS_FOUND, lambda line: None))
     assert [(record.id, record.error) for record in found] == [
-        ("7", ""), ("8", "input line 2: review is null, not a text"), ("9", "")
-    ]  # fmt: skip
+        ("7", ""),
+        ("8", "input line 2: review is null, not a text"),
+        ("9", ""),
+    ]
     with pytest.raises(DataError, match=r"a\.parquet: the tasks need sentence; the columns are n, review, far"):
-        list(file_records(
-            tmp_path / "a.parquet", "auto", Wanted(needs=lambda names: "the tasks need sentence"), AS_FOUND,
-            lambda line: None,
-        ))  # fmt: skip
+        list(
+            file_records(
+                tmp_path / "a.parquet",
+                "auto",
+                Wanted(needs=lambda names: "the tasks need sentence"),
+                AS_FOUND,
+                lambda line: None,
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -114,8 +121,13 @@ def test_plain_text_has_one_record_for_each_line(tmp_path: Path) -> None:
     content = "first\n\nthird has a\rreturn\r\n \u2028\u0085\x0b\nid,review\nlast"
     found = read(tmp_path, "a.txt", content)
     assert [record.texts["sentence"] for record in found] == [
-        "first", "", "third has a\rreturn", " \u2028\u0085\x0b", "id,review", "last"
-    ]  # fmt: skip
+        "first",
+        "",
+        "third has a\rreturn",
+        " \u2028\u0085\x0b",
+        "id,review",
+        "last",
+    ]
     assert [record.line for record in found] == list(range(1, 7))
     assert texts(read(tmp_path, "b.csv", content, "txt"))[-2:] == ["id,review", "last"]
 
@@ -158,9 +170,12 @@ def test_bad_rows_are_records_with_an_error(tmp_path: Path) -> None:
     content = "id,review\na,x\nb\nid,review\nc,\xe9\n".encode("latin-1") + b"d,y\n"
     found = read(tmp_path, "a.csv", content)
     assert [record.error[:40] for record in found] == [
-        "", "input line 3: 1 fields where the header ", "input line 4: repeats the header line",
-        "input line 5: not UTF-8 text (byte 0xe9)", "",
-    ]  # fmt: skip
+        "",
+        "input line 3: 1 fields where the header ",
+        "input line 4: repeats the header line",
+        "input line 5: not UTF-8 text (byte 0xe9)",
+        "",
+    ]
 
 
 def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:

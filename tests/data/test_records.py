@@ -87,8 +87,9 @@ def test_a_header_with_known_names_makes_a_table_whatever_parts_it(lines: list[s
 def test_a_field_over_two_lines_is_one_text() -> None:
     found = list(read_records(["sentence,id\n", '"one\n', 'two",a\n', "three,b\n"]))
     assert [(each.id, each.texts, each.line, each.error) for each in found] == [
-        ("a", {"sentence": "one\ntwo"}, 2, ""), ("b", {"sentence": "three"}, 4, "")
-    ]  # fmt: skip
+        ("a", {"sentence": "one\ntwo"}, 2, ""),
+        ("b", {"sentence": "three"}, 4, ""),
+    ]
 
 
 def test_a_quote_that_is_never_closed_costs_one_record() -> None:

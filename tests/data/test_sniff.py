@@ -143,8 +143,9 @@ def test_texts_over_several_lines_are_read_and_counted(tmp_path: Path) -> None:
 def test_without_a_header_the_columns_are_named_by_settings(tmp_path: Path) -> None:
     layout = Layout(header=False, columns=("label", "text"))
     assert rows(tmp_path, "good,a film\nbad,another\n", layout=layout) == [
-        {"label": "good", "text": "a film"}, {"label": "bad", "text": "another"}
-    ]  # fmt: skip
+        {"label": "good", "text": "a film"},
+        {"label": "bad", "text": "another"},
+    ]
     assert find("good,a film\n", layout=layout).describe() == "comma-separated, no header line, UTF-8"
     with pytest.raises(DataError, match=r"x\.csv:1: 2 fields where the setting columns has 3"):
         rows(tmp_path, "good,a film\n", layout=Layout(header=False, columns=("a", "b", "c")))
@@ -252,9 +253,7 @@ def test_blocks_have_the_rows_and_lines_of_the_file(tmp_path: Path) -> None:
             found += [(block.numbers, [row["a"] for row in block.rows])]
     except DataError as error:
         message = str(error)
-    assert found == [
-        ([2, 3, 4, 5], list("0123")), ([6, 7, 8, 9], list("4567")), ([10, 11], list("89"))
-    ]  # fmt: skip
+    assert found == [([2, 3, 4, 5], list("0123")), ([6, 7, 8, 9], list("4567")), ([10, 11], list("89"))]
     assert message == f"{tmp_path / 'x.csv'}:12: 1 fields where the header has 2"
 
 
@@ -292,8 +291,16 @@ def test_keys_become_a_layout() -> None:
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("a.CSV", "table"), ("a.tab", "table"), ("a.jsonl.gz", "jsonl"), ("a.json", "json"), ("a.parquet", "parquet"),
-     ("a.parquet.gz", ""), ("a.txt", "lines"), ("a", "")],
-)  # fmt: skip
+    [
+        ("a.CSV", "table"),
+        ("a.tab", "table"),
+        ("a.jsonl.gz", "jsonl"),
+        ("a.json", "json"),
+        ("a.parquet", "parquet"),
+        ("a.parquet.gz", ""),
+        ("a.txt", "lines"),
+        ("a", ""),
+    ],
+)
 def test_the_suffix_tells_the_form(name: str, form: str) -> None:
     assert form_of(name) == form

@@ -110,8 +110,10 @@ def test_files_and_paths_that_lead_nowhere_are_no_hub_ids(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("folder", ["0_Transformer", "0_Transformer/"])
 def test_a_folder_of_sentence_transformers_leads_to_its_encoder(folder: str, tiny_model: Path, tmp_path: Path) -> None:
-    modules = [{"path": folder, "type": "sentence_transformers.models.Transformer"},
-               {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]  # fmt: skip
+    modules = [
+        {"path": folder, "type": "sentence_transformers.models.Transformer"},
+        {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    ]
     (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
     (tmp_path / "config.json").write_text('{"__version__": "0.2.5"}', encoding="utf-8")
     shutil.copytree(tiny_model, tmp_path / "0_Transformer")

@@ -208,15 +208,21 @@ def test_tokenizers(name: str, tiny_model: Path, tmp_path: Path) -> None:
 
 TOKENIZER_FILES: dict[str, dict[str, Any]] = {
     "tokenizer_config.json": {
-        "tokenizer_class": "BertTokenizer", "do_lower_case": False, "strip_accents": None, "cls_token": "[CLS]",
-        "sep_token": {"content": "[SEP]", "lstrip": False}, "extra_special_tokens": ["[e1]"], "entity_token": "[e2]",
-        "model_input_names": ["input_ids"], "added_tokens_decoder": {"64": {"content": "[e3]", "special": True}},
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": False,
+        "strip_accents": None,
+        "cls_token": "[CLS]",
+        "sep_token": {"content": "[SEP]", "lstrip": False},
+        "extra_special_tokens": ["[e1]"],
+        "entity_token": "[e2]",
+        "model_input_names": ["input_ids"],
+        "added_tokens_decoder": {"64": {"content": "[e3]", "special": True}},
     },
     "special_tokens_map.json": {"cls_token": {"content": "[CLS]"}, "additional_special_tokens": ["[e1]"]},
     "added_tokens.json": {"[e1]": 64},
     "config.json": {"model_type": "bert", "vocab_size": 70, "tokenizer_class": "BertTokenizerFast"},
     "tokenizer.json": {},
-}  # fmt: skip
+}
 
 
 @pytest.mark.soak

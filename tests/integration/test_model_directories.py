@@ -42,8 +42,13 @@ def added_tokens(path: Path) -> None:
 
 
 def without_pooler(path: Path) -> None:
-    change_tensors(path, lambda found: {f"bert.{name}": t for name, t in found.items() if name not in POOLER}
-                   | {"cls.predictions.bias": torch.zeros(64)})  # fmt: skip
+    change_tensors(
+        path,
+        lambda found: (
+            {f"bert.{name}": t for name, t in found.items() if name not in POOLER}
+            | {"cls.predictions.bias": torch.zeros(64)}
+        ),
+    )
 
 
 def wrapped(path: Path) -> None:

@@ -188,8 +188,14 @@ def test_every_metric_is_for_numbers_or_for_classes() -> None:
 
 
 def test_keys_of_a_file_s_form_reach_its_reader_and_survive_json() -> None:
-    form = {"delimiter": "semicolon", "quotes": False, "header": False, "columns": ["mood", "review"],
-            "encoding": "cp1252", "decimal": ","}  # fmt: skip
+    form = {
+        "delimiter": "semicolon",
+        "quotes": False,
+        "header": False,
+        "columns": ["mood", "review"],
+        "encoding": "cp1252",
+        "decimal": ",",
+    }
     files = {"train": ["a-*.csv", "more.csv"], "dev": ["b.csv"]}
     task = declare("mine", {**GOOD, **files, **form}, "run.toml")
     reader = task.source.reader

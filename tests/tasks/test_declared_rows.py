@@ -16,8 +16,13 @@ from mtft.outputs import Binary
 from mtft.tasks.declared import declare
 
 TABLE: dict[str, Any] = {
-    "kind": "binary", "text": "t", "label": "l", "names": ["OFF", "NOT"], "train": "a.csv", "dev": "b.csv",
-}  # fmt: skip
+    "kind": "binary",
+    "text": "t",
+    "label": "l",
+    "names": ["OFF", "NOT"],
+    "train": "a.csv",
+    "dev": "b.csv",
+}
 SPLIT = {"column": "s", "train": ["train", "extra"], "dev": ["val"], "test": ["test"], "unused": ["x", ""]}
 
 

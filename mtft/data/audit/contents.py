@@ -33,9 +33,16 @@ def text_findings(found: Split, keyed: Sequence[tuple[Key, Example]]) -> Iterato
     where = found.source, found.split
     if empty := [row for row in found.examples if not all(map(str.strip, row.texts))]:
         yield Finding(
-            "text-empty", "warning", *where, empty[0].origin, len(empty), "rows with an empty text",
-            example_of(empty[0]), "fill in the text, or drop the row", _origins(empty),
-        )  # fmt: skip
+            "text-empty",
+            "warning",
+            *where,
+            empty[0].origin,
+            len(empty),
+            "rows with an empty text",
+            example_of(empty[0]),
+            "fill in the text, or drop the row",
+            _origins(empty),
+        )
     groups: dict[Key, list[Example]] = defaultdict(list)
     for key, row in keyed:
         if row.target is not None:
@@ -43,16 +50,28 @@ def text_findings(found: Split, keyed: Sequence[tuple[Key, Example]]) -> Iterato
     repeated = [group for group in groups.values() if len(group) > 1]
     if again := [row for group in repeated for row in _repeats(group)]:
         yield Finding(
-            "duplicate", "warning", *where, again[0].origin, len(again), "rows that repeat an earlier one",
-            example_of(again[0]), "keep one of each", _origins(again),
-        )  # fmt: skip
+            "duplicate",
+            "warning",
+            *where,
+            again[0].origin,
+            len(again),
+            "rows that repeat an earlier one",
+            example_of(again[0]),
+            "keep one of each",
+            _origins(again),
+        )
     if torn := [group for group in repeated if len({row.target for row in group}) > 1]:
         other = next(row for row in torn[0] if row.target != torn[0][0].target)
         yield Finding(
-            "conflict", "warning", *where, other.origin, sum(map(len, torn)),
+            "conflict",
+            "warning",
+            *where,
+            other.origin,
+            sum(map(len, torn)),
             f"rows that share their texts with another one but not the label ({len(torn)} texts)",
-            f"{example_of(other)}, but {torn[0][0].target:g} in {torn[0][0].origin}", "decide which label is right",
-        )  # fmt: skip
+            f"{example_of(other)}, but {torn[0][0].target:g} in {torn[0][0].origin}",
+            "decide which label is right",
+        )
     yield from _swapped(found, groups)
 
 
@@ -75,11 +94,16 @@ def _swapped(found: Split, groups: dict[Key, list[Example]]) -> Iterator[Finding
         first, second = swapped[0]
         differ = sum(one.target != other.target for one, other in swapped)
         yield Finding(
-            "swapped", "warning" if differ else "note", found.source, found.split, second.origin, len(swapped),
+            "swapped",
+            "warning" if differ else "note",
+            found.source,
+            found.split,
+            second.origin,
+            len(swapped),
             f"pairs that are there in both orders, {differ} of them with different labels",
             f"{example_of(second)}; the other way round in {first.origin}",
             "drop one of the two, unless the order of the texts matters",
-        )  # fmt: skip
+        )
 
 
 def _origins(rows: Sequence[Example]) -> tuple[str, ...]:
@@ -98,7 +122,13 @@ def length_findings(found: Split, tokenizer: Tokenizer, *, apart: bool, max_leng
         first = rows[truncation.cut[0] // table.per_example]
         much = truncation.tokens_cut > MANY_CUT * truncation.tokens
         yield Finding(
-            "text-length", "warning" if much else "note", found.source, found.split, first.origin,
-            truncation.texts_cut, f"{truncation} at {max_length} tokens", example_of(first),
+            "text-length",
+            "warning" if much else "note",
+            found.source,
+            found.split,
+            first.origin,
+            truncation.texts_cut,
+            f"{truncation} at {max_length} tokens",
+            example_of(first),
             f"raise {setting('max_length')} if the model has the positions, or shorten the texts" if much else "",
-        )  # fmt: skip
+        )

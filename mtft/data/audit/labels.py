@@ -73,10 +73,16 @@ def drift_findings(train: Split, other: Split) -> Iterator[Finding]:
         measure = "Kolmogorov-Smirnov distance"
     if distance > limit:
         yield Finding(
-            "drift", "warning", other.source, other.split, other.examples[0].origin, len(second),
+            "drift",
+            "warning",
+            other.source,
+            other.split,
+            other.examples[0].origin,
+            len(second),
             f"labels are spread unlike in train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
-            "", "draw the splits from the same data, at random",
-        )  # fmt: skip
+            "",
+            "draw the splits from the same data, at random",
+        )
 
 
 def total_variation(first: Floats, second: Floats, classes: int) -> tuple[float, float]:

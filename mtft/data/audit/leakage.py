@@ -78,6 +78,14 @@ def _finding(
     row, (first, *_) = hits[0]
     drop = dict.fromkeys(origin for key in {key: None for _, each in hits for key in each} for origin in known[key])
     return Finding(
-        check, "warning", found.source, found.split, row.origin, len(hits), message,
-        f"{example_of(row)}; {where}: {known[first][0]}", f"take them out of {where}", tuple(drop),
-    )  # fmt: skip
+        check,
+        "warning",
+        found.source,
+        found.split,
+        row.origin,
+        len(hits),
+        message,
+        f"{example_of(row)}; {where}: {known[first][0]}",
+        f"take them out of {where}",
+        tuple(drop),
+    )

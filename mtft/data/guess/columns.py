@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mtft.data.guess.column_words import AMOUNT_WORDS, BOTH_WORDS, CLASS_WORDS, LABEL_WORDS
 from mtft.data.json_rows import Nested
 from mtft.data.labels import mark, to_number
 
@@ -29,28 +30,6 @@ _TEXT_NAMES = re.compile(
     r"(text|sentence|premise|hypothesis|question|query|passage|document|review|comment|tweet|message|utterance|"
     r"title|body|content|headline|abstract|snippet|claim|evidence|answer|context|s|q)s?[_-]?([0-9ab])?"
 )
-LABEL_WORDS = {
-    "label", "labels", "class", "classes", "category", "target", "sentiment", "polarity", "rating", "ratings",
-    "stars", "score", "scores", "similarity", "relatedness", "grade", "topic", "intent", "emotion", "gold",
-    "duplicate", "paraphrase", "toxic", "toxicity", "stance", "entailment", "quality", "outcome", "verdict", "y",
-    "acceptable", "difficulty", "spam", "mood",
-}  # fmt: skip
-
-
-CLASS_WORDS = {
-    "label", "labels", "class", "classes", "category", "categories", "target", "targets", "intent", "intents", "topic",
-    "emotion", "stance", "type", "tag",
-}  # fmt: skip
-"""Words in the name of a column whose whole numbers are classes."""
-
-AMOUNT_WORDS = {
-    "score", "scores", "similarity", "relatedness", "rating", "ratings", "stars", "grade", "level", "difficulty",
-    "severity", "rank", "degree", "quality", "age", "price", "count", "length", "year", "time", "amount", "distance",
-}  # fmt: skip
-"""Words in the name of a column whose numbers are amounts or ranks."""
-
-BOTH_WORDS = {"answer", "answers"}
-"""Names of columns that hold texts in some files and classes in others."""
 
 
 @dataclass

@@ -197,9 +197,12 @@ def _unused(
 
 
 OTHER_ROLES: dict[Role, str] = {
-    "text": "texts", "row name": "names of rows", "constant": "one value", "empty": "empty, or not in every row",
+    "text": "texts",
+    "row name": "names of rows",
+    "constant": "one value",
+    "empty": "empty, or not in every row",
     "nested": "lists or objects",
-}  # fmt: skip
+}
 
 
 def _all_described(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> str:

@@ -30,9 +30,19 @@ SCALES: tuple[str, ...] = (
 SCALE_SETS = tuple(frozenset(scale.split()) for scale in SCALES)
 
 RANKED = {
-    "rating", "ratings", "stars", "score", "scores", "grade", "level", "difficulty", "severity", "rank", "degree",
+    "rating",
+    "ratings",
+    "stars",
+    "score",
+    "scores",
+    "grade",
+    "level",
+    "difficulty",
+    "severity",
+    "rank",
+    "degree",
     "quality",
-}  # fmt: skip
+}
 """Words in the name of a column whose whole numbers are ranks."""
 
 RANGES = ((0, 1), (-1, 1), (0, 4), (0, 5), (1, 5), (1, 7), (0, 10), (1, 10), (0, 100))

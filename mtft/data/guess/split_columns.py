@@ -11,8 +11,22 @@ from mtft.data.guess.split_words import split_of, split_of_value
 from mtft.data.labels import to_number, visible
 from mtft.errors import DataError, setting
 
-NAMES = ("split", "splits", "datasplit", "splitname", "datasetsplit", "traintest", "tvt", "fold", "folds", "kfold",
-         "cvfold", "foldid", "partition", "partitions")  # fmt: skip
+NAMES = (
+    "split",
+    "splits",
+    "datasplit",
+    "splitname",
+    "datasetsplit",
+    "traintest",
+    "tvt",
+    "fold",
+    "folds",
+    "kfold",
+    "cvfold",
+    "foldid",
+    "partition",
+    "partitions",
+)
 """Names of columns that tell splits whatever their values are; without signs between words."""
 
 TRUE = ("true", "1", "yes", "y", "t", "1.0")

@@ -10,10 +10,19 @@ from itertools import combinations, islice
 from mtft.data.guess.columns import Column, Role
 
 PAIRS = (
-    ("premise", "hypothesis"), ("question", "answer"), ("query", "passage"), ("query", "document"),
-    ("question", "sentence"), ("question", "passage"), ("question", "context"),
-    ("claim", "evidence"), ("source", "target"), ("post", "reply"), ("text", "aspect"), ("anchor", "positive"),
-)  # fmt: skip
+    ("premise", "hypothesis"),
+    ("question", "answer"),
+    ("query", "passage"),
+    ("query", "document"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("question", "context"),
+    ("claim", "evidence"),
+    ("source", "target"),
+    ("post", "reply"),
+    ("text", "aspect"),
+    ("anchor", "positive"),
+)
 """Names of two columns that belong together, the first text first."""
 
 PREPARED = re.compile(

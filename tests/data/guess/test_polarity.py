@@ -9,13 +9,41 @@ from hypothesis import strategies as st
 from mtft.data.guess.polarity import NEGATIONS, no_first
 
 PAIRS = [
-    ("NOT", "OFF"), ("NOT", "HOF"), ("low", "high"), ("nein", "ja"), ("non", "oui"), ("no", "s\u00ed"), ("NO", "YES"),
-    ("not_offensive", "offensive"), ("non-toxic", "toxic"), ("Not Sarcastic", "Sarcastic"), ("no hate", "hate speech"),
-    ("negative", "neutral"), ("NEG", "POS"), ("unhappy", "happy"), ("irregular", "regular"), ("normal", "abusive"),
-    ("low_risk", "high_risk"), ("disagree", "agree"), ("REFUTES", "SUPPORTS"), ("ham", "spam"), ("real", "fake"),
-    ("nie", "tak"), ("\u043d\u0435\u0442", "\u0434\u0430"), ("N", "Y"), ("F", "T"), ("0", "1"), ("-1", "1"), ("1", "2"),
-    ("-1", "0"), ("9", "10"), ("Kein Befund", "Befund"), ("without", "with"), ("off", "on"), ("human", "machine"),
-]  # fmt: skip
+    ("NOT", "OFF"),
+    ("NOT", "HOF"),
+    ("low", "high"),
+    ("nein", "ja"),
+    ("non", "oui"),
+    ("no", "s\u00ed"),
+    ("NO", "YES"),
+    ("not_offensive", "offensive"),
+    ("non-toxic", "toxic"),
+    ("Not Sarcastic", "Sarcastic"),
+    ("no hate", "hate speech"),
+    ("negative", "neutral"),
+    ("NEG", "POS"),
+    ("unhappy", "happy"),
+    ("irregular", "regular"),
+    ("normal", "abusive"),
+    ("low_risk", "high_risk"),
+    ("disagree", "agree"),
+    ("REFUTES", "SUPPORTS"),
+    ("ham", "spam"),
+    ("real", "fake"),
+    ("nie", "tak"),
+    ("\u043d\u0435\u0442", "\u0434\u0430"),
+    ("N", "Y"),
+    ("F", "T"),
+    ("0", "1"),
+    ("-1", "1"),
+    ("1", "2"),
+    ("-1", "0"),
+    ("9", "10"),
+    ("Kein Befund", "Befund"),
+    ("without", "with"),
+    ("off", "on"),
+    ("human", "machine"),
+]
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="/".join)

@@ -62,8 +62,9 @@ def test_shards_of_one_split_are_one_pattern(tmp_path: Path) -> None:
     names = ["r-train-00000-of-00002.csv", "r-train-00001-of-00002.csv", "r-dev-00000-of-00001.csv"]
     (group,) = group_files(make(tmp_path, *names))
     assert (group.name, group.splits) == (
-        "r", {"train": str(tmp_path / "r-train-*-of-00002.csv"), "dev": str(tmp_path / names[2])}
-    )  # fmt: skip
+        "r",
+        {"train": str(tmp_path / "r-train-*-of-00002.csv"), "dev": str(tmp_path / names[2])},
+    )
     assert [Path(file).name for file in expand(group.splits["train"], Path())] == names[:2]
 
 

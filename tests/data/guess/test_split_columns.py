@@ -51,11 +51,15 @@ def test_other_columns_tell_nothing(name: str, values: list[str]) -> None:
     ("name", "values", "question", "likelier"),
     [
         ("fold", ["0", "1", "2", "10"], "has 4 numbers", {"train": ["0", "1", "2"], "dev": ["10"]}),
-        ("split", ["train", "dev", "extra"], r"but 'extra' \(4 rows\) is no split",
-         {"train": ["train"], "dev": ["dev"], "unused": ["extra"]}),
+        (
+            "split",
+            ["train", "dev", "extra"],
+            r"but 'extra' \(4 rows\) is no split",
+            {"train": ["train"], "dev": ["dev"], "unused": ["extra"]},
+        ),
         ("partition", ["A", "B"], r"its values \('A', 'B'\) are no splits", None),
     ],
-)  # fmt: skip
+)
 def test_doubtful_columns_are_asked_about(name: str, values: list[str], question: str, likelier: Any) -> None:
     decisions = Decisions()
     find_split_column(table(name, *values), "all.csv", decisions)

@@ -22,11 +22,18 @@ def test_a_name_is_made_of_its_pieces(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "splits"),
     [
-        ("trainset", ["train"]), ("reviewsTest", ["test"]), ("IMDBTrain", ["train"]), ("x_EVAL_v2", ["dev"]),
-        ("test2016", ["test"]), ("latest", []), ("strain", []), ("interval", []),
-        ("devices", []), ("heldout", ["test"]),
+        ("trainset", ["train"]),
+        ("reviewsTest", ["test"]),
+        ("IMDBTrain", ["train"]),
+        ("x_EVAL_v2", ["dev"]),
+        ("test2016", ["test"]),
+        ("latest", []),
+        ("strain", []),
+        ("interval", []),
+        ("devices", []),
+        ("heldout", ["test"]),
     ],
-)  # fmt: skip
+)
 def test_words_in_names(name: str, splits: list[str]) -> None:
     assert [split for piece in pieces_of(name) if (split := split_of(piece))] == splits
 
@@ -34,10 +41,23 @@ def test_words_in_names(name: str, splits: list[str]) -> None:
 @pytest.mark.parametrize(
     ("value", "split"),
     [
-        ("train", "train"), ("TRAIN", "train"), ("Training set", "train"), ("tr", "train"), ("val", "dev"),
-        ("Validation", "dev"), ("dev2", "dev"), ("eval", "dev"), ("Test data", "test"), ("held-out", "test"),
-        ("hold out", "test"), ("extra", ""), ("1", ""), ("", ""), ("news", ""), ("train and test", ""),
+        ("train", "train"),
+        ("TRAIN", "train"),
+        ("Training set", "train"),
+        ("tr", "train"),
+        ("val", "dev"),
+        ("Validation", "dev"),
+        ("dev2", "dev"),
+        ("eval", "dev"),
+        ("Test data", "test"),
+        ("held-out", "test"),
+        ("hold out", "test"),
+        ("extra", ""),
+        ("1", ""),
+        ("", ""),
+        ("news", ""),
+        ("train and test", ""),
     ],
-)  # fmt: skip
+)
 def test_values_of_a_column_that_tells_splits(value: str, split: str) -> None:
     assert split_of_value(value) == split

@@ -26,8 +26,12 @@ def copies(first: str, second: str, make: object) -> dict[str, str]:
     [
         ("text", "clean_text", lambda text: text.replace("the ", "").replace("was ", ""), {"clean_text": "text"}),
         ("lemmas", "tweet", lambda text: text.upper() + "!", {"lemmas": "tweet"}),
-        ("text", "textCleaned", lambda text: text.replace("liked", "like").replace("went", "go"),
-         {"textCleaned": "text"}),
+        (
+            "text",
+            "textCleaned",
+            lambda text: text.replace("liked", "like").replace("went", "go"),
+            {"textCleaned": "text"},
+        ),
         ("a note", "b note", lambda text: text.upper(), {"b note": "a note"}),
         ("raw", "short", lambda text: " ".join(text.split()[:6]), {"short": "raw"}),
         ("sentence1", "sentence2", lambda text: text, {}),  # the names belong together
@@ -36,7 +40,7 @@ def copies(first: str, second: str, make: object) -> dict[str, str]:
         ("left", "right", lambda text: text.replace("bus", "tram").replace("we", "they"), {}),
         ("text", "clean_text", lambda text: "something else is said here " + text[:3], {}),
     ],
-)  # fmt: skip
+)
 def test_copies_are_told_from_second_texts(first: str, second: str, make: object, expected: dict[str, str]) -> None:
     assert copies(first, second, make) == expected
 
