@@ -14,7 +14,6 @@ from mtft.data.audit.findings import SEVERITIES, Finding
 from mtft.data.audit.repair import deletion_diff, without_rows
 from mtft.data.audit.scan import Scan
 from mtft.data.audit.split_reader import Split
-from mtft.data.formats import reading_lines
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError
@@ -23,7 +22,7 @@ from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
 from mtft.plugin.context import Context
 from mtft.tasks.task import Source
-from mtft.training.data_warnings import read_splits, split_findings
+from mtft.training.data_warnings import how_read, read_splits, split_findings
 from mtft.training.loading import data_directory
 from mtft.training.preparation import choose_sources
 
@@ -73,7 +72,7 @@ def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
     data_dir = data_directory(config)
     sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
     splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
-    for line in reading_lines({scan.path: scan.dialect for each in splits for scan in each.scans if scan.dialect}):
+    for line in how_read(splits):
         context.notify("info", line)
     findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

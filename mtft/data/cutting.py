@@ -73,7 +73,7 @@ def cut(
         if number in swallowing and len(record.texts) > 1:
             source.put_back(record.texts[1:])
             fault = (
-                f"a quote opened here swallows {_count(len(record.texts) - 1)} that look like rows; double or remove "
+                f"a quote opened here swallows {_count(len(record.texts) - 1)} of other rows; double or remove "
                 "it, or say quotes = true if the text is right, quotes = false if quotes are text"
             )
             record = Record(number, record.texts[:1], [], fault)

@@ -26,7 +26,7 @@ def warn_of_faults(
     """
     counts: Counter[str] = Counter()
     splits = read_splits(sources, tasks, ("train", "dev"), data_dir)
-    for line in reading_lines({scan.path: scan.dialect for each in splits for scan in each.scans if scan.dialect}):
+    for line in how_read(splits):
         notify("info", line)
     for each in split_findings(splits):
         if each.check.startswith("leakage"):
@@ -38,6 +38,12 @@ def warn_of_faults(
     if counts:
         told = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
         notify("info", f"data: {told}; `mtft data check` shows them")
+
+
+def how_read(splits: Sequence[Split]) -> list[str]:
+    """Return lines that say how the files of splits are read, as far as they can be."""
+    scans = [scan for each in splits for scan in each.scans]
+    return reading_lines({scan.path: scan.dialect for scan in scans if scan.dialect and not scan.trouble})
 
 
 def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:

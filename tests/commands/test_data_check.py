@@ -113,7 +113,7 @@ def test_clean_files_have_nothing_but_notes(tmp_path: Path) -> None:
             "error",
             "ids-sst-train.csv:22",
             1,
-            "swallows 1 line that look like rows",
+            "swallows 1 line of other rows",
         ),
         ({"sst_train": ""}, "header", "error", "ids-sst-train.csv:1", 1, "no header line"),
         ({"sst_dev": SST}, "file", "error", "ids-sst-dev.csv", 1, "no labelled row"),

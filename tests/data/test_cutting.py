@@ -90,5 +90,5 @@ def test_a_quote_that_is_known_to_swallow_lines_costs_its_own_line_alone() -> No
         (4, False),
         (5, False),
     ]
-    assert "swallows 2 lines that look like rows" in found[1].fault
+    assert "swallows 2 lines of other rows" in found[1].fault
     assert found[3].fields == ["3", 'z"']

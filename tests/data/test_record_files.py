@@ -106,7 +106,7 @@ def test_parquet_gives_records_too(tmp_path: Path) -> None:
             "great film of the year,1\nx,2\n",
             "if the first line is a row, as 'great film of the year' suggests",
         ),
-        ("a", "Id,Review\nr0,x\n", "input line 1 looks like the header of a table: .* --format txt takes every line"),
+        ("a", "Id,Review\nr0,x\n", "input line 1 looks like the header of a table: .* takes every line for a text"),
         ("a", "id\ttext\nr0\tx\n", "input line 1 looks like the header of a table"),
     ],
 )

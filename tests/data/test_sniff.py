@@ -119,7 +119,7 @@ SWALLOWED = "id,text,label\n" + "".join(f"{n},film {n},{n % 2}\n" for n in range
 
 def test_a_quote_that_swallows_rows_is_an_error_by_default(tmp_path: Path) -> None:
     text = SWALLOWED.replace(",film 4,", ',"film 4,').replace(",film 9,", ',film 9",')
-    with pytest.raises(DataError, match=r"x\.csv:6: a quote opened here swallows 5 lines that look like rows"):
+    with pytest.raises(DataError, match=r"x\.csv:6: a quote opened here swallows 5 lines of other rows"):
         rows(tmp_path, text)
     assert len(rows(tmp_path, text, layout=Layout(quotes=True))) == 15
     assert len(rows(tmp_path, text, layout=Layout(quotes=False))) == 20
@@ -127,7 +127,7 @@ def test_a_quote_that_swallows_rows_is_an_error_by_default(tmp_path: Path) -> No
 
 def test_rows_over_two_lines_that_a_quote_swallows_are_seen_too(tmp_path: Path) -> None:
     text = SWALLOWED.replace(",film 4,", ',"film 4,').replace(",film 5,", ',film 5",')
-    with pytest.raises(DataError, match=r"x\.csv:6: a quote opened here swallows 1 line that look like rows"):
+    with pytest.raises(DataError, match=r"x\.csv:6: a quote opened here swallows 1 line of other rows"):
         rows(tmp_path, text)
 
 

@@ -216,7 +216,7 @@ def test_keys_of_a_file_s_form_reach_its_reader_and_survive_json() -> None:
         ({"columns": ["a", "b"]}, "columns: they name the columns of files without a header line; set header = false"),
         ({"encoding": "x"}, "encoding: 'x' is not an encoding that Python knows"),
         ({"decimal": "."}, ""),
-        ({"train": ["a.csv", "a.csv"]}, 'train: "a.csv" is given twice'),
+        ({"train": ["a.csv", "a.csv"]}, "train: 'a.csv' is given twice"),
         ({"train": ["a.csv", "a.xlsx"]}, 'train: ["a.csv", "a.xlsx"] is not a file .csv'),
         ({"test": []}, "test: [] is not a file .csv"),
     ],
