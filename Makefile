@@ -103,7 +103,6 @@ clean: ## remove the environment and what was built
 # other, stamps included.
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) 'pip>=25.1' # the first that reads dependency groups
 	@touch $@
 
 $(VENV)/.minilm: | $(VENV)/.created
@@ -111,6 +110,7 @@ $(VENV)/.minilm: | $(VENV)/.created
 	@touch $@
 
 $(VENV)/.pages: pyproject.toml | $(VENV)/.created
+	$(INSTALL) 'pip>=25.1'
 	$(INSTALL) --group pages
 	@touch $@
 
@@ -124,6 +124,8 @@ $(VENV)/.installed: pyproject.toml $(SOURCES) | $(VENV)/.created
 	@touch $@
 
 $(VENV)/.editable: pyproject.toml | $(VENV)/.created
+	$(INSTALL) 'pip>=25.1' # the first that reads dependency groups
+	@$(RUN)/python -m pip uninstall --quiet --yes mtft 2>/dev/null # the project's former name
 	$(INSTALL) --editable '.[$(EXTRAS)]' $(GROUPS)
 	@rm -f $(VENV)/.installed
 	@touch $@
