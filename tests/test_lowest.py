@@ -17,8 +17,10 @@ def found(*texts: str) -> dict[str, str]:
 
 def test_lower_bounds_of_any_form() -> None:
     assert found("click>=8.1,!=8.4.0", "rich~=13.2", "Huggingface_Hub==0.24") == {
-        "click": "8.1", "rich": "13.2", "huggingface-hub": "0.24"
-    }  # fmt: skip
+        "click": "8.1",
+        "rich": "13.2",
+        "huggingface-hub": "0.24",
+    }
 
 
 def test_of_two_bounds_on_one_name_the_higher_counts() -> None:
