@@ -50,12 +50,11 @@ def refine(run: Path | None, config: RefineConfig, context: Context, resume: Pat
     refuse_foreign(opened.path)
     keep_apart(opened.path, origin, "the run that is refined")
     trained = _load(origin, config, context)
-    data_dir = data_directory(config, origin)
-    prepared = _prepare(trained, config, context, data_dir)
+    prepared = _prepare(trained, config, context, data_directory(config, origin))
     heads = 4 * sum(trained.parameters().heads.values())
     states = [4 * heads] * (1 if isinstance(opened, Resumed) else 2)
     check_room(opened.path, [4 * len(trained.mask.indices) + heads, *states])
-    with start_session(opened, config, prepared, context, data_dir, str(origin.resolve())) as session:
+    with start_session(opened, config, prepared, context, str(origin.resolve())) as session:
         return _result(opened.path, Refinement(session, trained, origin.name).run())
 
 
@@ -94,6 +93,7 @@ def _prepare(trained: TrainedModel, config: RefineConfig, context: Context, data
         trained.tokenizer,
         trained.max_length,
         chosen,
+        data_dir,
         sources,
         loader.load_tasks(trained.tasks, "dev"),
         REFINED,

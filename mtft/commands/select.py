@@ -12,12 +12,11 @@ import torch
 
 from mtft.config.schema import SelectConfig
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weights_digest
 from mtft.errors import ConfigError, MtftError, command, setting
 from mtft.io.directories import remove_directory
 from mtft.io.disk import check_room
+from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
-from mtft.model.multitask import encoder_family
 from mtft.plugin.context import Context
 from mtft.runs.directory import free_path
 from mtft.runs.opening import Finished, Resumed, Target, open_run
@@ -26,7 +25,6 @@ from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry
 from mtft.training.agreement import check_same_across_ranks
 from mtft.training.count import count_selected
-from mtft.training.loading import data_directory
 from mtft.training.preparation import prepare
 from mtft.training.resources import scores_held
 from mtft.training.session import start_session
@@ -65,7 +63,7 @@ def select(config: SelectConfig, context: Context, resume: Path | None = None) -
     check_same_across_ranks(config, prepared, group)
     states = [4 * total * scores_held(config)] * (1 if isinstance(opened, Resumed) else 2)
     group.on_first(lambda: check_room(opened.path, [count_selected(config.keep, total), *states]))
-    with start_session(opened, opened.config, prepared, context, data_directory(config)) as session:
+    with start_session(opened, opened.config, prepared, context) as session:
         try:
             mask = select_weights(session)
         except ConfigError:  # going on would end here again
@@ -94,13 +92,7 @@ def _made_by(path: Path, config: SelectConfig, registry: Registry) -> bool:
         return False
     method = method_of(config)
     same = {name: mask.method.get(name) for name in method} == method
-    return same and mask.base_digest == weights_digest(_base(config.model, registry).theta)
-
-
-def _base(model: str, registry: Registry) -> FlatParameters:
-    """Load the encoder of a pretrained model."""
-    directory = find_model(model)
-    return FlatParameters(encoder_family(directory, registry).load(directory))
+    return same and mask.base_digest == load_base(find_model(config.model), registry, {}).digest
 
 
 def _write(mask: Mask, path: Path) -> None:
@@ -113,8 +105,8 @@ def finished_mask(path: Path, model: str, context: Context) -> SelectResult:
     """Return what a mask holds that is there; without shares if it is of other base weights than those of `model`."""
     mask = load_mask(path)
     try:
-        base = _base(model, context.registry)
-        problem = "" if weights_digest(base.theta) == mask.base_digest else "it was made for other base weights"
+        base = load_base(find_model(model), context.registry, {})
+        problem = "" if base.digest == mask.base_digest else "it was made for other base weights"
     except MtftError as error:
         problem = str(error)
     if problem:
@@ -122,7 +114,7 @@ def finished_mask(path: Path, model: str, context: Context) -> SelectResult:
             "info", f"{path}: shares of layers are not known ({problem}); {setting('model')} names the base model"
         )
         return SelectResult(path, len(mask.indices), mask.total, {}, {})
-    return _result(path, mask, base)
+    return _result(path, mask, base.weights)
 
 
 def _result(path: Path, mask: Mask, encoder: FlatParameters) -> SelectResult:

@@ -20,7 +20,6 @@ from mtft.selection.mask import Mask
 from mtft.training.agreement import check_same_across_ranks
 from mtft.training.head_warmup import start_heads
 from mtft.training.joint_training import JointTraining, Scores
-from mtft.training.loading import data_directory
 from mtft.training.preparation import Prepared, check_choices, prepare
 from mtft.training.resources import ModelSize, check_machine, count, disk_needed, fit
 from mtft.training.session import start_session
@@ -59,7 +58,7 @@ def train(config: TrainConfig, context: Context, resume: Path | None = None) -> 
     if isinstance(opened, Finished):
         return _result(opened.path, opened.summary)
     setup = _set_up(opened, context)
-    with start_session(opened, setup.config, setup.prepared, context, data_directory(config)) as session:
+    with start_session(opened, setup.config, setup.prepared, context) as session:
         start_heads(session)
         mask = setup.mask or select_weights(session)
         write_run_mask(session.run, mask)

@@ -1,8 +1,9 @@
 """How tasks, sources and parts come in: hooks that a plugin implements, and the manager that finds plugins.
 
 Those who write parts find the types that these receive and are here: `EncoderConfig`, `EncoderOutput`, `SharedEncoder`
-and `TokenBatch` (heads, encoders), `Family` (encoders), `Scoring` (scores), `Tracked` and `Tracker` (trackers). Names
-load on first use, so that importing this imports no torch; ``__init__.pyi`` says the same to type checkers.
+and `TokenBatch` (heads, encoders), `Family` (encoders), `Scoring` and `Scorer` (scores), `Tracked` and `Tracker`
+(trackers). Names load on first use, so that importing this imports no torch; ``__init__.pyi`` says the same to type
+checkers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _CONTRACTS = {
     "EncoderConfig": "mtft.encoder.bert",
     "EncoderOutput": "mtft.encoder.bert",
     "Family": "mtft.encoder.family",
+    "Scorer": "mtft.selection.scorers",
     "Scoring": "mtft.selection.scorers",
     "SharedEncoder": "mtft.encoder.bert",
     "TokenBatch": "mtft.data.packing",

@@ -5,4 +5,5 @@ from mtft.encoder.bert import SharedEncoder as SharedEncoder
 from mtft.encoder.family import Family as Family
 from mtft.runs.tracking import Tracked as Tracked
 from mtft.runs.tracking import Tracker as Tracker
+from mtft.selection.scorers import Scorer as Scorer
 from mtft.selection.scorers import Scoring as Scoring

@@ -15,16 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.data.tokenization import Tokenizer
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ModelError, setting
 from mtft.io.digests import check_digests, write_digests
 from mtft.io.directories import from_one_directory, replaced_directory
 from mtft.io.disk import named_when_full
 from mtft.io.files import replaced_file, write_bytes, write_json
+from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
-from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
+from mtft.model.multitask import MultiTaskModel, build_model, to_device
 from mtft.model.parameters import ParameterCount
 from mtft.outputs import Tempered
 from mtft.runs.manifest import DROPOUTS, FORMAT, VERSION, known_task, read_manifest
@@ -138,13 +138,11 @@ def load_model(
     check_digests(directory, FILES)
     name = base or manifest["base"]["name"]
     found = find_base(directory, name)
-    tokenizer = load_tokenizer(found)
-    encoder = encoder_family(found, registry, manifest["base"].get("plugin")).load(
-        found, **{key: manifest["base"]["encoder"][key] for key in DROPOUTS}
-    )
-    flat = FlatParameters(encoder)
+    dropouts = {key: manifest["base"]["encoder"][key] for key in DROPOUTS}
+    loaded = load_base(found, registry, dropouts, manifest["base"].get("plugin"))
+    encoder, flat, tokenizer = loaded.encoder, loaded.weights, loaded.tokenizer
     expected = (manifest["base"]["weights"], manifest["base"]["tokenizer"])
-    if (weights_digest(flat.theta), tokenizer.digest()) != expected:
+    if (loaded.digest, tokenizer.digest()) != expected:
         raise CheckpointError(
             f"{directory}: the base model {name!r} ({found}) is not the one this run was trained from "
             f"(weights {expected[0][:12]}..., tokenizer {expected[1][:12]}...); {setting('model')} says where that is"

@@ -17,13 +17,13 @@ from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.split_reader import read_split
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half, in_share
-from mtft.data.tokenization import Tokenizer, load_tokenizer
+from mtft.data.tokenization import Tokenizer
 from mtft.encoder.directory import find_model
-from mtft.encoder.pretrained import weights_digest
 from mtft.errors import ConfigError, unknown
 from mtft.losses import consistency, folded_cross_entropy
+from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
-from mtft.model.multitask import MultiTaskModel, build_model, encoder_family, to_device
+from mtft.model.multitask import MultiTaskModel, build_model, to_device
 from mtft.optimization.gradients import TrainingSource
 from mtft.optimization.scaling import Scaling
 from mtft.optimization.surgery import Surgery, checked
@@ -47,7 +47,7 @@ LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
 
 @dataclass
 class Prepared:
-    """A model, the digest of its `weights` before anything trains, and the tokenized training and dev data."""
+    """A model, the digest of its `weights` before anything trains, and the tokenized data found in `data_dir`."""
 
     model: MultiTaskModel
     encoder: FlatParameters
@@ -55,6 +55,7 @@ class Prepared:
     tokenizer: Tokenizer
     max_length: int
     tasks: tuple[Task, ...]
+    data_dir: Path
     sources: list[TrainingSource]
     dev: dict[str, Dataset] = field(default_factory=dict)
     weights: str = PRETRAINED
@@ -88,16 +89,13 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify, config.train_share)
     warn_of_faults(sources, tasks, data_dir, context.notify)
     directory = find_model(config.model)
-    tokenizer = load_tokenizer(directory)
-    encoder = encoder_family(directory, context.registry).load(directory, **dropouts(config))
-    max_length = check_length(config.max_length, encoder.config)
-    check_model(directory, tokenizer, encoder, [source for source, _ in sources], context.notify)
-    flat = FlatParameters(encoder)
-    digest = weights_digest(flat.theta)
-    model = build_model(encoder, tasks, config.seed)
-    to_device(model, flat, device, products)
-    rehearse(model, tokenizer, tasks, max_length)
-    loader = Loader.of(config, data_dir, tokenizer, max_length, context.notify)
+    base = load_base(directory, context.registry, dropouts(config))
+    max_length = check_length(config.max_length, base.encoder.config)
+    check_model(directory, base.tokenizer, base.encoder, [source for source, _ in sources], context.notify)
+    model = build_model(base.encoder, tasks, config.seed)
+    to_device(model, base.weights, device, products)
+    rehearse(model, base.tokenizer, tasks, max_length)
+    loader = Loader.of(config, data_dir, base.tokenizer, max_length, context.notify)
     options: LossOptions = (
         (folded_cross_entropy, {"folding": config.cfimdb_folding}),
         (consistency, {"direction": config.consistency}),
@@ -111,7 +109,17 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
         dev = loader.load_tasks(tasks, "dev")
         for name, data in dev.items():
             in_half(data.keys, config.choosing, name)  # it must have rows to choose by
-    return Prepared(model, flat, digest, tokenizer, max_length, tasks, training, dev)
+    return Prepared(
+        model,
+        base.weights,
+        base.digest,
+        base.tokenizer,
+        max_length,
+        tasks,
+        data_dir=data_dir,
+        sources=training,
+        dev=dev,
+    )
 
 
 def build_stepper(

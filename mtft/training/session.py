@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
@@ -66,12 +65,11 @@ def start_session(
     config: C,
     prepared: Prepared,
     context: Context,
-    data_dir: Path,
     refines: str = "",
 ) -> Iterator[Session[C]]:
     """Make or open the directory of a run and give the session on it; `refines` is the run that it starts from."""
     parts = [*chosen_parts(config), f"encoder {prepared.model.encoder.family}"]
-    contents = Contents(prepared.material(), context.provenance.requirements(parts), data_dir, refines)
+    contents = Contents(prepared.material(), context.provenance.requirements(parts), prepared.data_dir, refines)
     hint = f"go on with {command(opened.command, resume=opened.path)}"
     names, resumed = getattr(config, "trackers", ()), isinstance(opened, Resumed)
     with opened.start(config, contents, context.group) as run:

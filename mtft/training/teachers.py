@@ -27,7 +27,7 @@ from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.task import Task
-from mtft.training.loading import Loader, data_directory
+from mtft.training.loading import Loader
 from mtft.training.preparation import resolve_device
 from mtft.training.resources import ModelSize
 from mtft.training.session import Session
@@ -143,7 +143,7 @@ def teacher_outputs_complete(run: Path) -> bool:
 def _answers(teacher: TrainedModel, task: Task, session: Session[TrainConfig]) -> NDArray[np.float32]:
     """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
     config = session.config
-    loader = Loader.of(config, data_directory(config), teacher.tokenizer, teacher.max_length, silent)
+    loader = Loader.of(config, session.prepared.data_dir, teacher.tokenizer, teacher.max_length, silent)
     data = loader.load(task.source, "train", config.train_share)
     (own,) = (source for source in session.prepared.sources if source.name == task.source.name)
     if list(data.ids) != list(own.ids):
