@@ -97,7 +97,7 @@ def test_hook_mtft_heads(train: Callable[..., Any], tmp_path: Path, monkeypatch:
     assert plugins_of(run) == {"some-parts": {"version": "2.1", "gives": ["head own-head"]}}
     head = load_model(run / "model", build_registry()).model.heads["verdict"]
     assert [name for name, _ in head.named_parameters()] == ["projection.weight", "projection.bias"]
-    assert cli("eval", run, "--data-dir", ".", "--json").json["tasks"]["verdict"]["n"] == 7
+    assert cli("eval", run, "--data-dir", ".", "--json").json["tasks"]["verdict"]["n"] == 10
     done = cli("eval", run, "--data-dir", ".", MTFT_DISABLE_PLUGINS="all")
     assert done.code == 2
     assert "head: unknown value 'own-head' (allowed: linear, report)" in done.err
