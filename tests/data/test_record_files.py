@@ -49,7 +49,7 @@ ROWS = [{"id": f"r{n}", "review": f"a film, number {n}"} for n in range(4)]
         ("a.tsv", "id\treview\n" + "".join(f"{row['id']}\t{row['review']}\n" for row in ROWS)),
         ("a.tsv", ("id\treview\n" + "".join(f"{row['id']}\t{row['review']}\n" for row in ROWS)).encode("utf-16")),
         ("a.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS)),
-        ("a.jsonl.gz", gzip.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode())),
+        ("a.jsonl.gz", gzip.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode(), mtime=0)),
         ("a.json", json.dumps(ROWS)),
         ("a.json", json.dumps(ROWS, indent=2)),
         ("a.json", "".join(json.dumps(row) + "\n" for row in ROWS)),
