@@ -13,9 +13,9 @@ from mtft.io.disk import check_room
 from mtft.io.files import read_json
 from mtft.plugin.context import Context
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.directory import free_path, keep_apart, refuse_foreign
 from mtft.runs.fingerprints import model_digest
 from mtft.runs.opening import Finished, Resumed, Target, open_run
+from mtft.runs.paths import free_path, keep_apart, refuse_foreign
 from mtft.runs.state import scores_of
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.joint_training import Scores
