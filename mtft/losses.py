@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -59,6 +60,27 @@ def folded_cross_entropy(outputs: Tensor, targets: Tensor, folding: str = "repor
     else:
         raise ValueError(f"folding is {folding!r}, not 'report' or 'marginal'")
     return functional.cross_entropy(folded, targets.long(), reduction="none")
+
+
+class ClassWeighted:
+    """A loss (outputs, targets) -> [B] multiplied by the weight of each example's class; `weights` [C]."""
+
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor], weights: Tensor) -> None:
+        self.loss, self.weights = loss, weights
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        losses = self.loss(outputs, targets)
+        return losses * self.weights.to(losses)[targets.long()]
+
+
+def balanced_weights(targets: Tensor, classes: int) -> Tensor:
+    """Return weights [C] of classes in inverse proportion to their rows in targets [N], whose mean over rows is 1.
+
+    A class without rows has weight 0. The same as scikit-learn's "balanced".
+    """
+    counts = torch.bincount(targets.long(), minlength=classes).double()
+    present = counts > 0
+    return torch.where(present, len(targets) / (counts.clamp_min(1) * int(present.sum())), 0.0).float()
 
 
 def consistency(outputs: Tensor, targets: Tensor, direction: str = "symmetric") -> Tensor:  # noqa: ARG001 - every loss takes targets

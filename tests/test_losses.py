@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtft.losses import (
+    ClassWeighted,
+    balanced_weights,
     binary_cross_entropy,
     consistency,
     cross_entropy,
@@ -263,3 +265,34 @@ def test_cumulative_link_of_zeros_is_the_same_for_all_classes() -> None:
 def test_cumulative_link_gradients_equal_finite_differences() -> None:
     raw = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda outputs: cumulative_link(outputs, torch.arange(4).double()), raw)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0, 1], [0, 1, 2, 2, 2, 2], [2, 2, 0]])
+def test_balanced_weights_are_those_of_scikit_learn(labels: list[int]) -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    present = sorted(set(labels))
+    expected = dict(zip(present, compute_class_weight("balanced", classes=np.array(present), y=labels), strict=True))
+    found = balanced_weights(torch.tensor(labels, dtype=torch.float32), 3)
+    assert found.tolist() == pytest.approx([expected.get(number, 0.0) for number in range(3)])
+    assert float(found[labels].mean()) == pytest.approx(1.0)
+
+
+def test_weights_of_classes_multiply_the_loss_of_each_row() -> None:
+    outputs, targets = torch.randn(5, 3, requires_grad=True), torch.tensor([0.0, 2.0, 1.0, 1.0, 2.0])
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    found = ClassWeighted(cross_entropy, weights)(outputs, targets)
+    expected = torch.nn.functional.cross_entropy(outputs, targets.long(), weight=weights, reduction="none")
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found.sum(), outputs, retain_graph=True)
+    (same,) = torch.autograd.grad(expected.sum(), outputs)
+    torch.testing.assert_close(gradient, same)
+
+
+def test_weights_of_one_logit_are_those_of_torch() -> None:
+    outputs, targets = torch.randn(4, 1), torch.tensor([0.0, 1.0, 1.0, 0.0])
+    found = ClassWeighted(binary_cross_entropy, torch.tensor([1.0, 2.5]))(outputs, targets)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        outputs.squeeze(1), targets, pos_weight=torch.tensor(2.5), reduction="none"
+    )
+    torch.testing.assert_close(found, expected)

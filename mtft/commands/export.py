@@ -20,8 +20,8 @@ from mtft.model.inference import apply, read_outputs, scores
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.directory import free_path, keep_apart
 from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
+from mtft.runs.paths import free_path, keep_apart
 from mtft.runs.probe import compare_probe, probe_table
 from mtft.runtime.seeding import numpy_generator
 from mtft.training.loading import Loader, data_directory

@@ -19,8 +19,8 @@ from mtft.model.flat import FlatParameters
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import find_base, load_model
-from mtft.runs.directory import free_path, keep_apart
 from mtft.runs.manifest import task_names
+from mtft.runs.paths import free_path, keep_apart
 
 ORIGIN = "mtft.json"
 """Says what a merged directory came from, and that it is one, which may be replaced."""

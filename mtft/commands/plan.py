@@ -16,7 +16,7 @@ from mtft.data.sampling import Rows
 from mtft.io.disk import free_disk_bytes
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context
-from mtft.runs.directory import free_path
+from mtft.runs.paths import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.count import count_plan

@@ -13,14 +13,14 @@ from mtft.io.disk import check_room
 from mtft.io.files import read_json
 from mtft.plugin.context import Context
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.directory import free_path, keep_apart, refuse_foreign
 from mtft.runs.fingerprints import model_digest
 from mtft.runs.opening import Finished, Resumed, Target, open_run
+from mtft.runs.paths import free_path, keep_apart, refuse_foreign
 from mtft.runs.state import scores_of
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.joint_training import Scores
 from mtft.training.loading import Loader, data_directory
-from mtft.training.preparation import Prepared, resolve_device, training_source
+from mtft.training.preparation import Prepared, classes_to_balance, resolve_device, training_source
 from mtft.training.refinement import Refinement
 from mtft.training.session import start_session
 from mtft.training.temperatures import without_temperatures
@@ -85,7 +85,15 @@ def _prepare(trained: TrainedModel, config: RefineConfig, context: Context, data
     chosen = tuple(task for task in trained.tasks if task.name in config.tasks)
     warn_of_faults([(task.source, task.name) for task in chosen], chosen, data_dir, context.notify)
     loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
-    sources = [training_source(task.source, task.name, loader.load(task.source, "train"), ()) for task in chosen]
+    sources = [
+        training_source(
+            task.source,
+            task.name,
+            loader.load(task.source, "train"),
+            balanced=classes_to_balance(config, chosen, task.source),
+        )
+        for task in chosen
+    ]
     return Prepared(
         trained.model,
         trained.encoder,

@@ -18,8 +18,8 @@ from mtft.io.disk import check_room
 from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
 from mtft.plugin.context import Context
-from mtft.runs.directory import free_path
 from mtft.runs.opening import Finished, Resumed, Target, open_run
+from mtft.runs.paths import free_path
 from mtft.runs.resume import part_directory
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry

@@ -12,8 +12,8 @@ from mtft.io.disk import check_room
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context
 from mtft.runs.artifact import read_run_mask, write_run_mask
-from mtft.runs.directory import free_path, keep_apart, refuse_foreign
 from mtft.runs.opening import Finished, New, Resumed, Target, open_run
+from mtft.runs.paths import free_path, keep_apart, refuse_foreign
 from mtft.runs.state import scores_of
 from mtft.runtime.memory import release
 from mtft.selection.mask import Mask

@@ -148,6 +148,16 @@ class HalfOptions(Options):
     )
 
 
+class ClassWeightOptions(Options):
+    """How much each class counts in the loss."""
+
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="weights of the classes of every task in its loss: none, or balanced (a class counts in inverse "
+        "proportion to its rows in train); the key class_weights of a task's table names weights instead",
+    )
+
+
 class LossOptions(Options):
     """Readings of the report where its text allows several."""
 

@@ -14,6 +14,7 @@ from mtft.config.groups import (
     BaseModelOptions,
     BatchOptions,
     BatchSize,
+    ClassWeightOptions,
     DataOptions,
     DeviceOptions,
     DevOptions,
@@ -42,7 +43,9 @@ from mtft.config.presets import PRESETS, REFINE_PRESETS
 from mtft.config.values import Averaging, CacheSize, Limits, Names, Rates, Rule, Size
 
 
-class SelectConfig(RunOptions, LossOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions):
+class SelectConfig(
+    RunOptions, LossOptions, ClassWeightOptions, BatchOptions, SelectionOptions, ModelOptions, ShareOptions, DataOptions
+):
     """Settings of `mtft select`."""
 
     presets = PRESETS
@@ -52,6 +55,7 @@ class TrainConfig(
     TrackingOptions,
     RunOptions,
     LossOptions,
+    ClassWeightOptions,
     DevOptions,
     OptimizationOptions,
     ScalingOptions,
@@ -94,7 +98,14 @@ class TrainConfig(
 
 
 class RefineConfig(
-    BaseModelOptions, TrackingOptions, RunOptions, DevOptions, OptimizationOptions, TaskOptions, FileOptions
+    BaseModelOptions,
+    TrackingOptions,
+    RunOptions,
+    ClassWeightOptions,
+    DevOptions,
+    OptimizationOptions,
+    TaskOptions,
+    FileOptions,
 ):
     """Settings of `mtft refine`."""
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from mtft.config.groups import Options
 from mtft.config.load import dump
 from mtft.data.dataset import Dataset
-from mtft.errors import DISTRIBUTION, CheckpointError, ConfigError, setting
+from mtft.errors import DISTRIBUTION, CheckpointError, ConfigError
 from mtft.io.digests import NAME as DIGESTS
 from mtft.io.digests import Digest, digest, read_digests, write_digests
 from mtft.io.directories import (
@@ -42,6 +42,7 @@ from mtft.io.directories import (
 from mtft.io.files import append_json_line, flush, read_json, write_bytes, write_json
 from mtft.outputs import Array
 from mtft.runs.dev_predictions import write_predictions
+from mtft.runs.paths import refuse_foreign, taken
 from mtft.runs.state import load_state, save_state
 from mtft.runs.state import stage as state_stage
 
@@ -49,28 +50,6 @@ TIMES = "times.jsonl"
 LASTING = ("config.toml", "environment.json", "heads.safetensors", "mask.safetensors", "teachers.safetensors")
 PARTS = ("model", "state", "predictions")
 PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
-
-
-def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
-    """Return where to write: the path given, or the default, with the first number that is free, and its suffix.
-
-    A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
-    """
-    path = given or Path(f"{default}{suffix}")
-    if path.exists() and not overwrite:
-        if given:
-            raise ConfigError(f"{given} exists; choose another or give {setting('overwrite', True)}", setting="out")
-        numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
-        path = next(path for path in numbered if not path.exists())
-    if real_path(path) in (Path.cwd(), *Path.cwd().parents):
-        raise ConfigError(f"{path} is or holds the working directory; it is not replaced", setting="out")
-    return path
-
-
-def refuse_foreign(path: Path) -> None:
-    """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
-    if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
-        raise ConfigError(f"{path} exists and is no run of mtft; it is not overwritten", setting="out")
 
 
 class Follower(Protocol):
@@ -126,9 +105,7 @@ class RunDirectory:
             with one_at_a_time(real_path(path).parent):
                 refuse_foreign(path)
                 if path.exists() and not overwrite:
-                    raise ConfigError(
-                        f"{path} exists; choose another or give {setting('overwrite', True)}", setting="out"
-                    )
+                    raise ConfigError(taken(path), setting="out")
                 with ExitStack() as held, replaced_directory(path) as fresh:
                     if path.exists():
                         held.callback(DirectoryLock(path).release)
@@ -262,18 +239,6 @@ def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str
         elif now != expected:
             found[name] = f"was changed in the {expected.bytes} bytes that it had when the run was saved"
     return found
-
-
-def keep_apart(path: Path, run: Path, what: str) -> None:
-    """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
-    here, there = run.resolve(), path.resolve()
-    if here == there or here in there.parents or there in here.parents:
-        raise ConfigError(f"{path} is, holds or is in {what}, {run}; it is never changed", setting="out")
-
-
-def is_finished(run: Path) -> bool:
-    """Tell whether a run has come to its end, which is when its summary is digested."""
-    return (run / "summary.json").is_file() and "summary.json" in read_digests(run)
 
 
 def recorded_data_dir(run: Path) -> Path | None:

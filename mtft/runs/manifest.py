@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import CheckpointError, ConfigError, missing_distribution, unknown
+from mtft.errors import CheckpointError, ConfigError, command, missing_distribution, unknown
 from mtft.io.digests import check_tree
-from mtft.io.directories import current_directory
+from mtft.io.directories import current_directory, lock_holder
 from mtft.io.files import read_json
 from mtft.model.calibration import HIGHEST, LOWEST
 from mtft.outputs import Tempered
+from mtft.runs.paths import stopped_command
 from mtft.tasks.declared import HEADS, declare, with_rule_of
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
@@ -30,11 +31,21 @@ SHAPE: dict[str, Any] = {
 """What ``model.json`` must hold, other keys aside: types, mappings, and lists of one kind of entry."""
 
 
+def _no_model(directory: Path) -> str:
+    """Say that a directory holds no model, and how to continue a run that was stopped before it had one."""
+    run = directory.parent
+    made = stopped_command(run) if directory.name == "model" else ""
+    if made and not lock_holder(run):
+        advice = f"{command(made, resume=run)} continues it"
+        return f"{run}: was stopped before its first epoch ended and has no model yet; {advice}"
+    return f"{directory}: holds no trained model (no model.json)"
+
+
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Read and check ``model.json``."""
     path = current_directory(directory) / "model.json"
     if not path.is_file():
-        raise CheckpointError(f"{directory}: holds no trained model (no model.json)")
+        raise CheckpointError(_no_model(directory))
     check_tree(directory)
     manifest = read_json(path)
     if manifest.get("format") != FORMAT:

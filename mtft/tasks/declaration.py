@@ -14,7 +14,16 @@ from mtft.errors import ConfigError, unknown
 from mtft.io.text import show
 from mtft.metrics import METRICS
 from mtft.outputs import Binary, Bounded, Categorical, Ordinal, Output
-from mtft.tasks.declared_rows import Aliases, DevOnce, HeldOutRule, Missing, Positive, SplitTable, TestOnce
+from mtft.tasks.declared_rows import (
+    Aliases,
+    ClassWeights,
+    DevOnce,
+    HeldOutRule,
+    Missing,
+    Positive,
+    SplitTable,
+    TestOnce,
+)
 
 LARGEST = 3.4e38
 """Largest number of 32 bits, which targets are."""
@@ -144,6 +153,7 @@ class Declaration(BaseModel):
     )
     test: Annotated[Files | None, TestOnce] = Field(None, description=SEVERAL)
     held_out: HeldOutRule = None
+    class_weights: ClassWeights = None
     head: Annotated[str, BeforeValidator(_check_head)] = "report"
     metrics: Metrics | None = None
     description: Text | None = Field(None, description="text")

@@ -14,6 +14,7 @@ from typing import Any
 
 from mtft.data.declared_reader import DeclaredReader
 from mtft.errors import ConfigError, PluginError
+from mtft.outputs import Output
 from mtft.tasks.declaration import Declaration, read_declaration
 from mtft.tasks.declared_rows import split_column, strata
 from mtft.tasks.part import Part
@@ -81,6 +82,11 @@ def with_rule_of(kept: Task, now: Task) -> Task:
     return replace(now, source=replace(now.source, reader=replace(reader, strata=before.strata)))
 
 
+def _class_weights(output: Output, given: Mapping[str, float] | None) -> tuple[float, ...]:
+    """Return a weight for each class in the order of the names, none if none is given."""
+    return tuple(given.get(name, 1.0) for name in output.describe()["names"]) if given else ()
+
+
 def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
     files = {"train": declared.train, "dev": declared.dev, "test": declared.test}
     splits = tuple((split, file) for split, file in files.items() if isinstance(file, str | tuple))
@@ -100,7 +106,13 @@ def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
     return Task(
         name,
         output,
-        Source(name, reader, "single" if len(declared.text) == 1 else "pair", LOSSES[declared.kind]),
+        Source(
+            name,
+            reader,
+            "single" if len(declared.text) == 1 else "pair",
+            LOSSES[declared.kind],
+            class_weights=_class_weights(output, declared.class_weights),
+        ),
         heads[declared.head].make,
         declared.metrics or (),
         declared.description or f"declared: {declared.kind}",

@@ -6,6 +6,7 @@ wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -47,6 +48,19 @@ def _check_missing(value: Any, info: ValidationInfo) -> list[str]:
     if both := [label for label in labels if label.strip() in (info.data.get("names") or ())]:
         raise ValueError(f"{show(both[0])} is one of the names too")
     return [label.strip() for label in labels]
+
+
+def _check_class_weights(value: Any, info: ValidationInfo) -> dict[str, float]:
+    """Check weights of classes in the loss: {name = weight}, 1 for the others."""
+    names = info.data.get("names") or ()
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"{show(value)} is not a table {{ NAME = WEIGHT }} of label names and numbers above 0")
+    for name, weight in value.items():
+        if name not in names:
+            raise ValueError(f"{show(name)} is not one of the names {', '.join(map(show, names))}")
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < math.inf:
+            raise ValueError(f"{show(name)}: {show(weight)} is not a weight above 0")
+    return {name: float(weight) for name, weight in value.items()}
 
 
 def _check_aliases(value: Any, info: ValidationInfo) -> dict[str, str]:
@@ -114,6 +128,7 @@ def _check_held_out(value: Any, info: ValidationInfo) -> Any:
 
 
 Positive = Annotated[str | None, BeforeValidator(_check_positive)]
+ClassWeights = Annotated[dict[str, float] | None, BeforeValidator(_check_class_weights)]
 Missing = Annotated[list[str] | None, BeforeValidator(_check_missing)]
 Aliases = Annotated[dict[str, str] | None, BeforeValidator(_check_aliases)]
 SplitTable = Annotated[dict[str, Any] | None, BeforeValidator(_check_split)]

@@ -45,6 +45,8 @@ class Source:
     `loss` takes (outputs, targets) and returns one loss per example [B]; outputs are [B, width] for "single"
     and "pair" inputs and [2, B, width] for "apart". `weight` is relative inside the task: the weights of the
     sources present in a batch are renormalised. An augmentation source names its task in `task`.
+    `class_weights` multiply the losses of the rows of each class, in the order of the label names; without any the
+    settings decide.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Source:
     weight: float = 1.0
     task: str = ""
     description: str = ""
+    class_weights: tuple[float, ...] = ()
 
     @property
     def texts(self) -> int:

@@ -15,6 +15,7 @@ from mtft.config.values import period, seconds
 from mtft.errors import MtftError, setting
 from mtft.io.disk import stops_when_full
 from mtft.runtime.distributed import ALONE, Group
+from mtft.runtime.notices import Notify, silent
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,13 +30,13 @@ class Autosaver:
     """Saves when it is due, and when asked to stop; all processes of a `group` do so after the same step.
 
     `every` is a number of steps ("200") or a time ("10m"), `most` the time that the run may take. `hint` says in
-    errors how to go on.
+    errors and notices how to continue.
     """
 
-    def __init__(self, every: str, most: str | None, hint: str, group: Group = ALONE) -> None:
+    def __init__(self, every: str, most: str | None, hint: str, group: Group = ALONE, notify: Notify = silent) -> None:
         self.steps, self.seconds = period(every)
         self.most = None if most is None else seconds(most)
-        self.hint, self.group = hint, group
+        self.hint, self.group, self.notify = hint, group, notify
         self._signal = 0
         self._start = self._saved = time.monotonic()
         self._before: dict[signal.Signals, signal._HANDLER] = {}
@@ -67,6 +68,7 @@ class Autosaver:
         if asked and not saved:
             self._save(save)
         if asked in SIGNALS:
+            self.notify("info", f"stopped {when}; {self.hint}")
             self._unwatch()
             signal.raise_signal(asked)
         if asked:

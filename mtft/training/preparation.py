@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtft.config.groups import DeviceOptions, MachineOptions, Options
+from mtft.config.groups import ClassWeightOptions, DeviceOptions, MachineOptions, Options
 from mtft.config.plugin_choice import open_kind
 from mtft.config.schema import SelectConfig, TrainConfig
 from mtft.data.audit.split_reader import read_split
@@ -20,7 +20,7 @@ from mtft.data.shares import in_half, in_share
 from mtft.data.tokenization import Tokenizer
 from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError, unknown
-from mtft.losses import consistency, folded_cross_entropy
+from mtft.losses import ClassWeighted, balanced_weights, consistency, folded_cross_entropy
 from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, to_device
@@ -101,7 +101,13 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
         (consistency, {"direction": config.consistency}),
     )
     training = [
-        training_source(source, task, loader.load(source, "train", config.train_share), options)
+        training_source(
+            source,
+            task,
+            loader.load(source, "train", config.train_share),
+            options,
+            balanced=classes_to_balance(config, tasks, source),
+        )
         for source, task in sources
     ]
     dev = {}
@@ -120,6 +126,14 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
         sources=training,
         dev=dev,
     )
+
+
+def classes_to_balance(config: ClassWeightOptions, tasks: Iterable[Task], source: Source) -> int:
+    """Return the number of classes whose losses are to be balanced: of a task's own source with classes, else 0."""
+    if config.class_weights == "none":
+        return 0
+    outputs = [task.output for task in tasks if task.source is source]
+    return len(outputs[0].describe().get("names", ())) if outputs else 0
 
 
 def build_stepper(
@@ -194,16 +208,27 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
     )
 
 
-def training_source(source: Source, task: str, dataset: Dataset, options: LossOptions) -> TrainingSource:
-    """Put a source's tokens and its loss, with the settings it takes, together."""
+def training_source(
+    source: Source, task: str, dataset: Dataset, options: LossOptions = (), *, balanced: int = 0
+) -> TrainingSource:
+    """Put a source's tokens and its loss, with the settings it takes, together.
+
+    The loss weights classes as the source says; else, with the number of classes in `balanced`, by their rows.
+    """
     loss = source.build_loss()
     settings = next((settings for function, settings in options if function is loss), {})
+    loss = partial(loss, **settings) if settings else loss
+    targets = torch.from_numpy(dataset.targets)
+    if source.class_weights:
+        loss = ClassWeighted(loss, torch.tensor(source.class_weights))
+    elif balanced:
+        loss = ClassWeighted(loss, balanced_weights(targets, balanced))
     return TrainingSource(
         name=source.name,
         task=task,
         table=dataset.table,
-        targets=torch.from_numpy(dataset.targets),
-        loss=partial(loss, **settings) if settings else loss,
+        targets=targets,
+        loss=loss,
         weight=source.weight,
         ids=dataset.ids,
     )

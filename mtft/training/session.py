@@ -74,6 +74,6 @@ def start_session(
     names, resumed = getattr(config, "trackers", ()), isinstance(opened, Resumed)
     with opened.start(config, contents, context.group) as run:
         run.follow(lambda: start_trackers(names, context, run.path, opened.command, config, resumed=resumed))
-        autosaver = Autosaver(config.checkpoint_every, config.max_time, hint, context.group)
+        autosaver = Autosaver(config.checkpoint_every, config.max_time, hint, context.group, context.notify)
         with autosaver.watching():
             yield Session(config, context, prepared, run, autosaver)

@@ -22,8 +22,8 @@ from mtft.optimization.gradients import Teacher
 from mtft.outputs import Tempered
 from mtft.plugin.context import Context
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.directory import is_finished
 from mtft.runs.manifest import read_manifest, run_tasks
+from mtft.runs.paths import is_finished
 from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.task import Task

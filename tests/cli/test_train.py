@@ -270,6 +270,10 @@ def test_signals_end_it_and_leave_an_unfinished_run(
         data, messages = training.communicate(timeout=60)
     assert (training.returncode, data, messages.splitlines()[-1]) == (code, "", f"mtft: {word}")
     assert "Traceback" not in messages
+    assert re.search(rf"^stopped after step \d+; go on with mtft train --resume {out}$", messages, re.MULTILINE)
+    again = cli("train", *options)
+    assert (again.code, again.out) == (2, "")
+    assert f"--out: {out} is a run that was stopped; mtft train --resume {out} continues it" in again.err
     assert (out / "model" / "model.json").is_file()
     assert not (out / "summary.json").exists()
     done = cli("compare", f"a={out}")

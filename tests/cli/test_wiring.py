@@ -12,6 +12,7 @@ import torch
 from commands import cli, contents, records, summary
 from safetensors.torch import load_file
 
+from mtft.data.dataset import sample_dir
 from mtft.selection.mask import load_mask
 from mtft.training import joint_training as training
 from mtft.training import preparation
@@ -186,3 +187,21 @@ def test_a_resume_remembers_the_best_epoch(
     assert [record["best"] for record in records(tmp_path / "cut/metrics.jsonl")] == [True, False, False]
     assert summary(tmp_path / "cut")["best_epoch"] == 1
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_class_weights_reach_the_loss_of_tasks_with_classes_alone(tiny_model: Path, tmp_path: Path) -> None:
+    """Of the sample, sst and quora are balanced but for the rows left out here."""
+    data = tmp_path / "data"
+    shutil.copytree(sample_dir(), data)
+    lines = (data / "quora-train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for number, line in enumerate(lines) if number % 4 or not line.rstrip().endswith("1.0")]
+    (data / "quora-train.csv").write_text("".join(kept), encoding="utf-8")
+    options = ("--tasks", "quora,sts", "--augment", "none", "--max-steps", "3", "--batches", "1", "--keep", "1")
+    losses = {}
+    for rule in ("none", "balanced"):
+        out = tmp_path / rule
+        done = cli("train", *options, "--class-weights", rule, "--data-dir", data, "--model", tiny_model, "--out", out)
+        assert done.code == 0, done.err
+        losses[rule] = records(out / "steps.jsonl")[0]["losses"]
+    assert losses["none"]["sts"] == losses["balanced"]["sts"]
+    assert losses["none"]["quora"] != losses["balanced"]["quora"]

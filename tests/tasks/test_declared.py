@@ -227,3 +227,25 @@ def test_what_is_wrong_with_such_a_key_is_named(changes: dict[str, Any], message
         return
     with pytest.raises(ConfigError, match=re.escape(f"run.toml: tasks.mine: {message}")):
         declare("mine", {**GOOD, **changes}, "run.toml")
+
+
+def test_weights_of_classes_are_in_the_order_of_the_names() -> None:
+    task = declare("mine", {**GOOD, "class_weights": {"good": 2}}, "run.toml")
+    names = task.output.describe()["names"]
+    assert task.source.class_weights == tuple(2.0 if name == "good" else 1.0 for name in names)
+    assert declare("mine", json.loads(json.dumps(task.declaration)), "x").source == task.source
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"god": 2}, "class_weights: 'god' is not one of the names"),
+        ({"good": 0}, "class_weights: 'good': 0 is not a weight above 0"),
+        ({"good": True}, "class_weights: 'good': true is not a weight above 0"),
+        ("balanced", "class_weights: 'balanced' is not a table"),
+        ({}, "class_weights: {} is not a table"),
+    ],
+)
+def test_weights_that_are_none_are_named(weights: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"run.toml: tasks.mine: {message}")):
+        declare("mine", {**GOOD, "class_weights": weights}, "run.toml")

@@ -1,0 +1,64 @@
+"""Where results go: a path that is free, and what to do about one that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtft.errors import CheckpointError, ConfigError, command, setting
+from mtft.io.digests import read_digests
+from mtft.io.directories import lock_holder, real_path
+from mtft.io.files import read_json
+
+
+def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
+    """Return where to write: the path given, or the default, with the first number that is free, and its suffix.
+
+    A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
+    """
+    path = given or Path(f"{default}{suffix}")
+    if path.exists() and not overwrite:
+        if given:
+            raise ConfigError(taken(given), setting="out")
+        numbered = (Path(f"{default}-{number}{suffix}") for number in range(2, 10_000))
+        path = next(path for path in numbered if not path.exists())
+    if real_path(path) in (Path.cwd(), *Path.cwd().parents):
+        raise ConfigError(f"{path} is or holds the working directory; it is not replaced", setting="out")
+    return path
+
+
+def keep_apart(path: Path, run: Path, what: str) -> None:
+    """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
+    here, there = run.resolve(), path.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"{path} is, holds or is in {what}, {run}; it is never changed", setting="out")
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
+    if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
+        raise ConfigError(f"{path} exists and is no run of mtft; it is not overwritten", setting="out")
+
+
+def taken(path: Path) -> str:
+    """Say what is at a path that a new run may not replace, and what helps."""
+    if path.is_dir() and lock_holder(path):
+        return f"{path} is a run in progress; choose another"
+    if made := stopped_command(path):
+        advice = f"{command(made, resume=path)} continues it, {setting('overwrite', True)} replaces it"
+        return f"{path} is a run that was stopped; {advice}"
+    return f"{path} exists; choose another or give {setting('overwrite', True)}"
+
+
+def stopped_command(path: Path) -> str:
+    """Return the command that made the run at a path and was stopped, "" if there is none."""
+    if not (path / "config.toml").is_file() or is_finished(path):
+        return ""
+    try:
+        return str(read_json(path / "environment.json").get("command", ""))
+    except (CheckpointError, OSError):
+        return ""
+
+
+def is_finished(run: Path) -> bool:
+    """Tell whether a run has come to its end, which is when its summary is digested."""
+    return (run / "summary.json").is_file() and "summary.json" in read_digests(run)
