@@ -6,10 +6,13 @@ import shlex
 
 from mtft.errors import Wording
 
+SHORT = {"keep_columns": "--keep"}
+"""Flags that are shorter than the names of their settings; elsewhere `keep` is a share of weights."""
+
 
 def flag(key: str) -> str:
     """Return a setting's flag: "--batch-size" for "batch_size"."""
-    return "--" + key.replace("_", "-")
+    return SHORT.get(key, "--" + key.replace("_", "-"))
 
 
 class Flags(Wording):

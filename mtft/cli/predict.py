@@ -50,7 +50,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
     Examples:
       echo "What a film." | mtft predict runs/first
       mtft predict runs/first pairs.tsv --tasks quora,sts --output-format tsv
-      mtft predict runs/first reviews.csv --id review_id --keep stars --output-format csv
+      mtft predict runs/first films.csv --id film --keep stars --output-format csv
       mtft predict runs/first --on-error null < records.jsonl > answers.jsonl
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.predict import predict
@@ -61,7 +61,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
         closing(predict(run, source, loaded.config, context)) as results,
     ):
         if loaded.config.output_format in DELIMITERS:
-            _print_table(results, DELIMITERS[loaded.config.output_format], loaded.config.keep)
+            _print_table(results, DELIMITERS[loaded.config.output_format], loaded.config.keep_columns)
         else:
             for result in results:
                 print_json(result, indent=None)

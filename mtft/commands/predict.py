@@ -52,12 +52,14 @@ def predict(
     if not group.first:
         return _share(trained, group)
     tell(tasks, context.notify)
-    if taken := [name for name in config.keep if name in (*RESERVED, *names)]:
-        raise ConfigError(f"an answer has {taken[0]!r} already; its column of the input cannot be kept", setting="keep")
+    if taken := [name for name in config.keep_columns if name in (*RESERVED, *names)]:
+        raise ConfigError(
+            f"an answer has {taken[0]!r} already; its column of the input cannot be kept", setting="keep_columns"
+        )
     wanted = Wanted(
         record_keys(tasks),
         config.id or "",
-        config.keep,
+        config.keep_columns,
         lambda columns: lacking(columns, tasks, every),
         no_blanks=config.on_error == "null",
     )

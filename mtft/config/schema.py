@@ -156,7 +156,7 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     )
     output_format: Literal["jsonl", "tsv", "csv"] = Field("jsonl", description="form of the output")
     id: str | None = Field(None, description="column, or key, that names a record (default: id, else the line)")
-    keep: Names = Field((), description="columns, or keys, that go with each record to its answer")
+    keep_columns: Names = Field((), description="columns, or keys, that go with each record to its answer")
     delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"] = Field(
         "auto", description="what parts the fields of a table"
     )

@@ -113,7 +113,7 @@ def _array_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Itera
     for record in json_array(lines):
         begin = end + _size(record.before)
         end = begin + _size(record.text)
-        count = 1 + record.text.count("\n")
+        count = record.text.count("\n") + (not record.text.endswith("\n"))
         yield _json_row(record.line, count, begin, end, (record.text, record.value, record.fault), dialect, likely)
 
 

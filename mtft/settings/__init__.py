@@ -12,6 +12,7 @@ from typing import Literal, TypedDict
 from mtft.settings.groups import (
     BaseModelSettings,
     BatchSettings,
+    ClassWeightSettings,
     DataSettings,
     DeviceSettings,
     DevSettings,
@@ -37,6 +38,7 @@ class TrainSettings(
     TrackingSettings,
     RunSettings,
     LossSettings,
+    ClassWeightSettings,
     DevSettings,
     OptimizationSettings,
     ScalingSettings,
@@ -86,13 +88,28 @@ class TrainSettings(
 
 
 class SelectSettings(
-    RunSettings, LossSettings, BatchSettings, SelectionSettings, ModelSettings, ShareSettings, DataSettings, total=False
+    RunSettings,
+    LossSettings,
+    ClassWeightSettings,
+    BatchSettings,
+    SelectionSettings,
+    ModelSettings,
+    ShareSettings,
+    DataSettings,
+    total=False,
 ):
     """Settings of `mtft select`."""
 
 
 class RefineSettings(
-    BaseModelSettings, TrackingSettings, RunSettings, DevSettings, OptimizationSettings, FileSettings, total=False
+    BaseModelSettings,
+    TrackingSettings,
+    RunSettings,
+    ClassWeightSettings,
+    DevSettings,
+    OptimizationSettings,
+    FileSettings,
+    total=False,
 ):
     """Settings of `mtft refine`."""
 
@@ -137,7 +154,7 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
     id: str | None
     """Column, or key, that names a record (default: id, else the line)."""
 
-    keep: Names
+    keep_columns: Names
     """Columns, or keys, that go with each record to its answer."""
 
     delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"]

@@ -149,6 +149,14 @@ class DevSettings(TypedDict, total=False):
     """Fit a temperature for each task with classes on the dev rows that choose the epoch."""
 
 
+class ClassWeightSettings(TypedDict, total=False):
+    """How much each class counts in the loss."""
+
+    class_weights: Literal["none", "balanced"]
+    """Weights of the classes of every task in its loss: none, or balanced (a class counts in inverse proportion to its
+    rows in train); the key class_weights of a task's table names weights instead."""
+
+
 class LossSettings(TypedDict, total=False):
     """Readings of the report where its text allows several."""
 

@@ -159,12 +159,12 @@ def test_leakage_is_a_loud_warning(tiny_model: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "data", sst_train=sst(*FILMS, ("Movie 1", 1)))
     done = train(folder, tiny_model, tmp_path / "run")
     assert done.code == 0
-    (line,) = [line for line in done.err.splitlines() if "warning: " in line]
+    (line,) = [line for line in done.err.splitlines() if "warning: leakage" in line]
     assert line == (
         "mtft: warning: leakage: sst: 1 of 10 rows are in train too: its scores look better than they are "
         f"(first: {folder / 'ids-sst-dev.csv'}:3); see `mtft data check`"
     )
-    assert "warning: " not in train(write(tmp_path / "clean"), tiny_model, tmp_path / "second").err
+    assert "warning: leakage" not in train(write(tmp_path / "clean"), tiny_model, tmp_path / "second").err
     refined = cli("refine", tmp_path / "second", "--tasks", "sst", "--data-dir", folder, "--epochs", 1)
     assert (refined.code, line in refined.err.splitlines()) == (0, True)
 

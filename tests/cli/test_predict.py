@@ -300,7 +300,7 @@ def test_every_form_of_a_file_is_answered_alike(trained_run: Path, tmp_path: Pat
         (["--keep", "id"], "--keep: an answer has 'id' already"),
         (["--keep", "gone"], "there is no column 'gone'; the columns are id, sentence"),
         (["--id", "gone"], "there is no column 'gone'; the columns are id, sentence"),
-        (["--no-header"], "--header = false needs columns = [...]"),
+        (["--no-header"], "--columns: header = false needs columns = [...]"),
         (["--encoding", "nonsense"], "--encoding: 'nonsense' is not an encoding that Python knows"),
         (["--on-error", "null", "--output-format", "csv"], "--on-error null writes errors in place"),
     ],

@@ -28,10 +28,10 @@ PAIRS = {"sst/quora", "sst/sts", "quora/sts"}
 def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Done]) -> None:
     path, done = trained
     result = done.json
-    assert list(result) == ["path", "epochs", "best_epoch", "dev", "parameters", "conflicts"]
+    assert list(result) == ["path", "epochs", "best_epoch", "dev", "baselines", "parameters", "conflicts"]
     kept = summary(path)
     assert result["path"] == str(path)
-    for key in ("epochs", "best_epoch", "dev", "parameters", "conflicts"):
+    for key in ("epochs", "best_epoch", "dev", "baselines", "parameters", "conflicts"):
         assert result[key] == kept[key]
     assert {task: list(found) for task, found in result["dev"].items()} == {
         "sst": ["accuracy", "f1"],
@@ -44,6 +44,7 @@ def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Do
     assert lines[0] == "augmentation: cfimdb, quora-consistency, sts-consistency"
     assert "selecting 30% of 6,576 encoder weights by sum" in lines
     assert [line.split("  ")[0] for line in lines if line.startswith("step ")] == [f"step {n}/4" for n in (1, 2, 3, 4)]
+    lines = [line for line in lines if not line.startswith("mtft: warning: ")]
     assert lines[-1].startswith("epoch 1: dev sst accuracy ")
 
 
@@ -92,7 +93,7 @@ def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: P
     done = cli(*options, "--quiet")
     assert (done.code, done.err) == (0, "")
     header, pearson, spearman = map(str.split, done.out.splitlines())
-    assert header == ["task", "dev", "metric", "value"]
+    assert header == ["task", "dev", "metric", "value", "baseline"]
     assert (pearson[:2], spearman[:2]) == (["sts", "pearson"], ["sts", "spearman"])
     assert float(pearson[2]) == pytest.approx(summary(out)["dev"]["sts"]["pearson"], abs=1e-4)
     done = cli(*options, "--overwrite")

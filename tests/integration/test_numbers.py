@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from soak import counted
 
 from mtft.data.tokenization import load_tokenizer
+from mtft.encoder import checkpoint_tensors
 
 PROMISE = "a loss or gradient that is not finite is named, not applied, and counted"
 GIVEN = ("train", "--tasks", "sst", "--score", "random", "--batch-size", "8", "--epochs", "2")
@@ -28,6 +29,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return faulty_data.write(tmp_path_factory.mktemp("numbers") / "data", sst_train=faulty_data.sst(*films))
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load weights that are not finite, which are refused otherwise: so single examples break at will."""
+    monkeypatch.setattr(checkpoint_tensors, "is_finite", lambda _: True)
+
+
 def broken(tiny_model: Path, place: Path, value: float) -> Path:
     """Copy a model with one number of the exclamation mark's embedding changed."""
     model = shutil.copytree(tiny_model, place)
@@ -39,6 +46,7 @@ def broken(tiny_model: Path, place: Path, value: float) -> Path:
     return model
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_one_example_that_breaks_is_named_and_costs_its_steps_alone(
@@ -83,6 +91,7 @@ def test_overflow_is_named_by_the_layer_where_it_arises(
         assert cli("verify", run).code == 0
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_too_many_steps_that_break_stop_the_run_where_it_was_good(tiny_model: Path, data: Path, tmp_path: Path) -> None:
     model = broken(tiny_model, tmp_path / "model", math.nan)
     given = (*GIVEN, "--model", model, "--data-dir", data, "--checkpoint-every", "1", "--epochs", "3")
@@ -100,6 +109,7 @@ def test_too_many_steps_that_break_stop_the_run_where_it_was_good(tiny_model: Pa
         assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_selection_names_what_breaks_it(tiny_model: Path, data: Path, tmp_path: Path) -> None:
     model = broken(tiny_model, tmp_path / "model", math.inf)
     with counted(PROMISE, "faults") as tried:
@@ -110,6 +120,7 @@ def test_selection_names_what_breaks_it(tiny_model: Path, data: Path, tmp_path: 
         assert not (tmp_path / "mask").exists()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_refinement_names_it_too(tiny_model: Path, data: Path, tmp_path: Path) -> None:
     model = broken(tiny_model, tmp_path / "model", math.nan)
     run = tmp_path / "run"
@@ -124,3 +135,14 @@ def test_refinement_names_it_too(tiny_model: Path, data: Path, tmp_path: Path) -
         assert done.code == 1
         assert f"allows 0 such steps; go on with mtft refine --resume {tmp_path}/stopped" in done.err
     assert torch.isfinite(next(iter(load_file(tmp_path / "refined/model/heads.safetensors").values()))).all()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_refused_before_anything_trains(
+    value: float, tiny_model: Path, data: Path, tmp_path: Path
+) -> None:
+    model = broken(tiny_model, tmp_path / "model", value)
+    done = cli(*GIVEN, "--model", model, "--data-dir", data, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert f"{model}: weights are not finite (nan or infinite in float32): embeddings.word_embeddings" in done.err
+    assert not (tmp_path / "run").exists()

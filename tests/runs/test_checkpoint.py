@@ -267,7 +267,7 @@ def test_another_runs_file_is_refused(copy: Path, tiny_model: Path, tmp_path: Pa
 
 def test_a_task_that_is_not_installed_is_named_with_its_origin(saved: Path) -> None:
     registry = assemble([Contribution("test", TASKS[:2])])[0]
-    with pytest.raises(CheckpointError, match="task 'sts' came from mtft 0, which is not installed"):
+    with pytest.raises(CheckpointError, match="task 'sts' came from multitask-finetuning 0, which is not installed"):
         load_model(saved, registry)
 
 

@@ -119,7 +119,7 @@ def test_bad_steps_are_counted_told_and_at_last_an_error() -> None:
     assert log.trainer.counts() == {"epochs": 3, "steps": 9, "bad": 2}
     assert log.said == ["warning: step 2: broken", "warning: step 5: broken"]
     seen = log.train(breaking(2, 5), bad=1)
-    with pytest.raises(MtftError, match="step 5: broken; --max-bad-steps allows 1 such steps; go on"):
+    with pytest.raises(MtftError, match="step 5: broken; max_bad_steps allows 1 such steps; go on"):
         log.trainer.run()
     assert seen[-1] == "bad 5"
 
