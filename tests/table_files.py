@@ -8,7 +8,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -76,7 +76,7 @@ class Written:
             text = "".join(self.delimiter.join(line) + self.end for line in lines)
         else:
             buffer = io.StringIO(newline="")
-            mode = csv.QUOTE_ALL if self.quoting == "all" else csv.QUOTE_MINIMAL
+            mode: Literal[0, 1] = csv.QUOTE_ALL if self.quoting == "all" else csv.QUOTE_MINIMAL
             csv.writer(buffer, delimiter=self.delimiter, lineterminator=self.end, quoting=mode).writerows(lines)
             text = buffer.getvalue()
         text = f"sep={self.delimiter}{self.end}" * self.separator + text

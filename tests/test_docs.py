@@ -20,6 +20,7 @@ import mtft
 from mtft.cli.main import COMMANDS, main, run
 from mtft.config.load import load
 from mtft.config.schema import SCHEMAS, TrainConfig
+from mtft.data.declared_reader import DeclaredReader
 from mtft.io import toml_parser
 from mtft.tasks.declared import declare
 
@@ -82,6 +83,8 @@ def test_the_table_of_a_task_in_the_guide_declares_it() -> None:
     assert tables["sts"] == {}
     mood = {key: value for key, value in tables["mood"].items() if key != "dev"}
     reader = declare("mood", {**mood, **toml_parser.loads(split)}, "data.md").source.reader
+    assert isinstance(reader, DeclaredReader)
+    assert reader.column is not None
     assert reader.column.splits == {"train", "dev", "test"}
 
 

@@ -105,10 +105,15 @@ def _check_dev(value: Any, info: ValidationInfo) -> Any:
         if value is None:
             raise PydanticCustomError("missing", "missing")
         return value
-    return _check_test(value, info, "dev")
+    return _said_once(value, info, "dev")
 
 
-def _check_test(value: Any, info: ValidationInfo, split: str = "test") -> Any:
+def _check_test(value: Any, info: ValidationInfo) -> Any:
+    return _said_once(value, info, "test")
+
+
+def _said_once(value: Any, info: ValidationInfo, split: str) -> Any:
+    """Return the value unless a column tells this split already."""
     if value is not None and split in (info.data.get("split") or {}):
         raise ValueError(f"split names the values of the {split} rows; leave {split} out, or take it out of split")
     return value

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import MTFT, clean, cli, shell
@@ -271,7 +272,7 @@ def test_a_file_whose_header_lacks_the_columns_is_refused(trained_run: Path, tmp
 
 
 def test_every_form_of_a_file_is_answered_alike(trained_run: Path, tmp_path: Path) -> None:
-    rows = [{"id": f"r{n}", "sentence": f'film "{n}", fine', "stars": n} for n in range(3)]
+    rows: list[dict[str, Any]] = [{"id": f"r{n}", "sentence": f'film "{n}", fine', "stars": n} for n in range(3)]
     (tmp_path / "a.csv").write_text(
         "id;sentence;stars\n"
         + "".join(f'{r["id"]};"{r["sentence"].replace(chr(34), chr(34) * 2)}";{r["stars"]}\n' for r in rows)

@@ -37,7 +37,7 @@ def test_scores_are_those_of_the_run_and_its_confusion_counts_each_example(train
 def test_halves_share_the_examples_out(trained_run: Path) -> None:
     given = {"tasks": ("sst",), "sample": True, "resamples": 0}
     parts = [
-        evaluate(trained_run, EvalConfig(**given, half=half), new_context()).tasks["sst"].n  # type: ignore[arg-type]
+        evaluate(trained_run, EvalConfig(**given, half=half), new_context()).tasks["sst"].n
         for half in ("choose", "report")
     ]
     assert min(parts) > 0
