@@ -110,7 +110,7 @@ def find_copies(
 
 
 def _is_copy(one: Sequence[str], two: Sequence[str], least: float) -> bool:
-    """Return whether a large share of the shorter text's words occur in order in the longer one, and are many there."""
+    """Return whether a share `least` of the shorter text's words occur in order in the other, not much longer one."""
     short, long = sorted((one, two), key=len)
     if len(short) < 0.4 * len(long):
         return False
