@@ -45,7 +45,7 @@ class BoundedLines:
         self._stream.detach()
 
     def pieces(self) -> Iterator[str]:
-        """Yield the unread rest in pieces of fixed size, not in lines."""
+        """Yield the unread rest in large pieces instead of lines."""
         try:
             while piece := self._stream.read(PIECE):
                 yield piece

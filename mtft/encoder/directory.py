@@ -56,7 +56,7 @@ def find_model(name: str, *, check: bool = True) -> Path:
 
 
 def _encoder_folder(directory: Path) -> Path:
-    """Return the encoder's subfolder of a sentence-transformers folder, as in its ``modules.json``; else the folder itself."""
+    """Return the encoder's subfolder named in a sentence-transformers ``modules.json``; else the folder itself."""
     index, config = directory / "modules.json", directory / "config.json"
     if not index.is_file() or (config.is_file() and KEYS["hidden_size"][0] in _raw_config(config)):
         return directory

@@ -16,7 +16,8 @@ LEVELS = 1 << 16
 def keep_mask(x: Tensor, probability: float) -> Tensor | None:
     """Draw a factor for each entry of `x`: 0 with a probability in [0, 1), else 1 over the share that is kept.
 
-    Return None if the probability is 0. For types narrower than float32 the factors are float32, so that they are exact.
+    Return None if the probability is 0. For types narrower than float32 the factors are float32, so that the scale is
+    exact.
     """
     if probability == 0:
         return None

@@ -97,7 +97,7 @@ def _share(keep: Decimal | str) -> Decimal:
 
 
 def _floor(share: Decimal, size: int) -> int:
-    return 0 if share.adjusted() < -20 else int(Fraction(share) * size)  # the fraction of 1e-999999999 would take for ever
+    return 0 if share.adjusted() < -20 else int(Fraction(share) * size)  # 1e-999999999 as a fraction takes for ever
 
 
 def _values(scores: Tensor) -> Scores:

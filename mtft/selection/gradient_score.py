@@ -23,10 +23,10 @@ Statistic = Literal["sum", "abs", "fisher"]
 class GradientScorer:
     """Scores every encoder weight [P] by the gradient of the whole loss over some batches.
 
-    "sum" squares the summed gradient, "abs" sums absolute gradients over batches and squares the sum, and "fisher" sums
-    squared gradients over batches. Each task's loss is its mean over all rows, so that all tasks have equal weight.
-    "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher"); with the
-    latter two, each task has its own batches. "normalised" first divides each task's score by its sum.
+    "sum" squares the summed gradient, "abs" sums absolute gradients over batches and squares the sum, and "fisher"
+    sums squared gradients over batches. Each task's loss is its mean over all rows, so that all tasks have equal
+    weight. "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher");
+    with the latter two, each task has its own batches. "normalised" first divides each task's score by its sum.
 
     A step is a micro-batch. With several processes, which read a share each and get the same score, a step is a batch.
     The position counts the finished tasks, the finished batches of the current task, and the finished micro-batches of
@@ -57,7 +57,7 @@ class GradientScorer:
         return self._task, self._batch, self._micro
 
     def step(self, progress: ReadProgress | None = None) -> None:
-        """Process the next micro-batch, or with several processes the next batch; call `progress` for each micro-batch."""
+        """Process the next micro-batch (several processes: the next batch); call `progress` for each micro-batch."""
         current = self._micro_batches()
         while self._micro < len(current):
             current.add(self._micro, progress)
@@ -126,7 +126,7 @@ class GradientScorer:
             self._begin_task()
 
     def _end_task(self) -> None:
-        """Add a task's score to the total if tasks are normalised; else, after the last task, finish the joint score."""
+        """Add a task's score to the total if tasks are normalised; else finish the joint score after the last task."""
         self._task, self._batch, self._micro = self._task + 1, 0, 0
         if self.statistic != "fisher" and (self.normalised or self.done):
             self._score.square_()

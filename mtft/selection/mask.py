@@ -62,7 +62,7 @@ class Mask:
 
 
 def jaccard(a: Mask, b: Mask) -> float:
-    """Number of weights that both masks select over the number that either selects, 0 to 1; ValueError for unequal totals."""
+    """Of the weights that either mask selects, the share that both select, 0 to 1; ValueError for unequal totals."""
     if a.total != b.total:
         raise ValueError(f"masks of {a.total} and {b.total} weights cannot be compared")
     member = torch.zeros(a.total, dtype=torch.bool)
