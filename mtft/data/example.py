@@ -44,7 +44,7 @@ def fault(example: Any, texts: int) -> str:
     if not isinstance(given, tuple) or len(given) != texts or not all(isinstance(text, str) for text in given):
         return f"{example.origin}: texts {given!r} are not a tuple of {texts}"
     if any("\ud800" <= letter <= "\udfff" for text in given if not text.isascii() for letter in text):
-        return f"{example.origin}: a text holds half of a surrogate pair, which is no character"
+        return f"{example.origin}: a text holds half of a surrogate pair, which is not a character"
     number = isinstance(target, int | float) and not isinstance(target, bool)
     if target is not None and not (number and math.isfinite(target)):
         return f"{example.origin}: target {target!r} is not a finite number"

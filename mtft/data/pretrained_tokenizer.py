@@ -134,8 +134,8 @@ class Builder:
         """Note the settings of ``tokenizer.json`` that the class overrides; ModelError if it is unclear which apply."""
         if "model_type" not in self.files.model and "tokenizer_class" not in self.files.settings:
             raise ModelError(
-                f"{self.files.directory}: tokenizer.json is not as BERT's rules are ({text}), and neither model_type "
-                f"in config.json nor tokenizer_class in tokenizer_config.json says which counts"
+                f"{self.files.directory}: tokenizer.json differs from BERT's rules ({text}), and neither model_type "
+                f"in config.json nor tokenizer_class in tokenizer_config.json says which apply"
             )
         self._note("warning", f"tokenizer.json: {text}, as {self.name} of transformers builds it")
 

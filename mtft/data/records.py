@@ -101,7 +101,7 @@ def _text_error(key: str, text: Any) -> str:
     if not isinstance(text, str):
         return f"{key} is {show(text)}, not a text"
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        return f"{key} holds half of a surrogate pair, which is no character"
+        return f"{key} holds half of a surrogate pair, which is not a character"
     return ""
 
 

@@ -99,7 +99,7 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
     if separator := _SEPARATOR.fullmatch(first):
         delimiter, skipped = delimiter or separator[1], 1
         if delimiter not in DELIMITERS:
-            return replace(found, doubt=f"line 1 says sep={separator[1]}, which is no delimiter that is read")
+            return replace(found, doubt=f"line 1 says sep={separator[1]}, which is not a supported delimiter")
         first = next(islice(lines(), 1, None), "")
     if not first.strip():
         return replace(found, doubt="no header line")

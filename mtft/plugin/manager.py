@@ -44,7 +44,7 @@ class Plugin:
 
     @property
     def status(self) -> str:
-        """ "ok", "disabled" or "broken"."""
+        """One of "ok", "disabled" and "broken"."""
         return "disabled" if self.disabled else "ok" if self.error is None else "broken"
 
     def __str__(self) -> str:

@@ -157,7 +157,7 @@ def check_task(task: object) -> None:
     if task.source.task not in ("", task.name):
         raise PluginError(f"{what}: its own source names another task, {task.source.task!r}")
     if task.source.input == "apart":
-        raise PluginError(f"{what}: its own source has the input 'apart', which nothing can be predicted from")
+        raise PluginError(f"{what}: its own source has the input 'apart', which cannot be used for prediction")
     _check_output(what, task.output)
     if not task.metric_names:
         raise PluginError(f"{what}: no metrics")

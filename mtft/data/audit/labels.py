@@ -79,7 +79,7 @@ def drift_findings(train: Split, other: Split) -> Iterator[Finding]:
             other.split,
             other.examples[0].origin,
             len(second),
-            f"labels are spread unlike in train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
+            f"labels are distributed differently from train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
             "",
             "draw the splits from the same data, at random",
         )

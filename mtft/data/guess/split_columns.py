@@ -164,6 +164,6 @@ def check_agreement(columns: Mapping[str, Column], file: str, split: str, decisi
         if "" not in told and told != {split}:
             others = ", ".join(sorted(told - {split}))
             raise DataError(
-                f"{file}: is read as {split} by its name, but column {name!r} says {others} of some rows; give this "
+                f"{file}: is {split} by its name, but column {name!r} gives {others} for some rows; give this "
                 f"file alone to split it by the column, or {setting('read', f'{name}=unused')}"
             )
