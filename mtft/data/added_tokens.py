@@ -1,8 +1,9 @@
-"""Added and special tokens of a tokenizer, gathered from its files in the order and with the flags of transformers.
+"""Added and special tokens of a tokenizer, read from its files in transformers' order and with its flags.
 
-Followed is `PreTrainedTokenizerBase._from_pretrained` of transformers 5: ``added_tokens_decoder`` of
-``tokenizer_config.json`` alone where it is there, else ``special_tokens_map.json``, ``added_tokens.json`` and the list
-in ``tokenizer.json``; then the named tokens ([CLS] and so on) that are in none of them, then the extra ones.
+This follows `PreTrainedTokenizerBase._from_pretrained` of transformers 5. If ``tokenizer_config.json`` has
+``added_tokens_decoder``, only that is read; otherwise ``special_tokens_map.json``, ``added_tokens.json`` and the list
+in ``tokenizer.json``. Named tokens ([CLS] and so on) that are in none of these come next, then the extra special
+tokens.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Value = str | AddedToken
 
 @dataclass(frozen=True)
 class ListedTokens:
-    """Tokens to add, in order; the contents of the named ones; the ids that files give; and which are only named."""
+    """Tokens to add, in order; texts of the named tokens; ids given by files; and tokens that are only named."""
 
     tokens: tuple[AddedToken, ...]
     named: Mapping[str, str | None]
@@ -40,7 +41,7 @@ def list_tokens(
     full: Mapping[str, Any] | None,
     defaults: Mapping[str, str],
 ) -> ListedTokens:
-    """Gather the tokens that the files of a directory add.
+    """Collect the tokens that a directory's files add.
 
     `settings`, `special`, `added` and `full` are ``tokenizer_config.json``, ``special_tokens_map.json``,
     ``added_tokens.json`` and ``tokenizer.json``; `defaults` are the class's named tokens.
@@ -65,9 +66,9 @@ def list_tokens(
 
 
 class Extra:
-    """Special tokens without a role: a list or an object, under today's name and a former one.
+    """Special tokens without a role: a list or an object, under the current key and a former one.
 
-    None stands for a list that is not there, which an empty one is not: it hides a list under the former name.
+    None means that the key is missing. An empty list is different: it overrides a list under the former key.
     """
 
     def __init__(self) -> None:
@@ -88,19 +89,19 @@ class Extra:
             self.former = _several(path, "additional_special_tokens", before)
 
     def take_names(self) -> dict[str, Value]:
-        """Return the tokens that have names, once."""
+        """Return the named tokens, without repeats."""
         found, self.names = self.names, {}
         return found
 
     def final(self) -> list[Value]:
-        """Return the list that counts."""
+        """Return the list that is used."""
         return (self.former or []) if self.listed is None else self.listed
 
 
 def _in_order(
     by_id: Mapping[int, AddedToken], values: Mapping[str, Value | None], extra: Sequence[Value]
 ) -> ListedTokens:
-    """Put together those with ids, in their order, the named ones, and the extra ones."""
+    """Join the tokens with ids, in order of id, the named ones, and the extra ones."""
     tokens = {str(token): token for _, token in sorted(by_id.items())}
     numbered = frozenset(tokens)
     for value in (*values.values(), *extra):
@@ -115,12 +116,12 @@ def _in_order(
 
 
 def _is_token(key: str, value: object) -> bool:
-    """Tell whether a setting names a token: the usual ones, and any other ``..._token`` that is not a switch."""
+    """Return whether a setting names a token: one of the usual keys, or any other ``..._token`` that is no switch."""
     return key in NAMED or (key.endswith("_token") and isinstance(value, str | dict))
 
 
 def _read(path: Path, key: str, value: Any, *, special: bool | None = None) -> Value | None:
-    """Return a token as transformers passes it on: a plain text, or one with flags."""
+    """Return a token as transformers handles it: a plain text, or a text with flags."""
     if value is None or isinstance(value, str):
         return value
     return _token(path, key, value if special is None or not isinstance(value, dict) else {**value, "special": special})
@@ -151,7 +152,7 @@ def _several(path: Path, key: str, values: Any) -> list[Value]:
 
 
 def _numbered(path: Path, key: str, value: Any) -> dict[int, AddedToken]:
-    """Read an object of ids and tokens."""
+    """Read an object that maps ids to tokens."""
     if not isinstance(value, dict) or not all(text.isdecimal() for text in value):
         raise ModelError(f"{path}: {key} is not an object of ids and tokens")
     return {int(number): _token(path, f"{key}: {number}", token) for number, token in value.items()}
@@ -160,7 +161,7 @@ def _numbered(path: Path, key: str, value: Any) -> dict[int, AddedToken]:
 def _plain(
     path: Path, added: Mapping[str, Any], named: Mapping[str, Value | None], extra: Sequence[Value]
 ) -> dict[int, AddedToken]:
-    """Read ``added_tokens.json``: contents and ids. A token is special if it is named as one elsewhere."""
+    """Read ``added_tokens.json``: token texts and ids. A token is special if another file names it as special."""
     names = {str(named[key]) for key in NAMED if named.get(key)} | set(map(str, extra))
     for content, number in added.items():
         if not content or isinstance(number, bool) or not isinstance(number, int) or number < 0:

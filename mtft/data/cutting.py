@@ -1,4 +1,4 @@
-"""Lines of a delimited table, cut into records; after one that cannot be read, the next line begins another."""
+"""Split the lines of a delimited table into records; after an unreadable record, the next line begins a new one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 MAX_FIELD = 10_000_000
-"""Characters in one field; far above any text, far below what would fill the memory."""
+"""Most characters in one field: more than any text has, and far less than would fill the memory."""
 
 REREADS = 20
-"""How often, on average, a line may be read again after a record that cannot be read: keeps the time linear."""
+"""Most times, on average, that a line is read again after an unreadable record; this keeps the time linear."""
 
 
 @dataclass(slots=True)
 class Record:
-    """The lines of one record, with their ends, and its fields or its `fault`.
+    """The lines of one record with their line ends, and its fields or its `fault`.
 
-    `line` is the number of the first line, from 1. `quoted` has the numbers of the fields that stood in quotes, and
-    `proven` says that one of these needed them: it holds a delimiter, a doubled quote or a line end. A blank line
-    is a record without fields.
+    `line` is the number of the first line, from 1. `quoted` holds the numbers of the quoted fields. `proven` is true if
+    one of these needed its quotes: it holds a delimiter, a doubled quote or a line end. A blank line is a record
+    without fields.
     """
 
     line: int
@@ -45,18 +45,18 @@ def cut(
     *,
     quick: bool = False,
 ) -> Iterator[Record]:
-    """Yield the records of lines, of which the first has the number `first`.
+    """Yield the records of some lines; `first` is the number of the first line.
 
-    With `quotes`, a field that begins with a quote ends at the next one that is not doubled, maybe lines later; what
-    follows must be a delimiter or the end of the line. Quotes inside other fields are text. Without `delimiter`, a
-    record is one field. After a fault one line is skipped, and reading goes on with the line behind it; so it does
-    after a record that begins on one of the lines `swallowing`, whose quote is known to swallow lines. If `quick`,
-    records of one line do not say which fields were quoted.
+    With `quotes`, a field that begins with a quote ends at the next quote that is not doubled, possibly on a later
+    line; a delimiter or the end of the line must follow. Quotes inside other fields are text. Without `delimiter`, a
+    record is one field. After a fault, reading continues with the line after the one where the record began. The same
+    happens for records that begin on one of the lines `swallowing`, whose quote is known to swallow other rows. With
+    `quick`, records of one line do not report which fields were quoted.
     """
     source = _Source(lines)
     number, inner = first, f'{delimiter}"'
     for line in source:
-        if not quotes or not (line.startswith('"') or (delimiter and inner in line)):  # no field begins with one
+        if not quotes or not (line.startswith('"') or (delimiter and inner in line)):  # no field begins with a quote
             body = without_end(line)
             fields = (body.split(delimiter) if delimiter else [body]) if body else []
             if len(line) > MAX_FIELD and max(map(len, fields)) > MAX_FIELD:
@@ -90,7 +90,7 @@ def _count(lines: int) -> str:
 
 
 def _by_csv(line: str, delimiter: str) -> list[str] | None:
-    """Cut a record of one line as `_Cutter` would, but faster; None if it is not that simple."""
+    """Split a record of one line as `_Cutter` would, but faster; None if the line needs `_Cutter`."""
     if not delimiter or len(line) > 100_000 or line.count("\r") > line.endswith("\r\n"):
         return None
     try:
@@ -100,7 +100,7 @@ def _by_csv(line: str, delimiter: str) -> list[str] | None:
 
 
 class _Source:
-    """Lines, of which some may be put back; `spent` says that this came too often."""
+    """An iterator of lines that takes lines back; `spent` is true if that happened too often."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines, self._back, self._spare = iter(lines), deque[str](), 1000
@@ -124,7 +124,7 @@ class _Source:
 
 
 def _quoted(number: int, line: str, source: _Source, delimiter: str) -> Record:
-    """Cut a record that begins with a line that holds quotes."""
+    """Split a record whose first line holds quotes."""
     cutter, texts = _Cutter(delimiter), [line]
     try:
         while cutter.add(texts[-1]):
@@ -140,7 +140,7 @@ def _quoted(number: int, line: str, source: _Source, delimiter: str) -> Record:
 
 
 class _Cutter:
-    """Cuts one record, line by line."""
+    """Splits one record, line by line."""
 
     def __init__(self, delimiter: str) -> None:
         self.fields: list[str] = []
@@ -151,7 +151,7 @@ class _Cutter:
         self._size = 0
 
     def add(self, line: str) -> bool:
-        """Take in a line; return whether a quote is still open at its end. ValueError says what is wrong."""
+        """Add a line; return whether a quote is still open at its end. ValueError if the line is malformed."""
         body, at = without_end(line), 0
         while True:
             if self._open is None and not body.startswith('"', at):
@@ -197,7 +197,7 @@ class _Cutter:
 
 
 def _closing(body: str, at: int) -> int:
-    """Return where a quoted field ends: at a quote that is not doubled; -1 if none comes on this line."""
+    """Return the index of the quote that closes a field, one that is not doubled; -1 if this line has none."""
     while True:
         end = body.find('"', at)
         if end < 0 or body[end + 1 : end + 2] != '"':
@@ -206,7 +206,7 @@ def _closing(body: str, at: int) -> int:
 
 
 def _behind_quote(body: str, at: int, delimiter: str) -> str:
-    """Say what stands behind a closing quote, where a delimiter is needed, and what that may mean."""
+    """Describe the text found after a closing quote instead of a delimiter, and its possible cause."""
     name = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}.get(delimiter, repr(delimiter))
     wanted = f"{name} or the end of the line" if delimiter else "the end of the line"
     found = body[at : at + 20]

@@ -18,8 +18,9 @@ from mtft.errors import DataError, setting
 class Dataset:
     """Labelled examples of one source.
 
-    `ids` of the n rows, the `keys` that decide in which half or share they are, their token `table`, `targets` [n],
-    what the length limit cut, and `notes` for the user (rows left out, texts cut).
+    `ids` and `keys` have one entry for each of the n rows; a row's key decides its half or share of the data. `table`
+    holds the tokens, `targets` [n] the labels, `truncation` what the length limit cut, and `notes` the messages for the
+    user (rows left out, texts cut).
     """
 
     name: str
@@ -39,8 +40,8 @@ def build_dataset(
 ) -> Dataset:
     """Tokenize a source's labelled examples.
 
-    Unlabelled rows are left out with one counted note (with `strict` they are a DataError); a source without
-    a single labelled row is a DataError.
+    Unlabelled rows are left out, and one note counts them; with `strict` they raise a DataError. A source without
+    any labelled row raises a DataError.
     """
     rows = list(examples)
     labelled = [row for row in rows if row.target is not None]
@@ -61,11 +62,11 @@ def build_dataset(
 
 
 def find_data_dir(given: Path | None, environment: str | None, former: Path | None = None) -> Path:
-    """Return the data directory: the one given, else ``$MTFT_DATA_DIR``, else the `former` one if it is still there.
+    """Return the data directory: the given one, else ``$MTFT_DATA_DIR``, else the `former` one if it still exists.
 
-    Without any of them it is ./data, be it there or not.
+    Without any of them the result is ./data, whether or not it exists.
 
-    One that was named but is no directory is a DataError, which offers the sample.
+    A named path that is not a directory raises a DataError, which suggests the sample data.
     """
     if given is not None or environment:
         chosen = given if given is not None else Path(environment or "")
@@ -79,5 +80,5 @@ def find_data_dir(given: Path | None, environment: str | None, former: Path | No
 
 
 def sample_dir() -> Path:
-    """Return where the shipped sample data lies."""
+    """Return the directory of the shipped sample data."""
     return Path(__file__).parent.parent / "sample"

@@ -1,4 +1,4 @@
-"""Read the examples of a task that settings declare: one file per split, or splits that are parts of train's file."""
+"""Read the examples of a task declared in settings: one file per split, or splits as parts of the train file."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from mtft.outputs import Output
 
 @dataclass(frozen=True)
 class SplitColumn:
-    """A column that tells the split of each row: `values` are pairs (value, split), the split "" for rows not used."""
+    """A column that gives the split of each row: `values` are pairs (value, split), with split "" for unused rows."""
 
     name: str
     values: tuple[tuple[str, str], ...]
 
     @property
     def splits(self) -> set[str]:
-        """The splits that the column tells apart."""
+        """The splits that the column names."""
         return {split for _, split in self.values if split}
 
     def split_of(self, row: Mapping[str, str], origin: str) -> str:
-        """Return the split of a row, "" if it is not used; RowError if the column says neither."""
+        """Return the split of a row, "" if it is not used; RowError for an unknown value."""
         if self.name not in row:
             raise RowError("columns", origin, no_column(self.name, list(row)))
         value = row[self.name].strip()
@@ -44,7 +44,7 @@ class SplitColumn:
 
 
 Files = str | tuple[str, ...]
-"""The file of a split, or several; each may be a pattern."""
+"""The file or files of a split; each may be a pattern."""
 
 
 def _listed(files: Files) -> tuple[str, ...]:
@@ -53,12 +53,12 @@ def _listed(files: Files) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class DeclaredReader:
-    """Reads columns of the files that a split has; `splits` holds (split, files) of those that have files of their own.
+    """Reads columns of a split's files; `splits` holds (split, files) of the splits that have files of their own.
 
-    `column` tells splits apart inside of train's file. `held_out` is the share of train's rows that are dev, chosen by
-    their texts alone, or with `strata` as `mtft.data.held_out` says; rows with the same texts stay together. Labels in
-    `missing` stand for no label; `aliases` are pairs of a label as written and the name that it means. `layout` says of
-    the form of the files what need not be found in them.
+    `column` separates splits inside the train file. `held_out` is the share of the train rows used as dev, chosen by
+    their texts alone or, with `strata`, as in `mtft.data.held_out`; rows with the same texts stay together. Labels in
+    `missing` mean no label; `aliases` are pairs of a label as written and the name that it means. `layout` sets the
+    parts of the files' form that need not be detected.
     """
 
     splits: tuple[tuple[str, Files], ...]
@@ -76,13 +76,13 @@ class DeclaredReader:
     trouble: str = field(default="", compare=False)
 
     def part(self, split: str) -> DeclaredReader:
-        """Return the reader whose `example` gives the rows of one split alone."""
+        """Return a reader whose `example` returns only the rows of one split."""
         return replace(self, own_split=split)
 
     def opened(self, data_dir: Path) -> DeclaredReader:
-        """Return the reader that knows which rows are held out.
+        """Return a reader that knows which rows are held out.
 
-        If the share cannot be stratified, its `trouble` says why, and it goes by the texts alone.
+        If the share cannot be stratified, its `trouble` says why, and rows are chosen by their texts alone.
         """
         if not (self.held_out and self.strata and self.own_split in ("train", "dev")) or self.chosen:
             return self
@@ -95,12 +95,12 @@ class DeclaredReader:
         return replace(self, chosen=found)
 
     def name(self, split: str) -> Files:
-        """Return what the split is read from, "" if it is not declared."""
+        """Return the declared source of a split, "" if there is none."""
         inside = (split == "dev" and self.held_out) or (self.column and split in self.column.splits)
         return dict(self.splits).get("train" if inside else split, "")
 
     def files(self, split: str, data_dir: Path) -> list[Path]:
-        """Return the split's files of text."""
+        """Return the split's text files."""
         return [data_dir / name for name in expand(_listed(self.name(split)), data_dir) if is_text(name)]
 
     def __call__(self, split: str, data_dir: Path) -> Iterator[Example]:
@@ -119,7 +119,7 @@ class DeclaredReader:
             yield from named_rows(name, data_dir, self.layout, self._columns)
 
     def rows_beside_text(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
-        """Yield (origin, number, row) of what a split has beside the files of text that `files` lists."""
+        """Yield (origin, number, row) of a split's data other than the text files in `files`."""
         for name in expand(_listed(self.name(split)), data_dir):
             if not is_text(name):
                 yield from named_rows(name, data_dir, self.layout, self._columns)
@@ -129,11 +129,11 @@ class DeclaredReader:
         return (*self.texts, self.label, *((self.column.name,) if self.column else ()))
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
-        """Make an example of one row of a file, None if it belongs to another split."""
+        """Make an example from one row of a file, None if it belongs to another split."""
         return self.of_row(f"{path}:{line}", line, row)
 
     def of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
-        """Make an example of one row, None if it belongs to another split."""
+        """Make an example from one row, None if it belongs to another split."""
         held_out = self.held_out and self.own_split in ("train", "dev")
         parted = self.column is not None and (held_out or self.own_split in self.column.splits)
         if self.column and parted and self.column.split_of(row, origin) != ("train" if held_out else self.own_split):
@@ -168,14 +168,14 @@ class DeclaredReader:
             raise RowError(error.check, origin, f"{error.text}{self._near(written)}") from None
 
     def meant(self, written: str) -> str:
-        """Return the label that a cell means: "" for none, the name for an alias."""
+        """Return the label of a cell: "" for no label, the name for an alias."""
         label = written.strip()
         if label in self.missing or canonical(label) in map(canonical, self.missing):
             return ""
         return dict(self.aliases).get(label, label)
 
     def _near(self, written: str) -> str:
-        """Name the label that an unknown one looks like."""
+        """Return a hint at the label that an unknown label looks like."""
         names = self.output.describe().get("names", [])
         same = [name for name in names if appearance(name) == appearance(written)]
         if not same:
@@ -190,7 +190,7 @@ class DeclaredReader:
 
 
 def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
-    """Choose the rows that are held out; the same file, as it is now, is read once."""
+    """Choose the rows that are held out; an unchanged file is read only once."""
     names = tuple(expand(_listed(reader.name("train")), data_dir))
     stamps = tuple(_stamp(name, data_dir) for name in names)
     bare = replace(reader, chosen=None, trouble="", strata=reader.strata or Strata())
@@ -198,7 +198,7 @@ def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
 
 
 def _stamp(name: str, data_dir: Path) -> tuple[int, int]:
-    """Return what is another one when a file has changed."""
+    """Return a value that changes when a file changes."""
     path = data_dir / name
     if name.startswith(HUB) or not path.is_file():
         return 0, 0
@@ -209,15 +209,15 @@ def _stamp(name: str, data_dir: Path) -> tuple[int, int]:
 def _chosen(
     names: tuple[str, ...],
     data_dir: Path,
-    stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - a key of the cache
+    stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - part of the cache key
     reader: DeclaredReader,
 ) -> HeldOut:
-    """Choose the rows of files that are held out; `stamps` are others when the files have changed."""
+    """Choose the rows of files that are held out; `stamps` change when the files change."""
     return hold_out(_positions(names, data_dir, reader), reader.held_out)
 
 
 def _positions(names: tuple[str, ...], data_dir: Path, reader: DeclaredReader) -> Iterator[tuple[float, list[Stratum]]]:
-    """Yield the position of each training row that can be read, and its strata."""
+    """Yield the position and strata of each readable training row."""
     column, strata = reader.column, reader.strata or Strata()
     wanted = (*reader.texts, *strata.classes, *strata.numbers, *((column.name,) if column else ()))
     for name in names:
@@ -233,7 +233,7 @@ def _positions(names: tuple[str, ...], data_dir: Path, reader: DeclaredReader) -
 def _readable(
     name: str, data_dir: Path, layout: Layout, wanted: tuple[str, ...]
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield (origin, row) of all rows that can be read; what cannot is reported where the rows themselves are read."""
+    """Yield (origin, row) of all readable rows; unreadable rows are reported when the examples are read."""
     if is_text(name):
         for row in scan_file(data_dir / name, layout).rows:
             if not row.trouble:

@@ -1,4 +1,4 @@
-"""How a file writes its rows: what its user says of it (`Layout`), and what was found in it (`Dialect`)."""
+"""The format of a data file: what the user sets (`Layout`), and what is detected in the file (`Dialect`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from mtft.data.storage import plain_name
 
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-"""What may part the fields of a table, and its name; also what `delimiter` may be given as."""
+"""Delimiters of tables and their names; the setting `delimiter` takes either."""
 
 FORMS = {
     ".csv": "table",
@@ -24,7 +24,7 @@ FORMS = {
     ".parquet": "parquet",
     ".txt": "lines",
 }
-"""Suffixes of files, and the form that each stands for."""
+"""File suffixes, and the form that each means."""
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -32,16 +32,16 @@ COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def form_of(name: str) -> str:
-    """Return the form of a file by its suffix, behind which the one of a compression may stand; "" if unknown."""
+    """Return a file's form by its suffix, which a compression suffix may follow; "" if unknown."""
     form = FORMS.get(Path(plain_name(name)).suffix.casefold(), "")
     return "" if form == "parquet" and plain_name(name) != name else form
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What is said of a file's form; what is empty or None is found in the file.
+    """The user's settings for a file's form; values that are empty or None are detected in the file.
 
-    Without `header`, `columns` names the columns. `form` is "table", "jsonl" or "json" where the suffix does not
+    If `header` is false, `columns` names the columns. `form` is "table", "jsonl" or "json" if the suffix does not
     decide.
     """
 
@@ -58,7 +58,7 @@ AS_FOUND = Layout()
 
 
 class CommaNumber(str):
-    """The text of a cell that is a number with a decimal comma."""
+    """The text of a cell that holds a number with a decimal comma."""
 
     @property
     def number(self) -> str:
@@ -67,18 +67,19 @@ class CommaNumber(str):
 
 
 def with_point(text: str) -> str:
-    """Return the text of a label, a number with a decimal comma with a point."""
+    """Return the text of a label; in a number, a decimal comma becomes a point."""
     return text.number if isinstance(text, CommaNumber) else text
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is read: found once per file, from the whole of it.
+    """How a file is read: detected once per file, from its whole content.
 
-    `form` is "table", "jsonl" or "json" (an array). A table has its `names`, and its first record is line `first`.
-    `line_end` is what ends lines, `decimal` names the columns whose numbers have a decimal comma (every column may
-    have some if `any_decimal`). `swallowing` has the lines of quotes that swallow other rows, `several`
-    counts rows over several lines. `doubt` says why the file cannot be read, or "", `check` of what kind that is.
+    `form` is "table", "jsonl" or "json" (an array). `names` are a table's columns, and `first` is the line of its first
+    record. `line_end` ends lines. `decimal` names the columns whose numbers have a decimal comma; with `any_decimal`
+    every column may have some. `swallowing` holds the lines whose open quote swallows other rows, and `several` counts
+    the rows that span several lines. `doubt` says why the file cannot be read ("" if it can), and `check` is the kind
+    of that fault.
     """
 
     form: str
@@ -99,7 +100,7 @@ class Dialect:
     check: str = "header"
 
     def describe(self) -> str:
-        """Say in one line how the file is read."""
+        """Describe in one line how the file is read."""
         said = []
         if self.form == "table":
             name = DELIMITERS.get(self.delimiter, repr(self.delimiter))
@@ -124,13 +125,13 @@ class Dialect:
         return ", ".join(said)
 
     def cell(self, name: str, text: str) -> str:
-        """Return a cell's text, marked if it is a number with a decimal comma."""
+        """Return a cell's text, as a `CommaNumber` if it is a number with a decimal comma."""
         if (self.any_decimal or name in self.decimal) and COMMA_NUMBER.fullmatch(text.strip()):
             return CommaNumber(text)
         return text
 
 
-# ---- what settings say -----------------------------------------------------------------------------------------------
+# ---- checks of settings ----------------------------------------------------------------------------------------------
 
 
 def _delimiter(value: Any) -> str:
@@ -179,11 +180,11 @@ KEYS: Mapping[str, Callable[[Any], Any]] = {
     "encoding": _encoding,
     "decimal": _decimal,
 }
-"""What may be said of a file, and the check of each; ValueError says what is allowed."""
+"""Settings for a file, and the check of each; ValueError names the allowed values."""
 
 
 def layout_of(given: Mapping[str, Any]) -> Layout:
-    """Make a layout of checked values; ValueError if they do not go together."""
+    """Make a layout from checked values; ValueError if they contradict each other."""
     found = {key: given[key] for key in KEYS if given.get(key) is not None}
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
     layout = Layout(**values)

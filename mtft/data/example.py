@@ -13,8 +13,8 @@ class Example:
     """One row: its texts and its target.
 
     `target` is a class index or a number; None marks an unlabelled row, which training and evaluation leave
-    out and count. `origin` is ``file:line``, for messages. `numbered` says that the id is only the row's place in its
-    file, which another row may have tomorrow.
+    out and count. `origin` is ``file:line``, for messages. `numbered` is true if the id is only the row's position in
+    its file, which may change with the file.
     """
 
     id: str
@@ -25,17 +25,17 @@ class Example:
 
     @property
     def key(self) -> str:
-        """What decides to which part of the data the row belongs: its id, its texts where it has none of its own."""
+        """The key that decides the row's part of the data: its id, or its texts if it has no id of its own."""
         return text_key(self.texts) if self.numbered else self.id
 
 
 def text_key(texts: Sequence[str]) -> str:
-    """Return what texts have in common with those that differ in case, white space and order alone."""
+    """Return a key that is the same for texts that differ only in case, white space and order."""
     return "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
 
 
 def fault(example: Any, texts: int) -> str:
-    """Say why a plugin's example of so many `texts` cannot be one; "" if it can."""
+    """Return why a plugin's example, which should have this number of `texts`, is invalid; "" if it is valid."""
     if not isinstance(example, Example):
         return f"found {type(example).__name__} where an Example is needed"
     if not isinstance(example.id, str) or not isinstance(example.origin, str):
@@ -44,7 +44,7 @@ def fault(example: Any, texts: int) -> str:
     if not isinstance(given, tuple) or len(given) != texts or not all(isinstance(text, str) for text in given):
         return f"{example.origin}: texts {given!r} are not a tuple of {texts}"
     if any("\ud800" <= letter <= "\udfff" for text in given if not text.isascii() for letter in text):
-        return f"{example.origin}: a text holds half of a surrogate pair, which is no character"
+        return f"{example.origin}: a text holds half of a surrogate pair, which is not a character"
     number = isinstance(target, int | float) and not isinstance(target, bool)
     if target is not None and not (number and math.isfinite(target)):
         return f"{example.origin}: target {target!r} is not a finite number"

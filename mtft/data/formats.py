@@ -1,4 +1,4 @@
-"""Rows of whatever holds a table: text files; Parquet and Hugging Face datasets with their extras."""
+"""Rows of all supported data: text files, and with optional extras Parquet files and Hugging Face datasets."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ TEXT = ("table", "jsonl", "json")
 """Forms of files that hold text."""
 
 HUB = "hub:"
-"""Begins the name of a Hugging Face dataset: ``hub:NAME[@CONFIGURATION]:SPLIT``."""
+"""Prefix of the name of a Hugging Face dataset: ``hub:NAME[@CONFIGURATION]:SPLIT``."""
 
 ALLOWED = f"a file .csv, .tsv, .jsonl, .json (also .gz, .zst) or .parquet, or {HUB}NAME[@CONFIGURATION]:SPLIT"
 
 Names = str | Sequence[str]
-"""The file of a split, or several; each may be a pattern such as ``part-*.csv``."""
+"""The file or files of a split; each may be a pattern such as ``part-*.csv``."""
 
 
 def is_text(name: str) -> bool:
-    """Tell whether a name is that of a file of text."""
+    """Return whether a name is that of a text file."""
     return not name.startswith(HUB) and form_of(name) in TEXT
 
 
 def can_read(name: str) -> bool:
-    """Tell whether a name is of a form that `named_rows` reads."""
+    """Return whether `named_rows` can read a name of this form."""
     if not name.startswith(HUB):
         return form_of(name) in (*TEXT, "parquet")
     dataset, colon, split = name.removeprefix(HUB).rpartition(":")
@@ -41,9 +41,9 @@ def can_read(name: str) -> bool:
 
 
 def expand(names: Names, data_dir: Path) -> list[str]:
-    """Return the files that names and patterns stand for, those of a pattern in the order of their names.
+    """Return the files that names and patterns match; the files of a pattern are sorted by name.
 
-    A pattern that fits nothing stays as it is, as the name of a file that is not there. DataError if two name the same.
+    A pattern without a match is returned unchanged, as the name of a missing file. DataError if a file is given twice.
     """
     found: list[str] = []
     for name in [names] if isinstance(names, str) else names:
@@ -59,10 +59,10 @@ def expand(names: Names, data_dir: Path) -> list[str]:
 def named_rows(
     name: str, data_dir: Path, layout: Layout = AS_FOUND, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
-    """Yield (place, number, column -> text) of a file in the data directory, or of a dataset.
+    """Yield (origin, number, column -> text) for each row of a file in the data directory, or of a dataset.
 
-    Numbers are lines of texts, rows (from 1) of what else there is. A null is "". With `columns`, others need not be
-    read, and one that a Parquet file lacks is a DataError.
+    Numbers are lines in text files, and rows (from 1) in other data. A null is "". With `columns`, other columns need
+    not be read, and a column missing from a Parquet file raises a DataError.
     """
     if is_text(name) or not can_read(name):
         path = data_dir / name
@@ -77,7 +77,7 @@ def named_rows(
 
 
 def readings(names: Iterable[str], data_dir: Path, layout: Layout = AS_FOUND) -> list[str]:
-    """Return lines that say how files of text are read; files that cannot be read are left out."""
+    """Return lines that describe how text files are read; unreadable files are left out."""
     found: dict[Path, Dialect] = {}
     for name in names:
         for file in expand(name, data_dir):
@@ -88,14 +88,14 @@ def readings(names: Iterable[str], data_dir: Path, layout: Layout = AS_FOUND) ->
 
 
 def readings_of(reader: Any, split: str, data_dir: Path) -> list[str]:
-    """Return lines that say how the files of a split are read; none where a reader does not list its files."""
+    """Return lines that describe how the files of a split are read; none if the reader does not list its files."""
     files = reader.files(split, data_dir) if hasattr(reader, "files") else []
     layout = getattr(reader, "layout", AS_FOUND)
     return readings([str(path) for path in files], Path(), layout)
 
 
 def reading_lines(dialects: Mapping[Path, Dialect]) -> list[str]:
-    """Return a line for each way in which files are read, with the names of the files."""
+    """Return a line for each dialect, with the names of its files."""
     groups: dict[str, list[str]] = {}
     for path, dialect in dialects.items():
         groups.setdefault(dialect.describe(), []).append(str(path))
@@ -103,14 +103,14 @@ def reading_lines(dialects: Mapping[Path, Dialect]) -> list[str]:
 
 
 def _few(paths: Sequence[str]) -> str:
-    """Name files, each of the same directory as the first by its name alone; of many the first and their number."""
+    """Name files; those in the first file's directory by name only, and of many files only the first and the count."""
     first = Path(paths[0])
     names = [paths[0], *(Path(path).name if Path(path).parent == first.parent else path for path in paths[1:])]
     return ", ".join(names) if len(names) <= 4 else f"{names[0]} and {len(names) - 1} more files"
 
 
 def _checked_rows(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a Parquet file whose columns must hold those that are wanted."""
+    """Read a Parquet file; DataError if a requested column is missing."""
     names = parquet_columns(path)
     if lacking := [name for name in columns or () if name not in names]:
         raise RowError("columns", str(path), no_column(lacking[0], names))
@@ -118,7 +118,7 @@ def _checked_rows(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[i
 
 
 def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a dataset from a directory or the local cache; labels of a class feature come as their names."""
+    """Read a dataset from a directory or the local cache; labels of a class feature are replaced by their names."""
     datasets = extra("datasets", "hub", name)
     dataset, _, split = name.removeprefix(HUB).rpartition(":")
     dataset, _, configuration = dataset.partition("@")
@@ -127,7 +127,7 @@ def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with _offline():
             found = datasets.load_dataset(dataset, configuration or None, split=split)
-    except Exception as error:  # whatever the library raises, the user can mend the name or fetch the dataset
+    except Exception as error:  # whatever the library raises, the remedy is to correct the name or to fetch the dataset
         reason = " ".join(str(error).split())
         raise DataError(f"{name}: not in the local cache, or not a dataset: {reason}; `hf download` fetches") from None
     features: Mapping[str, Any] = found.features
@@ -137,7 +137,7 @@ def _hub_rows(name: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Keep the hub's libraries from the network, as their own variable does that must be set before their import."""
+    """Keep the hub's libraries offline, like their own variable, which must be set before their import."""
     modules: list[Any] = [importlib.import_module(name) for name in ("huggingface_hub.constants", "datasets.config")]
     before = [module.HF_HUB_OFFLINE for module in modules]
     try:

@@ -11,18 +11,18 @@ from tokenizers import Tokenizer as FastTokenizer
 from mtft.errors import ModelError
 
 PROBES = ("a", "1", ".", "\u4e2d")
-"""Texts of which one at least has a token in any tokenizer."""
+"""Sample texts; every tokenizer has a token for at least one of them."""
 
 MOST_SEGMENTS = 256
-"""Segments are kept in one byte each."""
+"""Most segments; each is stored in one byte."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around the texts of one sequence.
+    """The special tokens around the texts of one sequence.
 
-    `ids` are the special tokens before, between and behind the texts, `types` their segments, and `texts` the segment
-    of each text's own tokens.
+    `ids` are the special tokens before, between and after the texts, `types` their segments, and `texts` the segment
+    of each text's tokens.
     """
 
     ids: tuple[tuple[int, ...], ...]
@@ -40,11 +40,11 @@ class Frame:
         return 1 + max([*self.texts, *(kind for kinds in self.types for kind in kinds)])
 
     def untyped(self) -> Frame:
-        """Return the frame with all tokens in segment 0, as a tokenizer means it that gives no type ids."""
+        """Return the frame with all tokens in segment 0, as for a tokenizer that gives no type ids."""
         return replace(self, types=tuple((0,) * len(kinds) for kinds in self.types), texts=(0,) * len(self.texts))
 
     def join(self, texts: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-        """Return ids and segments of a sequence of these texts, each given by its ids."""
+        """Return ids and segments of a sequence of texts, each given by its token ids."""
         ids, segments = list(self.ids[0]), list(self.types[0])
         for text, kind, behind, kinds in zip(texts, self.texts, self.ids[1:], self.types[1:], strict=True):
             ids += [*text, *behind]
@@ -53,11 +53,11 @@ class Frame:
 
 
 Frames = dict[int, Frame]
-"""The frame of one text and that of two."""
+"""The frame of one text, and that of two."""
 
 
 def bert_frames(cls: int, sep: int) -> Frames:
-    """Return ``[CLS] a [SEP]`` and ``[CLS] a [SEP] b [SEP]``; the second text and what is behind it are segment 1."""
+    """Return ``[CLS] a [SEP]`` and ``[CLS] a [SEP] b [SEP]``; the second text and its [SEP] are segment 1."""
     return {
         1: Frame(((cls,), (sep,)), ((0,), (0,)), (0,)),
         2: Frame(((cls,), (sep,), (sep,)), ((0,), (0,), (1,)), (0, 1)),
@@ -65,7 +65,7 @@ def bert_frames(cls: int, sep: int) -> Frames:
 
 
 def roberta_frames(cls: int, sep: int) -> Frames:
-    """Return ``<s> a </s>`` and ``<s> a </s></s> b </s>``, all of them segment 0."""
+    """Return ``<s> a </s>`` and ``<s> a </s></s> b </s>``, all in segment 0."""
     return {
         1: Frame(((cls,), (sep,)), ((0,), (0,)), (0,)),
         2: Frame(((cls,), (sep, sep), (sep,)), ((0,), (0, 0), (0,)), (0, 0)),
@@ -73,7 +73,7 @@ def roberta_frames(cls: int, sep: int) -> Frames:
 
 
 def template_frames(fast: FastTokenizer) -> Frames | None:
-    """Return the frames that the tokenizer's own template makes; None if it adds no special tokens."""
+    """Return the frames of the tokenizer's own template; None if it adds no special tokens."""
     if fast.post_processor is None:
         return None
     text = next((text for text in PROBES if fast.encode(text, add_special_tokens=False).ids), None)
@@ -85,7 +85,7 @@ def template_frames(fast: FastTokenizer) -> Frames | None:
 
 
 def _frame(encoding: Encoding, count: int) -> Frame:
-    """Read the frame off an encoding of `count` texts."""
+    """Derive the frame from an encoding of `count` texts."""
     ids: list[list[int]] = [[] for _ in range(count + 1)]
     types: list[list[int]] = [[] for _ in range(count + 1)]
     kinds: dict[int, int] = {}
@@ -105,7 +105,7 @@ def _frame(encoding: Encoding, count: int) -> Frame:
 
 
 def default_frames(fast: FastTokenizer) -> Frames:
-    """Return BERT's frames where the vocabulary has [CLS] and [SEP], otherwise those of the template."""
+    """Return BERT's frames if the vocabulary has [CLS] and [SEP], otherwise those of the template."""
     cls, sep = fast.token_to_id("[CLS]"), fast.token_to_id("[SEP]")
     if cls is not None and sep is not None:
         return bert_frames(cls, sep)
@@ -117,6 +117,6 @@ def default_frames(fast: FastTokenizer) -> Frames:
 
 
 def by_text(frame: Frame) -> Frame:
-    """Return the frame with each text, and what is behind it, in a segment of its own."""
+    """Return the frame with each text and the special tokens after it in a segment of its own."""
     kinds = tuple((max(place - 1, 0),) * len(ids) for place, ids in enumerate(frame.ids))
     return replace(frame, types=kinds, texts=tuple(range(len(frame.texts))))

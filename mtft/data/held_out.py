@@ -1,8 +1,8 @@
-"""A share of the training rows that is held out for dev, stratified by their labels.
+"""Hold out a share of the training rows for dev, stratified by label.
 
-Every row has a position in [0, 1), a hash of its texts alone (`position`). Of each label the texts with the lowest
-positions are held out: as many rows as the share says, and at least `LEAST` where the label has `ENOUGH` rows. Rows
-with the same texts stay together. Neither the order of the rows, the file's name nor a seed plays a part.
+Every row has a position in [0, 1), a hash of its texts alone (`position`). For each label, the texts with the lowest
+positions are held out: the given share of the label's rows, and at least `LEAST` if the label has `ENOUGH` rows. Rows
+with the same texts stay together. The order of the rows, the file name and the seed have no effect.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from mtft.data.labels import canonical, to_number, visible
 from mtft.data.shares import hash_fraction
 
 LEAST = 5
-"""Labelled rows of each class that dev and train must have."""
+"""Fewest labelled rows of each class in dev and in train."""
 
 ENOUGH = 2 * LEAST
-"""Rows of a class of which `LEAST` can be held out."""
+"""Fewest rows of a class from which `LEAST` can be held out."""
 
 Stratum = tuple[str, Hashable]
 """A column of labels and one of its labels."""
@@ -27,13 +27,13 @@ Stratum = tuple[str, Hashable]
 
 @dataclass(frozen=True)
 class Strata:
-    """Columns by whose labels a share is stratified: of `classes` each label counts, of `numbers` that there is one."""
+    """Columns that stratify a share: each label of `classes` is a stratum; of `numbers`, whether there is a label."""
 
     classes: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
 
     def of(self, row: Mapping[str, str]) -> list[Stratum]:
-        """Return the strata of a row, whose cells are as they are in the file."""
+        """Return the strata of a row, given its cells as written in the file."""
         classes = [(name, canonical(label)) for name in self.classes if (label := row.get(name, "").strip())]
         numbers = [(name, True) for name in self.numbers if _is_number(row.get(name, ""))]
         return [*classes, *numbers]
@@ -45,24 +45,24 @@ def _is_number(cell: str) -> bool:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The positions of the rows that are dev, and how many rows of each stratum dev and train have."""
+    """The positions of the dev rows, and the number of rows of each stratum in dev and in train."""
 
     positions: frozenset[float]
     dev: Mapping[Stratum, int]
     train: Mapping[Stratum, int]
 
     def labels(self, column: str) -> list[Hashable]:
-        """Return the labels that rows have in a column."""
+        """Return the labels of rows in a column."""
         return [label for name, label in {**self.dev, **self.train} if name == column]
 
 
 def position(texts: Sequence[str]) -> float:
-    """Place texts in [0, 1), evenly, without regard to case, white space and order."""
+    """Hash texts to a position in [0, 1), uniformly; case, white space and order do not count."""
     return hash_fraction(text_key(texts))
 
 
 def hold_out(rows: Iterable[tuple[float, Sequence[Stratum]]], share: float) -> HeldOut:
-    """Choose the rows that are dev of (position, strata of the row); those without any go by their position alone."""
+    """Choose the dev rows from pairs (position, strata); rows without strata are chosen by position alone."""
     together: dict[float, list[Stratum]] = defaultdict(list)
     for place, strata in rows:
         together[place] += strata
@@ -87,9 +87,9 @@ def wanted(count: int, share: float) -> int:
 
 
 def too_few(found: HeldOut, column: str, meanings: Mapping[Hashable, str]) -> str:
-    """Say which labels of a column have too few rows in dev or train; "" if none.
+    """Name the labels of a column with too few rows in dev or train; "" if there are none.
 
-    `meanings` are the names that labels stand for; several labels may have one name.
+    `meanings` maps labels to names; several labels may have the same name.
     """
     dev, train = Counter[str](), Counter[str]()
     for label, name in meanings.items():
@@ -105,7 +105,7 @@ def too_few(found: HeldOut, column: str, meanings: Mapping[Hashable, str]) -> st
 
 
 def advice(file: str, column: str, share: float, short: str) -> str:
-    """Word the error of a share that cannot be stratified."""
+    """Return the error message for a share that cannot be stratified."""
     return (
         f"{file}: dev = {share:g} cannot hold out {LEAST} labelled rows of each label of {visible(column)} and leave "
         f"as many to train on: {short}; label more rows, name a file as dev, give another share, or choose rows by "

@@ -1,4 +1,4 @@
-"""Inputs from Python as records: texts, pairs of texts, texts by column name, and tables of pandas and polars."""
+"""Turn Python inputs into records: texts, pairs of texts, texts by column name, pandas and polars tables."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ HINT = "a text, a pair of texts, or a mapping from column names to texts"
 
 
 def input_records(inputs: Iterable[Input], keys: Collection[tuple[str, ...]]) -> Iterator[Record]:
-    """Yield a record for each input, one that holds no text with an error; `keys` are the columns of all tasks.
+    """Yield a record for each input, with an error if it holds no text; `keys` are the columns of all tasks.
 
-    ValueError if `inputs` are no list of inputs: one text, one mapping, a tuple (a pair, or two texts?), a number, or
-    a table without the columns of any task.
+    ValueError if `inputs` is not a list of inputs but one text, one mapping, a tuple (which could mean a pair or two
+    texts), a number, or a table without the columns of any task.
     """
     return (_record(number, given, keys) for number, given in enumerate(_listed(inputs, keys)))
 
 
 def _listed(inputs: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Any]:
-    """Return inputs one by one; ValueError says how to give them."""
+    """Return inputs one by one; ValueError explains the expected form."""
     if isinstance(inputs, str | Mapping):
         what = "text" if isinstance(inputs, str) else "record"
         raise ValueError(f"inputs is one {what}, {_shown(inputs)}; give a list of them, as in [{what}]")
@@ -37,7 +37,7 @@ def _listed(inputs: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Any]:
 
 
 def _rows(table: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Mapping[str, Any]]:
-    """Return the rows of a table, those columns alone that hold texts of a task."""
+    """Return the rows of a table, with only the columns that hold texts of a task."""
     names = [str(name) for name in table.columns]
     if not any(set(each) <= set(names) for each in keys):
         wanted = " or ".join(dict.fromkeys(" and ".join(each) for each in keys))
@@ -49,7 +49,7 @@ def _rows(table: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Mapping[str
 
 
 def _record(number: int, given: Any, keys: Collection[tuple[str, ...]]) -> Record:
-    """Return the record of an input, whose id is its number from 1 on."""
+    """Return the record of an input; its id is its number, from 1."""
     origin = f"inputs[{number}]"
     try:
         texts = _texts(given, {key for each in keys for key in each})
@@ -59,7 +59,7 @@ def _record(number: int, given: Any, keys: Collection[tuple[str, ...]]) -> Recor
 
 
 def _texts(given: Any, keys: Set[str]) -> Mapping[str, str]:
-    """Return the texts of an input by column name, those of these `keys` alone; ValueError if it is none."""
+    """Return the texts of an input by column name, only for these `keys`; ValueError if it is not an input."""
     if isinstance(given, Mapping):
         texts = {key: text for key, text in given.items() if key in keys}
         for key, text in texts.items():

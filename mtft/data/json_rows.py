@@ -1,4 +1,4 @@
-"""Records of JSON Lines and of JSON arrays, each with its place; one that cannot be read does not stop the others."""
+"""Records of JSON Lines and of JSON arrays, each with its line; after an unreadable record, reading goes on."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 CHUNK = 65536
-"""Characters of an array that are read at once, at least."""
+"""Fewest characters of an array that are read at once."""
 
 ARRAY = re.compile(r"\s*\[\s*(\{|\]|$)")
-"""How a file begins that is an array of objects."""
+"""The beginning of a file that is an array of objects."""
 
 
 @dataclass(slots=True)
 class JsonRecord:
-    """One record: the number of its first line (from 1), the text `before` it and its own `text`, its value or fault.
+    """One record: its first line (from 1), the text `before` it, its own `text`, and its value or fault.
 
-    The text before is what was passed over since the last record.
+    The text before it is what was skipped since the last record.
     """
 
     line: int
@@ -30,11 +30,11 @@ class JsonRecord:
 
 
 class Nested(str):
-    """The text of a list or an object of JSON, which is no text that anyone wrote."""
+    """The text of a JSON list or object, which is not a text of the data."""
 
 
 class TwiceError(ValueError):
-    """An object that has a key twice."""
+    """A JSON object with a repeated key."""
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def json_object(line: str) -> dict[str, Any]:
-    """Read one line of JSON Lines; ValueError says what is wrong."""
+    """Parse one line of JSON Lines; ValueError if it is malformed."""
     try:
         record = _DECODER.decode(line)
     except TwiceError:
@@ -67,7 +67,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def json_cells(record: dict[str, Any]) -> dict[str, str]:
-    """Return a record as column -> text, nothing for null and NaN; ValueError if a text is none."""
+    """Return a record as column -> text, empty for null and NaN; ValueError for a text with half a surrogate pair."""
     row = {key: _cell(value) for key, value in record.items()}
     try:
         "".join([*row, *row.values()]).encode()
@@ -83,7 +83,7 @@ def _cell(value: Any) -> str:
 
 
 def json_lines(lines: Iterable[str]) -> Iterator[JsonRecord]:
-    """Read JSON Lines; blank lines are passed over."""
+    """Read JSON Lines; blank lines are skipped."""
     before = ""
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -97,7 +97,7 @@ def json_lines(lines: Iterable[str]) -> Iterator[JsonRecord]:
 
 
 def json_array(lines: Iterable[str]) -> Iterator[JsonRecord]:
-    """Read the objects of an array as they come; behind text that is no JSON nothing is read."""
+    """Read the objects of an array one by one; reading ends at text that is not JSON."""
     text = _Text(lines)
     text.skip("")
     if text.peek() != "[":
@@ -127,7 +127,7 @@ def json_array(lines: Iterable[str]) -> Iterator[JsonRecord]:
 
 
 class _Text:
-    """The text of an array, read in pieces; what was read and used is let go."""
+    """The text of an array, read in pieces; text that was used is released."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines, self._text, self._at, self._line, self._before = iter(lines), "", 0, 1, ""
@@ -151,7 +151,7 @@ class _Text:
         return self._text[self._at]
 
     def skip(self, sign: str) -> None:
-        """Pass over white space, and over one `sign` with the space behind it."""
+        """Skip white space, and one `sign` with the white space after it."""
         while (found := self.peek()) and (found.isspace() or found == sign):
             sign = "" if found == sign else sign
             self._before += found
@@ -159,7 +159,7 @@ class _Text:
             self._at += 1
 
     def value(self) -> JsonRecord:
-        """Read one value; ValueError if it is no JSON."""
+        """Read one value; ValueError if it is not JSON."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -182,11 +182,11 @@ class _Text:
         return record
 
     def _end(self) -> int:
-        """Return where a value ends that is JSON, but has a key twice."""
+        """Return the end of a value that is valid JSON but repeats a key."""
         return json.JSONDecoder().raw_decode(self._text, self._at)[1]
 
     def failure(self, fault: str) -> JsonRecord:
-        """Return what cannot be read: all the rest."""
+        """Return the remaining text, which cannot be read."""
         while self._more():
             pass
         return JsonRecord(self._line, self._before, self._text[self._at :], {}, fault)

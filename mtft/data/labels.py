@@ -1,4 +1,4 @@
-"""What labels look like: which are the same to the eye, which hold several labels, and which stand for no label."""
+"""The look of labels: which look the same, which hold several labels, and which mean no label."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _MARKS = (
 )
 
 MARKS = frozenset(_MARKS.split())
-"""Labels that often stand for no label, in lower case and with _ for white space; -1 is one beside other numbers."""
+"""Marks that often mean no label, in lower case and with _ for white space; -1 is another, among other numbers."""
 
 CERTAIN_MARKS = MARKS - {"na", "none", "nil", "missing", "undefined"}
-"""Marks that are no word of any language."""
+"""Marks that are not words of any language."""
 
 PARTING = "|;,+/&"
-"""Signs that may part several labels in one cell."""
+"""Signs that may separate several labels in one cell."""
 
 LONGEST_PART = 40
-"""Characters of one of several labels in a cell; texts with commas have longer ones."""
+"""Most characters of each of several labels in a cell; the parts of texts with commas are longer."""
 
 
 def to_number(text: str) -> float | None:
-    """Read a finite number, None if it is none; "nan", "inf" and "1_000" are words."""
+    """Return a text as a finite number, None if it is not one; "nan", "inf" and "1_000" are words."""
     if not NUMBER.fullmatch(text):
         return None
     number = float(text)
@@ -38,7 +38,7 @@ def to_number(text: str) -> float | None:
 
 
 def canonical(label: str) -> str:
-    """Return what the loader compares: 1.0 is 1, and True and TRUE are true, as JSON and tables write it."""
+    """Return the form in which labels are compared: 1.0 is 1, and True and TRUE are true, as in JSON and tables."""
     number = to_number(label)
     if number is not None:
         return str(int(number)) if number.is_integer() else repr(number)
@@ -46,7 +46,7 @@ def canonical(label: str) -> str:
 
 
 def appearance(label: str) -> str:
-    """Return what is left of a label without case, doubled and odd spaces, ways of coding, and invisible characters."""
+    """Return a label in a normal form: case, spacing, compatible and invisible characters do not count."""
     text = unicodedata.normalize("NFKC", canonical(label))
     text = "".join(sign for sign in text if not _invisible(sign))
     return unicodedata.normalize("NFKC", " ".join(text.casefold().split()))
@@ -65,7 +65,7 @@ def look_alike(labels: Iterable[str]) -> list[list[str]]:
 
 
 def visible(label: str) -> str:
-    """Quote a label; what cannot be seen in it is written as its code."""
+    """Quote a label; invisible characters are written as their codes."""
     composed = unicodedata.normalize("NFC", label) == label
     shown = "".join(_code(sign) if _hidden(sign, composed) else sign for sign in label)
     return f"'{shown}'"
@@ -81,10 +81,10 @@ def _code(sign: str) -> str:
 
 
 def several_labels(labels: Sequence[str]) -> str:
-    """Return what parts several labels in the cells of a column, as in `a|b`; "" if each cell holds one.
+    """Return the sign that separates several labels in a column's cells, as in `a|b`; "" if each cell holds one label.
 
-    A bar or semicolon parts labels wherever it stands between two of them. A comma does where a part comes in two
-    labels; +, / and & do where a part is a label by itself too. A list of JSON always holds several.
+    A bar or semicolon between two labels always separates them. A comma does if a part occurs in two labels, and +, /
+    and & do if a part is also a label by itself. A JSON list always holds several labels.
     """
     if any(_is_list(label) for label in labels):
         return "a list"
@@ -111,7 +111,7 @@ def _parts(label: str, sign: str) -> list[str]:
 
 
 def _shared(parted: Sequence[Sequence[str]], single: set[str], *, alone: bool) -> bool:
-    """Tell whether a part is a label by itself, or comes in two labels; numbers such as 1,5 and 2,5 are one label."""
+    """Return whether a part is a label by itself or occurs in two labels; numbers such as 1,5 and 2,5 are one label."""
     if all(len(parts) == 2 and all(map(str.isdigit, parts)) for parts in parted) and not single:
         return False
     if any(part in single for parts in parted for part in parts):
@@ -120,22 +120,22 @@ def _shared(parted: Sequence[Sequence[str]], single: set[str], *, alone: bool) -
     return not alone and len(set(seen)) < len(seen)
 
 
-# ---- labels that stand for no label ----------------------------------------------------------------------------------
+# ---- labels that mean no label ---------------------------------------------------------------------------------------
 
 
 def mark(label: str) -> str:
-    """Return the usual form of a mark for no label, "" if the label is none; brackets around it do not count."""
+    """Return the usual form of a mark for no label, "" if the label is not a mark; brackets around it are ignored."""
     found = re.sub(r"\s+", "_", label.strip().casefold())
     plain = found.strip("()[]<>")
     return found if found in MARKS else plain if plain in MARKS else ""
 
 
 def no_labels(labels: Iterable[str], scales: Iterable[frozenset[str]] = ()) -> tuple[list[str], list[str]]:
-    """Return the labels that stand for no label beside the others, and those of which it is not sure.
+    """Return the labels that certainly mean no label, given the others, and those that may.
 
-    A word such as none is not sure where it is written as the other labels are, and a rank where one of `scales` has
-    all labels. A lone word beside numbers is not sure either. -1 stands for no label beside three or more numbers from
-    0 or 1 on, and may do so beside 0 and 1.
+    A word such as none is uncertain if it is written like the other labels, and a rank if one of `scales` has all
+    labels. A single word among numbers is uncertain too. -1 means no label among three or more numbers from 0 or 1 on,
+    and may mean it next to 0 and 1.
     """
     labels = list(labels)
     marks = [label for label in labels if mark(label)]
@@ -158,7 +158,7 @@ def no_labels(labels: Iterable[str], scales: Iterable[frozenset[str]] = ()) -> t
 
 
 def _minus_one(others: Sequence[float | None]) -> tuple[bool, bool]:
-    """Tell whether -1 beside these numbers, or words (None), stands for no label: surely, or maybe."""
+    """Return whether -1 among these numbers, or words (None), means no label: certainly, or possibly."""
     numbers = sorted({number for number in others if number is not None})
     if not numbers and others:
         return True, False
@@ -173,9 +173,9 @@ def _is_sign(label: str) -> bool:
 
 
 def _written_alike(label: str, others: Sequence[str]) -> bool:
-    """Tell whether a word is written as all the others are: in small letters, in capitals, or with one capital.
+    """Return whether a word has the case of all the others: lower case, upper case, or one capital.
 
-    A short word in capitals, such as NA, is only like others that are as short.
+    A short word in capitals, such as NA, only matches others that are as short.
     """
     words = [other for other in others if to_number(other) is None]
     if not words or len(words) < len(others) or not label[:1].isalnum():

@@ -1,4 +1,4 @@
-"""The lines of a stream that may never end, each up to a limit."""
+"""The lines of a stream, which may be endless, each up to a limit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import BinaryIO
 from mtft.errors import DataError
 
 MAX_LINE = 1_000_000
-"""Characters in one line; far above what a model reads, far below what would fill the memory."""
+"""Most characters in one line: more than a model reads, and far less than would fill the memory."""
 
 PIECE = 65536
-"""Characters of an array that are read at once."""
+"""Characters of a JSON array that are read at once."""
 
 
 class BoundedLines:
-    """The lines of a stream as they come, of one beyond `MAX_LINE` the beginning alone, however long it is."""
+    """The lines of a stream as they arrive; of a line longer than `MAX_LINE`, only the beginning."""
 
     def __init__(self, stream: io.TextIOBase) -> None:
         self._stream, self._open, self._encoding = stream, False, getattr(stream, "encoding", "")
@@ -41,11 +41,11 @@ class BoundedLines:
         return line
 
     def detach(self) -> None:
-        """Let go of the bytes underneath, which whoever opened them closes."""
+        """Release the underlying byte stream without closing it; its owner closes it."""
         self._stream.detach()
 
     def pieces(self) -> Iterator[str]:
-        """Yield all that was not read yet in pieces, which are no lines."""
+        """Yield the unread rest in large pieces instead of lines."""
         try:
             while piece := self._stream.read(PIECE):
                 yield piece
@@ -54,6 +54,6 @@ class BoundedLines:
 
 
 def decoded_lines(file: BinaryIO, encoding: str = "utf-8") -> BoundedLines:
-    r"""Return the lines of a stream, which end in "\n" alone; bytes that are not UTF-8 are named by `read_records`."""
+    r"""Return the lines of a stream, which end in "\n" only; `read_records` reports bytes that are not UTF-8."""
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
     return BoundedLines(io.TextIOWrapper(file, encoding, errors, newline="\n"))

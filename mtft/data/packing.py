@@ -1,4 +1,4 @@
-"""Packed batches: the real tokens of many sequences end to end, with no padding anywhere."""
+"""Packed batches: the tokens of many sequences end to end, without padding."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ N = TypeVar("N", bound=np.generic)
 
 
 SLACK = (1.15, 3)
-"""How much longer than its shortest sequence a block's longest may be: factor and tokens."""
+"""How much longer a block's longest sequence may be than its shortest: a factor and a number of tokens."""
 
 
 @dataclass(frozen=True)
 class Block:
     """A run of `count` sequences of at most `length` tokens, whose rows of [N, ...] begin at `start`.
 
-    If not all are equally long, `index` [count * length] gives a row to each place of the dense block (the last one
-    again where a sequence has ended), `real` the places that hold tokens, `padding` the others, and `bias`
-    [count, 1, 1, length] is minus infinity at the latter.
+    If the lengths differ, `index` [count * length] gives the row for each position of the dense block (a sequence's
+    last row is repeated beyond its end). `real` are the positions that hold tokens, `padding` the others, and `bias`
+    [count, 1, 1, length] is minus infinity at the padding.
     """
 
     start: int
@@ -47,7 +47,7 @@ class Block:
 
 
 def make_blocks(lengths: Sequence[int], device: torch.device | str = "cpu") -> Iterator[Block]:
-    """Cut ascending lengths into blocks."""
+    """Split ascending lengths into blocks."""
     begin = start = 0
     while begin < len(lengths):
         end = bisect_right(lengths, lengths[begin] * SLACK[0] + SLACK[1], begin)
@@ -71,7 +71,7 @@ def _block(start: int, lengths: Ints, device: torch.device | str) -> Block:
 
 
 def send(array: NDArray[Any], device: torch.device | str) -> Tensor:
-    """Return an array as a tensor on a device; to CUDA from pinned memory, without waiting for it to arrive."""
+    """Return an array as a tensor on a device; copies to CUDA use pinned memory and are asynchronous."""
     tensor = torch.from_numpy(array)
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -79,7 +79,7 @@ def send(array: NDArray[Any], device: torch.device | str) -> Tensor:
 
 
 class Batch(Protocol):
-    """What an encoder and its heads need to know of S sequences, whose tokens lie in N rows."""
+    """What an encoder and its heads need from a batch of S sequences, whose tokens are stored in N rows."""
 
     @property
     def ids(self) -> Tensor: ...
@@ -89,7 +89,7 @@ class Batch(Protocol):
     def positions(self) -> Tensor: ...
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The rows as blocks that attention treats as dense."""
+        """The rows in blocks that attention treats as dense."""
         ...
 
     @property
@@ -110,9 +110,9 @@ class Batch(Protocol):
 class TokenBatch:
     """Sequences of one micro-batch, ordered by length.
 
-    `ids`, `segments`, `positions` [N]; `lengths` of the S sequences, ascending. `inverse` [S] puts rows that
-    follow the batch back into the order that was asked for. `features` are hidden states [N, H] and pooled vectors
-    [S, H] that the encoder gave before, if it needs no more.
+    `ids`, `segments`, `positions` [N]; `lengths` of the S sequences, ascending. `inverse` [S] restores the requested
+    order of outputs. `features` are cached hidden states [N, H] and pooled vectors [S, H] if the encoder need not
+    run again.
     """
 
     ids: Tensor
@@ -124,7 +124,7 @@ class TokenBatch:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The batch as runs of nearly equal length, which attention treats as dense."""
+        """The batch in blocks of nearly equal length, which attention treats as dense."""
         return tuple(make_blocks(self.lengths, self.ids.device))
 
     @cached_property
@@ -135,7 +135,7 @@ class TokenBatch:
 
     @cached_property
     def ends(self) -> Tensor:
-        """Zero, and the index behind each sequence's last token [S + 1], int32."""
+        """Zero, and the index after each sequence's last token [S + 1], int32."""
         return torch.tensor([0, *self.lengths], device=self.ids.device).cumsum(0, dtype=torch.int32)
 
     @cached_property
@@ -160,11 +160,11 @@ class TokenBatch:
 
     @cached_property
     def places(self) -> Tensor:
-        """Index of each token [N] in the padded batch [S * L], L the longest sequence."""
+        """Index of each token [N] in the padded batch [S * L], where L is the length of the longest sequence."""
         return self.owners * self.lengths[-1] + self.positions
 
     def pad(self, rows: Tensor, fill: float = 0) -> Tensor:
-        """Lay rows [N, ...] of the tokens out as [S, L, ...], `fill` where a sequence has ended."""
+        """Return the tokens' rows [N, ...] as [S, L, ...], with `fill` beyond each sequence's end."""
         count, longest = len(self.lengths), self.lengths[-1]
         out = rows.new_full((count * longest, *rows.shape[1:]), fill)
         return out.index_copy(0, self.places, rows).view(count, longest, *rows.shape[1:])
@@ -174,15 +174,15 @@ class TokenBatch:
         return padded.flatten(0, 1).index_select(0, self.places)
 
     def restore(self, rows: Tensor) -> Tensor:
-        """Put rows [S, ...] into the order asked for."""
+        """Return rows [S, ...] in the requested order."""
         return rows[self.inverse]
 
 
 def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") -> TokenBatch:
     """Gather the sequences of some examples, given as (table, example indices), into one packed batch.
 
-    Outputs come back through `TokenBatch.restore` in the order given, part after part; an example of texts
-    encoded apart has its sequences one after the other. Features are gathered if all tables have them.
+    `TokenBatch.restore` returns outputs in the given order, part after part; an example whose texts are encoded apart
+    has its sequences one after the other. Features are gathered if all tables have them.
     """
     sequences = [
         (rows[:, None] * table.per_example + np.arange(table.per_example)).reshape(-1) for table, rows in parts
@@ -218,7 +218,7 @@ def pack(*parts: tuple[TokenTable, Ints], device: torch.device | str = "cpu") ->
 def _features(
     tables: list[TokenTable], pooled: Ints, hidden: Ints, device: torch.device | str
 ) -> tuple[Tensor, Tensor] | None:
-    """Gather rows of the tables' features, hidden states first; None unless all have some."""
+    """Gather rows of the tables' features, hidden states first; None unless all tables have features."""
     arrays = [table.features for table in tables if table.features is not None]
     if len(arrays) < len(tables):
         return None
@@ -226,7 +226,7 @@ def _features(
 
 
 def _take(arrays: list[NDArray[N]], where: Ints) -> NDArray[N]:
-    """Index arrays as if they lay end to end, without joining them."""
+    """Index arrays as if they were concatenated, without concatenating them."""
     if len(arrays) == 1:
         return arrays[0].take(where, axis=0)
     found = np.empty((len(where), *arrays[0].shape[1:]), arrays[0].dtype)
@@ -239,10 +239,10 @@ def _take(arrays: list[NDArray[N]], where: Ints) -> NDArray[N]:
 
 
 def micro_batches(lengths: Ints, budget: int) -> list[Ints]:
-    """Cut examples into micro-batches of at most `budget` tokens, like lengths together.
+    """Split examples into micro-batches of at most `budget` tokens, with similar lengths together.
 
-    `lengths` [n] are tokens per example. Returns index arrays into it, longest examples first, so that what
-    needs most memory fails early; a single example above the budget stands alone.
+    `lengths` [n] are tokens per example. Return index arrays into it, longest examples first, so that running out of
+    memory happens early. A single example above the budget is a micro-batch of its own.
     """
     order = np.argsort(-lengths, kind="stable")
     cuts, filled = [0], 0

@@ -1,4 +1,4 @@
-"""A padded batch: what other runtimes feed, for the same modules that train on packed ones."""
+"""A padded batch, the input of other runtimes, for the same modules that train on packed batches."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mtft.data.tokenization import Ints, TokenTable
 
 @dataclass(frozen=True)
 class PaddedBatch:
-    """B sequences of at most L tokens as one block of N = B * L rows, of which `mask` [B, L] says which are tokens.
+    """B sequences of at most L tokens as one block of N = B * L rows; `mask` [B, L] marks the rows that are tokens.
 
-    `ids`, `segments` and `positions` [N]. Sizes may be symbols, as they are while a model is exported.
+    `ids`, `segments` and `positions` [N]. Sizes may be symbolic, as during the export of a model.
     """
 
     ids: Tensor
@@ -26,7 +26,7 @@ class PaddedBatch:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """One block; padded keys get the lowest finite number, so that a sequence without tokens gives no nan."""
+        """One block; the bias of padded keys is the lowest finite number, so that an empty sequence gives no NaN."""
         count, length = self.mask.shape
         lowest = torch.finfo(torch.float32).min
         bias = torch.zeros_like(self.mask, dtype=torch.float32).masked_fill(~self.mask, lowest)
@@ -50,13 +50,13 @@ class PaddedBatch:
 
 
 def padded_batch(input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> PaddedBatch:
-    """Make a batch of what tokenizers of Hugging Face return: three [B, L], real tokens first and marked by 1."""
+    """Make a batch from a Hugging Face tokenizer's output, three [B, L]; tokens come first, and their mask is 1."""
     positions = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
     return PaddedBatch(input_ids.reshape(-1), token_type_ids.reshape(-1), positions.reshape(-1), attention_mask.bool())
 
 
 def pad(table: TokenTable, rows: Ints) -> tuple[Ints, Ints, Ints]:
-    """Gather sequences of a table, padded with zeros to the longest: ids, segments and mask, int64 [B, L]."""
+    """Gather sequences of a table: ids, segments and mask, int64 [B, L], padded with zeros to the longest sequence."""
     lengths, begins = table.lengths[rows], table.offsets[rows]
     places = np.arange(lengths.max(initial=0))
     mask = places < lengths[:, None]

@@ -1,4 +1,4 @@
-"""Rows of Parquet files: only the columns that are asked for are read."""
+"""Rows of Parquet files; only the requested columns are read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def parquet_columns(path: Path) -> list[str]:
 
 
 def parquet_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (row from 1, column -> text) with these columns, as far as the file has them; all without a choice.
+    """Yield (row from 1, column -> text) with those of these columns that the file has, by default all.
 
-    A cell that cannot be turned into text (a date out of range, an unknown time zone) is `Nested`, as lists are.
+    A cell that cannot become text (a date out of range, an unknown time zone) is `Nested`, like a list.
     """
     with _opened(path) as file:
         names = _names(path, file)
@@ -43,7 +43,7 @@ def _opened(path: Path) -> Any:
         return parquet.ParquetFile(path)
     except MemoryError:
         raise
-    except Exception as error:  # whatever the library raises: the file is damaged, or none
+    except Exception as error:  # whatever the library raises, the file is damaged or not Parquet
         raise _unreadable(path, error) from None
 
 
@@ -79,7 +79,7 @@ def _cells(batch: Any, name: str) -> list[str]:
         return [cell_text(value) for value in column.to_pylist()]
     except MemoryError:
         raise
-    except Exception:  # one cell is enough to stop them all
+    except Exception:  # one bad cell makes the conversion of all fail
         return [_single(cell) for cell in column]
 
 
@@ -91,11 +91,11 @@ def _single(cell: Any) -> str:
 
 
 class Null(str):
-    """The empty text of a cell that holds nothing."""
+    """The empty text of a cell without a value."""
 
 
 def cell_text(value: Any, feature: Any = None) -> str:
-    """Write a cell as text: nothing for null, nan and the -1 that stands for no class; lists and bytes are no text."""
+    """Return a cell as text: empty for null, NaN and class -1 (no label); `Nested` for lists and bytes."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Null()
     if hasattr(feature, "int2str"):
@@ -104,7 +104,7 @@ def cell_text(value: Any, feature: Any = None) -> str:
 
 
 def extra(module: str, name: str, what: object) -> Any:
-    """Import a module of an extra; DataError says how to install it."""
+    """Import a module of an optional extra; DataError says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

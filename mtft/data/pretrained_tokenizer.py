@@ -1,4 +1,4 @@
-"""A directory's tokenizer, built from its files as transformers builds it; what that overrides is noted."""
+"""A directory's tokenizer, built from its files as transformers builds it, with notes on overridden settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Parts = dict[str, Any]
 
 @dataclass(frozen=True)
 class PretrainedTokenizer:
-    """A tokenizer, its frames (None: those it has by itself), and what there is to say about its files."""
+    """A tokenizer, its frames (None: those of its own template), and notes about its files."""
 
     fast: FastTokenizer
     frames: Frames | None
@@ -33,7 +33,7 @@ class PretrainedTokenizer:
 
 
 def read_tokenizer(directory: Path) -> PretrainedTokenizer:
-    """Build the tokenizer of a directory; ModelError names file, key, value and values allowed."""
+    """Build the tokenizer of a directory; ModelError names the file, the key, the value and the allowed values."""
     files = read_files(directory)
     name, kind = find_kind(files)
     check_settings(files)
@@ -52,7 +52,7 @@ def read_tokenizer(directory: Path) -> PretrainedTokenizer:
 
 @dataclass
 class Builder:
-    """Builds a tokenizer of a class from files, and collects what should be said about them."""
+    """Builds the tokenizer of a class from files, and collects notes about them."""
 
     files: TokenizerFiles
     name: str
@@ -61,7 +61,7 @@ class Builder:
     listed: ListedTokens = field(init=False)
 
     def from_vocabulary(self) -> FastTokenizer:
-        """Build BERT's tokenizer on ``vocab.txt``."""
+        """Build BERT's tokenizer from ``vocab.txt``."""
         directory = self.files.directory
         if self.kind is AS_FILE:
             self._note("warning", f"{self.name} reads tokenizer.json, which is not there: vocab.txt is read as BERT's")
@@ -81,7 +81,7 @@ class Builder:
         return self._with_tokens(words._tokenizer, state, {**state, "added_tokens": []})
 
     def from_json(self) -> FastTokenizer:
-        """Build the class's tokenizer on ``tokenizer.json``: the file's own where the class builds the same parts."""
+        """Build the class's tokenizer from ``tokenizer.json``; if the parts are the same, use the file as it is."""
         fast = FastTokenizer.from_str(str(self.files.text))
         state: Parts = json.loads(fast.to_str())
         self.listed = self._list(state)
@@ -94,7 +94,7 @@ class Builder:
         return self._with_tokens(None if changed else fast, state, bare)
 
     def frames(self, fast: FastTokenizer) -> Frames:
-        """Return what the class puts around texts; for another architecture than BERT each text is a segment."""
+        """Return the special tokens that the class puts around texts; except for BERT, each text is its own segment."""
         frames = self._template(fast) if self.kind.frames is None else self.kind.frames(*self._ends(fast))
         if self.files.family not in ("bert", None):
             return {count: by_text(frame) for count, frame in frames.items()}
@@ -113,14 +113,14 @@ class Builder:
         return list_tokens(files.directory, files.settings, files.special, files.added, state, self.kind.named)
 
     def _named(self, key: str) -> str:
-        """Return a special token that the class cannot do without."""
+        """Return a special token that the class requires."""
         value = self.listed.named.get(key)
         if value is None:
             raise ModelError(f"{self.files.directory}: {key} is null, not a token")
         return value
 
     def _check_model(self, found: str) -> None:
-        """Raise ModelError unless ``tokenizer.json`` has the kind of model that the class reads."""
+        """Raise ModelError unless the model in ``tokenizer.json`` is of the kind that the class reads."""
         if self.kind.model not in (None, found):
             path, hint = self.files.directory / "tokenizer.json", "tokenizer_class 'PreTrainedTokenizerFast'"
             raise ModelError(
@@ -131,16 +131,16 @@ class Builder:
             self._named("unk_token")
 
     def _explain(self, text: str) -> None:
-        """Say what the class overrides in ``tokenizer.json``; ModelError if it is open which of them counts."""
+        """Note the settings of ``tokenizer.json`` that the class overrides; ModelError if it is unclear which apply."""
         if "model_type" not in self.files.model and "tokenizer_class" not in self.files.settings:
             raise ModelError(
-                f"{self.files.directory}: tokenizer.json is not as BERT's rules are ({text}), and neither model_type "
-                f"in config.json nor tokenizer_class in tokenizer_config.json says which counts"
+                f"{self.files.directory}: tokenizer.json differs from BERT's rules ({text}), and neither model_type "
+                f"in config.json nor tokenizer_class in tokenizer_config.json says which apply"
             )
         self._note("warning", f"tokenizer.json: {text}, as {self.name} of transformers builds it")
 
     def _with_tokens(self, fast: FastTokenizer | None, state: Parts, bare: Parts) -> FastTokenizer:
-        """Return the tokenizer of `bare` with the listed tokens; `fast`, which is of `state`, if that has the same."""
+        """Return the tokenizer `bare` with the listed tokens; or `fast`, built from `state`, if both are equal."""
         tokens = [
             token for token in self.listed.tokens if str(token) in self.listed.ids or str(token) not in _flags(bare)
         ]
@@ -157,7 +157,7 @@ class Builder:
         return fast
 
     def _usable(self, fast: FastTokenizer, tokens: list[AddedToken]) -> list[AddedToken]:
-        """Leave out special tokens that vocabulary and embeddings lack, if no others are new."""
+        """Leave out special tokens that the vocabulary and the embeddings lack, if no other tokens are new."""
         new = [str(token) for token in tokens if fast.token_to_id(str(token)) is None]
         size = self.files.model.get("vocab_size")
         room = size - fast.get_vocab_size() if isinstance(size, int) else 0
@@ -167,7 +167,7 @@ class Builder:
         return [token for token in tokens if str(token) not in new]
 
     def _template(self, fast: FastTokenizer) -> Frames:
-        """Return the frames that ``tokenizer.json`` itself describes."""
+        """Return the frames described in ``tokenizer.json``."""
         frames = template_frames(fast)
         if frames is None:
             path = self.files.directory / "tokenizer.json"
@@ -183,7 +183,7 @@ class Builder:
         return frames
 
     def _ends(self, fast: FastTokenizer) -> list[int]:
-        """Return the ids of the special tokens that stand before and behind a text."""
+        """Return the ids of the special tokens before and after a text."""
         found = []
         for key in self.kind.ends:
             number = fast.token_to_id(self._named(key))
@@ -199,14 +199,14 @@ def _flags(parts: Parts) -> dict[str, list[bool]]:
 
 
 def difference(state: Parts, changed: Parts) -> str:
-    """Say which parts of a tokenizer are others than in `state`, and how."""
+    """Describe the parts of a tokenizer that differ from those in `state`."""
     return "; ".join(
         f"{key} is {_shown(part, state[key])}, not {_shown(state[key], part)}" for key, part in changed.items()
     )
 
 
 def _shown(value: Any, other: Any) -> str:
-    """Show what a part has that another of the same type has not; large values as dots."""
+    """Show the settings in which a part differs from another of the same type; large values are shown as dots."""
     if not isinstance(value, Mapping):
         return json.dumps(value)
     same = isinstance(other, Mapping) and value.get("type") == other.get("type")

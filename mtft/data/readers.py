@@ -23,7 +23,7 @@ BLOCK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of one file that follow each other: the line on which each begins, and column -> text of each."""
+    """Consecutive rows of one file: the line on which each begins, and column -> text of each."""
 
     path: Path
     numbers: list[int]
@@ -33,8 +33,8 @@ class Block:
 def read_blocks(path: Path, layout: Layout = AS_FOUND, size: int = BLOCK) -> Iterator[Block]:
     """Yield the rows of a file in blocks of at most `size`.
 
-    The suffix decides between a table and JSON; the rest is found in the file, or given by `layout`. A null or
-    missing value is "". Rows before one that cannot be read are given before the DataError is raised.
+    The suffix decides between a table and JSON; everything else is detected in the file or set by `layout`. A null or
+    missing value is "". Rows before an unreadable row are yielded before the DataError is raised.
     """
     _, rows = open_file(path, layout)
     while True:
@@ -63,7 +63,7 @@ def read_rows(path: Path, layout: Layout = AS_FOUND) -> Iterator[tuple[int, dict
 
 
 def open_file(path: Path, layout: Layout = AS_FOUND) -> tuple[Dialect, Iterator[Row]]:
-    """Return how a file is written, and its rows, bad ones too; DataError if the file as a whole cannot be read."""
+    """Return a file's dialect and its rows, bad rows included; DataError if the file as a whole cannot be read."""
     try:
         dialect = dialect_of(path, layout)
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def open_file(path: Path, layout: Layout = AS_FOUND) -> tuple[Dialect, Iterator[
 
 
 class RowError(DataError):
-    """One row that cannot become an example; `check` is the kind of its fault, `text` the words without the place."""
+    """A row that cannot become an example; `check` is the kind of fault, `text` the message without the location."""
 
     def __init__(self, check: str, origin: str, text: str) -> None:
         super().__init__(f"{origin}: {text}")
@@ -87,10 +87,10 @@ class RowError(DataError):
 class TableReader:
     """Reads one task's examples from a file per split; `pattern` holds ``{split}``.
 
-    A label is parsed by `output`; an empty one gives target None, an invalid one is an error. With `above`, only
-    rows whose target is greater are read, beside those without one (consistency sources want near-identical pairs).
-    Files that come with the code are in `directory`, whatever data directory the user has. `layout` says of the form of
-    the files what need not be found in them.
+    A label is parsed by `output`; an empty label gives target None, an invalid one raises an error. With `above`, only
+    rows with a greater target, or without a target, are read (consistency sources use near-identical pairs). Files
+    shipped with the code are in `directory`, whatever the user's data directory. `layout` sets the parts of the files'
+    form that need not be detected.
     """
 
     pattern: str
@@ -111,7 +111,7 @@ class TableReader:
                 yield example
 
     def example(self, path: Path, line: int, row: Mapping[str, str]) -> Example | None:
-        """Make an example of one row of a file, None if it is not for this source; RowError if it cannot be one."""
+        """Make an example from one row of a file, None if it is not for this source; RowError if it is bad."""
         found = make_example(f"{path}:{line}", line, row, self.texts, self.label, self.output, self.layout)
         if self.above is not None and found.target is not None and found.target <= self.above:
             return None
@@ -127,9 +127,9 @@ def make_example(
     output: Output,
     layout: Layout = AS_FOUND,
 ) -> Example:
-    """Make an example of one row, whose id is its column "id" or its line; RowError if it cannot be one.
+    """Make an example from one row; its id is its column "id" or its line. RowError if the row is bad.
 
-    An empty label gives target None. `layout` says of the file what need not be found in it.
+    An empty label gives target None. `layout` sets the parts of the file's form that need not be detected.
     """
     for name in (*texts, label):
         if name not in row:
@@ -145,7 +145,7 @@ def make_example(
 
 
 def _target(cell: str, output: Output, layout: Layout) -> float | None:
-    """Parse a label, None if it is none; a decimal comma counts where the text as it is is no label."""
+    """Parse a label, None if it is empty; a decimal comma is accepted if the text is not a label as written."""
     label = cell.strip()
     if not label:
         return None
@@ -160,12 +160,12 @@ def _target(cell: str, output: Output, layout: Layout) -> float | None:
 
 
 def no_column(name: str, columns: Sequence[str]) -> str:
-    """Say that a column is not there, which ones are, and what may be the cause."""
+    """Return the error for a missing column: the columns that exist, and a likely cause."""
     return f"no column {name!r}{near_column(name, columns)} (columns: {', '.join(columns)}){row_hint(columns)}"
 
 
 def near_column(name: str, columns: Sequence[str]) -> str:
-    """Return a hint at a column that differs in case, white space or invisible characters alone, "" if none does."""
+    """Return a hint at a column that differs only in case, white space or invisible characters, "" if none does."""
     near = [other for other in columns if other != name and _folded(other) == _folded(name)]
     return f"; {near[0]!r} differs in case, spaces or invisible characters alone" if near else ""
 
@@ -176,7 +176,7 @@ def _folded(name: str) -> str:
 
 
 def row_hint(columns: Sequence[str]) -> str:
-    """Return what to do if the names of columns look like the values of a row, "" if they do not."""
+    """Return a remedy if the names of columns look like the values of a row, "" if they do not."""
     values = [name for name in columns if NUMBER.fullmatch(name) or len(name.split()) > 3 or len(name) > 60]
     if not values:
         return ""

@@ -1,4 +1,4 @@
-"""Records of a file to be answered: its suffix, or a format that is given, decides the form."""
+"""Input records of a file for prediction: its suffix, or a given format, decides the form."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mtft.data.storage import Stored
 from mtft.errors import DataError
 
 FORMS = {"csv": "table", "tsv": "table", "txt": "lines"}
-"""Formats that are given, and the form that each stands for."""
+"""Values of the setting `format`, and the form that each means."""
 
 
 def file_records(
     path: Path, form: str, wanted: Wanted, layout: Layout, notify: Callable[[str], None]
 ) -> Iterator[Record]:
-    """Yield the records of a file; DataError if it as a whole cannot be read, or lacks columns.
+    """Yield the records of a file; DataError if the whole file cannot be read, or if columns are missing.
 
-    How a table is written is found in the whole file, and reported. What is no regular file is read as it comes.
+    A table's dialect is detected from the whole file and reported. Anything but a regular file is read as a stream.
     """
     form = form_of(str(path)) or "auto" if form == "auto" else form
     form = FORMS.get(form, form)
@@ -74,7 +74,7 @@ def _parquet(path: Path, wanted: Wanted) -> Iterator[Record]:
 
 
 def _streamed(path: Path, form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:
-    """Read a file as it comes, like standard input."""
+    """Read a file as a stream, like standard input."""
     stored = Stored(path)
     regular = path.is_file()
     encoding = layout.encoding or (stored.encoding() if regular else "utf-8")

@@ -1,4 +1,4 @@
-"""Records of a stream: JSON, a table, or plain lines; one that cannot be read says why, and stops nothing."""
+"""Records of a stream: JSON, a table, or plain lines. An unreadable record carries an error, and reading goes on."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ MAX_PARTS = 100
 """Lists and objects in an id."""
 
 MAX_BLANK = 1000
-"""Blank lines before the first other one by which the form is guessed."""
+"""Most blank lines that are skipped before the line by which the form is guessed."""
 
 NAMES = frozenset({"id", "idx", "index", "text", "label", "sentence", "title", "question", "answer", "class", "target"})
-"""Names that columns often have: what has one of them in its first line is a table."""
+"""Usual column names: input whose first line has one of them is read as a table."""
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-"""What the error handler ``surrogateescape`` makes of bytes that are not UTF-8."""
+"""The characters that the error handler ``surrogateescape`` puts in place of bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One input: its id, its texts by key, and the line that it stood on; `error` says why it cannot be answered.
+    """One input: its id, its texts by key, and its line; `error` says why it has no prediction.
 
-    `origin` is what errors call it, by default its line. `kept` has the columns that go with it to its answer.
+    `origin` names the input in errors, by default by its line. `kept` holds the columns that are copied to the output.
     """
 
     id: Any
@@ -58,9 +58,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is taken from records: texts under `keys`, the `id` (else the line), and columns that are kept.
+    """What is read from records: texts under `keys`, the `id` (by default the line), and the columns to keep.
 
-    `needs` tells what columns lack for the tasks, "" if nothing. With `no_blanks` a blank plain line is no text.
+    `needs` returns what is missing from some columns for the tasks, "" if nothing. With `no_blanks` a blank plain line
+    is not a text.
     """
 
     keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
@@ -71,11 +72,11 @@ class Wanted:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are looked at."""
+        """All columns that are read."""
         return tuple(dict.fromkeys([*itertools.chain(*self.keys), self.id or "id", *self.keep]))
 
     def check(self, names: Collection[str]) -> str:
-        """Say what a table of these columns lacks, "" if nothing."""
+        """Return what is missing from a table with these columns, "" if nothing."""
         lacking = [name for name in ((self.id,) if self.id else ()) + self.keep if name not in names]
         reason = f"there is no column {lacking[0]!r}" if lacking else self.needs(names)
         if not reason:
@@ -85,7 +86,7 @@ class Wanted:
         return f"{reason}; the columns are {', '.join(names)}{near}{row_hint(list(names))}"
 
     def record(self, number: int, row: Mapping[str, Any]) -> Record:
-        """Make a record of a row, whose texts are checked."""
+        """Make a record from a row and check its texts."""
         name = row.get(self.id or "id", number)
         kept = {key: row[key] for key in self.keep if key in row}
         texts = {key: row[key] for each in self.keys for key in each if key in row}
@@ -100,7 +101,7 @@ def _text_error(key: str, text: Any) -> str:
     if not isinstance(text, str):
         return f"{key} is {show(text)}, not a text"
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        return f"{key} holds half of a surrogate pair, which is no character"
+        return f"{key} holds half of a surrogate pair, which is not a character"
     return ""
 
 
@@ -112,9 +113,10 @@ def read_records(
 ) -> Iterator[Record]:
     r"""Read JSON Lines, a JSON array, a table with a header, or plain lines, as they come.
 
-    "auto" takes the first line that is not blank: an object means JSON Lines, an array of objects one, a header with
-    known names a table. A plain line ends in "\n" alone (or "\r\n") and is one text, or a pair around a tab. A line
-    that is no record gives one with an `error` that names it; a table's header must be right (DataError).
+    "auto" decides by the first line that is not blank: an object means JSON Lines, an array of objects a JSON array, a
+    header with known names a table. A plain line ends in "\n" or "\r\n"; it holds one text, or a pair separated by a
+    tab. A line that cannot be read gives a record with an `error` that names the line. A wrong table header raises a
+    DataError.
     """
     rest: Iterator[str] = (line.removeprefix("\ufeff") if number == 1 else line for number, line in enumerate(lines, 1))
     head, first, second = _begin(rest)
@@ -138,7 +140,7 @@ def read_records(
 
 
 def _begin(lines: Iterator[str]) -> tuple[list[str], str, str]:
-    """Return the first lines, up to one that is not blank, and it; after "[" alone also the line behind it."""
+    """Return the lines up to and including the first that is not blank; if that is "[" alone, also the next line."""
     head, first, second = [], "", ""
     for line in itertools.islice(lines, MAX_BLANK):
         head.append(line)
@@ -151,7 +153,7 @@ def _begin(lines: Iterator[str]) -> tuple[list[str], str, str]:
 
 
 def _guess(line: str, second: str, wanted: Wanted, layout: Layout) -> str:
-    """Guess the form by the first line; DataError if it looks like a header without the columns that are needed."""
+    """Guess the form from the first line; DataError if it looks like a header without the needed columns."""
     if line.lstrip().startswith("{"):
         return "jsonl"
     if ARRAY.match(line) and (line.strip() != "[" or second.lstrip()[:1] in ("{", "]")):
@@ -179,7 +181,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _readable(line: str) -> str:
-    """Return a line; ValueError says what is wrong with its characters."""
+    """Return the line; ValueError if its characters are invalid."""
     if len(line) > MAX_LINE:
         raise ValueError(f"longer than {MAX_LINE:,} characters")
     if not line.isascii() and (found := _UNDECODABLE.search(line)):
@@ -203,7 +205,7 @@ def _json(records: Iterable[JsonRecord], wanted: Wanted) -> Iterator[Record]:
 
 
 def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:
-    """Read a table as it comes: its first line decides the delimiter."""
+    """Read a table from a stream: its first line decides the delimiter."""
     number = 1
     first = next(lines, None)
     while first is not None and not first.strip():
@@ -240,7 +242,7 @@ def _delimiter(header: str, form: str) -> str:
 
 
 def _unquoted(record: Cut) -> Cut:
-    """Take off quotes that a line between tabs needs: they are closed, and hold a tab or a doubled quote."""
+    """Remove the quotes that a tab-separated line needs: those that are closed and enclose a tab or a doubled quote."""
     if '"' not in record.texts[0]:
         return record
     found = next(cut(record.texts, "\t", quotes=True, first=record.line))

@@ -1,4 +1,4 @@
-"""The rows of a text file in order, each with its lines and bytes, bad ones too: what every command reads with."""
+"""The rows of a text file in order, each with its lines and bytes, bad rows included; all commands read with this."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mtft.data.storage import Stored
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong with a row or a file: the name of the `check`, and what was found."""
+    """A fault of a row or a file: the name of the `check`, and a description."""
 
     check: str
     text: str
@@ -24,9 +24,9 @@ class Trouble:
 
 @dataclass(slots=True)
 class Row:
-    """One row: its first `line` (from 1), its number of `lines`, its bytes [begin, end), its fields or its trouble.
+    """One row: its first `line` (from 1), its number of `lines`, its bytes [begin, end), and its fields or its trouble.
 
-    Bytes are those of the text in UTF-8, without a byte-order mark.
+    Byte positions refer to the text in UTF-8, without a byte-order mark.
     """
 
     line: int
@@ -38,9 +38,9 @@ class Row:
 
 
 def rows_of(stored: Stored, dialect: Dialect, lines: Iterable[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of a file that has no `doubt`; `lines` are its lines if they were read before.
+    """Yield the rows of a file without a `doubt`; `lines` are its lines if they were already read.
 
-    At most the lines of one row are held, and of an array about 64 KiB.
+    Memory holds the lines of one row at most, and about 64 KiB of an array.
     """
     lines = stored.lines(dialect.encoding, dialect.line_end) if lines is None else lines
     likely = functools.cache(lambda: likely_of(stored))
@@ -56,7 +56,7 @@ def _size(text: str) -> int:
 
 
 def _trouble_of(text: str, likely: Likely) -> Trouble | None:
-    """Say what is wrong with the characters of a row."""
+    """Return the fault in a row's characters, if any."""
     if not text.isascii():
         try:
             text.encode()
@@ -85,7 +85,7 @@ def _table_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Itera
 
 
 def _misfit(record: Record, dialect: Dialect) -> Trouble | None:
-    """Say what is wrong with the fields of a record."""
+    """Return the fault in a record's fields, if any."""
     width = len(dialect.names)
     if record.fault:
         return Trouble("quotes" if any('"' in text for text in record.texts) else "row", record.fault)

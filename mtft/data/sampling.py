@@ -1,9 +1,9 @@
 """Which rows make up which batch: pure functions of (seed, epoch).
 
-An epoch always has as many rows as all sources together. By default they are all rows, each once. Other schedules
-draw tasks in proportion to a power of their size, the sources of one task still in proportion to theirs: a half
-("sqrt"), or a power that falls from 1 in the first epoch to 0.2 in the last ("annealed"; Stickland and Murray 2019,
-"BERT and PALs", section 4.2).
+An epoch always has as many rows as all sources together. By default it has each row once. Other schedules draw tasks
+in proportion to a power of their size. The power is one half ("sqrt"), or it falls from 1 in the first epoch to 0.2 in
+the last ("annealed"; Stickland and Murray 2019, "BERT and PALs", section 4.2). Within a task, sources are always drawn
+in proportion to their size.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Rows = Mapping[str, Ints]
 
 Sampling = Literal["proportional", "sqrt", "annealed"]
 LEAST_POWER = 0.2
-"""Where annealed sampling ends."""
+"""Power of the task size in the last epoch of annealed sampling."""
 
 
 def power(sampling: Sampling, epoch: int, epochs: int) -> float:
-    """Return the power of their size that tasks are drawn by in `epoch` (from 1) of `epochs`."""
+    """Return the power of the task size used for sampling in `epoch` (from 1) of `epochs`."""
     if sampling == "annealed":
         return 1 - (1 - LEAST_POWER) * (epoch - 1) / max(epochs - 1, 1)
     return 1.0 if sampling == "proportional" else 0.5
@@ -34,7 +34,8 @@ def power(sampling: Sampling, epoch: int, epochs: int) -> float:
 def drawn(sizes: Mapping[str, int], tasks: Mapping[str, str], power: float) -> dict[str, int]:
     """Return how many rows of each source an epoch has; `tasks` names each source's task.
 
-    They add up to all rows; what rounding leaves goes to the largest remainders, the first of equal ones.
+    The counts add up to the number of all rows. Rows left over by rounding go to the largest remainders; of equal
+    remainders, to the first.
     """
     total = sum(sizes.values())
     if power == 1 or not total:
@@ -52,9 +53,9 @@ def epoch_batches(
 ) -> list[Rows]:
     """Shuffle an epoch's rows of all sources and cut them into batches.
 
-    `sizes` maps source names to row counts; an epoch has each row once, or of each source as many as `counts` says:
-    all its rows as often as they fit, and some of them once more. A source without a row in a batch is absent from
-    its mapping.
+    `sizes` maps source names to row counts. An epoch has each row once or, with `counts`, the given number of rows of
+    each source: all its rows as often as they fit, and some of them once more. A source without rows in a batch is
+    absent from the batch's mapping.
     """
     names = list(sizes)
     starts = np.cumsum([0, *sizes.values()])
@@ -75,7 +76,7 @@ def epoch_batches(
 
 
 def _some(size: int, count: int, seed: int, epoch: int, name: str) -> Ints:
-    """Draw `count` of `size` rows such that no row comes twice more often than another."""
+    """Draw `count` of `size` rows; the numbers of times that two rows are drawn differ by one at most."""
     whole, rest = divmod(count, size) if size else (0, 0)
     more = numpy_generator(seed, "rows", name, epoch).permutation(size)[:rest]
     return np.concatenate([np.tile(np.arange(size), whole), more])

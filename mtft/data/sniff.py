@@ -1,4 +1,4 @@
-"""Find how a file is written, from the whole of it, unless its user says so."""
+"""Detect a file's format from its whole content, except for what the user has set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMA_NUMBERS = re.compile(r':\s*"[+-]?[0-9]+,[0-9]+"')
 
 
 def dialect_of(path: Path, layout: Layout = AS_FOUND) -> Dialect:
-    """Return how a file is written; the same file is looked at once. OSError if it cannot be opened."""
+    """Return a file's dialect; the same file is read only once. OSError if it cannot be opened."""
     found = path.stat()
     return _remembered(path, found.st_size, found.st_mtime_ns, found.st_ino, layout)
 
@@ -31,7 +31,7 @@ def _remembered(path: Path, _size: int, _time: int, _inode: int, layout: Layout)
 
 
 def find_dialect(stored: Stored, layout: Layout = AS_FOUND) -> Dialect:
-    """Look at a whole file; what makes it unreadable is the result's `doubt`."""
+    """Read a whole file and detect its dialect; if it is unreadable, the result's `doubt` says why."""
     encoding = layout.encoding or stored.encoding()
     form = layout.form or form_of(stored.path.name)
     found = Dialect(
@@ -52,7 +52,7 @@ def find_dialect(stored: Stored, layout: Layout = AS_FOUND) -> Dialect:
 
 
 def _json(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
-    """Tell an array from JSON Lines by its beginning; look for decimal commas where a line seems to have one."""
+    """Distinguish an array from JSON Lines by its beginning; check for decimal commas if a line seems to have one."""
     lines = iter(stored.lines(found.encoding, found.line_end))
     head = list(islice((line for line in lines if line.strip()), 2))
     begin = "".join(head)[:SAMPLE]
@@ -89,7 +89,7 @@ def _json_decimals(stored: Stored, found: Dialect) -> Iterator[str]:
 
 
 def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
-    """Try each delimiter that the first line has, and take the one under which all rows have the header's fields."""
+    """Try each delimiter in the first line; choose the one for which all rows have as many fields as the header."""
 
     def lines() -> Iterator[str]:
         return stored.lines(found.encoding, found.line_end)
@@ -99,7 +99,7 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
     if separator := _SEPARATOR.fullmatch(first):
         delimiter, skipped = delimiter or separator[1], 1
         if delimiter not in DELIMITERS:
-            return replace(found, doubt=f"line 1 says sep={separator[1]}, which is no delimiter that is read")
+            return replace(found, doubt=f"line 1 says sep={separator[1]}, which is not a supported delimiter")
         first = next(islice(lines(), 1, None), "")
     if not first.strip():
         return replace(found, doubt="no header line")
@@ -134,7 +134,7 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
 
 
 def _unreadable(header: str, stored: Stored) -> str:
-    """Say why a first line is no text, if it is none."""
+    """Return why the first line is not text; "" if it is."""
     if "\0" not in header and _is_text(header):
         return ""
     likely = likely_of(stored)
@@ -151,7 +151,7 @@ def _is_text(text: str) -> bool:
 
 
 def likely_of(stored: Stored) -> str:
-    """Return the encoding that a file is likely in, judged by the first lines that are not ASCII."""
+    """Return the file's likely encoding, judged by its first lines that are not ASCII."""
     picked, size = [], 0
     with stored.open() as file:
         for line in islice(iter(lambda: file.readline(SAMPLE), b""), 1_000_000):
@@ -164,13 +164,13 @@ def likely_of(stored: Stored) -> str:
 
 
 Header = tuple[str, Record, int]
-"""A delimiter, the first record under it, and the number of lines that stand before the first row."""
+"""A delimiter, the first record that it gives, and the number of lines before the first row."""
 
 
 def _headers(
     lines: Callable[[], Iterator[str]], first: str, delimiter: str, layout: Layout, skipped: int
 ) -> list[Header]:
-    """Return the first record under each delimiter that parts it, or under none; nothing if quotes break it."""
+    """Return the first record for each delimiter that splits it, or for none; nothing if its quotes are broken."""
     found: list[Header] = []
     signs = [delimiter] if delimiter else [sign for sign in DELIMITERS if sign in first]
     for sign in [*signs, ""] if not delimiter else signs:
@@ -187,13 +187,13 @@ def _headers(
 
 
 def _choose(tallies: Sequence[Tally]) -> tuple[Tally, str]:
-    """Return the tally of the right delimiter; or words if two are as good."""
+    """Return the tally of the best delimiter, and a message if two fit equally well."""
     if len(tallies) == 1:
         return tallies[0], _one_column_doubt(tallies[0])
     fitting = [each for each in tallies if not _unfit(each)]
     if fitting and (fitting[0].delimiter == "\t" or len(fitting) == 1 or not fitting[0].rows):
         return fitting[0], ""
-    if len({each.stray for each in fitting}) > 1:  # quotes stand around fields, not inside of them
+    if len({each.stray for each in fitting}) > 1:  # quotes enclose fields and are not inside them
         return min(fitting, key=lambda each: each.stray), ""
     labelled = [each for each in fitting if any(column.few for column in each.columns)]
     if len(labelled) == 1:
@@ -208,14 +208,14 @@ def _choose(tallies: Sequence[Tally]) -> tuple[Tally, str]:
 
 
 def _unfit(found: Tally) -> float:
-    """Return the share of rows that do not fit the header, read either way."""
+    """Return the share of rows that do not fit the header, whether quotes are read or are text."""
     if found.delimiter == "\t":
         return min(found.bad, found.raw_bad) / max(found.rows, 1)
     return found.bad / max(found.rows, 1)
 
 
 def _one_column_doubt(found: Tally) -> str:
-    """Say that all rows have the same number of fields where the header has one, if so."""
+    """Return a message if the header has one field but all rows have the same larger number of fields."""
     for (sign, width), count in found.widths.items():
         if width > 1 and count == found.rows >= 3:
             name = found.names[0][:60]
@@ -224,10 +224,11 @@ def _one_column_doubt(found: Tally) -> str:
 
 
 def _reads_quotes(found: Tally) -> bool:
-    """Decide whether quotes part fields or are text.
+    """Decide whether quotes enclose fields or are text.
 
-    They do in tables cut at commas, semicolons or bars. Tables cut at tabs are written in two ways: with quotes around
-    fields that need them, or around whole columns; or without any quoting (as GLUE's), where a quote is text.
+    In tables separated by commas, semicolons or bars they enclose fields. Tables separated by tabs come in two forms:
+    with quotes around the fields that need them, or around whole columns; or without quoting (as in GLUE), where a
+    quote is text.
     """
     if found.delimiter != "\t":
         return True
@@ -239,7 +240,7 @@ def _reads_quotes(found: Tally) -> bool:
 
 
 def column_twice(names: Iterable[str]) -> str:
-    """Say which column a header names twice, if any."""
+    """Return a message if a header names a column twice."""
     seen: set[str] = set()
     for name in names:
         if name and name in seen:

@@ -1,4 +1,4 @@
-"""Text as it is stored: plain, gzip or zstd, in UTF-8 or another encoding; decoded line by line."""
+"""Stored text: plain, gzip or zstd, in UTF-8 or another encoding; decoded line by line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte-order marks and what they say; UTF-32 stands before UTF-16, whose mark its own begins with."""
+"""Byte-order marks and their encodings; UTF-32 comes first because its mark begins with that of UTF-16."""
 
 SAMPLE = 65536
-"""Bytes, or characters, from which an encoding or a line end is judged."""
+"""Bytes, or characters, read to detect an encoding or a line end."""
 
 UNPACKED = (200, 2**28)
-"""A compressed file may unpack to so many times its size, or to so many bytes."""
+"""Limits of an unpacked file: this many times its compressed size, or this many bytes."""
 
 
 def plain_name(name: str) -> str:
@@ -41,24 +41,24 @@ def plain_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file on disk, or under its name bytes that were read already."""
+    """A file on disk, or bytes already read from it, under its path."""
 
     path: Path
     data: bytes | None = field(default=None, repr=False)
 
     def raw(self) -> BinaryIO:
-        """Open the bytes as they are stored; OSError if that fails."""
+        """Open the stored bytes; OSError if that fails."""
         return self.path.open("rb") if self.data is None else io.BytesIO(self.data)
 
     def compression(self) -> str:
-        """Return "gzip", "zstd" or "", by the first bytes."""
+        """Return "gzip", "zstd" or "", judged by the first bytes."""
         with self.raw() as file:
             head = file.read(4)
         return "gzip" if head[:2] == b"\x1f\x8b" else "zstd" if head == b"\x28\xb5\x2f\xfd" else ""
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the bytes, unpacked; a damaged archive is a DataError."""
+        """Open the unpacked bytes; DataError if the archive is damaged."""
         packed = self.compression()
         with self.raw() as file:
             try:
@@ -67,13 +67,13 @@ class Stored:
                 raise DataError(f"{self.path}: a damaged {packed} file: {error}") from None
 
     def encoding(self) -> str:
-        """Return the encoding that a byte-order mark names, else UTF-8."""
+        """Return the encoding of the byte-order mark, or UTF-8 without a mark."""
         with self.open() as file:
             head = file.read(4)
         return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
 
     def line_end(self, encoding: str) -> str:
-        r"""Return what ends lines: "\n", also behind "\r", or "\r" where the file has no "\n"."""
+        r"""Return the line end: "\n" (also for "\r\n"), or "\r" if the file has no "\n"."""
         with self.open() as file:
             text = io.TextIOWrapper(file, encoding, _errors(encoding), newline="")
             returns = False
@@ -85,7 +85,7 @@ class Stored:
         return "\r" if returns and not piece else "\n"
 
     def lines(self, encoding: str, line_end: str) -> Iterator[str]:
-        """Yield the lines with their ends; bytes that are not UTF-8 come as surrogates, other faults are DataErrors."""
+        """Yield the lines with their ends; bytes that are not UTF-8 become surrogates, other faults a DataError."""
         size = len(self.data) if self.data is not None else self.path.stat().st_size
         limit, taken = max(UNPACKED[0] * size, UNPACKED[1]), 0
         with self.open() as file:
@@ -106,8 +106,8 @@ def _errors(encoding: str) -> str:
     return "surrogateescape" if encoding.startswith("utf-8") else "strict"
 
 
-class _zstd(io.RawIOBase):  # noqa: N801 - called like GzipFile
-    """Bytes of a zstd file, unpacked by whichever library is there."""
+class _zstd(io.RawIOBase):  # noqa: N801 - named like GzipFile
+    """Unpacked bytes of a zstd file, read by whichever library is installed."""
 
     def __init__(self, fileobj: BinaryIO) -> None:
         self._stream = _zstd_stream(fileobj)
@@ -118,7 +118,7 @@ class _zstd(io.RawIOBase):  # noqa: N801 - called like GzipFile
     def readinto(self, buffer: Any) -> int:
         try:
             piece = self._stream.read(len(buffer))
-        except Exception as error:  # each library has its own
+        except Exception as error:  # each library has its own error class
             raise zlib.error(str(error)) from None
         buffer[: len(piece)] = piece
         return len(piece)
@@ -139,11 +139,11 @@ def _zstd_stream(file: BinaryIO) -> Any:
     raise DataError(f"a zstd file needs Python 3.14, zstandard or pyarrow: {install_hint('parquet')}")
 
 
-# ---- what bytes that are not UTF-8 are likely to be ------------------------------------------------------------------
+# ---- likely encodings of bytes that are not UTF-8 --------------------------------------------------------------------
 
 
 def likely_encoding(data: bytes) -> str:
-    """Return the encoding that bytes are likely in, which are not UTF-8 or hold NULs: a name that Python knows."""
+    """Return Python's name of the likely encoding of bytes that are not UTF-8 or that hold NULs."""
     data = data[:SAMPLE]
     if data.count(0) > len(data) // 5:
         return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
@@ -151,7 +151,7 @@ def likely_encoding(data: bytes) -> str:
 
 
 def _of_many_bytes(data: bytes) -> str:
-    """Recognise Japanese, Korean and Chinese by the characters that such texts are made of for the most part."""
+    """Recognise Japanese, Korean and Chinese by the most common characters of such texts."""
     for name, low, high, least in (
         ("shift_jis", 0x3040, 0x30FF, 0.3),
         ("euc_jp", 0x3040, 0x30FF, 0.3),
@@ -167,7 +167,7 @@ def _of_many_bytes(data: bytes) -> str:
 
 
 def _decoded(data: bytes, name: str) -> str:
-    """Decode a sample, which may end inside a character; "" if it is none."""
+    """Decode a sample, which may end inside a character; "" if it cannot be decoded."""
     try:
         return codecs.getincrementaldecoder(name)().decode(data)
     except UnicodeDecodeError:
@@ -175,7 +175,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _common(data: bytes, name: str) -> bool:
-    """Tell whether Chinese is of the everyday characters, whose first bytes are few."""
+    """Return whether a Chinese text uses everyday characters, which have few different first bytes."""
     first = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6)}.get(name)
     if first is None:
         return True
@@ -185,7 +185,7 @@ def _common(data: bytes, name: str) -> bool:
 
 
 def _of_one_byte(data: bytes) -> str:
-    """Tell Cyrillic (most letters are high bytes, small ones above all) from Western texts on Windows or a Mac."""
+    """Distinguish Cyrillic (most letters are high bytes, mostly lower case) from Western texts of Windows or a Mac."""
     high = [byte for byte in data if byte >= 0xC0]
     small = sum(bytes([byte]).isalpha() for byte in data)
     if len(high) > max(small, 3):

@@ -1,4 +1,4 @@
-"""Join token tables so that a row which several of them hold is there once."""
+"""Join token tables so that a row found in several of them occurs once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mtft.data.tokenization import Ints, TokenTable
 
 
 def merge(tables: Sequence[TokenTable]) -> tuple[TokenTable, list[Ints]]:
-    """Return one table of all different rows, and for each table where its rows [n] are in it.
+    """Return one table of all distinct rows, and for each input table the indices [n] of its rows in it.
 
-    All tables have one sequence per example; of equal ones the first stays.
+    All tables have one sequence per example; of equal rows the first is kept.
     """
     known: dict[bytes, int] = {}
     ids, segments, lengths, places = [], [], [0], []

@@ -1,4 +1,4 @@
-"""What the rows of a table show of how it is written, counted in one pass under one delimiter."""
+"""Statistics of a table's rows for one delimiter, counted in one pass, from which its format is detected."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from mtft.data.cutting import Record, cut, without_end
 from mtft.data.dialect import COMMA_NUMBER, DELIMITERS, NUMBER
 
 FEW = 200
-"""Distinct values of a column up to which they are kept."""
+"""Most distinct values of a column that are kept."""
 
 ENOUGH = 10_000
-"""Numbers without a comma after which a column is taken to have none."""
+"""Numbers without a comma after which a column counts as having no decimal commas."""
 
 MOST_SUSPECTS = 1000
-"""Records over several lines that are looked at."""
+"""Most records over several lines that are examined."""
 
 
 @dataclass
 class ColumnTally:
-    """The values of one column: how often each comes while they are few, and whether all of them are numbers.
+    """The values of one column: their counts while they are few, and whether all are numbers.
 
-    One that is `closed` can show nothing new, and only counts.
+    A `closed` column can give no new information; its values are only counted.
     """
 
     values: dict[str, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class ColumnTally:
             self.values[value] = 1
 
     def finish(self) -> None:
-        """Measure the values that were only counted."""
+        """Process the values that were only counted."""
         for value, count in self.values.items():
             self._measure(value.strip(), count)
 
@@ -75,16 +75,16 @@ class ColumnTally:
 
     @property
     def decimal(self) -> bool:
-        """Tell whether the column has numbers with a decimal comma: most have one, and not all could be thousands."""
+        """Return whether the column has decimal commas: most numbers have a comma, and not all could be thousands."""
         return self.numeric and not self.points and 2 * self.commas >= self.filled > 0 and self.thousands < self.commas
 
     @property
     def few(self) -> bool:
-        """Tell whether values repeat, as labels do."""
+        """Return whether values repeat, as labels do."""
         return not self.many and 2 * len(self.values) <= self.filled
 
     def fits(self, value: str) -> bool | None:
-        """Tell whether a value is like the others; None if they have nothing in common."""
+        """Return whether a value is like the others; None if the values have nothing in common."""
         if self.few:
             return value in self.values
         if self.numeric and self.filled:
@@ -94,12 +94,12 @@ class ColumnTally:
 
 @dataclass
 class Tally:
-    """Rows of a table under one delimiter: how many do not fit the header, and what its quotes look like.
+    """Counts of a table's rows for one delimiter: rows that do not fit the header, and the use of quotes.
 
-    `bad` rows do not fit if quotes are read, `raw_bad` lines do not if they are text. `torn` counts quotes that open
-    a field and are not closed properly, `proven` records whose quotes are needed, `several` those over several lines,
-    `stray` those with quotes inside of fields alone; `swallowing` has the lines of quotes that swallow rows. Of a table
-    of one column, `widths` counts (delimiter, fields) of what could be rows of more.
+    `bad` counts rows that do not fit if quotes are read, `raw_bad` lines that do not fit if quotes are text. `torn`
+    counts opening quotes that are not closed properly, `proven` records whose quotes are needed, `several` records over
+    several lines, `stray` records with quotes only inside fields. `swallowing` holds the lines whose open quote
+    swallows rows. For a table of one column, `widths` counts (delimiter, fields) of lines that could have more columns.
     """
 
     delimiter: str
@@ -121,18 +121,18 @@ class Tally:
 
     @property
     def whole_columns(self) -> bool:
-        """Tell whether all values of each column that has quoted ones are quoted."""
+        """Return whether every column with quoted values has only quoted values."""
         found = [column for column in self.columns if column.quoted]
         return bool(found) and all(column.quoted == column.filled >= 2 for column in found)
 
     @property
     def quoted_columns(self) -> bool:
-        """Tell whether nearly all values of some column are quoted."""
+        """Return whether nearly all values of some column are quoted."""
         return any(column.quoted >= 0.9 * column.filled >= 9 for column in self.columns)
 
 
 def tally(lines: Iterable[str], delimiter: str, header: Record, skipped: int, *, quotes: bool = True) -> Tally:
-    """Count over `lines`, which begin behind the `skipped` ones; `header` is the record that names the columns."""
+    """Count over `lines`, which begin after the `skipped` lines; `header` is the record that names the columns."""
     quoted = bool(header.fields) and len(header.quoted) == len(header.fields)
     found = Tally(delimiter, header.fields, skipped + 1, quoted)
     found.columns = [ColumnTally() for _ in header.fields]
@@ -155,7 +155,7 @@ def tally(lines: Iterable[str], delimiter: str, header: Record, skipped: int, *,
 
 
 def _count(found: Tally, record: Record) -> bool:
-    """Count one record; return whether it has the fields of the header."""
+    """Count one record; return whether it has as many fields as the header."""
     fits = not record.fault and len(record.fields) == len(found.names)
     found.bad += not fits
     inner = f'{found.delimiter}"'
@@ -188,7 +188,7 @@ def _width(body: str, delimiter: str) -> int:
 
 
 def _swallows(found: Tally, record: Record) -> bool:
-    """Tell whether the lines inside a record, or both lines of it, are rows themselves by number and kind of fields."""
+    """Return whether a record's inner lines, or both its lines, look like rows by number and kind of fields."""
     lines = record.texts[1:-1] if len(record.texts) > 2 else record.texts
     return all(_is_row(found, without_end(line)) for line in lines)
 

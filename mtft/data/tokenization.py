@@ -1,4 +1,4 @@
-"""Texts to token arrays, with the library `tokenizers`; truncation is ours, so that it can be reported."""
+"""Turn texts into token arrays with the library `tokenizers`; mtft truncates by itself to report what is cut."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Ints = NDArray[np.int64]
 class TokenTable:
     """The sequences of one dataset, end to end.
 
-    `ids` [N] and `segments` [N] hold tokens, `offsets` [S+1] where sequences begin. Example i owns the
-    `per_example` (1, or 2 when texts are encoded apart) sequences from i * per_example on. If a frozen encoder has
-    seen them, `features` [S + N, H] hold, sequence by sequence, the pooled vector and then each token's hidden state.
+    `ids` [N] and `segments` [N] hold tokens, `offsets` [S+1] the start of each sequence. Example i has the
+    `per_example` sequences from i * per_example (1, or 2 if texts are encoded apart). After a frozen encoder has run,
+    `features` [S + N, H] hold, sequence by sequence, the pooled vector and then each token's hidden state.
     """
 
     ids: NDArray[np.int32]
@@ -53,7 +53,7 @@ class TokenTable:
 
 @dataclass(frozen=True)
 class Truncation:
-    """How much of a dataset the length limit cut; `cut` numbers the sequences of the table that it cut."""
+    """How much of a dataset the length limit cut; `cut` holds the indices of the cut sequences."""
 
     texts: int
     texts_cut: int
@@ -67,9 +67,9 @@ class Truncation:
 
 
 class Tokenizer:
-    """Word pieces as the pretrained model saw them; special tokens are added here, not by the library.
+    """The pretrained model's tokenizer; special tokens are added here, not by the library.
 
-    `notes` say what the files of the tokenizer leave open or contradict.
+    `notes` list what the tokenizer's files leave open or contradict.
     """
 
     def __init__(self, fast: FastTokenizer, frames: Frames | None = None, notes: tuple[Notice, ...] = ()) -> None:
@@ -81,7 +81,7 @@ class Tokenizer:
         self.cls, self.sep = self._frames[1].ids[0][0], self._frames[1].ids[-1][-1]
 
     def segments(self, texts: int) -> int:
-        """Return how many segments a sequence of one or two texts needs."""
+        """Return the number of segments in a sequence of one or two texts."""
         return self._frames[texts].segments
 
     @property
@@ -90,9 +90,9 @@ class Tokenizer:
         return max(self._fast.get_vocab(with_added_tokens=True).values()) + 1
 
     def digest(self) -> str:
-        """Return the sha256 of what decides ids: the whole tokenizer but its truncation and padding.
+        """Return the sha256 of everything that determines ids: the tokenizer without its truncation and padding.
 
-        The frames count where they are not those that the tokenizer has by itself.
+        Frames are included if they differ from those of the tokenizer's own template.
         """
         settings = json.loads(self._fast.to_str())
         text = json.dumps({**settings, "truncation": None, "padding": None}, sort_keys=True)
@@ -107,16 +107,16 @@ class Tokenizer:
             return None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without special tokens; ModelError if the tokenizer has none for it."""
+        """Return the ids of each text, without special tokens; ModelError if the tokenizer cannot encode a text."""
         try:
             return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
-        except Exception as error:  # the library raises bare Exception, as for a vocabulary without [UNK]
+        except Exception as error:  # the library raises bare Exception, for example for a vocabulary without [UNK]
             raise ModelError(f"the tokenizer cannot read a text: {error}") from None
 
     def table(self, rows: Sequence[tuple[str, ...]], *, apart: bool, max_length: int) -> tuple[TokenTable, Truncation]:
-        """Tokenize rows of texts, joined in one sequence each or, with `apart`, one sequence per text.
+        """Tokenize rows of texts into one sequence per row or, with `apart`, one sequence per text.
 
-        Sequences longer than `max_length` tokens, special ones included, are cut: the longer text first.
+        Sequences longer than `max_length` tokens, special tokens included, are cut, the longer text first.
         """
         widths = [len(row) for row in rows]
         pieces = iter(self.encode([text for row in rows for text in row]))
@@ -149,7 +149,7 @@ class Tokenizer:
 
 
 def _fit(group: list[list[int]], room: int) -> list[list[int]]:
-    """Cut texts to `room` tokens together, shortening the longer one first, as the library does it."""
+    """Cut texts to `room` tokens in total, the longer text first, as the library does."""
     if sum(map(len, group)) <= room:
         return group
     if len(group) == 1:
@@ -161,7 +161,7 @@ def _fit(group: list[list[int]], room: int) -> list[list[int]]:
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:
-    """Load a directory's tokenizer as transformers does; ModelError names what is wrong, or what mtft does not read."""
+    """Load a directory's tokenizer as transformers does; ModelError names a fault or an unsupported setting."""
     found = read_tokenizer(directory)
     try:
         return Tokenizer(found.fast, found.frames, found.notes)

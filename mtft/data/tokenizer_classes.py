@@ -1,4 +1,4 @@
-"""What the tokenizer classes of transformers make of a directory's files, as far as mtft reads them.
+"""How the tokenizer classes of transformers read a directory's files, for the classes that mtft supports.
 
 A class such as BertTokenizer builds its own parts and takes only the vocabulary from ``tokenizer.json``;
 PreTrainedTokenizerFast takes the whole file. Each entry here gives the parts that the class builds.
@@ -15,20 +15,20 @@ from mtft.data.frame import Frames, bert_frames, roberta_frames
 from mtft.errors import ModelError
 
 Named = Mapping[str, str | None]
-"""Special tokens by what they are for."""
+"""Special tokens by their role."""
 Parts = dict[str, Any]
 """A tokenizer as JSON: its parts by name."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``tokenizer_config.json``, and where it is."""
+    """The content and path of ``tokenizer_config.json``."""
 
     path: Path
     values: Mapping[str, Any]
 
     def switch(self, key: str, default: bool) -> bool:
-        """Return a setting that is true or false; ModelError for anything else."""
+        """Return a boolean setting; ModelError for any other value."""
         value = self.values.get(key, default)
         if not isinstance(value, bool):
             raise ModelError(f"{self.path}: {key} is {value!r}, not true or false")
@@ -39,9 +39,9 @@ class Settings:
 class TokenizerClass:
     """How one class reads a directory.
 
-    `model` is the kind of model it wants, `parts` (settings, named tokens, tokenizer.json) what stands in place of the
-    parts of ``tokenizer.json``, `named` its special tokens, `ends` which of them its `frames` are made of, and `typed`
-    whether it gives type ids. Without `frames` those of the file's template count.
+    `model` is the kind of model that it requires. `parts` (settings, named tokens, tokenizer.json) returns the parts
+    that replace those of ``tokenizer.json``. `named` are its special tokens, `ends` those used in its `frames`, and
+    `typed` says whether it gives type ids. Without `frames`, those of the file's template are used.
     """
 
     model: str | None = None
@@ -53,7 +53,7 @@ class TokenizerClass:
 
 
 def casing(settings: Settings) -> Parts:
-    """Return BERT's normalizer: what the settings say, and BERT's own rules where they say nothing."""
+    """Return BERT's normalizer with the given settings, and BERT's own rules for settings that are missing."""
     return {
         "type": "BertNormalizer",
         "clean_text": True,
@@ -77,7 +77,7 @@ def _bert(settings: Settings, named: Named, full: Parts) -> Parts:
 def _roberta(settings: Settings, named: Named, full: Parts) -> Parts:
     space = settings.switch("add_prefix_space", False)
     given = full.get("pre_tokenizer") or {}
-    trim = {"trim_offsets": given.get("trim_offsets", True)}  # decides no id
+    trim = {"trim_offsets": given.get("trim_offsets", True)}  # has no effect on ids
     rules = {
         "dropout": None,
         "unk_token": None,
@@ -108,7 +108,7 @@ def _xlm_roberta(settings: Settings, named: Named, full: Parts) -> Parts:
 
 
 def _with(model: Parts, rules: Parts) -> Parts:
-    """Return a model with these rules; null, false and an empty text mean the same."""
+    """Return a model with these rules; null, false and an empty text are equivalent."""
     return {**model, **{key: rule for key, rule in rules.items() if (model.get(key) or None) != (rule or None)}}
 
 
@@ -146,9 +146,9 @@ CLASSES: dict[str, TokenizerClass] = {
         "Unigram", _xlm_roberta, ROBERTA_NAMED, ("bos_token", "eos_token"), roberta_frames, typed=False
     ),
 }
-"""The classes that are read, by name; the same with ``Fast`` behind it is the same class."""
+"""The supported classes by name; a name with ``Fast`` at its end means the same class."""
 
 
 def find_class(name: str) -> TokenizerClass | None:
-    """Return the class of this name; None if mtft does not read it."""
+    """Return the class of this name; None if mtft does not support it."""
     return CLASSES.get(name) or CLASSES.get(name.removesuffix("Fast"))

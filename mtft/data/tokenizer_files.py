@@ -1,4 +1,4 @@
-"""The files of a tokenizer, as far as a directory has them, and the class that reads them."""
+"""The tokenizer files of a model directory, and the class that reads them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LARGEST = 100_000_000
 
 CASING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 BERT_LIKE = ("convbert", "distilbert", "electra", "layoutlm", "mobilebert")
-"""Architectures, beside BERT, whose tokenizer is BERT's where no class is named."""
+"""Architectures other than BERT that use BERT's tokenizer if no class is named."""
 
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """The contents of a directory's JSON files, empty where there is none, and the text of ``tokenizer.json``."""
+    """The contents of a directory's JSON files (empty for a missing file), and the text of ``tokenizer.json``."""
 
     directory: Path
     settings: Mapping[str, Any]
@@ -33,12 +33,12 @@ class TokenizerFiles:
 
     @property
     def family(self) -> str | None:
-        """Architecture that ``config.json`` names, "bert" if it names none; None without that file."""
+        """Architecture named in ``config.json``, "bert" if it names none; None without that file."""
         return str(self.model.get("model_type", "bert")) if self.model else None
 
 
 def read_files(directory: Path) -> TokenizerFiles:
-    """Read the files of a directory; ModelError for one that is too large, or no JSON object."""
+    """Read the files of a directory; ModelError if a file is too large or not a JSON object."""
     full, vocabulary = directory / "tokenizer.json", directory / "vocab.txt"
     for path in (full, vocabulary):
         if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
@@ -70,9 +70,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def find_kind(files: TokenizerFiles) -> tuple[str, TokenizerClass | None]:
-    """Return the name of the class that reads a directory, and the class; None takes ``tokenizer.json`` as it is.
+    """Return the name of the class that reads a directory, and the class; None means ``tokenizer.json`` as it is.
 
-    ``tokenizer_config.json`` comes before ``config.json``, and without a name BERT's class is BERT's.
+    ``tokenizer_config.json`` takes precedence over ``config.json``. If neither names a class, BERT uses BERT's class.
     """
     bert = files.family == "bert"
     for source, values in (("tokenizer_config.json", files.settings), ("config.json", files.model)):
@@ -82,7 +82,7 @@ def find_kind(files: TokenizerFiles) -> tuple[str, TokenizerClass | None]:
         kind = find_class(name) if isinstance(name, str) else None
         if kind is not None:
             return str(name), kind
-        if not bert and files.text is not None:  # an architecture of a plugin, which knows its tokenizer
+        if not bert and files.text is not None:  # a plugin's architecture: the plugin knows the tokenizer
             return str(name), None
         allowed = f"{', '.join(sorted(CLASSES))}; also with 'Fast' at the end"
         raise ModelError(
@@ -93,7 +93,7 @@ def find_kind(files: TokenizerFiles) -> tuple[str, TokenizerClass | None]:
 
 
 def check_settings(files: TokenizerFiles) -> None:
-    """Raise ModelError for settings that change ids and that mtft does not follow."""
+    """Raise ModelError for settings that change token ids and that mtft does not support."""
     path, settings = files.directory / "tokenizer_config.json", files.settings
     if split := settings.get("split_special_tokens"):
         raise ModelError(f"{path}: split_special_tokens is {split!r}, which mtft does not follow (allowed: false)")

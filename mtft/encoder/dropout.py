@@ -1,7 +1,7 @@
-"""Dropout whose mask comes from 16 random bits per number: several times faster on a CPU than one float each.
+"""Dropout with a mask from 16 random bits per number; on a CPU, several times faster than one random float each.
 
-Probabilities are rounded to 1/65536; what is kept is scaled by exactly the share that is. Off the CPU torch's own is
-used. Either draws from torch's default generator, which `mtft.runtime.seeding.seeded` seeds.
+Probabilities are rounded to 1/65536, and kept numbers are scaled by exactly the rounded share. On other devices torch's
+own dropout is used. Both draw from torch's default generator, which `mtft.runtime.seeding.seeded` seeds.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ LEVELS = 1 << 16
 
 
 def keep_mask(x: Tensor, probability: float) -> Tensor | None:
-    """Draw what `x` is to be multiplied with: 0 with a probability in [0, 1), else 1 over the share that is kept.
+    """Draw a factor for each entry of `x`: 0 with a probability in [0, 1), else 1 over the share that is kept.
 
-    None if the probability is 0. It is float32 for types below, so that the scale is exact.
+    Return None if the probability is 0. For types narrower than float32 the factors are float32, so that the scale is
+    exact.
     """
     if probability == 0:
         return None

@@ -1,4 +1,4 @@
-"""Families of encoders: what mtft asks of an architecture. BERT is built in, plugins bring others."""
+"""Families of encoders: the interface of an architecture. BERT is built in, plugins add others."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mtft.encoder.pretrained import load_encoder
 
 
 class Family(Protocol):
-    """How the model directories of one ``model_type`` become encoders."""
+    """Builds encoders from the model directories of one ``model_type``."""
 
     def read_config(self, directory: Path, /) -> EncoderConfig:
-        """Read sizes from ``config.json``; ModelError names what is wrong. No weights are needed."""
+        """Read sizes from ``config.json``, without weights; ModelError names the fault."""
 
     def build(self, config: EncoderConfig, /) -> SharedEncoder:
-        """Build the module without pretrained weights; inside ``torch.device("meta")`` nothing is stored."""
+        """Build the module without pretrained weights; inside ``torch.device("meta")`` it takes no memory."""
 
     def load(self, directory: Path, /, **changes: float) -> SharedEncoder:
-        """Build the module and fill it, strictly; `changes` replace dropouts of its configuration."""
+        """Build the module and load its weights strictly; `changes` replace dropouts of its configuration."""
 
 
 class Bert:

@@ -1,7 +1,7 @@
-"""The layers that hold an encoder's weights, whose gradients go straight into ``weight.grad``.
+"""The layers that hold an encoder's weights; their gradients are added directly to ``weight.grad``.
 
-Autograd would build each gradient apart and add it, for every micro-batch; and it knows no gradient of some rows.
-Without a ``.grad`` (nothing was accumulated yet) they are ordinary autograd functions.
+Autograd would build each micro-batch's gradient separately and then add it, and it cannot compute the gradient of some
+rows only. Without a ``.grad`` (nothing was accumulated yet) the layers are ordinary autograd functions.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch.autograd.function import once_differentiable
 
 
 class Linear(nn.Linear):
-    """``nn.Linear`` that can leave the gradient of some rows of its weight out.
+    """``nn.Linear`` that can skip the gradient of some rows of its weight.
 
-    `rows` are the ascending indices of those rows whose gradient is wanted; None means all.
+    `rows` are the ascending indices of the rows whose gradient is needed; None means all.
     """
 
     rows: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, in] to [N, out]; other ranks as torch does, with all rows' gradients."""
+        """Map [N, in] to [N, out]; inputs of other ranks are handled by torch, with the gradient of all rows."""
         if x.ndim != 2:
             return super().forward(x)
         if not x.is_meta and torch.is_autocast_enabled(x.device.type):
@@ -67,7 +67,7 @@ class Embedding(nn.Embedding):
     """``nn.Embedding`` whose gradient touches only the rows looked up."""
 
     def reset_parameters(self) -> None:
-        """Draw fresh weights; not on the meta device, where torch would import its compiler for it (2 s)."""
+        """Draw fresh weights, except on the meta device, where torch would import its compiler (2 s)."""
         if not self.weight.is_meta:
             super().reset_parameters()
 
@@ -94,7 +94,7 @@ class _Lookup(torch.autograd.Function):
 
 
 def _target(parameter: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return what to add a parameter's gradient into, and what autograd then gets to hear of it."""
+    """Return the tensor to add a parameter's gradient to, and the gradient to return to autograd."""
     if parameter.grad is not None:
         return parameter.grad, None
     fresh = torch.zeros_like(parameter)

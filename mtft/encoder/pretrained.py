@@ -1,6 +1,6 @@
 """Pretrained BERT weights in Hugging Face form, loaded strictly into our encoder and written back.
 
-Our encoder fuses the query, key and value projections; every other tensor is one of theirs under another name.
+Our encoder fuses the query, key and value projections; all other tensors only have other names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-"""What a tokenizer in Hugging Face form consists of, as far as it is there."""
+"""Files of a tokenizer in Hugging Face form; not every directory has them all."""
 
 
 POOLER = ("pooler.dense.weight", "pooler.dense.bias")
@@ -39,11 +39,11 @@ POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 def load_encoder(directory: Path, **changes: float) -> Encoder:
     """Build the encoder of a model directory and fill it; ModelError names the tensors that do not fit.
 
-    `changes` replace values of its configuration, such as ``dropout``. What a user should know of the files is in the
-    encoder's `notes`.
+    `changes` replace values of its configuration, such as ``dropout``. The encoder's `notes` are messages for the user
+    about the files.
     """
     config = read_config(directory)
-    with torch.device("meta"):  # no time goes into fresh weights that are replaced at once
+    with torch.device("meta"):  # skips the random initialisation, since all weights are replaced
         encoder = Encoder(replace(config, **changes))  # type: ignore[arg-type]
     check_archives(directory)
     sources = hub_names(config)
@@ -79,10 +79,10 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
 
 
 def fresh_pooler(config: EncoderConfig) -> tuple[Tensor, Tensor]:
-    """Draw a pooler's weight [H, H] and bias [H] as BERT begins: about normal, and zeros.
+    """Draw a pooler's weight [H, H] and bias [H] as BERT initialises them: about normal, and zeros.
 
-    Always the same for the same size, whatever machine or library: the digest of the base weights depends on it. Each
-    weight is the sum of twelve uniform 16-bit integers, centred and scaled.
+    The values depend only on the size, not on the machine or library, because the digest of the base weights includes
+    them. Each weight is the sum of twelve uniform 16-bit integers, centred and scaled.
     """
     size = config.hidden_size
     words = np.random.PCG64(0).random_raw(3 * size * size).view(np.uint16).reshape(-1, 12)
@@ -92,7 +92,7 @@ def fresh_pooler(config: EncoderConfig) -> tuple[Tensor, Tensor]:
 
 
 def fill(module: nn.Module, found: Mapping[str, Tensor], directory: Path) -> None:
-    """Copy tensors into a module's parameters of the same names; ModelError names those that do not fit."""
+    """Copy tensors into a module's parameters of the same names; ModelError names the tensors that do not fit."""
     wanted = dict(module.named_parameters())
     problems = [f"missing tensor {name}" for name in sorted(wanted.keys() - found.keys())]
     problems += [f"unexpected tensor {name}" for name in sorted(found.keys() - wanted.keys())]
@@ -110,7 +110,7 @@ def fill(module: nn.Module, found: Mapping[str, Tensor], directory: Path) -> Non
 
 
 def _misfit(directory: Path, problems: Sequence[str]) -> ModelError:
-    """Return an error with the first problems of each kind."""
+    """Return an error that lists the first problems of each kind."""
     lines: list[str] = []
     for kind in ("missing", "unexpected", "tensor"):
         several = [problem for problem in problems if problem.startswith(kind)]
@@ -121,7 +121,7 @@ def _misfit(directory: Path, problems: Sequence[str]) -> ModelError:
 
 
 def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
-    """Map our parameter names to the Hugging Face tensors that they are the concatenation of."""
+    """Map each of our parameter names to the Hugging Face tensors that are concatenated in it."""
     names: dict[str, tuple[str, ...]] = {
         "embeddings.word.weight": ("embeddings.word_embeddings.weight",),
         "embeddings.position.weight": ("embeddings.position_embeddings.weight",),
@@ -147,7 +147,7 @@ def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
 
 
 def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
-    """Return the weights under their Hugging Face names: what `load_encoder` reads."""
+    """Return the weights under their Hugging Face names, as `load_encoder` reads them."""
     parameters = dict(encoder.named_parameters())
     return {
         name: part.detach().clone()
@@ -157,9 +157,9 @@ def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
 
 
 def write_model(directory: Path, encoder: Encoder, base: Path) -> None:
-    """Fill a directory with a model in Hugging Face form: these weights, and settings and tokenizer of `base`.
+    """Write a model in Hugging Face form to a directory: these weights, with the configuration and tokenizer of `base`.
 
-    `base` is the directory that the encoder was loaded from.
+    `base` is the directory from which the encoder was loaded.
     """
     settings = json.loads((base / "config.json").read_text(encoding="utf-8"))
     kept = {key: value for key, value in settings.items() if key not in ("_name_or_path", "torch_dtype", "dtype")}
@@ -173,5 +173,5 @@ def write_model(directory: Path, encoder: Encoder, base: Path) -> None:
 
 
 def weights_digest(theta: Tensor) -> str:
-    """Return the sha256 of the flat float32 weights [P]: what a mask and a run are bound to."""
+    """Return the sha256 of the flat float32 weights [P]; masks and runs store it to identify their base."""
     return hashlib.sha256(theta.detach().cpu().contiguous().numpy().data).hexdigest()

@@ -1,4 +1,4 @@
-"""The files that hold a model's weights: found, checked before they are trusted with memory, and read strictly."""
+"""Find a model's weight files, check them before memory is allocated, and read them strictly."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NAMES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-"""Where weights are looked for, in this order: one file, or the index of several shards."""
+"""Names of weight files in search order: one file, or the index of several shards."""
 FOREIGN = ("tf_model.h5", "flax_model.msgpack", "model.onnx", "bert_model.ckpt.index", "model.ckpt.index")
-"""Weights in forms that are not read."""
+"""Names of weight files in unsupported forms."""
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """Return the files that hold a model's weights: one safetensors file, its shards, or pickled ones."""
+    """Return the files that hold a model's weights: one safetensors file, its shards, or pickled files."""
     for name in NAMES:
         path = directory / name
         if path.exists():
@@ -38,7 +38,7 @@ def weight_files(directory: Path) -> list[Path]:
 
 
 def check_archives(directory: Path) -> None:
-    """Raise ModelError if a file of weights is none, or an archive that takes more memory than it takes on disk."""
+    """Raise ModelError if a weight file is not a regular file, or is an archive larger in memory than on disk."""
     for path in weight_files(directory):
         if not path.is_file():
             raise ModelError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
@@ -49,9 +49,9 @@ def check_archives(directory: Path) -> None:
 
 
 def check_size(directory: Path, parameters: int) -> None:
-    """Raise ModelError unless a model's files are large enough for its parameters, at a byte a number.
+    """Raise ModelError unless a model's files are large enough for its parameters, at one byte per number.
 
-    Asked before so many are allocated, it keeps a small file from filling the memory.
+    This runs before the parameters are allocated, so that a small file cannot fill the memory.
     """
     check_archives(directory)
     size = sum(path.stat().st_size for path in weight_files(directory))
@@ -60,7 +60,7 @@ def check_size(directory: Path, parameters: int) -> None:
 
 
 def read_weights(directory: Path, prefix: str = "bert.") -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a model directory, under names without the prefix; ModelError if a name appears twice."""
+    """Yield the tensors of a model directory by name, without the prefix; ModelError if a name appears twice."""
     seen: dict[str, Path] = {}
     for path in weight_files(directory):
         pairs = _read_safetensors(path) if path.suffix == ".safetensors" else _read_weights_only(path).items()
@@ -73,7 +73,7 @@ def read_weights(directory: Path, prefix: str = "bert.") -> Iterator[tuple[str, 
 
 
 def _modern(name: str, prefix: str) -> str:
-    """Drop the prefix and use today's names for the weights of LayerNorm."""
+    """Drop the prefix, and use the current names for the weights of LayerNorm."""
     return (
         name.removeprefix(prefix)
         .replace("LayerNorm.gamma", "LayerNorm.weight")
@@ -84,7 +84,7 @@ def _modern(name: str, prefix: str) -> str:
 def _read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
+            for name in file.keys():  # noqa: SIM118 - a safetensors handle is not a mapping
                 yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a readable safetensors file: {error}") from None

@@ -1,1 +1,1 @@
-"""Fetch public files: the only part of mtft that uses a network, and only on explicit request."""
+"""Fetch public files, on explicit request only; no other part of mtft uses the network."""

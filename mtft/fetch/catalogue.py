@@ -1,7 +1,7 @@
 """The public files of the built-in tasks: their addresses, digests and licences.
 
-Course files come from the public repository of the course's starter code, at one commit. Digests that begin with
-"sha256:" were computed from the files; that of quora-train, "git:", is the file's id in the commit.
+Course files come from one commit of the public repository of the course's starter code. Digests that begin with
+"sha256:" were computed from the files; the digest of quora-train ("git:") is the id of its git blob.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ COURSE = (
     "https://raw.githubusercontent.com/gpoesia/minbert-default-final-project/"
     "7ac8260577fc12a86c7aaf38918056c30054ef39/data"
 )
-"""Address of the course's files; `$MTFT_COURSE_URL` names a copy."""
+"""Address of the course's files; `$MTFT_COURSE_URL` replaces it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class CourseFile:
 class HubFile:
     """A dataset file on the hub that is converted into the file `name`.
 
-    `columns` are pairs: a column there, and its name here. `numbers`: the labels are numbers.
+    `columns` are pairs: a column of the dataset, and its name in our file. `numbers` is true if labels are numbers.
     """
 
     name: str
@@ -39,7 +39,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class PublicData:
-    """What `mtft data fetch` fetches for one name; `hub` is (dataset, commit), None if the hub has none."""
+    """The files that `mtft data fetch` fetches for one name; `hub` is (dataset, commit), or None."""
 
     course: tuple[CourseFile, ...]
     licence: str

@@ -1,4 +1,4 @@
-"""Convert rows of public datasets into the files that the built-in tasks read: tab-separated, with ids."""
+"""Convert rows of public datasets into the tab-separated files, with ids, that the built-in tasks read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mtft.errors import FetchError
 from mtft.fetch.catalogue import HubFile
 
 ID = "id"
-"""Column of ids; generated ids name dataset, split and row."""
+"""Column of ids; generated ids contain dataset, split and row."""
 
 
 def course_table(rows: Iterable[Mapping[str, str]], file: HubFile) -> bytes:
-    """Return rows in the course's columns, in UTF-8: a number without header, an id, texts, the label.
+    """Return rows with the course's columns, in UTF-8: a number without a column name, an id, the texts, the label.
 
-    Labels that are `numbers` get a decimal point, as in the course's files. FetchError for a row without one of the
-    columns or without label: the dataset has changed.
+    With `numbers`, labels get a decimal point, as in the course's files. FetchError for a row without one of the
+    columns or without a label, which means that the dataset has changed.
     """
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Download one file over HTTP: resume after a break, and give the file its name only if its digest is right."""
+"""Download one file over HTTP, with resume; the file gets its final name only if its digest is correct."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def download(
 ) -> None:
     """Download `url` to `path`; the digest must be `expected`.
 
-    Received bytes are kept in ``path.part``: after a break, this call or the next one continues from there.
-    FetchError says what failed: the server, the connection, the disk or the digest.
+    Received bytes are kept in ``path.part``; after a broken connection, this call or the next one continues from there.
+    FetchError names the cause: the server, the connection, the disk or the digest.
     """
     part = path.with_name(f"{path.name}.part")
     for attempt in range(1, TRIES + 1):
@@ -36,12 +36,12 @@ def download(
             _continue(url, part, progress)
             break
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # nothing is missing, or the part is not of this file
+            if error.code == 416:  # the part is complete, or of another file
                 break
             if error.code < 500 or attempt == TRIES:
                 raise FetchError(f"{url}: the server says {error.code} {error.reason}") from None
         except (OSError, HTTPException) as error:
-            if isinstance(error, OSError) and error.errno in (*FULL, *CLOSED):  # the disk's, not the connection's
+            if isinstance(error, OSError) and error.errno in (*FULL, *CLOSED):  # of the disk, not the connection
                 raise FetchError(f"{part}: {error.strerror}; the bytes received are kept") from None
             if attempt == TRIES:
                 reason = getattr(error, "reason", None) or error

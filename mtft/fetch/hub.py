@@ -1,4 +1,4 @@
-"""Files of datasets and models on the Hugging Face hub, through its own library: cached, resumed, checked."""
+"""Fetch dataset and model files from the Hugging Face hub with its own library, which caches, resumes and checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtft.fetch.lock_file import check
 from mtft.runtime.notices import Notify
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Files of weights, the preferred one first; each may be split into parts, listed in ``NAME.index.json``."""
+"""Weight files, the preferred one first; each may be split into shards, listed in ``NAME.index.json``."""
 
 OTHERS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
 
@@ -30,21 +30,21 @@ def library() -> Any:
 
 
 def refuse_offline() -> None:
-    """Raise FetchError if the user has forbidden fetching with HF_HUB_OFFLINE."""
+    """Raise FetchError if HF_HUB_OFFLINE forbids fetching."""
     if os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE"):
         raise FetchError("HF_HUB_OFFLINE is set: nothing is fetched")
 
 
 def hub_file(repository: str, path: str, revision: str, *, kind: str, quiet: bool) -> Path:
-    """Return the cached copy of a file of the hub, fetched if missing; `kind` is "dataset" or "model"."""
+    """Return the cached copy of a hub file, and fetch it if missing; `kind` is "dataset" or "model"."""
     with _worded(f"{repository}: {path}"), _bars(quiet):
         return Path(library().hf_hub_download(repository, path, repo_type=kind, revision=revision))
 
 
 def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple[list[Path], str]:
-    """Fetch the files of a model that mtft reads; return their paths, all in one cached directory, and the commit.
+    """Fetch the files of a model that mtft needs; return their paths, all in one cached directory, and the commit.
 
-    Each file must have the digest that the hub gives it: of its bytes, or of its git blob.
+    Each file must have the digest stated by the hub: of its bytes, or of its git blob.
     """
     with _worded(name):
         info = library().HfApi().model_info(name, revision=revision, files_metadata=True)
@@ -67,7 +67,7 @@ def hub_model(name: str, revision: str, *, quiet: bool, notify: Notify) -> tuple
 
 
 def wanted_weights(files: Iterable[str]) -> list[str]:
-    """Return the files of the preferred form of weights among those available; [] without any."""
+    """Return the weight files in the preferred available form; [] if there are none."""
     for whole in WEIGHTS:
         stem, dot, suffix = whole.rpartition(".")
         parts = [file for file in files if file.startswith(f"{stem}-") and file.endswith(f"{dot}{suffix}")]
@@ -80,12 +80,12 @@ def wanted_weights(files: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _worded(what: str) -> Iterator[None]:
-    """Turn any error of the library into a FetchError of one line."""
+    """Turn any error of the library into a one-line FetchError."""
     try:
         yield
     except FetchError:
         raise
-    except Exception as error:  # its errors share no base class
+    except Exception as error:  # its errors have no common base class
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise FetchError(f"{what}: {reason}") from None
 

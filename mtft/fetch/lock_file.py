@@ -1,4 +1,4 @@
-"""The lock file of a data directory: what was fetched, from where, and its digest."""
+"""The lock file of a data directory: the fetched files, their origins and digests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtft.io.digests import tagged_digest
 from mtft.io.files import read_json, write_json
 
 LOCK = "fetched.json"
-"""Name of the lock file, which lies beside the fetched files."""
+"""Name of the lock file, which is in the directory of the fetched files."""
 
 
 def check(path: Path, expected: str, what: str) -> None:
@@ -21,7 +21,7 @@ def check(path: Path, expected: str, what: str) -> None:
 
 
 class LockFile:
-    """The origin and digest of each file that was fetched into a directory."""
+    """The origin and digest of each file fetched into a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LOCK

@@ -1,9 +1,8 @@
-"""How tasks, sources and parts come in: hooks that a plugin implements, and the manager that finds plugins.
+"""Plugins provide tasks, sources and parts: the hooks that they implement, and the manager that finds them.
 
-Those who write parts find the types that these receive and are here: `EncoderConfig`, `EncoderOutput`, `SharedEncoder`
-and `TokenBatch` (heads, encoders), `Family` (encoders), `Scoring` and `Scorer` (scores), `Tracked` and `Tracker`
-(trackers). Names load on first use, so that importing this imports no torch; ``__init__.pyi`` says the same to type
-checkers.
+The types for authors of parts are here: `EncoderConfig`, `EncoderOutput`, `SharedEncoder` and `TokenBatch` (heads,
+encoders), `Family` (encoders), `Scoring` and `Scorer` (scores), `Tracked` and `Tracker` (trackers). Names load on first
+use, so that importing this module does not import torch; ``__init__.pyi`` declares them for type checkers.
 """
 
 from __future__ import annotations

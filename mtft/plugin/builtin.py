@@ -1,4 +1,4 @@
-"""The built-in tasks, sources and parts, as a plugin like any other."""
+"""The built-in tasks, sources and parts, as an ordinary plugin."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def mtft_sources() -> Iterable[Source]:
 
 @hookimpl
 def mtft_heads() -> Iterable[Part]:
-    """The report's head, and the smallest."""
+    """The report's head, and the smallest head."""
     return HEADS.values()
 
 
 @hookimpl
 def mtft_surgery() -> Iterable[Part]:
-    """Methods that need no solver."""
+    """Return surgery methods that need no solver."""
     return [
         Part("pcgrad", "mtft.optimization.surgery:drawn_pcgrad", "conflicts projected away, in random order"),
         Part("sum", "mtft.optimization.surgery:sum_weights", "gradients added as they are"),
@@ -51,7 +51,7 @@ def mtft_encoders() -> Iterable[Part]:
 
 @hookimpl
 def mtft_scores() -> Iterable[Part]:
-    """The report's score, and others to compare with."""
+    """The report's score, and baselines."""
     return [
         Part("sum", "mtft.selection.gradient_score:sum_score", "squared gradient of the whole loss"),
         Part("abs", "mtft.selection.gradient_score:abs_score", "absolute gradients of batches, added and squared"),

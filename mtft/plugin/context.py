@@ -1,4 +1,4 @@
-"""What every command receives beside its settings."""
+"""The context that every command receives in addition to its settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mtft.tasks.registry import Registry
 
 @dataclass(frozen=True)
 class Progress:
-    """How far something is: step of total, epoch, mean losses per task so far this epoch, tokens so far.
+    """Progress: step of total, epoch, mean losses per task so far in this epoch, tokens so far.
 
-    A step is an optimizer step, or whatever `unit` says.
+    A step is an optimizer step, or the given `unit`.
     """
 
     step: int
@@ -36,9 +36,10 @@ def _ignore(_: Progress) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """The tasks and parts at hand, and where messages go.
+    """The available tasks and parts, and the callbacks for messages.
 
-    `notify` receives notices, `progress` the position after each step; `group` are the processes that share the work.
+    `notify` receives notices, and `progress` the position after each step; `group` are the processes that share the
+    work.
     """
 
     registry: Registry
@@ -55,7 +56,7 @@ def new_context(
     file: str = "settings",
     group: Group = ALONE,
 ) -> Context:
-    """Load the plugins and return a context with all tasks; `declared` are the tables [tasks.NAME] of the `file`."""
+    """Load the plugins, and return a context with all tasks; `declared` are the tables [tasks.NAME] of the `file`."""
     plugins = load_plugins()
     registry = with_declared(build_registry(plugins), declared, file)
     return Context(registry, Provenance(registry, plugins), notify, progress, group)

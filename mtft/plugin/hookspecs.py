@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mtft.tasks.task import Source, Task
 
 API_VERSION = 1
-"""Version of these hooks; a plugin whose ``MTFT_API_VERSION`` is another is set aside."""
+"""Version of these hooks; a plugin with another ``MTFT_API_VERSION`` is not loaded."""
 
 hookspec = pluggy.HookspecMarker("mtft")
 hookimpl = pluggy.HookimplMarker("mtft")
@@ -25,7 +25,7 @@ def mtft_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
 
 @hookspec
 def mtft_sources() -> Iterable[Source]:  # type: ignore[empty-body]
-    """Return augmentation sources; each names in `task` the task that it helps to train."""
+    """Return augmentation sources; the `task` of each is the task that it helps to train."""
 
 
 @hookspec
@@ -35,19 +35,19 @@ def mtft_heads() -> Iterable[Part]:  # type: ignore[empty-body]
 
 @hookspec
 def mtft_surgery() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return surgery methods (setting `surgery`): from the Gram matrix of the tasks' gradients to a weight per task."""
+    """Return surgery methods (setting `surgery`), which map the Gram matrix of the tasks' gradients to task weights."""
 
 
 @hookspec
 def mtft_scores() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return selection scores (setting `score`): from model and training data to a number per encoder weight."""
+    """Return selection scores (setting `score`), which map model and training data to a number per encoder weight."""
 
 
 @hookspec
 def mtft_encoders() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return families of encoders, named as in ``config.json``: what makes a shared encoder of a model directory."""
+    """Return families of encoders, named as in ``config.json``, which build encoders from model directories."""
 
 
 @hookspec
 def mtft_trackers() -> Iterable[Part]:  # type: ignore[empty-body]
-    """Return trackers (setting `trackers`): each receives whatever a run logs, and can change nothing in it."""
+    """Return trackers (setting `trackers`), which receive all records that a run logs and cannot change the run."""

@@ -1,7 +1,7 @@
-"""Finds plugins one entry point at a time; a broken one is set aside and named, and stops nothing.
+"""Find plugins one entry point at a time; a broken plugin is reported and skipped.
 
-``MTFT_DISABLE_PLUGINS`` switches plugins off: ``1`` or ``all`` (every one but the built-in), or names of plugins
-or distributions, separated by commas. ``MTFT_STRICT_PLUGINS=1`` turns a broken plugin into an error.
+``MTFT_DISABLE_PLUGINS`` disables plugins: ``1`` or ``all`` (all but the built-in plugin), or names of plugins
+or distributions, separated by commas. ``MTFT_STRICT_PLUGINS=1`` makes a broken plugin an error.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from mtft.tasks.registry import Contribution, Registry, assemble
 GROUP = "mtft"
 BUILTIN = EntryPoint("builtin", "mtft.plugin.builtin", GROUP)
 EVERY = ("1", "all")
-"""Values of ``MTFT_DISABLE_PLUGINS`` that mean every plugin but the built-in one."""
+"""Values of ``MTFT_DISABLE_PLUGINS`` that mean all plugins but the built-in one."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plugin that was found; `error` says why it is set aside, if it is."""
+    """One plugin that was found; `error` says why it is not used, if so."""
 
     name: str
     module: str
@@ -44,7 +44,7 @@ class Plugin:
 
     @property
     def status(self) -> str:
-        """One of ok, disabled and broken."""
+        """One of "ok", "disabled" and "broken"."""
         return "disabled" if self.disabled else "ok" if self.error is None else "broken"
 
     def __str__(self) -> str:
@@ -52,14 +52,14 @@ class Plugin:
 
     @property
     def trouble(self) -> str:
-        """Say why what the plugin gives is not there; "" if it is."""
+        """Return why the plugin is not available; "" if it is."""
         if self.disabled:
             return f"{self} is disabled by MTFT_DISABLE_PLUGINS"
         return f"{self} failed to load: {self.error}" if self.error else ""
 
 
 class Plugins:
-    """The plugins that were found: those that work are registered, the others are on record."""
+    """The plugins that were found: working plugins are registered, the others are only listed."""
 
     def __init__(self, strict: bool = False) -> None:
         self._manager = pluggy.PluginManager(GROUP)
@@ -71,14 +71,14 @@ class Plugins:
         return iter(tuple(self._records))
 
     def get(self, name: str) -> Plugin:
-        """Find a working plugin by its name."""
+        """Return a working plugin by its name."""
         for plugin in self:
             if plugin.name == name and plugin.status == "ok":
                 return plugin
         raise PluginError(f"no working plugin {name!r}")
 
     def add(self, plugin: Plugin, load: Callable[[], Any]) -> None:
-        """Put a plugin on record; load and register it unless it is disabled."""
+        """List a plugin; load and register it unless it is disabled."""
         self._records.append(plugin)
         if plugin.disabled:
             return
@@ -110,7 +110,7 @@ class Plugins:
         return hooks
 
     def quarantine(self, plugin: Plugin, error: BaseException) -> None:
-        """Set a plugin on record aside; under MTFT_STRICT_PLUGINS raise instead."""
+        """Mark a listed plugin as broken; with MTFT_STRICT_PLUGINS raise an error instead."""
         text = " ".join(str(error).split())
         reason = text if isinstance(error, MtftError) else f"{type(error).__name__}: {text}"
         if self._strict:
@@ -120,7 +120,7 @@ class Plugins:
         self._records[self._records.index(plugin)] = replace(plugin, error=reason)
 
     def call(self, plugin: Plugin, hook: str) -> tuple[Any, ...]:
-        """Return what one plugin's implementation of a hook gives; () if it has none."""
+        """Return the values of one plugin's implementation of a hook; () if it has none."""
         impls = [impl for impl in getattr(self._manager.hook, hook).get_hookimpls() if impl.plugin_name == plugin.name]
         with contextlib.redirect_stdout(sys.stderr):
             given = [impl.function() for impl in impls]
@@ -137,7 +137,7 @@ def load_plugins() -> Plugins:
     candidates = [pair for distribution in _distributions() for pair in _entries(distribution)]
     ours = [plugin for plugin, _ in candidates if _is_builtin(plugin)]
     ours.sort(key=lambda plugin: plugin.distribution != DISTRIBUTION)
-    candidates = [pair for pair in candidates if pair[0] not in ours[1:]]  # mtft has its former name here, too
+    candidates = [pair for pair in candidates if pair[0] not in ours[1:]]  # for mtft under its former name, too
     if not ours:  # run from a checkout
         version = pkgutil.resolve_name("mtft:__version__")
         candidates.append((Plugin(BUILTIN.name, BUILTIN.value, DISTRIBUTION, version), BUILTIN.load))
@@ -152,12 +152,12 @@ def _is_builtin(plugin: Plugin) -> bool:
 
 
 def _rank(plugin: Plugin) -> tuple[bool, str, str]:
-    """Order plugins the same on every machine."""
+    """Return a sort key that orders plugins in the same way on every machine."""
     return not _is_builtin(plugin), plugin.name, plugin.distribution
 
 
 def _distributions() -> Iterator[Distribution]:
-    """Yield the distributions that list plugins; of two of one name, the first on the path counts."""
+    """Yield the distributions that list plugins; of two with one name, the first on the path is used."""
     seen = set()
     for distribution in distributions():
         if _lists_plugins(distribution):
@@ -168,7 +168,7 @@ def _distributions() -> Iterator[Distribution]:
 
 
 def _lists_plugins(distribution: Distribution) -> bool:
-    """Look for our group in the text: cheap, and another package's damaged list is none of our business."""
+    """Look for our group in the text; this is fast, and damaged lists of other packages do no harm."""
     try:
         return f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or "")
     except (OSError, ValueError):
@@ -176,7 +176,7 @@ def _lists_plugins(distribution: Distribution) -> bool:
 
 
 def _entries(distribution: Distribution) -> list[tuple[Plugin, Callable[[], Any]]]:
-    """Return a distribution's plugins, each with what loads it; a damaged list is one plugin that cannot load."""
+    """Return a distribution's plugins, each with its loader; a damaged list becomes one plugin that cannot load."""
     name, version = _identity(distribution)
     try:
         entries = dict.fromkeys(distribution.entry_points.select(group=GROUP))
@@ -186,7 +186,7 @@ def _entries(distribution: Distribution) -> list[tuple[Plugin, Callable[[], Any]
 
 
 def _identity(distribution: Distribution) -> tuple[str, str]:
-    """Return name and version; damaged metadata must not stop the command."""
+    """Return name and version; damaged metadata must not end the command."""
     try:
         return str(distribution.metadata["Name"]), str(distribution.version)
     except Exception:
@@ -198,7 +198,7 @@ def _fail(reason: str) -> None:
 
 
 def build_registry(plugins: Plugins | None = None) -> Registry:
-    """Collect tasks, sources and parts plugin by plugin; one that fails is quarantined and leaves nothing behind."""
+    """Collect tasks, sources and parts plugin by plugin; one that fails is marked broken and contributes nothing."""
     plugins = load_plugins() if plugins is None else plugins
     contributions: list[Contribution] = []
     for plugin in plugins:

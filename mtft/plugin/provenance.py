@@ -1,4 +1,4 @@
-"""Which plugin each task, source and part comes from: recorded with a run, needed to use it, named in errors."""
+"""The plugin that provides each task, source and part: stored with a run, required to use it, named in errors."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from mtft.tasks.task import Task
 
 @dataclass(frozen=True)
 class Provenance:
-    """The plugins that were found, and the registry that says what each of them gives."""
+    """The plugins that were found, and the registry of what each provides."""
 
     registry: Registry
     plugins: Plugins
 
     def requirements(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the distributions, beside mtft, that give these tasks, sources and parts ("surgery NAME").
+        """Return the distributions other than mtft that provide these tasks, sources and parts ("surgery NAME").
 
-        Each with its "version" and what it "gives".
+        Each has its "version" and what it "gives".
         """
         required: dict[str, dict[str, Any]] = {}
         for name in names:
-            owner = self.registry.owners.get(name, OWNER)  # a task that a model declares itself is in no registry
+            owner = self.registry.owners.get(name, OWNER)  # a task declared in a model is not in the registry
             if owner not in (OWNER, BUILTIN.name):
                 plugin = self.plugins.get(owner)
                 entry = required.setdefault(plugin.distribution, {"version": plugin.version, "gives": []})
@@ -38,9 +38,9 @@ class Provenance:
         return required
 
     def check(self, path: Path, requirements: Mapping[str, Any], notify: Notify) -> None:
-        """Raise CheckpointError, saying what to install, unless all `requirements` recorded for `path` are met.
+        """Raise CheckpointError with the packages to install unless all `requirements` stored for `path` are met.
 
-        Another version is a warning.
+        A different version gives a warning.
         """
         versions = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "ok"}
         for distribution, entry in requirements.items():
@@ -59,7 +59,7 @@ class Provenance:
         return origins
 
     def _origin(self, task: Task) -> dict[str, str]:
-        """Return where a task came from; a declared one comes from settings, its head perhaps from a plugin."""
+        """Return the origin of a task; a declared task comes from settings, its head possibly from a plugin."""
         part = f"head {task.declaration['head']}" if task.declaration else task.name
         plugin = self.plugins.get(self.registry.owner(part))
         if task.declaration and plugin.name == BUILTIN.name:
@@ -68,7 +68,7 @@ class Provenance:
 
     @contextmanager
     def attribute_errors(self) -> Iterator[None]:
-        """Add to an error in a plugin's code which plugin that is and what can be done."""
+        """Add the plugin and the possible remedies to an error raised in its code."""
         try:
             yield
         except PluginError as error:

@@ -1,1 +1,1 @@
-"""Which weights are trained: scores and a budget become sorted indices, kept in a mask file."""
+"""Select the weights to train: scores and a budget become sorted indices, stored in a mask file."""

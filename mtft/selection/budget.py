@@ -1,8 +1,8 @@
-"""From a score per weight and a budget to the sorted indices of the weights that are trained.
+"""Turn a score per weight and a budget into the sorted indices of the weights to train.
 
-The k-th highest score is found by counting: a float32 maps to a 32-bit key of the same order, whose upper and lower
-halves are counted in one pass each. Time does not depend on the values (weights that never saw a gradient all score
-zero, which slows quickselect down tenfold), and memory is that of the k indices.
+The k-th highest score is found by counting: a float32 maps to a 32-bit key of the same order, and the key's upper and
+lower halves are counted in one pass each. The time does not depend on the values; quickselect is ten times slower on
+the many zero scores of weights without a gradient. The memory is that of the k indices.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Keys = NDArray[np.uint32]
 
 
 def budget(keep: Decimal | str, total: int) -> int:
-    """Number of weights k = floor(keep * total) that a share `keep` of `total` weights allows, exactly.
+    """Number of weights k = floor(keep * total) for a share `keep` of `total` weights, computed exactly.
 
     `keep` is read as a decimal number with 0 < keep <= 1. ValueError if it is not, or if k would be 0.
     """
@@ -48,8 +48,8 @@ def top_k(scores: Tensor, k: int) -> Tensor:
 def top_k_per_tensor(scores: Tensor, sizes: Sequence[int], keep: Decimal | str) -> Tensor:
     """Indices [k], ascending, of the floor(keep * size) highest of float32 `scores` [P] in each tensor.
 
-    The tensors lie one after another and `sizes` sum to P; one that is smaller than 1 / keep selects nothing.
-    ValueError as for `budget` and `top_k`.
+    The tensors are stored one after another, and `sizes` sum to P. A tensor with fewer than 1 / keep weights selects
+    none. ValueError as for `budget` and `top_k`.
     """
     values, share = _values(scores), _share(keep)
     if sum(sizes) != len(values):
@@ -68,8 +68,8 @@ def top_k_per_tensor(scores: Tensor, sizes: Sequence[int], keep: Decimal | str) 
 def top_groups(scores: Tensor, sizes: Sequence[int], k: int) -> Tensor:
     """Indices, ascending, of whole groups with the highest mean of float32 `scores` [P], at most k weights in all.
 
-    The groups lie one after another and `sizes` sum to P. From the best group down, each that still fits is taken;
-    equal means go to the first. ValueError as for `top_k`, and if no group fits.
+    The groups are stored one after another, and `sizes` sum to P. From the best group down, each that still fits is
+    selected; of equal means, the first. ValueError as for `top_k`, and if no group fits.
     """
     values, lengths = _values(scores), np.asarray(sizes, np.int64)
     if int(lengths.sum()) != len(values) or not 1 <= k <= len(values):
@@ -97,7 +97,7 @@ def _share(keep: Decimal | str) -> Decimal:
 
 
 def _floor(share: Decimal, size: int) -> int:
-    return 0 if share.adjusted() < -20 else int(Fraction(share) * size)  # the fraction of 1e-999999999 takes for ever
+    return 0 if share.adjusted() < -20 else int(Fraction(share) * size)  # 1e-999999999 as a fraction takes for ever
 
 
 def _values(scores: Tensor) -> Scores:
@@ -139,14 +139,14 @@ def _threshold(values: Scores, k: int) -> tuple[int, int]:
 
 
 def _from_top(counts: NDArray[np.int64], k: int) -> tuple[int, int]:
-    """Bin of the k-th item counted from the last bin down, and its rank inside that bin, from 1."""
+    """Bin of the k-th item, counted from the last bin down, and its rank inside that bin, from 1."""
     at_or_above = counts[::-1].cumsum()
     place = int(np.searchsorted(at_or_above, k))
     return len(counts) - 1 - place, k - int(at_or_above[place] - counts[::-1][place])
 
 
 def _chunks(values: Scores) -> Iterator[tuple[int, Keys]]:
-    """Start and unsigned keys of each piece of `values`; the keys have the order of the numbers, -0 equal to 0."""
+    """Start and unsigned keys of each piece of `values`; the keys sort like the numbers, with -0 equal to 0."""
     for start in range(0, len(values), _CHUNK):
         bits = (values[start : start + _CHUNK] + np.float32(0)).view(np.uint32)
         yield start, bits ^ np.where(bits >> 31 == 1, np.uint32(0xFFFFFFFF), np.uint32(1 << 31))

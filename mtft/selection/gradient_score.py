@@ -1,8 +1,7 @@
-"""How much each encoder weight matters at the start of training.
+"""Scores of the importance of each encoder weight at the start of training.
 
-The second-order approximation of Fu et al. 2022 (arXiv 2211.15583) keeps the weights whose squared gradient of
-the training loss is largest; with a random head in front, since heads are untrained then. Other scores are
-there to compare with.
+The second-order approximation of Fu et al. 2022 (arXiv 2211.15583) keeps the weights with the largest squared gradient
+of the training loss. Heads are still untrained, so random heads are used. The other scores are baselines.
 """
 
 from __future__ import annotations
@@ -24,13 +23,14 @@ Statistic = Literal["sum", "abs", "fisher"]
 class GradientScorer:
     """Scores every encoder weight [P] by the gradient of the whole loss over some batches.
 
-    "sum" squares the summed gradient, "abs" sums its absolute value batch by batch (and squares that),
-    "fisher" sums its square batch by batch. Each task's loss is its mean over all rows, so tasks count alike:
-    "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher"; with
-    these two each task has batches of its own), "normalised" divides each task's score by its sum first.
+    "sum" squares the summed gradient, "abs" sums absolute gradients over batches and squares the sum, and "fisher"
+    sums squared gradients over batches. Each task's loss is its mean over all rows, so that all tasks have equal
+    weight. "joint" adds the tasks' gradients (with "sum"), their absolute gradients ("abs") or their scores ("fisher");
+    with the latter two, each task has its own batches. "normalised" first divides each task's score by its sum.
 
-    A step is a micro-batch; of several processes, which read a share each and get the same score, a batch. The position
-    counts the tasks done, the batches of the next task done, and the micro-batches of its next batch done.
+    A step is a micro-batch. With several processes, which read a share each and get the same score, a step is a batch.
+    The position counts the finished tasks, the finished batches of the current task, and the finished micro-batches of
+    the current batch.
     """
 
     def __init__(self, scoring: Scoring, statistic: Statistic) -> None:
@@ -57,7 +57,7 @@ class GradientScorer:
         return self._task, self._batch, self._micro
 
     def step(self, progress: ReadProgress | None = None) -> None:
-        """Read the next micro-batch, of several processes the next batch; `progress` is called for each micro-batch."""
+        """Process the next micro-batch (several processes: the next batch); call `progress` for each micro-batch."""
         current = self._micro_batches()
         while self._micro < len(current):
             current.add(self._micro, progress)
@@ -68,28 +68,28 @@ class GradientScorer:
             self._end_batch()
 
     def score(self) -> Tensor:
-        """Return the score [P] when all is done."""
+        """Return the score [P] after all steps."""
         return self.total
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the sums so far, and the gradient of the batch that was begun."""
+        """Return the sums so far, and the gradient of the current batch."""
         sums = {"total": self.total, "score": self._score} if self.normalised else {"total": self.total}
         return {**sums, "grad": self.flat.grad}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor], position: Sequence[int]) -> None:
-        """Take back what `state_dict` and `position` returned; several processes begin again with their batch."""
+        """Restore what `state_dict` and `position` returned; several processes restart their current batch."""
         self.total.copy_(tensors["total"])
         if self.normalised:
             self._score.copy_(tensors["score"])
         self._task, self._batch, self._micro = position
         if self.group.size == 1:
             self.flat.grad.copy_(tensors["grad"])
-        else:  # what one process had of a batch is no share of it
+        else:  # one process's part of a batch cannot be divided among several
             self._micro = 0
         self._begin_task()
 
     def _begin_task(self) -> None:
-        """Find the sources and batches of the next task that has any, and begin with what is left of them."""
+        """Find the sources and batches of the next task that has any, and start at the current position."""
         while not self.done:
             task = self.tasks[self._task]
             self._present = [each for each in self.scoring.sources if each.task == task and self.counts[each.name]]
@@ -100,7 +100,7 @@ class GradientScorer:
             self._end_task()
 
     def _micro_batches(self) -> MicroBatches:
-        """Return the micro-batches of the batch that is read."""
+        """Return the micro-batches of the current batch."""
         if self._open is None:
             rows, task = self._batches[self._batch], self.tasks[self._task]
             weight = sum(source.weight for source in self._present)
@@ -111,7 +111,7 @@ class GradientScorer:
         return self._open
 
     def _end_batch(self) -> None:
-        """Add what the gradient of a batch says to the score."""
+        """Add a batch's gradient to the score."""
         grad = self.group.sum(self.flat.grad)
         if self.statistic == "sum":
             self._score += grad
@@ -126,7 +126,7 @@ class GradientScorer:
             self._begin_task()
 
     def _end_task(self) -> None:
-        """Add a task's score to the total, if tasks count alike; else, after the last task, finish the score of all."""
+        """Add a task's score to the total if tasks are normalised; else finish the joint score after the last task."""
         self._task, self._batch, self._micro = self._task + 1, 0, 0
         if self.statistic != "fisher" and (self.normalised or self.done):
             self._score.square_()
@@ -137,7 +137,7 @@ class GradientScorer:
 
 
 def _batches_of(sources: Sequence[TrainingSource], batches: Sequence[Rows], *, whole: bool) -> list[Rows]:
-    """Take batches that hold any of the sources as they are, or, where only the total counts, all rows at once."""
+    """Return the batches that hold any of the sources or, if only the total matters, all rows as one batch."""
     names = [source.name for source in sources]
     held = [rows for rows in batches if any(name in rows for name in names)]
     if not whole or not held:
@@ -151,12 +151,12 @@ def sum_score(scoring: Scoring) -> Tensor:
 
 
 def abs_score(scoring: Scoring) -> Tensor:
-    """Return absolute gradients, batch by batch, added and squared [P]."""
+    """Return the squared sum [P] of the batches' absolute gradients."""
     return scoring.complete(GradientScorer(scoring, "abs"))
 
 
 def fisher_score(scoring: Scoring) -> Tensor:
-    """Return squared gradients, batch by batch, added [P]."""
+    """Return the sum [P] of the batches' squared gradients."""
     return scoring.complete(GradientScorer(scoring, "fisher"))
 
 

@@ -1,12 +1,12 @@
-"""The mask file: which of a base model's P weights are trained, how they were chosen and on which base.
+"""The mask file: which of a base model's P weights are trained, how they were chosen, and for which base.
 
-A safetensors file with one uint8 tensor `mask` and text metadata. The tensor is coded in the smallest of three ways:
+A safetensors file with one uint8 tensor `mask` and text metadata. The tensor has the smallest of three codings:
 
     all      nothing, every weight is selected
     bitmask  one bit per weight, lowest bit first, [ceil(P / 8)]
     gaps     LEB128 varints: the weights skipped before each selected one, seven bits a byte, lowest first
 
-Equal masks give equal bytes, and a checksum covers them all.
+Equal masks give equal bytes, and a checksum covers all bytes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Indices = NDArray[np.int64]
 class Mask:
     """A selection of `total` weights: `indices` [k] int64, strictly increasing.
 
-    `base_digest` names the weights that it was chosen on, `method` how. ValueError for indices of another type,
-    none, out of order or out of range.
+    `base_digest` identifies the weights for which it was chosen, and `method` describes how. ValueError if indices are
+    of another type, empty, out of order or out of range.
     """
 
     indices: Tensor
@@ -62,7 +62,7 @@ class Mask:
 
 
 def jaccard(a: Mask, b: Mask) -> float:
-    """Share of the weights selected by either mask that both select, 0 to 1; ValueError if their totals differ."""
+    """Of the weights that either mask selects, the share that both select, 0 to 1; ValueError for unequal totals."""
     if a.total != b.total:
         raise ValueError(f"masks of {a.total} and {b.total} weights cannot be compared")
     member = torch.zeros(a.total, dtype=torch.bool)
@@ -72,7 +72,7 @@ def jaccard(a: Mask, b: Mask) -> float:
 
 
 def save_mask(path: Path | str, mask: Mask) -> None:
-    """Write `mask` to `path`, complete or not at all."""
+    """Write `mask` to `path` atomically."""
     coding, payload = _encode(mask)
     fields = {
         "format": FORMAT,
@@ -91,10 +91,10 @@ def save_mask(path: Path | str, mask: Mask) -> None:
 
 
 def load_mask(path: Path | str, total: int | None = None) -> Mask:
-    """Read a mask file; CheckpointError names the file, what it holds and what is allowed.
+    """Read a mask file; CheckpointError names the file, the value found and the allowed values.
 
-    Everything is checked before it is decoded. The file of a full mask is small whatever its total, so callers that
-    know the `total` that they need should say so: a file with another one is then refused.
+    Everything is checked before it is decoded. The file of a full mask is small whatever its total, so callers should
+    give the `total` that they need, if known; a file with another total is then refused.
     """
     try:
         fields, payload = _read(Path(path))
@@ -113,7 +113,7 @@ def load_mask(path: Path | str, total: int | None = None) -> Mask:
 
 
 def _encode(mask: Mask) -> tuple[str, Bytes]:
-    """Name and bytes of the smallest coding; the bitmask if gaps take as many."""
+    """Name and bytes of the smallest coding; the bitmask if gaps take equally many."""
     indices: Indices = mask.indices.cpu().numpy()
     if len(indices) == mask.total:
         return "all", np.empty(0, np.uint8)
@@ -151,7 +151,7 @@ def _varints(values: Indices, lengths: Bytes) -> Bytes:
 
 
 def _decode(coding: str, payload: Bytes, total: int, selected: int) -> Tensor:
-    """Indices [k] of a payload of checked size; ValueError if it is not the code of `selected` of `total` weights."""
+    """Indices [k] of a payload of checked size; ValueError if it does not code `selected` of `total` weights."""
     if coding == "all":
         return torch.arange(total)
     if coding == "gaps":
@@ -184,7 +184,7 @@ def _from_varints(code: Bytes, selected: int) -> Indices:
 
 
 def _read(path: Path) -> tuple[dict[str, str], Bytes]:
-    """Metadata and bytes of a safetensors file that holds the tensor of a mask and nothing else."""
+    """Metadata and bytes of a safetensors file that holds only the tensor of a mask."""
     with path.open("rb"), safe_open(path, framework="numpy") as file:
         fields = dict(file.metadata() or {})
         if fields.get("format") != FORMAT:
@@ -202,7 +202,7 @@ def _read(path: Path) -> tuple[dict[str, str], Bytes]:
 
 
 def _check_fields(fields: Mapping[str, str], size: int) -> tuple[str, int, int]:
-    """Coding, total and selected, checked against each other and the `size` of the payload in bytes."""
+    """Coding, total and selected, checked against each other and against the `size` of the payload in bytes."""
     coding = fields["coding"]
     total = _count("total", fields["total"], MAX_TOTAL)
     selected = _count("selected", fields["selected"], total)

@@ -1,4 +1,4 @@
-"""What a selection score is made from, and what it must return; the setting `score` takes scores by name."""
+"""The input and the output of selection scores; the setting `score` names one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from mtft.runtime.distributed import ALONE, Group
 Combination = Literal["joint", "normalised"]
 Rows = Mapping[str, NDArray[np.int64]]
 ReadProgress = Callable[[int, int], None]
-"""Is called with the examples and the tokens of each micro-batch that was read."""
+"""Called with the numbers of examples and tokens of each processed micro-batch."""
 
 
 class Scorer(Protocol):
-    """A score that is computed in steps, and can go on after any of them in another process, to the same bits."""
+    """A score computed in steps; another process can resume after any step, with bitwise the same result."""
 
     @property
     def done(self) -> bool:
@@ -34,36 +34,36 @@ class Scorer(Protocol):
         """Take the next step."""
 
     def score(self) -> Tensor:
-        """Return one number per encoder weight [P], when all steps are taken."""
+        """Return one number per encoder weight [P], after all steps."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the tensors that the steps so far led to."""
+        """Return the tensors computed so far."""
 
     @property
     def position(self) -> Sequence[int]:
-        """How far the scorer is, in numbers of its own."""
+        """The scorer's progress, in numbers that it defines."""
 
     def load_state_dict(self, tensors: Mapping[str, Tensor], position: Sequence[int]) -> None:
-        """Go on where another scorer of the same kind was."""
+        """Restore the state of another scorer of the same kind."""
 
 
 class Checkpoints(Protocol):
-    """What keeps a scorer's state, so that a selection can go on."""
+    """Stores a scorer's state, so that a selection can be resumed."""
 
     def restore(self, scorer: Scorer) -> None:
-        """Give the scorer the state that was saved last, if one was."""
+        """Restore the scorer's last saved state, if there is one."""
 
     def after_step(self, scorer: Scorer) -> None:
-        """Save the state of the scorer if that is due."""
+        """Save the scorer's state if a save is due."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a score is made from: the pretrained model with fresh heads, and the training data in batches.
+    """The input of a score: the pretrained model with fresh heads, and the training data in batches.
 
-    `batches` map names of `sources` to their rows. `budget` is the tokens that go through the encoder at once. Draw
-    from `seed` alone; dropout is wanted only if `dropout` says so. A score that is a `Scorer` can go on where it was
-    stopped if it is computed by `complete`; others begin again.
+    `batches` map names of `sources` to their rows. `budget` is the number of tokens that the encoder processes at once.
+    Draw random numbers from `seed` alone, and use dropout only if `dropout` is true. A `Scorer` can be resumed if it is
+    computed by `complete`; other scores start again.
     """
 
     model: MultiTaskModel
@@ -79,9 +79,9 @@ class Scoring:
     checkpoints: Checkpoints | None = None
 
     def gradients(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield, batch by batch and task by task, the task and its mean loss's gradient by the encoder [P].
+        """Yield, for each batch and task, the task and the gradient [P] of its mean loss by the encoder's weights.
 
-        The vector is the same one each time: clone it to keep it.
+        The vector is reused: clone it to keep it.
         """
         self.model.train(self.dropout)
         for number, rows in enumerate(self.batches):
@@ -97,11 +97,11 @@ class Scoring:
         self.encoder.zero_grad()
 
     def dropout_names(self, task: str, number: int) -> tuple[object, ...]:
-        """Return what dropout is drawn from in a task's batch, nothing if there is none."""
+        """Return the seed words of dropout for a task's batch, empty without dropout."""
         return (self.seed, "select", task, number) if self.dropout else ()
 
     def complete(self, scorer: Scorer) -> Tensor:
-        """Take all steps of a scorer that are left since the last checkpoint, if there is one; return its score."""
+        """Run a scorer's remaining steps, from the last checkpoint if there is one; return its score."""
         if self.checkpoints:
             self.checkpoints.restore(scorer)
         while not scorer.done:
@@ -115,7 +115,7 @@ Score = Callable[[Scoring], Tensor]
 
 
 def checked(name: str, score: Score, scoring: Scoring) -> Tensor:
-    """Return a score; PluginError names it if it fails or is not one number per encoder weight [P]."""
+    """Compute a score; PluginError names it if it fails or does not return one number per encoder weight [P]."""
     part = f"score {name}"
     with plugin_guard(f"score {name!r}", part):
         found = score(scoring)

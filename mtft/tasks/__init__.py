@@ -1,1 +1,1 @@
-"""Tasks and augmentation sources: what a dataset asks of the model, composed of parts."""
+"""Tasks and augmentation sources, composed of parts."""

@@ -1,6 +1,7 @@
-"""Sources that only train sentiment: CFIMDB folded to two classes, and consistency on near-identical pairs.
+"""Sources for training sentiment only: CFIMDB folded to two classes, and consistency on near-identical pairs.
 
-The report weighs sst 1/2 and each of the three sources 1/6: 3 to 1 here, renormalised over what a batch holds.
+The report weights sst by 1/2 and each of the three sources by 1/6. Here the weights are 3 and 1, renormalised over the
+sources in a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The keys of a `[tasks.NAME]` table: one model per kind of task, and a line for each key that is wrong."""
+"""The keys of a `[tasks.NAME]` table: one model per kind of task, and one error line for each wrong key."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from mtft.tasks.declared_rows import (
 )
 
 LARGEST = 3.4e38
-"""Largest number of 32 bits, which targets are."""
+"""Largest 32-bit float; targets have 32 bits."""
 
 SEVERAL = f"{ALLOWED}; or a list of such files, or a pattern such as a-*.csv"
-"""What the files of a split may be."""
+"""Description of the allowed files of a split."""
 
 OF_NUMBERS = ("pearson", "spearman", "mse", "mae")
-"""Metrics of regression; the others are of classes."""
+"""Metrics of regression; all others are for classes."""
 
 
 T = TypeVar("T")
 
 
 def metrics_of(kind: str) -> list[str]:
-    """Return the names of the metrics that a kind of task may have."""
+    """Return the names of the metrics allowed for a kind of task."""
     return [name for name in METRICS if (name in OF_NUMBERS) == (kind == "regression")]
 
 
 def _only(fits: Callable[[Any], bool]) -> AfterValidator:
-    """Refuse a value that does not fit; the error shows it with the description of its field."""
+    """Raise an error for a wrong value; it shows the value and the description of its field."""
 
     def check(value: T) -> T:
         if not fits(value):
@@ -68,7 +68,7 @@ def _check_label(value: str, info: ValidationInfo) -> str:
 
 
 def _check_label_name(value: Any) -> str:
-    """Return a label name as text; TOML and JSON may hold a whole number."""
+    """Return a label name as text; in TOML and JSON it may be a whole number."""
     name = str(value) if type(value) is int else value
     if not isinstance(name, str) or not name or name != name.strip() or "\0" in name:
         raise ValueError(f"{show(value)} is not a label name: text, without white space around it")
@@ -93,7 +93,7 @@ def _check_metrics(value: Any, info: ValidationInfo) -> Any:
 
 
 def _check_columns(value: Any, info: ValidationInfo) -> Any:
-    """Check the names of columns, which files without a header line need."""
+    """Check the column names, which are required for files without a header line."""
     if info.data.get("header") is not False:
         if value is not None:
             raise ValueError("they name the columns of files without a header line; set header = false")
@@ -129,9 +129,9 @@ Kind = Literal["classification", "binary", "ordinal", "regression"]
 
 
 class Declaration(BaseModel):
-    """Keys of every declaration, in the order in which they are checked and kept; a field's description says what fits.
+    """Keys of every declaration, in the order of checks and storage; a field's description states the allowed values.
 
-    A kind narrows `names` and `range`. The validation context holds the names of the heads.
+    Each kind restricts `names` and `range`. The validation context holds the names of the heads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
@@ -165,11 +165,11 @@ class Declaration(BaseModel):
     decimal: Decimal | None = None
 
     def output(self) -> Output:
-        """Return what the head's numbers mean."""
+        """Return the meaning of the head's numbers."""
         raise NotImplementedError
 
     def layout(self) -> Layout:
-        """Return what is said of the form of the files."""
+        """Return the settings for the form of the files."""
         return layout_of({key: getattr(self, key) for key in KEYS})
 
 
@@ -221,7 +221,7 @@ SCHEMAS: dict[Any, type[Declaration]] = {
 
 
 def read_declaration(table: Mapping[str, Any], heads: Collection[str], where: str) -> Declaration:
-    """Return a table's declaration; ConfigError has a line, beginning with `where`, for each key that is wrong."""
+    """Return a table's declaration; ConfigError has one line, beginning with `where`, for each wrong key."""
     given = {key: value for key, value in table.items() if value is not None}
     kind = given.get("kind")
     schema = SCHEMAS.get(kind, Declaration) if isinstance(kind, str) else Declaration
@@ -236,7 +236,7 @@ def read_declaration(table: Mapping[str, Any], heads: Collection[str], where: st
 
 
 def _explain(schema: type[Declaration], key: str, value: Any, detail: Mapping[str, Any]) -> str:
-    """Say what is wrong with the value of a key; `detail` is pydantic's finding."""
+    """Describe the fault in a key's value; `detail` is pydantic's error."""
     if key not in schema.model_fields:
         return unknown("key", key, schema.model_fields)
     wanted = schema.model_fields[key].description

@@ -1,8 +1,8 @@
-"""Tasks declared in settings by a `[tasks.NAME]` table: files and columns in, a Task out, no code.
+"""Tasks declared in settings by a `[tasks.NAME]` table of files and columns, without code.
 
-A declaration holds nothing but text and numbers, so that it travels in a model's manifest: where the model is
-loaded, the task is made again from it. Heads go by the names that plugins give them, for a model from elsewhere must
-not name code.
+A declaration holds only text and numbers, so that it can be stored in a model's manifest. When the model is loaded,
+the task is rebuilt from it. Heads are referred to by the names that plugins register, because a model of unknown
+origin must not name code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mtft.tasks.registry import Registry, check_task
 from mtft.tasks.task import Source, Task
 
 OWNER = "declared"
-"""Stands for the plugin of a declared task."""
+"""Owner of declared tasks, in place of a plugin."""
 
 HEADS = {
     part.name: part
@@ -43,9 +43,9 @@ LOSSES = {
 
 
 def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str, Part] = HEADS) -> Task:
-    """Return the task of a declaration; ConfigError has a line for each thing that is wrong, with file and key.
+    """Return the task of a declaration; ConfigError has one line for each fault, with file and key.
 
-    `place` is the file that holds the table; `heads` are those it may name.
+    `place` is the file that holds the table; `heads` are the heads that it may name.
     """
     where = f"{place}: tasks.{name}"
     task = _task(name, read_declaration(table, heads, where), heads)
@@ -57,7 +57,7 @@ def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str,
 
 
 def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], place: str) -> Registry:
-    """Return the registry with declared tasks in it; a name that a plugin took is a ConfigError."""
+    """Return the registry with the declared tasks added; ConfigError for a name that a plugin uses."""
     tasks, owners, problems = dict(registry.tasks), dict(registry.owners), []
     for name, table in tables.items():
         try:
@@ -75,7 +75,7 @@ def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], p
 
 
 def with_rule_of(kept: Task, now: Task) -> Task:
-    """Return a task declared now that holds out dev by the rule of the one that a model was trained on."""
+    """Return a newly declared task that holds out dev by the rule of the task on which a model was trained."""
     before, reader = kept.source.reader, now.source.reader
     if not (isinstance(before, DeclaredReader) and isinstance(reader, DeclaredReader) and before.held_out):
         return now

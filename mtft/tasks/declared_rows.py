@@ -1,7 +1,6 @@
-"""Keys of a declaration that say what labels mean and which rows belong to which split; see `mtft.tasks.declaration`.
+"""Keys of a declaration for the meaning of labels and the split of rows; see `mtft.tasks.declaration`.
 
-Each check takes a value and what was found of the keys before, and returns the checked value; ValueError says what is
-wrong.
+Each check takes a value and the values of earlier keys, and returns the checked value; ValueError describes the fault.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from mtft.data.held_out import Strata
 from mtft.io.text import show
 
 SPLIT_KEYS = ("train", "dev", "test", "unused")
-"""Keys of `split` beside `column`: each has the values of the column that mean it."""
+"""Keys of `split` other than `column`; each lists the column's values for that split."""
 
 
 def is_name(value: Any) -> bool:
-    """Tell whether a value may be the name of a column or a label."""
+    """Return whether a value may be the name of a column or a label."""
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
@@ -31,7 +30,7 @@ def _as_text(label: Any) -> Any:
 
 
 def _check_positive(value: Any, info: ValidationInfo) -> str | None:
-    """Check the label of which F1 is taken: one of the two of a binary task."""
+    """Check the label for which F1 is computed: one of the two of a binary task."""
     names = info.data.get("names") or ()
     if info.data.get("kind") != "binary":
         raise ValueError("only a binary task has a positive label")
@@ -41,7 +40,7 @@ def _check_positive(value: Any, info: ValidationInfo) -> str | None:
 
 
 def _check_missing(value: Any, info: ValidationInfo) -> list[str]:
-    """Check labels that stand for no label."""
+    """Check the labels that mean no label."""
     labels = [_as_text(label) for label in value] if isinstance(value, list) else []
     if not labels or not all(map(is_name, labels)):
         raise ValueError(f"{show(value)} is not a list of labels that stand for no label")
@@ -64,7 +63,7 @@ def _check_class_weights(value: Any, info: ValidationInfo) -> dict[str, float]:
 
 
 def _check_aliases(value: Any, info: ValidationInfo) -> dict[str, str]:
-    """Check other ways to write labels: {as written = name}."""
+    """Check other spellings of labels: {as written = name}."""
     names = info.data.get("names") or ()
     if not isinstance(value, Mapping) or not value or not all(map(is_name, value)):
         raise ValueError(
@@ -79,7 +78,7 @@ def _check_aliases(value: Any, info: ValidationInfo) -> dict[str, str]:
 
 
 def _check_split(value: Any) -> dict[str, Any]:
-    """Check a column that tells splits: {column = NAME, train = [VALUE, ...], dev = ..., test = ..., unused = ...}."""
+    """Check a split column: {column = NAME, train = [VALUE, ...], dev = ..., test = ..., unused = ...}."""
     if not isinstance(value, Mapping) or not is_name(value.get("column")):
         raise ValueError(f"{show(value)} is not {{ column = NAME, train = [VALUE, ...], dev = [...] }}")
     seen: list[str] = []
@@ -100,7 +99,7 @@ def _check_split(value: Any) -> dict[str, Any]:
 
 
 def _check_dev(value: Any, info: ValidationInfo) -> Any:
-    """Check that dev is said once: by this key, or by a column that tells splits."""
+    """Check that dev is declared only once: by this key, or by a column that gives the split."""
     if "dev" not in (info.data.get("split") or {}):
         if value is None:
             raise PydanticCustomError("missing", "missing")
@@ -143,7 +142,7 @@ TestOnce = AfterValidator(_check_test)
 
 
 def split_column(checked: Mapping[str, Any] | None) -> SplitColumn | None:
-    """Return the part of a reader that a checked `split` means."""
+    """Return the reader's split column for a checked `split`."""
     if checked is None:
         return None
     pairs = [(value.strip(), "" if key == "unused" else key) for key in SPLIT_KEYS for value in checked.get(key, ())]
@@ -151,7 +150,7 @@ def split_column(checked: Mapping[str, Any] | None) -> SplitColumn | None:
 
 
 def strata(checked: Any) -> Strata | None:
-    """Return the part of a reader that a checked `held_out` means."""
+    """Return the reader's strata for a checked `held_out`."""
     if not isinstance(checked, Mapping):
         return None
     return Strata(tuple(checked.get("classes", ())), tuple(checked.get("numbers", ())))

@@ -1,4 +1,4 @@
-"""Parts: what settings and declarations choose by name, and what each kind of part does."""
+"""Parts: components that settings and declarations choose by name, and the interface of each kind."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ HOOKS = {
     "encoder": "mtft_encoders",
     "tracker": "mtft_trackers",
 }
-"""Kinds of parts, and the hook that brings each."""
+"""Kinds of parts, and the hook that provides each."""
 
 
 @dataclass(frozen=True)
 class Part:
     """A named head, surgery method, selection score, encoder or tracker.
 
-    `make` is a function, or ``"package.module:name"`` of one, which is imported only when the part is used:
+    `make` is a function, or its name ``"package.module:name"``, which is imported only when the part is used:
 
     - head: (`mtft.plugin.EncoderConfig`, output width) -> module from an `EncoderOutput` to raw outputs [B, width];
     - surgery: (Gram matrix K [T, T] float64, generator) -> weights w [T] of the tasks' gradients (a sum is all ones);
-    - score: (`mtft.plugin.Scoring`) -> one number per encoder weight [P], the largest of which are trained;
-    - encoder, named as the ``model_type`` of ``config.json``: not a function but a `mtft.plugin.Family`;
+    - score: (`mtft.plugin.Scoring`) -> one number per encoder weight [P]; the weights with the largest are trained;
+    - encoder, named like the ``model_type`` of ``config.json``: a `mtft.plugin.Family` instead of a function;
     - tracker: (`mtft.plugin.Tracked`) -> an object with ``log(kind, record)`` and
       ``close()``, a `mtft.plugin.Tracker`.
     """

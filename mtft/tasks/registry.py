@@ -1,4 +1,4 @@
-"""All tasks, augmentation sources and named parts at hand, and which plugin gave each of them."""
+"""All available tasks, augmentation sources and named parts, and the plugin that provides each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PART = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one plugin gives: `tasks`, `sources` and `parts` by kind as its hooks returned them, not yet checked."""
+    """The values that one plugin's hooks returned, not yet checked: `tasks`, `sources`, and `parts` by kind."""
 
     owner: str
     tasks: tuple[Task, ...] = ()
@@ -36,8 +36,8 @@ class Contribution:
 class Registry:
     """Tasks by name, attached sources by name, parts by kind and name, and the plugin that owns each name.
 
-    Owners of parts stand under kind and name, as in "surgery pcgrad". `absent` says in words which plugins were found
-    and are not in it, for whoever asks for something of theirs.
+    The key of a part's owner is its kind and name, as in "surgery pcgrad". `absent` describes the plugins that were
+    found but are not in the registry, for errors about unknown names.
     """
 
     tasks: Mapping[str, Task]
@@ -47,7 +47,7 @@ class Registry:
     absent: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
-        """Find a task; ConfigError names near matches and the plugins that are not there."""
+        """Return a task; ConfigError names near matches and the plugins that are not loaded."""
         if name not in self.tasks:
             raise ConfigError("; ".join([unknown("task", name, self.tasks), *self.absent]))
         return self.tasks[name]
@@ -58,30 +58,30 @@ class Registry:
         return tuple(source for source in self.sources.values() if source.task == name)
 
     def part(self, kind: str, name: str) -> Part:
-        """Find a part; ConfigError names near matches and the plugins that are not there."""
+        """Return a part; ConfigError names near matches and the plugins that are not loaded."""
         known = self.parts.get(kind, {})
         if name not in known:
             raise ConfigError("; ".join([unknown(kind, name, known), *self.absent]))
         return known[name]
 
     def load(self, kind: str, name: str) -> Any:
-        """Import what a part stands for; PluginError names its plugin if that fails."""
+        """Import the object that a part names; PluginError names its plugin if that fails."""
         part = self.part(kind, name)
         with plugin_guard(f"importing {kind} {name!r}", f"{kind} {name}"):
             return resolve(part.make)
 
     def owner(self, name: str) -> str:
-        """Name the plugin that gave a task, a source or, under kind and name, a part."""
+        """Return the plugin that provides a task, a source or, by kind and name, a part."""
         if name not in self.owners:
             raise ConfigError("; ".join([unknown("task or source", name, self.owners), *self.absent]))
         return self.owners[name]
 
 
 def assemble(contributions: Sequence[Contribution]) -> tuple[Registry, dict[str, Exception]]:
-    """Join what plugins give, the first to claim a name keeping it.
+    """Join the contributions of plugins; the first plugin to use a name keeps it.
 
-    A plugin that breaks the contract is left out whole; the second value says why, by owner. Its values are a
-    stranger's, so that any exception while they are checked is a breach.
+    A plugin that breaks the contract is left out entirely; the second value gives the reasons by owner. Any exception
+    while a plugin's values are checked counts as a breach.
     """
     tasks: dict[str, Task] = {}
     sources: dict[str, Source] = {}
@@ -112,7 +112,7 @@ def assemble(contributions: Sequence[Contribution]) -> tuple[Registry, dict[str,
 
 
 def _claims(given: Contribution, owners: Mapping[str, str]) -> dict[str, str]:
-    """Check one plugin's values and return name -> owner for all of them."""
+    """Check one plugin's values, and return name -> owner for all of them."""
     claimed: dict[str, str] = {}
     for names in _checked_names(given):
         for name in names:
@@ -124,7 +124,7 @@ def _claims(given: Contribution, owners: Mapping[str, str]) -> dict[str, str]:
 
 
 def _checked_names(given: Contribution) -> Iterator[set[str]]:
-    """Yield the names that each value takes; a task's own source may share its task's name."""
+    """Yield the names that each value uses; a task's own source may have its task's name."""
     for task in given.tasks:
         check_task(task)
         yield {task.name, task.source.name}
@@ -140,7 +140,7 @@ def _checked_names(given: Contribution) -> Iterator[set[str]]:
 
 
 def check_part(kind: str, part: object) -> None:
-    """Raise PluginError unless `part` is a Part that settings can name."""
+    """Raise PluginError unless `part` is a Part with a valid name."""
     if not isinstance(part, Part):
         raise PluginError(f"found {type(part).__name__} where a Part ({kind}) is needed")
     _check_name(kind, part.name)
@@ -148,7 +148,7 @@ def check_part(kind: str, part: object) -> None:
 
 
 def check_task(task: object) -> None:
-    """Raise PluginError unless `task` is a Task whose parts can work."""
+    """Raise PluginError unless `task` is a Task with valid parts."""
     if not isinstance(task, Task):
         raise PluginError(f"found {type(task).__name__} where a Task is needed")
     _check_name("task", task.name)
@@ -157,7 +157,7 @@ def check_task(task: object) -> None:
     if task.source.task not in ("", task.name):
         raise PluginError(f"{what}: its own source names another task, {task.source.task!r}")
     if task.source.input == "apart":
-        raise PluginError(f"{what}: its own source has the input 'apart', which nothing can be predicted from")
+        raise PluginError(f"{what}: its own source has the input 'apart', which cannot be used for prediction")
     _check_output(what, task.output)
     if not task.metric_names:
         raise PluginError(f"{what}: no metrics")
@@ -178,7 +178,7 @@ def _check_output(what: str, output: Output) -> None:
 
 
 def check_source(source: object) -> None:
-    """Raise PluginError unless `source` is a Source whose parts can work."""
+    """Raise PluginError unless `source` is a Source with valid parts."""
     if not isinstance(source, Source):
         raise PluginError(f"found {type(source).__name__} where a Source is needed")
     _check_name("source", source.name)
@@ -195,7 +195,7 @@ def check_source(source: object) -> None:
 
 
 def _check_name(kind: str, name: object) -> None:
-    """Names become file names and words on the command line."""
+    """Raise PluginError for an invalid name; names become file names and words on the command line."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise PluginError(f"{kind} name {name!r} is not made of a-z, 0-9, '-' and '_', a letter or digit first")
     if name in RESERVED:

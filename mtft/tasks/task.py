@@ -1,4 +1,4 @@
-"""Task and Source: plain values composed of parts, the same for built-ins and plugins."""
+"""Task and Source: plain values composed of parts, the same for built-in ones and plugins."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from mtft.errors import plugin_guard
 from mtft.outputs import Output
 
 InputKind = Literal["single", "pair", "apart"]
-"""How texts enter the encoder: one text, two joined in one sequence, or two encoded apart."""
+"""How texts enter the encoder: one text, two texts in one sequence, or two encoded apart."""
 
 
 class Reader(Protocol):
     """Callable (split, data directory) -> examples.
 
-    A reader may have ``files(split, data_dir) -> list[Path]``; a source whose files are missing is then
-    left out instead of failing, and their form is checked. With ``example(path, line, row) -> Example | None`` too,
-    as `TableReader` has it, single bad rows can be told from the rest and left out; so they can without text files by
-    ``rows(split, data_dir)``, which gives (origin, number, row), and ``of_row(origin, number, row)``. One that tells
-    splits apart by more than their files has ``part(split) -> Reader``, and one that must see all rows for that
-    ``opened(data_dir) -> Reader``, whose `trouble` says why it cannot.
+    A reader may have more methods:
+
+    - ``files(split, data_dir) -> list[Path]``: the form of the files is checked, and a source without its files is left
+      out instead of failing;
+    - also ``example(path, line, row) -> Example | None``, as in `TableReader`: single bad rows can be left out;
+    - ``rows(split, data_dir)``, which yields (origin, number, row), and ``of_row(origin, number, row)``: the same for
+      data other than text files;
+    - ``part(split) -> Reader``: splits are separated by more than their files;
+    - ``opened(data_dir) -> Reader``: all rows must be read to separate splits; its `trouble` says why that failed.
     """
 
     def __call__(self, split: str, data_dir: Path, /) -> Iterable[Example]: ...
@@ -33,7 +36,7 @@ class Reader(Protocol):
 def resolve(part: str | Callable[..., Any]) -> Callable[..., Any]:
     """Return a part given as ``"package.module:name"`` or as the object itself.
 
-    Names keep definitions light: nothing is imported until a model is built.
+    Names keep definitions cheap: nothing is imported until a model is built.
     """
     return pkgutil.resolve_name(part) if isinstance(part, str) else part
 
@@ -43,10 +46,9 @@ class Source:
     """One dataset that trains a task.
 
     `loss` takes (outputs, targets) and returns one loss per example [B]; outputs are [B, width] for "single"
-    and "pair" inputs and [2, B, width] for "apart". `weight` is relative inside the task: the weights of the
-    sources present in a batch are renormalised. An augmentation source names its task in `task`.
-    `class_weights` multiply the losses of the rows of each class, in the order of the label names; without any the
-    settings decide.
+    and "pair" inputs and [2, B, width] for "apart". `weight` is relative to the task's other sources: the weights of
+    the sources in a batch are renormalised. An augmentation source names its task in `task`. `class_weights` multiply
+    the losses of the rows of each class, in the order of the label names; without any the settings decide.
     """
 
     name: str
@@ -64,7 +66,7 @@ class Source:
         return 1 if self.input == "single" else 2
 
     def files(self, split: str, data_dir: Path) -> list[Path]:
-        """Return the files that the reader reads, none if it does not tell."""
+        """Return the files that the reader reads, none if it does not list them."""
         listing = getattr(self.reader, "files", None)
         with plugin_guard(f"source {self.name!r}: its reader", self.name):
             return [Path(path) for path in listing(split, data_dir)] if listing else []
@@ -77,12 +79,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """One task: what is evaluated, by which head, and how its output reads.
+    """One task: its data, its head, and the meaning of its output.
 
     `source` is the task's own dataset, evaluated and trained on. `head` is a factory (encoder config, output
     width) -> nn.Module taking an EncoderOutput and returning [B, width]. `metrics` names metrics of
-    `mtft.metrics`, the primary one first; by default those of the output kind. A task that settings declare keeps
-    its `declaration` (`mtft.tasks.declared`), from which it is made again where its model is loaded.
+    `mtft.metrics`, the primary one first; by default those of the output kind. A task declared in settings keeps
+    its `declaration` (`mtft.tasks.declared`), from which it is rebuilt when its model is loaded.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""For the tests of plugin authors, and our own: a tiny encoder, and checks that a plugin keeps its contract."""
+"""Tools for the tests of plugin authors and our own: a tiny encoder, and checks of a plugin's contract."""

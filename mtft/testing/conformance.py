@@ -1,4 +1,4 @@
-"""Checks that a plugin keeps its contract; each problem found is one line of text.
+"""Check a plugin against its contract; each problem is one line of text.
 
 In a plugin's tests: ``assert_task_conforms(TASK)``, or ``assert check_plugin("name") == []``. A reader whose files
 come from the user's data directory is checked only if one is given.
@@ -32,19 +32,19 @@ from mtft.testing.parts import owned_parts, part_problems
 from mtft.testing.tiny import tiny_encoder, tiny_table
 
 LENGTHS = (5, 3, 8, 3)
-"""Tokens of the sequences that heads are tried on."""
+"""Lengths in tokens of the sequences on which heads are tested."""
 
 NOWHERE = Path("no-data-directory-given")
 
 
 def assert_task_conforms(task: Task, data_dir: Path | None = None) -> None:
-    """Raise AssertionError naming all that is wrong with a task."""
+    """Raise AssertionError with all problems of a task."""
     if problems := task_problems(task, data_dir):
         raise AssertionError("\n".join(problems))
 
 
 def check_plugin(plugin: str | ModuleType, data_dir: Path | None = None) -> list[str]:
-    """Return what is wrong with a plugin, given by its name, as a module or by its module's name."""
+    """Return the problems of a plugin, given by its name, its module or its module's name."""
     name = plugin if isinstance(plugin, str) else plugin.__name__
     plugins = load_plugins()
     if not any(name in (each.name, each.module) for each in plugins):
@@ -65,7 +65,7 @@ def check_plugin(plugin: str | ModuleType, data_dir: Path | None = None) -> list
 
 
 def task_problems(task: Task, data_dir: Path | None = None) -> list[str]:
-    """Return what is wrong with a task, its head and its own source."""
+    """Return the problems of a task, its head and its own source."""
     try:
         check_task(task)
     except PluginError as error:
@@ -79,7 +79,7 @@ def task_problems(task: Task, data_dir: Path | None = None) -> list[str]:
 
 
 def source_problems(source: Source, task: Task, data_dir: Path | None = None) -> list[str]:
-    """Return what is wrong with a source of a task: what it reads, and its loss."""
+    """Return the problems of a task's source: its examples, and its loss."""
     try:
         check_source(source)
     except PluginError as error:
@@ -93,18 +93,18 @@ def source_problems(source: Source, task: Task, data_dir: Path | None = None) ->
 
 
 def _collect(what: str, problems: Iterator[str]) -> list[str]:
-    """Gather problems; an exception on the way is the last of them."""
+    """Collect problems; if an exception is raised, it is the last of them."""
     found = []
     try:
         for problem in problems:
-            found.append(f"{what}: {problem}")  # noqa: PERF401 - what came before an exception stays
+            found.append(f"{what}: {problem}")  # noqa: PERF401 - problems before an exception are kept
     except Exception as error:
         found.append(f"{what}: {type(error).__name__}: {error}")
     return found
 
 
 def output_problems(task: Task) -> Iterator[str]:
-    """Find faults of how outputs are read, labels parsed and predictions scored."""
+    """Yield faults in how outputs are read, labels parsed and predictions scored."""
     output, count = task.output, 12
     values = output.read(np.linspace(-2.0, 2.0, count * output.width).reshape(count, -1))
     if len(values) != count:
@@ -125,7 +125,7 @@ def output_problems(task: Task) -> Iterator[str]:
 
 
 def head_problems(task: Task) -> Iterator[str]:
-    """Find faults of a task's head on the tiny encoder."""
+    """Yield faults of a task's head on the tiny encoder."""
     encoder = tiny_encoder()
     states = [build_head(task, encoder.config).state_dict() for _ in range(2)]
     if any(not torch.equal(value, states[1][name]) for name, value in states[0].items()):
@@ -147,7 +147,7 @@ def head_problems(task: Task) -> Iterator[str]:
 
 
 def loss_problems(source: Source, task: Task, output: Output | None) -> Iterator[str]:
-    """Find faults of a source's loss on random outputs."""
+    """Yield faults of a source's loss on random outputs."""
     count, loss = 4, resolve(source.loss)
     shape = (2, count, task.output.width) if source.input == "apart" else (count, task.output.width)
     outputs = torch.randn(shape, generator=torch_generator(0, "conformance")).requires_grad_()
@@ -167,14 +167,14 @@ def loss_problems(source: Source, task: Task, output: Output | None) -> Iterator
 
 
 def _targets(output: Output | None, count: int) -> NDArray[np.float64]:
-    """Make up targets [count] of an output kind; of an unknown one, zeros and ones."""
+    """Return made-up targets [count] of an output kind; zeros and ones for an unknown kind."""
     if isinstance(output, Bounded):
         return np.linspace(output.low, output.high, count)
     return (np.arange(count) % (_classes(output) or 2)).astype(np.float64)
 
 
 def reading_problems(source: Source, split: str, data_dir: Path | None, output: Output | None) -> Iterator[str]:
-    """Find faults of the examples that a source reads."""
+    """Yield faults of the examples that a source reads."""
     files = getattr(source.reader, "files", None)
     missing = [path for path in files(split, data_dir or NOWHERE) if not path.exists()] if files else []
     if missing:
@@ -197,7 +197,7 @@ def reading_problems(source: Source, split: str, data_dir: Path | None, output: 
 
 
 def _fault(example: Any, source: Source, output: Output | None) -> str:
-    """Say what is wrong with an example; "" if nothing is. With an `output`, its range counts."""
+    """Return the fault of an example, "" if there is none; with an `output`, its range is checked too."""
     if wrong := fault(example, source.texts):
         return wrong
     if example.target is not None and output and not _in_range(example.target, output):
@@ -213,6 +213,6 @@ def _in_range(target: float, output: Output) -> bool:
 
 
 def _classes(output: Output | None) -> int | None:
-    """Return how many classes an output's targets are of; None if it names none."""
+    """Return the number of classes of an output's targets; None if it names none."""
     names = output.describe().get("names") if output is not None else None
     return len(names) if names else None

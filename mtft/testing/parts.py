@@ -1,4 +1,4 @@
-"""Checks that the parts of a plugin keep their contract: heads, surgery methods, selection scores and trackers."""
+"""Check a plugin's parts against their contract: heads, surgery methods, selection scores and trackers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DRAWS = "it draws from torch's default generator"
 
 
 def owned_parts(registry: Registry, plugin: str) -> list[tuple[str, Part]]:
-    """Return the parts that a plugin gave, each with its kind."""
+    """Return the parts that a plugin provides, each with its kind."""
     return [
         (kind, part)
         for kind, named in registry.parts.items()
@@ -41,7 +41,7 @@ def owned_parts(registry: Registry, plugin: str) -> list[tuple[str, Part]]:
 
 
 def part_problems(kind: str, part: Part) -> Iterator[str]:
-    """Find what is wrong with a part; what it raises is for the caller to name."""
+    """Yield the faults of a part; its exceptions are left to the caller."""
     make = resolve(part.make)
     if kind == "head":
         yield from _of_head(make)

@@ -30,12 +30,12 @@ from mtft.testing.conformance import NOWHERE, head_problems, loss_problems, outp
 from mtft.testing.parts import owned_parts, part_problems
 
 HEAVY = ("torch", "transformers", "tensorflow", "jax", "pandas", "sklearn", "scipy", "matplotlib")
-"""What a plugin is not to import before it is used: every command loads all plugins."""
+"""Modules that a plugin must not import when it is loaded, since every command loads all plugins."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a plugin must keep; `find` returns what is wrong, nothing if it is kept."""
+    """One requirement of a plugin; `find` returns the faults, nothing if there are none."""
 
     name: str
     find: Callable[[], Iterable[str]]
@@ -44,7 +44,7 @@ class Check:
         return self.name
 
     def problems(self) -> list[str]:
-        """Return what is wrong; an exception on the way is the last of it."""
+        """Return the faults; if an exception is raised, it is the last of them."""
         found: list[str] = []
         try:
             with _offline():
@@ -54,15 +54,15 @@ class Check:
         return found
 
     def run(self) -> None:
-        """Raise AssertionError with what is wrong."""
+        """Raise AssertionError with the faults, if any."""
         if problems := self.problems():
             raise AssertionError("\n".join(f"{self.name}: {problem}" for problem in problems))
 
 
 def checks(name: str, data_dir: Path | None = None) -> list[Check]:
-    """Return the checks of an installed plugin, given by its name, module or distribution.
+    """Return the checks of an installed plugin, found by its name, module or distribution.
 
-    Readers of files that are not there are checked only with a `data_dir`. PluginError if no plugin has the name.
+    Readers whose files are missing are checked only with a `data_dir`. PluginError if no plugin has the name.
     """
     plugins = load_plugins()
     registry = build_registry(plugins)
@@ -85,7 +85,7 @@ def _find(name: str, plugins: Plugins) -> Plugin:
 
 
 def _of_tasks(registry: Registry, owner: str, data_dir: Path | None) -> Iterator[Check]:
-    """Yield the checks of a plugin's tasks, and of its sources for any task."""
+    """Yield the checks of a plugin's tasks, and of its sources for all tasks."""
     for task in registry.tasks.values():
         if registry.owner(task.name) == owner:
             what = f"task {task.name}"
@@ -117,7 +117,7 @@ def _trouble(plugin: Plugin) -> list[str]:
 
 
 def _heavy(plugin: Plugin) -> Iterator[str]:
-    """Load the plugin and call its hooks in a fresh process, and see what that imported."""
+    """Load the plugin and call its hooks in a fresh process, and check which modules that imports."""
     probe = (
         f"import sys\nfrom mtft.plugin.manager import load_plugins, build_registry\nbuild_registry(load_plugins())\n"
         f"import {plugin.module.partition(':')[0]}\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
@@ -132,7 +132,7 @@ def _heavy(plugin: Plugin) -> Iterator[str]:
 
 
 def _others(plugin: Plugin) -> str:
-    """Name all other plugins but the built-in one, to be switched off."""
+    """Return the names of all other plugins except the built-in one, which are to be disabled."""
     names = [each.name for each in load_plugins() if each.name not in (plugin.name, "builtin")]
     return ",".join(names)
 

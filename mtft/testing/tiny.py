@@ -21,7 +21,7 @@ TINY = EncoderConfig(vocabulary=64, hidden_size=16, layers=2, heads=2, intermedi
 
 
 def device_of_tests() -> str:
-    """Return the device that tests run on: ``$MTFT_TEST_DEVICE``, or the CPU."""
+    """Return the device for tests: ``$MTFT_TEST_DEVICE``, or the CPU."""
     return os.environ.get("MTFT_TEST_DEVICE", "cpu")
 
 
@@ -47,7 +47,7 @@ def tiny_batch(encoder: SharedEncoder, lengths: Sequence[int], seed: int = 0) ->
 
 
 def write_tiny_model(directory: Path, seed: int = 0) -> Path:
-    """Write a tiny model in Hugging Face form, whose word pieces are letters: any ASCII text has tokens."""
+    """Write a tiny model in Hugging Face form; its word pieces are letters, so any ASCII text has tokens."""
     directory.mkdir(parents=True, exist_ok=True)
     letters = [*"abcdefghijklmnopqrstuvwxyz", *".,'?!-"]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters[:26])]

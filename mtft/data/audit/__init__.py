@@ -1,1 +1,1 @@
-"""What is wrong with data: files and examples in, findings out; nothing here prints or writes."""
+"""The data audit: files and examples in, findings out; nothing here prints or writes."""

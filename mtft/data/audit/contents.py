@@ -1,4 +1,4 @@
-"""Findings about the texts of one split: empty, doubled, swapped, labelled in two ways, too long."""
+"""Findings about the texts of one split: empty, repeated, swapped, with conflicting labels, or too long."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Key = tuple[str, ...]
 
 
 def normalised(text: str) -> str:
-    """Return what makes texts the same: compatible characters, case and white space do not count."""
+    """Return texts in a normal form for comparison: compatible characters, case and white space do not count."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
 
 
 def keys(found: Split) -> list[tuple[Key, Example]]:
-    """Return each example whose texts all hold something, with its normalised texts."""
+    """Return each example without an empty text, with its normalised texts."""
     pairs = [(tuple(map(normalised, row.texts)), row) for row in found.examples]
     return [(key, row) for key, row in pairs if all(key)]
 
@@ -84,7 +84,7 @@ def _repeats(group: Sequence[Example]) -> Iterator[Example]:
 
 
 def _swapped(found: Split, groups: dict[Key, list[Example]]) -> Iterator[Finding]:
-    """Report pairs that are there in both orders; right where order matters, doubled where it does not."""
+    """Report pairs that occur in both orders; they are repeats unless the order of the texts matters."""
     swapped = [
         (group[0], groups[key[::-1]][0])
         for key, group in groups.items()
@@ -111,11 +111,11 @@ def _origins(rows: Sequence[Example]) -> tuple[str, ...]:
 
 
 MANY_CUT = 0.05
-"""Share of a split's tokens above which cutting them is a warning."""
+"""Share of a split's tokens; a warning is given if more than this share is cut."""
 
 
 def length_findings(found: Split, tokenizer: Tokenizer, *, apart: bool, max_length: int) -> Iterator[Finding]:
-    """Report how much of the texts a limit of `max_length` tokens cuts."""
+    """Report how much of the texts is cut by a limit of `max_length` tokens."""
     rows = [row for row in found.examples if row.target is not None]
     table, truncation = tokenizer.table([row.texts for row in rows], apart=apart, max_length=max_length)
     if truncation.texts_cut:

@@ -1,4 +1,4 @@
-"""One finding of the audit: what is wrong, where, how often, and what to do about it."""
+"""One finding of the audit: the fault, its location, its count, and the remedy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 SHOWN = 60
-"""Characters of a text that an example shows."""
+"""Most characters shown of each text of an example."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One kind of fault in one split of one source.
 
-    `place` is ``file:line`` of the first of `count` rows. `drop` holds the places of all rows that a cleaned copy
-    leaves out. Texts are as they are in the file: whoever prints them escapes them.
+    `place` is ``file:line`` of the first of `count` rows. `drop` holds the locations of all rows that a cleaned copy
+    omits. Texts are as in the file; the caller escapes them for printing.
     """
 
     check: str
@@ -36,12 +36,12 @@ class Finding:
     drop: tuple[str, ...] = field(default=(), repr=False)
 
     def but(self, severity: Severity) -> Finding:
-        """Return the same finding, taken more or less seriously."""
+        """Return the same finding with another severity."""
         return dataclasses.replace(self, severity=severity)
 
 
 def brief(text: str, limit: int = SHOWN) -> str:
-    """Cut a text that is longer than `limit` characters, and show that it was."""
+    """Cut a text to `limit` characters; an ellipsis marks the cut."""
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

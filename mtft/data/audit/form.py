@@ -1,4 +1,4 @@
-"""Findings about the form of files: what cannot be read, rows without label, rows over several lines."""
+"""Findings about the form of files: unreadable rows, rows without a label, rows over several lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADVICE = {
 
 
 def form_findings(found: Split) -> Iterator[Finding]:
-    """Report what gives no example, kind by kind, and what else is odd about the files."""
+    """Report the rows that cannot become examples, by kind of fault, and other oddities of the files."""
     problems = sorted(found.problems, key=lambda problem: problem.check)
     for check, group in groupby(problems, key=lambda problem: problem.check):
         yield _problem(found, check, list(group))
@@ -71,7 +71,7 @@ def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Findin
 
 
 def _line(found: Split, problem: RowProblem) -> str:
-    """Show the beginning of a row's bytes."""
+    """Return the beginning of a row's bytes, for display."""
     for scan in found.scans:
         for row in scan.rows:
             if f"{scan.path}:{row.line}" == problem.origin:
@@ -81,7 +81,7 @@ def _line(found: Split, problem: RowProblem) -> str:
 
 
 def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
-    """Report rows that go over line ends: a warning if a line inside could be a row of its own."""
+    """Report rows that span several lines; a warning if one of the lines could be a row of its own."""
     rows = [row for row in scan.rows if row.lines > 1 and not row.trouble]
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Findings about labels: how they are spread, and whether splits differ by more than chance."""
+"""Findings about labels: their distribution, and whether splits differ by more than chance."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mtft.data.labels import look_alike, several_labels, visible
 Floats = NDArray[np.float64]
 
 CHANCE = 0.001
-"""Probability with which two samples of one distribution are still reported as drift, at most."""
+"""Largest probability that two samples of one distribution are reported as drift."""
 
 LOPSIDED = 0.95
-"""Share of the most frequent class from which a split is called lopsided."""
+"""Share of the most frequent class from which a split is reported as unbalanced."""
 
 
 def label_findings(found: Split) -> Iterator[Finding]:
-    """Report the balance of a split's labels; classes that never occur and one class for nearly all are warnings."""
+    """Report the balance of a split's labels; warn if a class never occurs or if one class has nearly all rows."""
     targets, names = _targets(found), _names(found)
-    if not len(targets) or (names and found.by_label):  # their balance was decided, not found
+    if not len(targets) or (names and found.by_label):  # their balance is due to the choice of rows
         return
     where = found.source, found.split, found.examples[0].origin, len(targets)
     yield from _names_findings(names, where)
@@ -44,7 +44,7 @@ def label_findings(found: Split) -> Iterator[Finding]:
 
 
 def _names_findings(names: Sequence[str], where: tuple[str, str, str, int]) -> Iterator[Finding]:
-    """Report labels that look the same, and those that may be several labels in one."""
+    """Report labels that look the same, and labels that may combine several."""
     if groups := look_alike(names):
         shown = "; ".join(" and ".join(map(visible, group)) for group in groups)
         message = f"labels differ only in case, spaces or invisible characters: {shown}"
@@ -61,7 +61,7 @@ def _balance(severity: str, where: tuple[str, str, str, int], message: str) -> F
 
 
 def drift_findings(train: Split, other: Split) -> Iterator[Finding]:
-    """Report a distribution of labels that differs from train's by more than chance explains."""
+    """Report a distribution of labels that differs from that of train by more than chance explains."""
     first, second, names = _targets(train), _targets(other), _names(train)
     if not len(first) or not len(second):
         return
@@ -79,17 +79,17 @@ def drift_findings(train: Split, other: Split) -> Iterator[Finding]:
             other.split,
             other.examples[0].origin,
             len(second),
-            f"labels are spread unlike in train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
+            f"labels are distributed differently from train: {measure} {distance:.3f}, by chance at most {limit:.3f}",
             "",
             "draw the splits from the same data, at random",
         )
 
 
 def total_variation(first: Floats, second: Floats, classes: int) -> tuple[float, float]:
-    """Return the total variation of two samples of classes, and what chance exceeds with probability `CHANCE` at most.
+    """Return the total variation of two samples of classes, and its critical value at `CHANCE` or less.
 
-    The limit is a bound on the mean (Jensen's inequality on each class) plus McDiarmid's inequality (1989) for its
-    deviation: a row of a sample of n moves the distance by 1/n at most.
+    The critical value is a bound on the mean (Jensen's inequality for each class) plus McDiarmid's inequality (1989)
+    for its deviation: a row of a sample of n changes the distance by 1/n at most.
     """
     n, m = len(first), len(second)
     counts = [np.bincount(sample.astype(int), minlength=classes) for sample in (first, second)]
@@ -103,7 +103,7 @@ def total_variation(first: Floats, second: Floats, classes: int) -> tuple[float,
 def kolmogorov_smirnov(first: Floats, second: Floats) -> tuple[float, float]:
     """Return the largest difference of two empirical distribution functions, and its critical value at `CHANCE`.
 
-    The critical value is the asymptotic one (Smirnov 1948); ties, as in rounded labels, make it cautious.
+    The critical value is the asymptotic one (Smirnov 1948); with ties, as in rounded labels, it is conservative.
     """
     values = np.unique(np.concatenate([first, second]))
     below = [np.searchsorted(np.sort(sample), values, side="right") / len(sample) for sample in (first, second)]

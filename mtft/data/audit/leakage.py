@@ -1,4 +1,4 @@
-"""Leakage: what is evaluated must not be trained on, neither by its own task nor by another."""
+"""Leakage: find evaluation rows that are also trained on, by the same task or another one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Keyed = Sequence[tuple[Key, Example]]
 """Examples with their normalised texts, as `mtft.data.audit.contents.keys` gives them."""
 
 Places = dict[Key, list[str]]
-"""Texts -> the places of the rows that hold them."""
+"""Texts -> the origins of the rows that hold them."""
 
 BEFORE = {"dev": ("train",), "test": ("train", "dev")}
-"""The splits that must not hold anything of a split."""
+"""For each split, the splits that must not share rows with it."""
 
 
 def leakage_findings(splits: Iterable[tuple[Split, Keyed]]) -> Iterator[Finding]:
-    """Compare each dev and test split that is evaluated with what must not share rows with it.
+    """Compare each evaluated dev and test split with the splits that must not share rows with it.
 
-    Inside a source, whole rows count, in either order of their texts; across sources, single texts do. The rows to
-    drop are those of the earlier split.
+    Inside a source, whole rows are compared, in either order of their texts; across sources, single texts. The rows
+    to drop are those of the earlier split.
     """
     splits = list(splits)
     whole = {(found.source, found.split): _by_row(rows) for found, rows in splits if found.evaluated}
@@ -74,7 +74,7 @@ def _across(found: Split, other: str, rows: Keyed, known: Places) -> Iterator[Fi
 def _finding(
     check: str, found: Split, hits: Sequence[tuple[Example, list[Key]]], known: Places, message: str, where: str
 ) -> Finding:
-    """Word one finding; the places to drop are collected once per key, however many rows share it."""
+    """Make one finding; the rows to drop are collected once per key, however many rows share it."""
     row, (first, *_) = hits[0]
     drop = dict.fromkeys(origin for key in {key: None for _, each in hits for key in each} for origin in known[key])
     return Finding(

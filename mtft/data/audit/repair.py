@@ -1,4 +1,4 @@
-"""A cleaned copy of a file: bad rows left out, the bytes of all others as they were, and a diff that says so."""
+"""A cleaned copy of a file: bad rows are left out, all other bytes stay the same, and a diff shows the change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from mtft.data.audit.scan import Scan
 
 CONTEXT = 3
-"""Lines that a diff shows around each change."""
+"""Context lines of a diff."""
 
 
 def without_rows(scan: Scan, lines: Set[int]) -> bytes:
@@ -25,7 +25,7 @@ def without_rows(scan: Scan, lines: Set[int]) -> bytes:
 def deletion_diff(name: str, scan: Scan, lines: Set[int]) -> bytes:
     """Return a unified diff from a file to its copy without the rows that begin at these lines; empty without any.
 
-    Rows that end inside a line of the diff (files whose lines end in a bare carriage return) make it replace all.
+    If rows end inside a line of the diff (files whose lines end in a bare carriage return), it replaces all lines.
     """
     texts = re.findall(rb"[^\n]*\n|[^\n]+", scan.data)
     spans = [(row.begin, row.end) for row in scan.rows if row.line in lines]
@@ -41,7 +41,7 @@ def deletion_diff(name: str, scan: Scan, lines: Set[int]) -> bytes:
 
 
 def _whole_lines(texts: list[bytes], spans: list[tuple[int, int]]) -> list[int] | None:
-    """Return the lines that spans of bytes cover, None if one is covered in part."""
+    """Return the lines covered by spans of bytes, None if a line is only partly covered."""
     gone, begin, waiting = [], 0, iter(spans)
     span = next(waiting, None)
     for number, text in enumerate(texts):

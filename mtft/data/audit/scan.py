@@ -1,4 +1,4 @@
-"""Every row of a file with its line and its bytes, bad ones too: the reader's rules, but nothing stops it."""
+"""Every row of a file with its line and bytes, by the reader's rules; a bad row does not end the scan."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mtft.errors import DataError
 
 @dataclass(frozen=True)
 class Scan:
-    """A file's rows in order, how it is written, and its text in UTF-8 as `data`; `names` are a table's columns.
+    """A file's rows in order, its dialect, and its text in UTF-8 as `data`; `names` are a table's columns.
 
-    With `trouble` the file as a whole cannot be read, and has no rows.
+    With `trouble`, the file as a whole cannot be read and has no rows.
     """
 
     path: Path
@@ -30,13 +30,13 @@ class Scan:
 
     @property
     def as_stored(self) -> bool:
-        """Tell whether `data` are the file's own bytes."""
+        """Return whether `data` are the file's own bytes."""
         found = self.dialect
         return found is not None and found.encoding in ("utf-8", "utf-8-sig") and not found.compression
 
 
 def scan_file(path: Path, layout: Layout = AS_FOUND) -> Scan:
-    """Read a file; whatever it holds, the result says what is wrong instead of raising."""
+    """Read a file; faults are part of the result and are never raised."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
             return Scan(path, b"", trouble=Trouble("file", "not a regular file"))

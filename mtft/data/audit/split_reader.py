@@ -1,4 +1,4 @@
-"""One split of one source, read row by row: examples, and the rows and files that give none."""
+"""One split of one source, read row by row: its examples, and the rows and files that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mtft.data.readers import RowError
 from mtft.errors import DataError, PluginError, plugin_guard, setting
 
 LONGEST = 500
-"""Characters of a reader's words that are passed on; they may quote a whole field."""
+"""Most characters of a reader's message that are shown; a message may quote a whole field."""
 
 Reader = Callable[[str, Path], Iterable[Example]]
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A row that gives no example, or, with `whole`, a file; `check` names the kind of fault."""
+    """A row or, with `whole`, a file that cannot be read; `check` names the kind of fault."""
 
     check: str
     origin: str
@@ -32,10 +32,10 @@ class RowProblem:
 
 @dataclass(frozen=True)
 class Split:
-    """What a source's files hold for one split.
+    """The content of a source's files for one split.
 
-    `output` is what its labels mean, if that is known; `evaluated` tells whether scores are taken on this source,
-    `by_label` whether its rows are chosen by their labels, and `by_row` whether the rows after a bad one were read.
+    `output` is the meaning of its labels, if known. `evaluated` is true if scores are computed on this source,
+    `by_label` if its rows are chosen by label, and `by_row` if the rows after a bad row were read.
     """
 
     source: str
@@ -52,11 +52,11 @@ class Split:
 def read_split(
     source: str, split: str, reader: Reader, data_dir: Path, texts: int, *, evaluated: bool = False
 ) -> Split:
-    """Read all that can be read.
+    """Read all readable rows.
 
-    A reader that turns single rows into examples (`example`, as `TableReader` has it) loses only the rows that are
-    bad. Of another one that lists its `files`, their form is checked, and examples are what comes before its first
-    error. A reader that fails otherwise, or gives what is no example of so many `texts`, is a PluginError.
+    A reader that turns single rows into examples (method `example`, as in `TableReader`) loses only the bad rows. If
+    another reader lists its `files`, their form is checked, and the examples before its first error are kept. Any
+    other failure of a reader, or an example without the right number of `texts`, raises a PluginError.
     """
     what = f"source {source!r}: its reader"
     with plugin_guard(what, source):
@@ -84,9 +84,9 @@ def read_split(
 
 
 def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | RowProblem]:
-    """Say what is wrong with a file and its rows, in order; with `parse` turn the other rows into examples.
+    """Return the problems of a file and its rows, in order; with `parse`, also turn the other rows into examples.
 
-    A table without a needed column gives one problem and no further row.
+    A table without a needed column gives one problem, and no more rows are read.
     """
     if scan.trouble:
         place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
@@ -102,7 +102,7 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
 
 
 def _parsed(parse: Callable[..., Example | None], *row: Any, table: bool) -> Example | RowProblem | None:
-    """Turn one row into an example or what is wrong with it; a column that a `table` lacks is one problem for all."""
+    """Turn one row into an example or a problem; a column missing from a `table` is one problem for all rows."""
     try:
         return parse(*row)
     except RowError as error:
@@ -111,10 +111,10 @@ def _parsed(parse: Callable[..., Example | None], *row: Any, table: bool) -> Exa
 
 
 def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | RowProblem]:
-    """Take what a reader gives; its error is told unless one of the files is known to be broken.
+    """Collect a reader's examples; its error is reported unless one of the files is known to be broken.
 
-    A reader that gives rows that stand in no text (`rows`), and turns single ones into examples (`of_row`), loses only
-    those that are bad.
+    A reader that yields rows of files that are not text (`rows`), and turns single rows into examples (`of_row`),
+    loses only the bad rows.
     """
     try:
         if hasattr(reader, "rows"):
@@ -127,7 +127,7 @@ def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator
 
 
 def _each(reader: Any, rows: Iterable[tuple[str, int, Any]]) -> Iterator[Example | RowProblem]:
-    """Turn rows into examples one by one, up to the first error that all of them would have."""
+    """Turn rows into examples one by one, up to the first error that would affect all rows."""
     try:
         for row in rows:
             if found := _parsed(reader.of_row, *row, table=True):
@@ -145,10 +145,10 @@ def _whole(error: DataError) -> RowProblem:
 
 
 def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:
-    """Return the examples to train on and notes for the user.
+    """Return the training examples and notes for the user.
 
-    A file that cannot be read is a DataError; so is a bad row, unless `skip_bad_rows` turns all of them into one
-    counted note.
+    An unreadable file raises a DataError. So does a bad row, unless `skip_bad_rows` is set: then one note counts the
+    bad rows.
     """
     whole = [problem for problem in found.problems if problem.whole]
     if whole:

@@ -1,1 +1,1 @@
-"""What files of unknown datasets hold: guessed from their names, their columns and their values."""
+"""Guess the content of unknown data files from their names, columns and values."""

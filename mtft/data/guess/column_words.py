@@ -1,4 +1,4 @@
-"""Words in the names of columns, and what they say of the values."""
+"""Words in column names, and what they mean for the values."""
 
 from __future__ import annotations
 

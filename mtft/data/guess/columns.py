@@ -1,4 +1,4 @@
-"""What a column holds: text, classes, numbers or what merely names rows, from all its values in one pass."""
+"""Profile a column from all its values in one pass: text, classes, numbers or row ids."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mtft.data.json_rows import Nested
 from mtft.data.labels import mark, to_number
 
 MOST_VALUES = 2000
-"""Distinct values of a column that are kept; a column with more of them holds no classes."""
+"""Most distinct values that are kept; a column with more does not hold classes."""
 
 MOST_CLASSES = 200
-"""Distinct texts that still are labels, in a column whose name does not say so."""
+"""Most distinct texts of a label column whose name does not mark it as one."""
 
 YES_NO = {"yes", "no", "true", "false", "y", "n"}
 
 MOST_LEVELS = 20
-"""Distinct whole numbers that still are classes rather than amounts."""
+"""Most distinct whole numbers that are classes rather than amounts."""
 
 Role = Literal["text", "classes", "number", "row name", "constant", "empty", "nested", "other"]
 
@@ -34,9 +34,9 @@ _TEXT_NAMES = re.compile(
 
 @dataclass
 class Column:
-    """One column over all rows of some files: how often it is there and filled, and what its values are like.
+    """One column over all rows of some files: how often it is present and filled, and statistics of its values.
 
-    Values that often stand for no label, such as NA, are counted like others, but do not make numbers words.
+    Values that often mean no label, such as NA, are counted like others, but do not turn a number column into text.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Column:
     high: float = -math.inf
 
     def add(self, value: str) -> None:
-        """Take in one cell; white space around it does not count."""
+        """Add one cell; surrounding white space is ignored."""
         self.nested = self.nested or isinstance(value, Nested)
         value = value.strip()
         self.rows += 1
@@ -86,49 +86,49 @@ class Column:
 
     @property
     def unique(self) -> bool:
-        """Tell whether no value came twice, as far as values were kept."""
+        """Return whether no value occurred twice, among the values kept."""
         return len(self.values) == self.taken
 
     @property
     def name_words(self) -> list[str]:
-        """The words of the name, in small letters."""
+        """The words of the name, in lower case."""
         return re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name).casefold())
 
     @property
     def labelled(self) -> bool:
-        """Tell whether the name is one that people give to labels."""
+        """Return whether the name is usual for labels."""
         words = self.name_words
         return not LABEL_WORDS.isdisjoint(words) or words[:1] in (["is"], ["has"])
 
     @property
     def named_for_classes(self) -> bool:
-        """Tell whether the name is one of classes, and not of amounts or ranks."""
+        """Return whether the name is usual for classes, and not for amounts or ranks."""
         return not CLASS_WORDS.isdisjoint(self.name_words) and not self.named_for_amounts
 
     @property
     def named_for_amounts(self) -> bool:
-        """Tell whether the name is one of amounts or ranks."""
+        """Return whether the name is usual for amounts or ranks."""
         return not AMOUNT_WORDS.isdisjoint(self.name_words)
 
     @property
     def gapless(self) -> bool:
-        """Tell whether whole numbers from 0 or 1 on leave out none, or one in ten at most."""
+        """Return whether the values are whole numbers from 0 or 1 with at most one in ten missing."""
         span = self.high - self.low + 1
         return self.numeric and self.whole and not self.many and self.low in (0, 1) and len(self.values) >= 0.9 * span
 
     @property
     def repeats(self) -> bool:
-        """Tell whether values come twice or more on average."""
+        """Return whether values occur at least twice on average."""
         return not self.many and 2 * len(self.values) <= self.filled
 
     @property
     def yes_or_no(self) -> bool:
-        """Tell whether all values are words for yes and no."""
+        """Return whether all values are words for yes and no."""
         return bool(self.values) and {value.casefold() for value in self.values} <= YES_NO
 
     @property
     def known(self) -> bool:
-        """Tell whether the name is one that columns usually have."""
+        """Return whether the name is a usual column name."""
         return self.labelled or bool(_TEXT_NAMES.fullmatch(self.name.casefold()))
 
     @property
@@ -136,7 +136,7 @@ class Column:
         return self.words / max(self.filled, 1)
 
     def role(self) -> Role:
-        """Say what the column is, by its values first and its name second."""
+        """Return the column's role, judged first by its values and then by its name."""
         if not self.filled or (self.numeric and self.low > self.high):
             return "empty"
         if self.nested:
@@ -170,7 +170,7 @@ class Column:
         return all(value.isascii() for value in self.values)
 
     def without(self, labels: Collection[str]) -> Column:
-        """Return what is left of the column where some labels stand for none."""
+        """Return the column without the labels that mean no label."""
         gone = sum(self.values.get(label, 0) for label in labels)
         if not gone:
             return self
@@ -187,7 +187,7 @@ class Column:
         return replace(self, filled=filled, taken=taken, values=values, low=low, high=high, **left)
 
     def joined(self, aliases: Mapping[str, str]) -> Column:
-        """Return the column with some values written as others."""
+        """Return the column with some values replaced by others."""
         values: dict[str, int] = {}
         for value, count in self.values.items():
             name = aliases.get(value, value)
@@ -195,7 +195,7 @@ class Column:
         return replace(self, values=values)
 
     def merged(self, other: Column) -> Column:
-        """Return what both columns hold together."""
+        """Return the merged profile of both columns."""
         numeric = self.numeric and other.numeric
         values = dict(self.values)
         for value, count in other.values.items():
@@ -228,7 +228,7 @@ def _words(text: str) -> int:
 
 
 def profile(rows: Iterable[Mapping[str, str]]) -> tuple[dict[str, Column], int]:
-    """Read all rows once: the columns in the order in which they appear, and the number of rows."""
+    """Read all rows once; return the columns in order of appearance, and the number of rows."""
     columns: dict[str, Column] = {}
     number = 0
     for number, row in enumerate(rows, 1):  # noqa: B007 - the count is returned

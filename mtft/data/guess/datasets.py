@@ -1,4 +1,4 @@
-"""From the files of one dataset to the tasks that they can train: which columns are texts, which are labels."""
+"""Find the tasks that a dataset's files can train: which columns are texts, and which are labels."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Rows = Callable[[str], Iterable[Row]]
 """Gives the rows of a file."""
 
 SplitRows = dict[str, Callable[[], Iterable[Row]]]
-"""Gives the rows of each split, again and again."""
+"""Returns an iterator over the rows of each split; can be called again."""
 
 
 def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None) -> list[Proposal]:
-    """Say which tasks the files of a dataset hold; DataError says why there is none."""
+    """Return proposals of tasks for a dataset's files; DataError says why there is none."""
     decisions = decisions or Decisions()
     tables, split_rows = _tables(group, rows, decisions)
     columns, notes = _joined(tables)
@@ -72,7 +72,7 @@ def _offered(
     comment: str,
     order: Mapping[str, Mapping[str, float]],
 ) -> Iterator[Proposal]:
-    """Make proposals of columns that may be labels too; nothing is asked about them."""
+    """Make proposals from the other columns that may be labels; no questions are asked about them."""
     for name in names:
         try:
             values = read_values(columns[name], tables.files["train"], Decisions(likely=True))
@@ -95,7 +95,7 @@ def _name(proposals: Sequence[Proposal], name: str) -> None:
 
 
 def _tables(group: FileGroup, rows: Rows, decisions: Decisions) -> tuple[Tables, SplitRows]:
-    """Read all files once, a lone one split by split if a column tells these."""
+    """Read all files once; a single file is read split by split if a column gives the splits."""
     split_rows: SplitRows = {split: partial(rows, file) for split, file in group.splits.items()}
     columns = {split: _profile(file, split_rows[split]()) for split, file in group.splits.items()}
     plan = None
@@ -115,7 +115,7 @@ def _tables(group: FileGroup, rows: Rows, decisions: Decisions) -> tuple[Tables,
 
 
 def _part(rows: Callable[[], Iterable[Row]], column: str, values: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of one split of a file that a column splits."""
+    """Yield the rows of one split of a file whose column gives the splits."""
     return (row for row in rows() if row.get(column, "").strip() in values)
 
 
@@ -133,7 +133,7 @@ def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
 
 
 def _check_header(file: str, columns: Mapping[str, Column]) -> None:
-    """Refuse a first line that is a row itself, or has one column."""
+    """Raise a DataError if the first line is a row itself or has only one column."""
     name = value_in_header(columns)
     if name is not None:
         raise DataError(no_header(file, name))
@@ -143,7 +143,7 @@ def _check_header(file: str, columns: Mapping[str, Column]) -> None:
 
 
 def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:
-    """Put train and dev together, column by column; a test split adds nothing and may lack columns."""
+    """Merge train and dev column by column; a test split adds nothing and may lack columns."""
     columns, notes, dev = dict(tables.columns["train"]), [], tables.columns.get("dev")
     if dev is None:
         return columns, []
@@ -167,7 +167,7 @@ def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:
 
 
 def _label_candidates(roles: Mapping[str, Role], decisions: Decisions) -> list[str]:
-    """Return the columns that may hold labels, or were said to."""
+    """Return the columns that may hold labels, or that the user named."""
     return [
         name
         for name, role in roles.items()
@@ -178,7 +178,7 @@ def _label_candidates(roles: Mapping[str, Role], decisions: Decisions) -> list[s
 def _no_labels(
     columns: Mapping[str, Column], roles: Mapping[str, Role], texts: Sequence[str], file: str, notes: Sequence[str]
 ) -> str:
-    """Say why no column holds labels."""
+    """Return why no column holds labels."""
     for name, column in columns.items():
         sign = "a list" if roles[name] == "nested" else several_labels(list(column.values))
         if sign and name not in texts and column.labelled:
@@ -210,7 +210,7 @@ def _all_described(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> 
 
 
 def _described(column: Column, role: Role) -> str:
-    """Say in a few words what a column is."""
+    """Describe a column in a few words."""
     if role == "classes":
         return f"{len(column.values)} classes"
     if role == "number":

@@ -1,4 +1,4 @@
-"""Where two readings of a file are close: a question, its answers, and what settles it beforehand."""
+"""Ambiguities of a file: a question, its possible answers, and the setting that answers it in advance."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ KINDS = ("binary", "classification", "ordinal", "regression")
 """Kinds of tasks."""
 
 READINGS = (*KINDS, "unused", "split", "joined", "apart")
-"""What the setting `read` takes for a column: a kind of task; not used, or telling splits; labels that look the same
-joined, or apart."""
+"""Values of the setting `read` for a column: a kind of task; unused, or giving the split; labels that look the same
+joined, or kept apart."""
 
 NAMED = {"read": "column", "split": "file", "missing": "label"}
 """What settings name."""
 
 SPLIT_NAMES = ("train", "dev", "test")
-"""What the setting `split` takes for a file."""
+"""Values of the setting `split` for a file."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read something; `setting` with `name` and `value` settles it."""
+    """One possible reading; `setting` with `name` and `value` selects it."""
 
     text: str
     setting: str
@@ -34,30 +34,30 @@ class Reading:
 
     @property
     def option(self) -> str:
-        """What to give for this reading."""
+        """The option that selects this reading."""
         return setting(self.setting, f"{self.name}={self.value}" if self.name else self.value)
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A question about a file, with its readings, the likelier one first."""
+    """A question about a file, with its possible readings, the likelier one first."""
 
     file: str
     question: str
     readings: tuple[Reading, ...]
 
     def worded(self) -> str:
-        """Say what is asked, and what settles it."""
+        """Return the question, and the options that answer it."""
         choices = "; ".join(f"{reading.option} ({reading.text})" for reading in self.readings)
         return f"{self.file}: {self.question}; choose: {choices}"
 
 
 @dataclass
 class Decisions:
-    """What was decided beforehand, and how the rest is: asked, taken as likely, or collected as an error.
+    """Decisions made in advance, and how the others are made: asked, taken as likely, or collected as errors.
 
-    `columns` holds readings of columns, `files` the splits of files, `missing` labels that stand for no label. With
-    `likely` the likelier reading is taken; else `ask`, if there is one, returns the number of the reading chosen.
+    `columns` holds readings of columns, `files` the splits of files, `missing` the labels that mean no label. With
+    `likely` the likelier reading is taken; otherwise `ask`, if set, returns the number of the chosen reading.
     """
 
     columns: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Decisions:
     met: dict[str, set[str]] = field(default_factory=lambda: {"columns": set(), "labels": set()})
 
     def choose(self, doubt: Doubt) -> int:
-        """Return the number of a reading: the one given beforehand or asked for, else the likelier one.
+        """Return the number of a reading: the one given in advance or by `ask`, else the likelier one.
 
-        Where it is neither given, asked nor to be guessed, the doubt stays open.
+        If the reading is not given and may be neither asked for nor guessed, the doubt stays open.
         """
         for number, reading in enumerate(doubt.readings):
             if self._given(reading):
@@ -90,19 +90,19 @@ class Decisions:
         return reading.value in self.missing
 
     def split(self, file: str) -> str:
-        """Return the split that was given for a file, by its path or its name; "" if none was."""
+        """Return the split given for a file, by its path or its name; "" if none was given."""
         return self.files.get(file) or self.files.get(Path(file).name) or ""
 
     def kind(self, column: str) -> str:
-        """Return the kind that was given for a column, "" if none was."""
+        """Return the kind given for a column, "" if none was given."""
         return next((reading for reading in self.columns.get(column, ()) if reading in KINDS), "")
 
     def says(self, column: str, reading: str) -> bool:
-        """Tell whether a reading was given for a column."""
+        """Return whether a reading was given for a column."""
         return reading in self.columns.get(column, ())
 
     def check(self, files: Sequence[str]) -> None:
-        """Raise a ConfigError if a column, file or label was named that is in none of the `files`."""
+        """Raise ConfigError if a column, file or label in the settings is in none of the `files`."""
         known = {*files, *(Path(file).name for file in files)}
         for key, named, allowed in (
             ("read", self.columns, self.met["columns"]),
@@ -114,7 +114,7 @@ class Decisions:
                     raise ConfigError(unknown(NAMED[key], name, allowed), setting=key)
 
     def close(self) -> None:
-        """Raise a DataError with all doubts that are open."""
+        """Raise DataError with all open doubts."""
         if self.open:
             rest = f"or take the first of each, which is likelier: {setting('yes', True)}"
             raise DataError("\n".join([*(doubt.worded() for doubt in self.open), rest]))
@@ -128,9 +128,9 @@ def decisions_of(
     yes: bool = False,
     ask: Callable[[Doubt], int] | None = None,
 ) -> Decisions:
-    """Return the decisions that settings say: COLUMN=READING, FILE=SPLIT, labels, and whether to take what is likelier.
+    """Return the decisions in the settings: COLUMN=READING, FILE=SPLIT, labels, and whether to guess the rest.
 
-    ConfigError names a reading or a split that there is not.
+    ConfigError for an unknown reading or split.
     """
     columns: dict[str, list[str]] = {}
     for name, reading in pairs("read", read, READINGS):
@@ -139,7 +139,7 @@ def decisions_of(
 
 
 def pairs(key: str, given: Sequence[str], allowed: Sequence[str]) -> list[tuple[str, str]]:
-    """Take the NAME=VALUE texts of a setting apart; ConfigError unless each value is allowed."""
+    """Parse the NAME=VALUE texts of a setting; ConfigError unless each value is allowed."""
     found = []
     for text in given:
         name, equals, value = text.rpartition("=")

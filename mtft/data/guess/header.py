@@ -1,4 +1,4 @@
-"""Whether the first line of a table names its columns, or is a row itself."""
+"""Check whether the first line of a table names its columns or is a row itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LONGEST_NAME = 100
 
 
 def value_in_header(columns: Mapping[str, Column]) -> str | None:
-    """Return a name that looks like a value of its column, None if none does.
+    """Return a column name that looks like a value of its column, None if none does.
 
-    A number does, and a sentence above texts. A name that comes below itself does, unless another column has a name of
-    one or two words that says what it is, as in text,spam.
+    A number or a very long name looks like a value. Unless some column has a usual name of one or two words, as in
+    text,spam, so does a sentence above a column of texts, and a name that is also a value of its own column.
     """
     known = any(column.known and len(name.split()) <= 2 for name, column in columns.items())
     for name, column in columns.items():
@@ -28,7 +28,7 @@ def value_in_header(columns: Mapping[str, Column]) -> str | None:
 
 
 def no_header(file: str, name: str) -> str:
-    """Say that the first line of a file looks like a row, and what helps."""
+    """Return the error for a first line that looks like a row, with the remedy."""
     return (
         f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; put a line with names first, as in "
         "text,label, or declare the task by hand, with header = false and columns = [...]"

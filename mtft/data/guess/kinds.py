@@ -1,4 +1,4 @@
-"""What a label column means: the kind of task, and its names in order or its range."""
+"""Guess the meaning of a label column: the kind of task, and its names in order or its range."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCALES: tuple[str, ...] = (
     "a1 a2 b1 b2 c1 c2",
     "one two three four five",
 )
-"""Words that stand for ranks, the lowest first in each line."""
+"""Scales of words for ranks, the lowest rank first in each."""
 
 SCALE_SETS = tuple(frozenset(scale.split()) for scale in SCALES)
 
@@ -51,9 +51,9 @@ RANGES = ((0, 1), (-1, 1), (0, 4), (0, 5), (1, 5), (1, 7), (0, 10), (1, 10), (0,
 
 @dataclass(frozen=True)
 class Guess:
-    """How a label column is read; `others` are readings that fit too, and `close` says that one fits about as well.
+    """How a label column is read; `others` are readings that also fit, and `close` is true if one fits about as well.
 
-    `sure` says that something tells which of two labels stands for no.
+    `sure` is true if there is evidence of which of two labels means no.
     """
 
     kind: str
@@ -65,9 +65,9 @@ class Guess:
 
 
 def guess_kind(column: Column, order: Mapping[str, float] | None = None, given: str = "") -> Guess:
-    """Say what labels mean; `order` places them by another column that numbers the same classes.
+    """Return the meaning of labels; `order` sorts them by another column that numbers the same classes.
 
-    A kind that is `given` is taken, if the labels can be of that kind.
+    A kind that is `given` is used if the labels can be of that kind.
     """
     if column.role() == "number" and given in ("", "regression"):
         return _of_amounts(column)
@@ -87,7 +87,7 @@ def guess_kind(column: Column, order: Mapping[str, float] | None = None, given: 
 
 
 def _of_amounts(column: Column) -> Guess:
-    """Read numbers as amounts; whole ones that come again and again may be classes as well."""
+    """Read numbers as amounts; whole numbers that repeat often may also be classes."""
     span = _range(column.low, column.high)
     classes = column.whole and column.repeats
     if not classes:
@@ -97,7 +97,7 @@ def _of_amounts(column: Column) -> Guess:
 
 
 def _as_given(column: Column, names: tuple[str, ...], kind: str) -> Guess:
-    """Read labels as they were said to be; ValueError if they cannot be."""
+    """Read labels as the given kind; ValueError if that is not possible."""
     if kind == "regression":
         if not column.numeric:
             raise ValueError("its labels are not numbers")
@@ -118,9 +118,9 @@ def _binary(names: tuple[str, ...]) -> Guess:
 
 
 def _names(values: Iterable[str], order: Mapping[str, float] | None) -> tuple[str, ...]:
-    """Put labels in order: by number where they are numbers, else by `order`, else by letters.
+    """Sort labels: numbers by value, else by `order`, else alphabetically.
 
-    Labels that the loader takes for one, as 1 and 1.0, or true and True, are one name.
+    Labels that the loader treats as equal, such as 1 and 1.0, or true and True, become one name.
     """
     numbers = {value: to_number(value) for value in values}
     if all(number is not None for number in numbers.values()):
@@ -133,7 +133,7 @@ def _names(values: Iterable[str], order: Mapping[str, float] | None) -> tuple[st
 
 
 def _scale(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return three or more labels in the order of a scale that has all of them."""
+    """Return three or more labels in the order of a scale that contains them all."""
     plain = {re.sub(r"[ -]", "_", name.casefold()): name for name in names}
     for scale in SCALES:
         if len(plain) == len(names) >= 3 and set(plain) <= set(scale.split()):
@@ -142,7 +142,7 @@ def _scale(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _range(low: float, high: float) -> tuple[float, float]:
-    """Return a usual range that the values fill for the most part, else whole numbers around them."""
+    """Return a usual range that the values mostly fill, else the range of whole numbers around them."""
     for bottom, top in RANGES:
         if bottom <= low and high <= top and high - low >= 0.6 * (top - bottom):
             return float(bottom), float(top)

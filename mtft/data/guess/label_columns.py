@@ -1,4 +1,4 @@
-"""Which columns are the labels of a dataset, beside columns that say the same or are one annotator's view."""
+"""Choose a dataset's label columns; leave out columns that repeat another or are one annotator's view."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from mtft.data.guess.columns import Column, Role
 from mtft.data.guess.doubts import Decisions, Doubt, Reading
 
 GOLD = {"gold", "majority", "final", "consensus", "adjudicated", "aggregated", "aggregate", "voted", "agreed"}
-"""Words in the name of a column that holds what several annotators came to."""
+"""Words in the name of a column with the joint result of several annotators."""
 
 Rows = Iterable[Mapping[str, str]]
 
 
 @dataclass
 class LabelColumns:
-    """The columns that are labels, the `others` that may be some, the order of labels that another column numbers.
+    """The label columns, `others` that may be labels too, and the order of labels that another column gives by number.
 
-    `notes` say why a column is only one of the others.
+    `notes` say why a column is only among the others.
     """
 
     names: list[str]
@@ -36,7 +36,7 @@ def choose_labels(
     file: str,
     decisions: Decisions,
 ) -> LabelColumns:
-    """Choose among the columns `found` that hold classes or numbers; `rows` are those of train and, if any, dev."""
+    """Choose among the columns `found`, which hold classes or numbers; `rows` are those of train and, if any, dev."""
     given = [name for name in found if decisions.kind(name)]
     pairs = _pairs_of_values(found, roles, rows)
     kept, order = _without_copies(columns, found, pairs)
@@ -52,11 +52,11 @@ def choose_labels(
 
 
 Pairs = dict[tuple[str, str], dict[str, dict[tuple[str, str], int]]]
-"""Two columns -> split -> the values that they have together, and how often."""
+"""Two columns -> split -> their pairs of values, and the count of each pair."""
 
 
 def _pairs_of_values(found: Sequence[str], roles: Mapping[str, Role], rows: Mapping[str, Rows]) -> Pairs:
-    """Read the rows of all splits: which values of two columns of classes come together."""
+    """Read the rows of all splits, and count which values of two class columns occur together."""
     classes = [name for name in found if roles[name] == "classes"]
     pairs: Pairs = {
         (one, two): {split: {} for split in rows} for place, one in enumerate(classes) for two in classes[place + 1 :]
@@ -73,7 +73,7 @@ def _pairs_of_values(found: Sequence[str], roles: Mapping[str, Role], rows: Mapp
 def _without_copies(
     columns: Mapping[str, Column], found: list[str], pairs: Pairs
 ) -> tuple[list[str], dict[str, dict[str, float]]]:
-    """Leave out columns that say the same in other words; names are better than numbers, which give their order."""
+    """Leave out columns that repeat another one in other words. Names are preferred; numbers give their order."""
     order: dict[str, dict[str, float]] = {}
     for (one, two), splits in pairs.items():
         seen = {both for own in splits.values() for both in own}
@@ -92,7 +92,7 @@ def _without_copies(
 
 
 def _same_classes(pairs: set[tuple[str, str]]) -> bool:
-    """Tell whether each value of either column always comes with the same value of the other, none with none."""
+    """Return whether each value of either column always occurs with the same value of the other, empty with empty."""
     if any(bool(one) != bool(two) for one, two in pairs):
         return False
     return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
@@ -103,7 +103,7 @@ def _is_gold(column: Column) -> bool:
 
 
 def _demote_annotators(columns: Mapping[str, Column], chosen: LabelColumns) -> None:
-    """Leave out what single annotators said, where a column holds what they came to."""
+    """Leave out columns of single annotators if another column holds their joint result."""
     gold = [name for name in chosen.names if _is_gold(columns[name])]
     for best in gold[:1]:
         same = [
@@ -123,7 +123,7 @@ def _numbered(name: str) -> bool:
 
 
 def _doubt_near_copies(chosen: LabelColumns, pairs: Pairs, file: str, decisions: Decisions) -> None:
-    """Ask which of two columns holds the labels if they are equal in train, but not in dev."""
+    """Ask which of two columns holds the labels if they are equal in train but not in dev."""
     for (one, two), splits in pairs.items():
         if not (one in chosen.names and two in chosen.names) or "dev" not in splits:
             continue

@@ -1,4 +1,4 @@
-"""What the values of a label column are: labels, marks for no label, one label written in several ways, or several."""
+"""Classify the values of a label column: labels, marks for no label, spelling variants, several labels in one."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mtft.data.labels import appearance, canonical, look_alike, no_labels, sever
 from mtft.errors import DataError, setting
 
 OPEN = {"unknown", "undecided", "unsure", "undetermined", "unclear", "skip", "skipped"}
-"""Labels that are taken for labels, with a comment that they may stand for none."""
+"""Values that are treated as labels, with a comment that they may mean no label."""
 
 SIGNED = {"sentiment", "polarity", "stance", "vote", "valence"}
-"""Words in the name of a column in which -1 is the opposite of 1."""
+"""Words in the name of a column where -1 is the opposite of 1."""
 
 
 @dataclass
 class LabelValues:
-    """A column of labels alone; `missing` counts what stands for no label, `aliases` are labels written otherwise."""
+    """A column without marks for no label, which `missing` counts; `aliases` are other spellings of labels."""
 
     column: Column
     missing: dict[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class LabelValues:
 
 
 def sure_marks(column: Column, decisions: Decisions) -> list[str]:
-    """Return the values that stand for no label, surely or because it was said."""
+    """Return the values that mean no label, by certainty or by the user's settings."""
     said = [value for value in column.values if value in decisions.missing]
     decisions.met["labels"].update(said)
     if column.many and not column.numeric:
@@ -40,7 +40,7 @@ def sure_marks(column: Column, decisions: Decisions) -> list[str]:
 
 
 def read_values(column: Column, file: str, decisions: Decisions) -> LabelValues:
-    """Tell labels from marks, and find those that look the same; DataError if cells hold several labels."""
+    """Separate labels from marks, and find labels that look the same; DataError if cells hold several labels."""
     gone = sure_marks(column, decisions)
     given = decisions.kind(column.name)
     for label in [] if given else _unsure(column):
@@ -55,7 +55,7 @@ def read_values(column: Column, file: str, decisions: Decisions) -> LabelValues:
 
 
 def several(name: str, labels: list[str], sign: str, file: str) -> str:
-    """Word the error of cells that hold several labels."""
+    """Return the error for cells that hold several labels."""
     shown = next((label for label in labels if sign in label), labels[0])
     how = "as " if sign == "a list" else f"parted by {sign!r}, as in "
     return (
@@ -66,7 +66,7 @@ def several(name: str, labels: list[str], sign: str, file: str) -> str:
 
 
 def _stands_for_none(column: Column, label: str, file: str, decisions: Decisions) -> bool:
-    """Ask whether a label stands for no label."""
+    """Ask whether a label means no label."""
     kind = guess_kind(column).kind
     is_label = Reading("it is a label", "read", kind, column.name)
     is_none = Reading("it stands for no label", "missing", label)
@@ -77,21 +77,21 @@ def _stands_for_none(column: Column, label: str, file: str, decisions: Decisions
 
 
 def _unsure(column: Column) -> list[str]:
-    """Return labels that may stand for no label: words such as none, -1, and what shows nothing."""
+    """Return labels that may mean no label: words such as none, -1, and values without visible characters."""
     if column.many:
         return []
     return no_labels(column.values, SCALE_SETS)[1] + [label for label in column.values if not appearance(label)]
 
 
 def _kept_marks(column: Column, gone: list[str]) -> list[str]:
-    """Name labels that are taken for labels, but could stand for none."""
+    """Return a comment for each value that is treated as a label but may mean no label."""
     kept = [label for label in _unsure(column) if label not in gone]
     kept += [label for label in column.values if label.casefold() in OPEN and label not in (*gone, *kept)]
     return [f"guess: {visible(label)} is a label; or missing = [{json.dumps(label)}]" for label in kept]
 
 
 def _join(found: LabelValues, file: str, decisions: Decisions) -> None:
-    """Ask about labels that look the same; those that are joined become aliases of the most frequent one."""
+    """Ask about labels that look the same; joined labels become aliases of the most frequent one."""
     column = found.column
     groups = look_alike(column.values) if not column.many else []
     spellings: dict[str, list[str]] = {}
@@ -125,10 +125,10 @@ def _join(found: LabelValues, file: str, decisions: Decisions) -> None:
 
 
 def counts_in(column: Column | None, values: LabelValues) -> int:
-    """Return how many rows of a split have a label."""
+    """Return the number of labelled rows of a split."""
     return 0 if column is None else column.filled - sum(column.values.get(label, 0) for label in values.missing)
 
 
 def meant(column: Column, values: LabelValues) -> Mapping[str, int]:
-    """Return the labels of a split as they are meant, and their counts."""
+    """Return the labels of a split, with aliases resolved, and their counts."""
     return column.without(list(values.missing)).joined(values.aliases).values

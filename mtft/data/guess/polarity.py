@@ -1,4 +1,4 @@
-"""Which of two labels stands for no: by what negates the other one, and by words."""
+"""Find which of two labels means no: the one that negates the other, or by a list of words."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from mtft.data.labels import to_number
 
 _NEGATIONS = "not non no un in ir im il dis nicht kein keine pas sin ohne without anti"
 NEGATIONS = tuple(_NEGATIONS.split())
-"""What stands before a word to negate it."""
+"""Words and prefixes that negate the word after them."""
 
 _STRONG = (
     "no not non none nein nicht kein keine nao não ні нет не nie nej nee ne false falsch faux falso n f never without "
     "absent いいえ 否 不 无 아니오 لا"
 )
 STRONG = frozenset(_STRONG.split())
-"""Words for no, and short forms of them."""
+"""Words for no, and their short forms."""
 
 _WEAK = (
     "negative neg bad low lower lowest less small minor ham unacceptable contradiction refuted refutes rejected reject "
@@ -24,11 +24,11 @@ _WEAK = (
     "down loss closed inactive easy"
 )
 WEAK = frozenset(_WEAK.split())
-"""Words for the lesser or worse one of two."""
+"""Words for the smaller or worse of two."""
 
 _FAINT = "off other others normal neutral safe clean human real regular ordinary rest background"
 FAINT = frozenset(_FAINT.split())
-"""Words for what is not looked for."""
+"""Words for the normal case, which a classifier does not look for."""
 
 _YESES = (
     "yes true y t j s o positive pos good high higher highest more spam toxic acceptable entailment supported supports "
@@ -37,15 +37,15 @@ _YESES = (
     "machine ai related relevant similar same duplicate paraphrase like up win open active hard はい 是 네 نعم"
 )
 YESES = frozenset(_YESES.split())
-"""Words for yes, for the greater one of two, and for what is looked for."""
+"""Words for yes, for the greater or better of two, and for the case that a classifier looks for."""
 
 
 LETTERS = ("ny", "yn", "nj", "jn", "ft", "tf", "fv", "vf", "ns", "sn", "no", "on")
-"""Letters for no and yes, or yes and no, that are read as such only beside each other."""
+"""Pairs of letters for no and yes, or yes and no; they count only if both labels of a pair occur."""
 
 
 def no_first(names: tuple[str, str]) -> tuple[tuple[str, str], bool]:
-    """Order two labels so that the one for no comes first; and tell whether anything said so."""
+    """Return two labels, the one for no first, and whether there is evidence for this order."""
     first, second = names
     numbers = to_number(first), to_number(second)
     if numbers[0] is not None and numbers[1] is not None:
@@ -59,13 +59,13 @@ def no_first(names: tuple[str, str]) -> tuple[tuple[str, str], bool]:
 
 
 def _negates(label: str, other: str) -> bool:
-    """Tell whether a label is the other one with a word or syllable for no before it."""
+    """Return whether a label is the other one with a negating word or prefix before it."""
     plain, base = (re.sub(r"[\s_-]+", " ", text.casefold()).strip() for text in (label, other))
     return any(plain == f"{negation}{gap}{base}" for negation in NEGATIONS for gap in ("", " "))
 
 
 def _no(label: str, other: str) -> int:
-    """Weigh how much a label says no, from -1 (yes) to 4, by the words that it does not share with the other one."""
+    """Return how strongly a label means no, from -1 (yes) to 4, by the words that the other label lacks."""
     words, others = (re.findall(r"[^\W_]+", text.casefold()) for text in (label, other))
     own = [word for word in words if word not in others] or words
     if len(label) == 1 and f"{label}{other}".casefold() not in LETTERS:

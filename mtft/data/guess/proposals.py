@@ -1,4 +1,4 @@
-"""One task proposed for a dataset: its declaration, with a comment for each guess."""
+"""Propose one task for a dataset: its declaration, with a comment for each guess."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mtft.data.labels import canonical, to_number, visible
 from mtft.errors import DataError, setting
 
 HELD_OUT = 0.1
-"""Share of the training rows that are dev where no file is."""
+"""Share of the training rows used as dev if there is no dev file."""
 
 RARE = 0.1
-"""Share of the rows below which the smallest class makes accuracy a poor choice."""
+"""Share of the smallest class below which accuracy is a poor metric."""
 
 
 @dataclass
 class Proposal:
-    """One task: its declaration, a comment for some of its keys, and what else is worth saying.
+    """One task: its declaration, comments on some of its keys, and notes.
 
-    `labelled` has the number of rows with a label for each split; what is not `likely` may be no label at all.
-    `warnings` say what training will refuse.
+    `labelled` has the number of labelled rows of each split. If `likely` is false, the column may not be a label.
+    `warnings` say what will make training fail.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Proposal:
 
 @dataclass
 class Tables:
-    """The splits of a dataset: the `files` and the profiled `columns` of each, and the column that parts one file."""
+    """The splits of a dataset: the `files` and profiled `columns` of each, and the column that splits a single file."""
 
     name: str
     files: dict[str, str]
@@ -49,7 +49,7 @@ class Tables:
     plan: SplitPlan | None = None
 
     def column(self, split: str, name: str) -> Column | None:
-        """Return a column of a split, None if it lacks it."""
+        """Return a column of a split, None if the split lacks it."""
         return self.columns.get(split, {}).get(name)
 
 
@@ -61,7 +61,7 @@ def make_proposal(
     order: Mapping[str, float] | None,
     decisions: Decisions,
 ) -> Proposal:
-    """Declare the task of one label column; DataError if its labels cannot be what they were said to be."""
+    """Declare the task of one label column; DataError if its labels do not fit the given kind."""
     label, file = values.column, tables.files["train"]
     guess = _kind(label, order, file, decisions)
     table: dict[str, Any] = {"kind": guess.kind, "text": texts[0] if len(texts) == 1 else [*texts], "label": label.name}
@@ -88,7 +88,7 @@ def make_proposal(
 
 
 def _kind(label: Column, order: Mapping[str, float] | None, file: str, decisions: Decisions) -> Guess:
-    """Guess the kind of a label, and ask where another one fits about as well."""
+    """Guess the kind of a label column, and ask if another kind fits about as well."""
     given = decisions.kind(label.name)
     try:
         guess = guess_kind(label, order, given)
@@ -142,7 +142,7 @@ def _add_marks(table: dict[str, Any], comments: dict[str, str], values: LabelVal
 
 
 def _only_in_dev(tables: Tables, values: LabelValues, guess: Guess) -> list[str]:
-    """Name labels that train lacks; DataError if dev and train have none in common."""
+    """Name the labels of dev that train lacks; DataError if dev and train have none in common."""
     train, dev = (tables.column(split, values.column.name) for split in ("train", "dev"))
     if train is None or dev is None or guess.range:
         return []
@@ -179,7 +179,7 @@ def _add_splits(
 
 
 def _add_metrics(table: dict[str, Any], comments: dict[str, str], label: Column, guess: Guess) -> None:
-    """Put F1 first where a class is rare."""
+    """Put F1 first if a class is rare."""
     if guess.kind not in ("binary", "classification") or not label.values:
         return
     counts: dict[str, int] = {}
@@ -196,7 +196,7 @@ def _add_metrics(table: dict[str, Any], comments: dict[str, str], label: Column,
 
 
 def test_trouble(columns: Mapping[str, Column], table: Mapping[str, Any], values: LabelValues, guess: Guess) -> str:
-    """Say why a test split cannot be scored, if it cannot."""
+    """Return why a test split cannot be scored; "" if it can."""
     texts = [table["text"]] if isinstance(table["text"], str) else table["text"]
     for name in (*texts, table["label"]):
         if name not in columns:

@@ -1,4 +1,4 @@
-"""Files that are parts of one split: recognised by their names, and joined into a pattern that fits all of them."""
+"""Recognise files that are shards of one split by their names, and join them into one pattern."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMMON = re.compile(
 
 
 def shard_pattern(name: str) -> tuple[str, int, int | None] | None:
-    """Return the pattern of a shard's name, its number, and how many there are if the name says so; None if it is none.
+    """Return the pattern of a shard's name, its number, and the number of shards if the name has it; None if no shard.
 
     Shards are called ``x-00000-of-00002``, ``x-part-0``, ``x.shard1`` and the like.
     """
@@ -35,14 +35,14 @@ def shard_pattern(name: str) -> tuple[str, int, int | None] | None:
 
 
 def without_shard(stem: str) -> str:
-    """Return the name that shards have in common: of a shard, or of their pattern."""
+    """Return the common name of shards, given a shard or their pattern."""
     return _COMMON.sub("", stem, count=1)
 
 
 def join_shards(files: Sequence[str]) -> list[str]:
-    """Return the files, with a pattern in the place of the shards of one split.
+    """Return the files, with the shards of each split replaced by their pattern.
 
-    DataError if shards are missing, or if the pattern fits files that were not given.
+    DataError if shards are missing, or if the pattern matches files that were not given.
     """
     joined: dict[str, list[tuple[int, str]]] = {}
     totals: dict[str, int | None] = {}

@@ -1,4 +1,4 @@
-"""Whether a share of the training rows can be held out with rows of each label."""
+"""Check whether a share of the training rows with rows of each label can be held out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = Mapping[str, str]
 
 
 def note_share(proposals: Sequence[Proposal], rows: Callable[[], Iterable[Row]], file: str) -> None:
-    """Say at the key `dev` of each proposal that holds out a share if a label has too few rows for it."""
+    """Add a comment to the key `dev` of each proposal that holds out a share if a label has too few rows for it."""
     tables = [proposal.table for proposal in proposals if isinstance(proposal.table.get("dev"), float)]
     if not tables:
         return

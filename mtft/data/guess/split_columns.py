@@ -1,4 +1,4 @@
-"""A column that tells the split of each row: found by its values, or by its name."""
+"""Find a column that gives the split of each row, by its values or its name."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ NAMES = (
     "partition",
     "partitions",
 )
-"""Names of columns that tell splits whatever their values are; without signs between words."""
+"""Names of columns that give the split whatever their values are; without separators between words."""
 
 TRUE = ("true", "1", "yes", "y", "t", "1.0")
 FALSE = ("false", "0", "no", "n", "f", "0.0")
-"""Values of a column that says of one split whether a row is in it, as is_test does."""
+"""Values of a yes/no column for a single split, such as is_test."""
 
 MOST_PARTS = 50
-"""Distinct values that still may be parts of a dataset."""
+"""Most distinct values of a column that may give the split."""
 
 
 @dataclass
 class SplitPlan:
-    """A column that tells splits: the values of each, those of rows that are not used, and what is worth saying."""
+    """A column that gives the split: the values of each split, those of unused rows, and a comment."""
 
     column: str
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class SplitPlan:
     comment: str = ""
 
     def table(self, splits: tuple[str, ...] = SPLIT_NAMES) -> dict[str, object]:
-        """Return the value of the key `split` for some splits; the rows of others are not used."""
+        """Return the value of the key `split` for some splits; rows of other splits are not used."""
         kept = {split: values for split, values in self.values.items() if split in splits}
         rest = [value for split, values in self.values.items() if split not in splits for value in values]
         unused = [*rest, *self.unused]
@@ -55,9 +55,9 @@ class SplitPlan:
 
 
 def find_split_column(columns: Mapping[str, Column], file: str, decisions: Decisions) -> SplitPlan | None:
-    """Return the column of a lone file that tells the splits of its rows, None without one.
+    """Return the column of a single file that gives the splits of its rows, None if there is none.
 
-    DataError if it leaves nothing to train on.
+    DataError if no training rows are left.
     """
     for name, column in columns.items():
         if decisions.says(name, "unused") or not _may_tell(column, given=decisions.says(name, "split")):
@@ -86,7 +86,7 @@ def _plain(column: Column) -> str:
 
 
 def _flag(column: Column) -> str:
-    """Return the split of which a column such as is_test says whether a row is in it; "" for other columns."""
+    """Return the split of a yes/no column such as is_test; "" for other columns."""
     words = column.name_words
     split = split_of(words[-1]) if len(words) == 2 and words[0] in ("is", "in", "for", "use") else ""
     values = {value.casefold() for value in column.values}
@@ -94,7 +94,7 @@ def _flag(column: Column) -> str:
 
 
 def _plan(column: Column, file: str, decisions: Decisions) -> SplitPlan | None:
-    """Read the values of a column that tells splits; ask where they leave a doubt. None if it is not used."""
+    """Read the values of a column that gives the split; ask if they are ambiguous. None if the column is not used."""
     if split := _flag(column):
         return _of_flag(column, split)
     plan = SplitPlan(column.name)
@@ -138,7 +138,7 @@ def _plan(column: Column, file: str, decisions: Decisions) -> SplitPlan | None:
 
 
 def _of_flag(column: Column, split: str) -> SplitPlan:
-    """Read a column that says of one split whether a row is in it; rows outside train are dev."""
+    """Read a yes/no column for a single split; rows outside train are dev."""
     other = "train" if split != "train" else "dev"
     inside = sorted(value for value in column.values if value.casefold() in TRUE)
     outside = sorted(value for value in column.values if value.casefold() in FALSE)
@@ -147,7 +147,7 @@ def _of_flag(column: Column, split: str) -> SplitPlan:
 
 
 def _with_empty(plan: SplitPlan, column: Column) -> SplitPlan:
-    """Name the rows without a value, which are not used."""
+    """Add a comment that counts the rows without a value, which are not used."""
     if empty := column.rows - column.filled:
         plan.unused.append("")
         told = f"{empty:,} rows have no value in it and are not used"
@@ -156,7 +156,7 @@ def _with_empty(plan: SplitPlan, column: Column) -> SplitPlan:
 
 
 def check_agreement(columns: Mapping[str, Column], file: str, split: str, decisions: Decisions) -> None:
-    """Raise DataError if a column says another split than the name of its file does."""
+    """Raise DataError if a column contradicts the split in the file's name."""
     for name, column in columns.items():
         if decisions.says(name, "unused") or not column.values or len(column.values) > MOST_PARTS:
             continue
@@ -164,6 +164,6 @@ def check_agreement(columns: Mapping[str, Column], file: str, split: str, decisi
         if "" not in told and told != {split}:
             others = ", ".join(sorted(told - {split}))
             raise DataError(
-                f"{file}: is read as {split} by its name, but column {name!r} says {others} of some rows; give this "
+                f"{file}: is {split} by its name, but column {name!r} gives {others} for some rows; give this "
                 f"file alone to split it by the column, or {setting('read', f'{name}=unused')}"
             )

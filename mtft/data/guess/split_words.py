@@ -1,4 +1,4 @@
-"""Words that say to which split a file or a row belongs."""
+"""Words in names and cells that name a split."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ SPLITS = {
         "goldstandard",
     ),
 }
-"""Splits, and the words for each; "held out" is two words."""
+"""Splits, and the words for each; "held out" is treated as two words."""
 
 WORDS = {word: split for split, words in SPLITS.items() for word in words}
 
 SHORT = ("tr",)
-"""Words that stand for a split in a column, but not in the name of a file."""
+"""Words that name a split in a column, but not in a file name."""
 
 FILLERS = ("set", "data", "dataset", "split", "file", "part", "examples", "rows", "sample", "samples", "standard")
-"""Words that say nothing beside one for a split."""
+"""Words without meaning next to a word for a split."""
 
 PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
-"""What a name is made of: words, also ones joined by capitals, numbers, and what stands between."""
+"""Pieces of a name: words (also in camel case), numbers, and the separators between them."""
 
 
 def pieces_of(name: str) -> list[str]:
-    """Cut a name into words, numbers and what stands between them; joined, they are the name."""
+    """Split a name into words, numbers and separators; joined, they give the name."""
     found: list[str] = []
     for piece in re.split(r"([^A-Za-z0-9]+)", name):
         if piece.casefold() in WORDS or not piece.isascii():
@@ -76,12 +76,12 @@ def pieces_of(name: str) -> list[str]:
 
 
 def split_of(word: str) -> str:
-    """Return the split that a word stands for, "" if it stands for none; numbers behind it do not count: test2016."""
+    """Return the split that a word names, "" if none; numbers at its end are ignored, as in test2016."""
     return WORDS.get(re.sub(r"[0-9]+$", "", word.casefold()), "")
 
 
 def split_of_value(value: str) -> str:
-    """Return the split that a cell of a column names, "" if it names none, as in "train", "Test set", "held-out"."""
+    """Return the split that a cell names, such as "train", "Test set" or "held-out"; "" if none."""
     words = [word for word in re.split(r"[^a-z]+", value.casefold()) if word]
     rest = [word for word in words if word not in FILLERS] or words
     return split_of("".join(rest)) or (split_of(rest[0]) if len(rest) == 1 else "")

@@ -1,4 +1,4 @@
-"""Which files are splits of one dataset: guessed from their names."""
+"""Guess from file names which files are splits of one dataset."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mtft.errors import DataError, setting
 from mtft.io.text import RESERVED
 
 Parts = tuple[str, str, str]
-"""What else must be equal for two files to be splits of one dataset, its name, and the split or ""."""
+"""The parts that must be equal in files of one dataset, the dataset's name, and the split or ""."""
 
 
 @dataclass
 class FileGroup:
-    """One dataset: its name, made of file names, and the file of each split.
+    """One dataset: its name, made from file names, and the file of each split.
 
-    `whole` says that no file name told a split: all rows are for training, a share of them for dev.
+    `whole` is true if no file name gave a split: all rows are for training, and a share of them becomes dev.
     """
 
     name: str
@@ -32,9 +32,9 @@ class FileGroup:
 
 
 def group_files(files: Sequence[str], decisions: Decisions | None = None) -> list[FileGroup]:
-    """Put files together that differ by a word for a split alone, as in ``x-train.csv`` and ``x-dev.csv``.
+    """Group files whose names differ only by a word for a split, as in ``x-train.csv`` and ``x-dev.csv``.
 
-    DataError if a file is of no form that can be read, is given twice, or has a split without training file.
+    DataError if a file's form cannot be read, if it is given twice, or if its dataset has no training file.
     """
     decisions = decisions or Decisions()
     for file in files:
@@ -71,7 +71,7 @@ def _check(file: str) -> None:
 
 
 def _all_parts(files: Sequence[str], decisions: Decisions) -> dict[str, Parts]:
-    """Take all paths apart; a split that was given comes before the one that a name tells."""
+    """Parse all paths; a split given by the user takes precedence over the one in the name."""
     found = {file: _parts(file) for file in files}
     found |= _glued({file: parts for file, parts in found.items() if not parts[2]})
     for file, (place, name, _) in found.items():
@@ -101,7 +101,7 @@ def _parts(file: str) -> Parts:
 
 
 def _split_word(pieces: Sequence[str]) -> tuple[int, int, str] | None:
-    """Return the pieces [begin, end) that tell a split, and the split; of several the last, "gold" only if no other."""
+    """Return the range [begin, end) of pieces that name the split, the last of several; "gold" counts only alone."""
     found = [(place, place + 1, split) for place, piece in enumerate(pieces) if (split := _word(piece))]
     found += [
         (place, place + 3, "test")
@@ -125,7 +125,7 @@ def _word(piece: str) -> str:
 
 
 def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
-    """Tell splits by words that are part of a longer one, as in imdbtrain and imdbtest, where they come together."""
+    """Find split words inside longer words, such as imdbtrain and imdbtest, if the files occur together."""
     cut: dict[tuple[str, str], dict[str, str]] = {}
     for file, (place, stem, _) in parts.items():
         for word in sorted(WORDS, key=len, reverse=True):
@@ -143,7 +143,7 @@ def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
 
 
 def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
-    """Take ``test.csv`` for a split of the only other dataset in its directory."""
+    """Treat ``test.csv`` as a split of the only other dataset in its directory."""
     for (place, name), group in list(groups.items()):
         others = [other for (where, _), other in groups.items() if where == place and other is not group]
         nameless = name == Path(place).resolve().name and "train" not in group.splits
@@ -154,7 +154,7 @@ def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
 
 
 def _doubt_evaluation(group: FileGroup, decisions: Decisions) -> None:
-    """Ask whether a lone file is for training if its name holds a word for evaluation too."""
+    """Ask whether a single file is for training if its name also holds a word for evaluation."""
     file = group.splits["train"]
     words = {_word(piece) for piece in pieces_of(Path(file).stem)} - {"", "train"}
     if len(group.splits) > 1 or not words or group.whole or file.startswith(HUB):
@@ -170,13 +170,13 @@ def _doubt_evaluation(group: FileGroup, decisions: Decisions) -> None:
 
 
 def _task_name(text: str) -> str:
-    """Make a name for a task of any text: a-z, 0-9, - and _."""
+    """Make a task name from any text: a-z, 0-9, - and _."""
     name = re.sub(r"[^a-z0-9_]+", "-", text.casefold()).strip("-_")
     return name if name and name not in RESERVED else f"task-{name}".rstrip("-")
 
 
 def _distinct(groups: list[FileGroup]) -> list[FileGroup]:
-    """Number names that occur again."""
+    """Number repeated names."""
     seen: set[str] = set()
     for group in groups:
         group.name = free_name(group.name, seen)
@@ -185,7 +185,7 @@ def _distinct(groups: list[FileGroup]) -> list[FileGroup]:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """Return the name, with the first number from 2 on that makes it a new one."""
+    """Return the name with the first number, from 2, that makes it unique."""
     number, found = 1, name
     while found in taken:
         number += 1

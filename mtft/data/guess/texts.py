@@ -1,4 +1,4 @@
-"""Which columns are the texts of a dataset: one, or two that belong together."""
+"""Choose a dataset's text columns: one, or two that belong together."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ PREPARED = re.compile(
     r"stem(med|s)?|token(i[sz]ed|s)?|stripped|filtered|no (stop|stopwords|punct|urls)|masked|anonymi[sz]ed|"
     r"tidy|prepared|short(ened)?)\b"
 )
-"""Words in the name of a column that is made of another one."""
+"""Words in the name of a column that was derived from another one."""
 
 COPY_ROWS = 2000
-"""Rows that are compared to tell copies."""
+"""Rows that are compared to detect copies."""
 
 COPY_SHARE = 0.9
-"""Share of the rows in which one text has nearly all words of the other, in their order, if it is a copy."""
+"""A column is a copy if, in this share of the rows, one text has nearly all words of the other in order."""
 
 
 def choose_texts(
     columns: Mapping[str, Column], texts: Sequence[str], copies: Mapping[str, str]
 ) -> tuple[list[str], str]:
-    """Return the one or two columns to read, and what else could be meant; `copies` (copy -> column) are left out."""
+    """Return the one or two columns to read, and the alternatives; `copies` (copy -> column) are left out."""
     kept = [name for name in texts if name not in copies]
     chosen = _pair(columns, kept) or [max(kept, key=lambda name: columns[name].characters)]
     rest = [name for name in kept if name not in chosen]
@@ -61,7 +61,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _pair(columns: Mapping[str, Column], texts: Sequence[str]) -> list[str] | None:
-    """Find two columns whose names belong together, or the only two if both hold texts of some length."""
+    """Find two columns whose names belong together, or the only two if both hold longer texts."""
     for first, second in combinations(texts, 2):
         if _belong(first, second):
             return [second, first] if (second.casefold(), first.casefold()) in PAIRS else [first, second]
@@ -72,7 +72,7 @@ def _pair(columns: Mapping[str, Column], texts: Sequence[str]) -> list[str] | No
 
 
 def _belong(first: str, second: str) -> bool:
-    """Tell whether two names differ by a number or letter at the end, or are a pair that is known."""
+    """Return whether two names differ by a number or letter at the end, or are a known pair."""
     one, two = first.casefold(), second.casefold()
     if (one, two) in PAIRS or (two, one) in PAIRS:
         return True
@@ -80,15 +80,15 @@ def _belong(first: str, second: str) -> bool:
     return bool(stems[0] == stems[1] and one != two and stems[0] not in (one, two))
 
 
-# ---- texts beside their own copies -----------------------------------------------------------------------------------
+# ---- columns that copy another one -----------------------------------------------------------------------------------
 
 
 def find_copies(
     columns: Mapping[str, Column], roles: Mapping[str, Role], rows: Iterable[Mapping[str, str]]
 ) -> dict[str, str]:
-    """Return text columns that say the same as another one, cleaned or cut: {copy: the column that it copies}.
+    """Return text columns that are cleaned or shortened copies of another one: {copy: original}.
 
-    Names that belong together, as sentence1 and sentence2 do, are never copies of each other.
+    Columns whose names belong together, such as sentence1 and sentence2, are never copies of each other.
     """
     texts = [name for name, role in roles.items() if role == "text"]
     pairs = [pair for pair in combinations(texts, 2) if not _belong(*pair)]
@@ -110,7 +110,7 @@ def find_copies(
 
 
 def _is_copy(one: Sequence[str], two: Sequence[str], least: float) -> bool:
-    """Tell whether at least a share of the shorter text's words come in the longer one in order, and are many there."""
+    """Return whether a share `least` of the shorter text's words occur in order in the other, not much longer one."""
     short, long = sorted((one, two), key=len)
     if len(short) < 0.4 * len(long):
         return False
@@ -128,7 +128,7 @@ def _is_prepared(column: Column) -> bool:
 
 
 def _ranked(one: Column, two: Column) -> tuple[str, str]:
-    """Return (copy, original): by what the names say, else the one with more characters is the original."""
+    """Return (copy, original), judged by the names; otherwise the column with more characters is the original."""
     prepared = [_is_prepared(column) for column in (one, two)]
     if prepared[0] != prepared[1]:
         return (one.name, two.name) if prepared[0] else (two.name, one.name)

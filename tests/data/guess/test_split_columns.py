@@ -97,6 +97,6 @@ def test_splits_that_cannot_be_used_become_rows_that_are_not_used() -> None:
 def test_a_column_must_agree_with_the_name_of_its_file() -> None:
     check_agreement(table("split", "train"), "x-train.csv", "train", Decisions())
     check_agreement(table("genre", "news"), "x-train.csv", "train", Decisions())
-    with pytest.raises(DataError, match=r"x-train\.csv: is read as train by its name, but column 'split' says test of"):
+    with pytest.raises(DataError, match=r"x-train\.csv: is train by its name, but column 'split' gives test for"):
         check_agreement(table("split", "train", "test"), "x-train.csv", "train", Decisions(likely=True))
     check_agreement(table("split", "train", "test"), "x-train.csv", "train", Decisions(columns={"split": ["unused"]}))
