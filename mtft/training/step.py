@@ -31,10 +31,10 @@ class NotFiniteError(MtftError):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did: mean loss per task present, tokens seen, and what surgery found.
+    """The result of one step: mean loss per task present, tokens read, cosines, and the change by surgery.
 
-    `cosines` [T, T] are between the tasks' encoder gradients in the order of `losses`; `changed` is the
-    relative change that surgery made to their sum.
+    `cosines` [T, T] are those of the tasks' encoder gradients, in the order of `losses`. `changed` is the relative
+    change of their sum by surgery.
     """
 
     losses: dict[str, float]
@@ -48,9 +48,8 @@ class Stepper:
 
     `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
     dropout. Heads of other tasks are never touched. `surgery` is the name of a built-in method, or a function.
-    Sources with teachers learn from them and then, over `teaching_steps`, more and more from their labels.
-    `micro_batch_tokens` bounds activation memory. The processes of a `group` compute a share of every gradient each,
-    and take the same step.
+    Sources with teachers learn first from these; over `teaching_steps` the labels take over. `micro_batch_tokens`
+    bounds activation memory. Each process of a `group` computes a share of every gradient, and all take the same step.
     """
 
     def __init__(
@@ -187,7 +186,7 @@ class Stepper:
         return cosines(products), changed(products, weights)
 
     def state(self) -> dict[str, Tensor]:
-        """Return everything that training changes, as flat tensors by name."""
+        """Return all tensors that training changes, flat, by name."""
         state = {f"head.{task}.theta": head.theta for task, head in self.heads.items()}
         if self.selection is not None:
             state["encoder.theta"] = self.encoder.theta[self.selection]
@@ -196,7 +195,7 @@ class Stepper:
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         for task, head in self.heads.items():
             head.theta.copy_(state[f"head.{task}.theta"])
         if self.selection is not None:
