@@ -45,9 +45,9 @@ class Session(Generic[C]):
         return RunArtifact(self.run, self.group, name)
 
     def load_state(self, stage: str) -> tuple[Mapping[str, Tensor], dict[str, Any]] | None:
-        """Return, in all processes, tensors and position of the run's state if it has one of this stage.
+        """Return, in all processes, tensors and position of the run's state if this stage saved one.
 
-        CheckpointError if it is that of other settings.
+        CheckpointError if the state belongs to other settings.
         """
         found = self.group.load_on_first(lambda: self.run.load_state(stage))
         if found:

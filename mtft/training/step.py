@@ -130,9 +130,9 @@ class Stepper:
         return loss
 
     def _sum_over_processes(self, losses: dict[str, float]) -> dict[str, float]:
-        """Add up the gradients of all processes, those of the heads and the losses in one message; return the losses.
+        """Sum the gradients over all processes, those of the heads and the losses in one message; return the losses.
 
-        The encoder's are under way since `_task_gradient`, while the next task's were computed.
+        `_task_gradient` has already started the sums of the encoder's gradients, to overlap with the next task.
         """
         if self.group.size > 1:
             heads = [self.heads[task].grad for task in losses]

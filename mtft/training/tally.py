@@ -49,7 +49,7 @@ class Tally:
         return {name: self._sums[name] / self._counts[name] for name in self._sums if "/" not in name}
 
     def conflicts(self) -> dict[str, Any]:
-        """Return the mean change by surgery and, per pair of tasks, the mean cosine and the share of steps in conflict."""
+        """Return surgery's mean change and, per pair of tasks, the mean cosine and the share of steps in conflict."""
         pairs = {
             name: {
                 "cosine": self._sums[name] / self._counts[name],

@@ -35,7 +35,7 @@ from mtft.training.session import Session
 FILE = "teachers.safetensors"
 """Raw outputs [n, width] of each teacher, counted from 0, for each of its tasks, by ``NUMBER.TASK``.
 
-Rows are those that train, in their order. The file grows with every task that is answered for.
+Rows are the training rows, in their order. The file is extended after every task.
 """
 
 
