@@ -64,7 +64,7 @@ def check_files(run: Path) -> Integrity:
             names = _check_directory(there, f"{part}/", found)
             for entry in sorted(there.iterdir()):
                 if entry.name not in names and entry.name != NAME:
-                    found.problems.append(Damage(f"{part}/{entry.name}", "is not of this run"))
+                    found.problems.append(Damage(f"{part}/{entry.name}", "is not a file of this run"))
     _check_state(run, found)
     if not found.finished:
         found.notes.append("the run has not finished; files written since the last save are not digested yet")
@@ -94,9 +94,8 @@ def _name_others(run: Path, listed: Iterable[str], found: Integrity) -> None:
     known = {*listed, *PARTS, *ADDED, *changing, NAME, LOCK}
     for entry in sorted(run.iterdir()):
         if entry.is_symlink() or (entry.name not in known and not entry.name.startswith(".")):
-            found.problems.append(
-                Damage(entry.name, "is a link" if entry.is_symlink() else "is not of this run")
-            )
+            what = "is a link" if entry.is_symlink() else "is not a file of this run"
+            found.problems.append(Damage(entry.name, what))
         elif entry.name not in known:
             found.notes.append(f"{entry.name} was left by a run that was stopped while writing; it is never read")
 
