@@ -31,8 +31,8 @@ def model_directory(run: Path) -> Iterator[Path]:
     if not run.is_file():
         yield run / "model"
         return
-    with TemporaryDirectory(prefix="mtft-") as place:
-        directory = Path(place) / "model"
+    with TemporaryDirectory(prefix="mtft-") as temporary:
+        directory = Path(temporary) / "model"
         try:
             unpack(run, directory)
             yield directory

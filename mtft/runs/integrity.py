@@ -102,10 +102,10 @@ def _name_others(run: Path, listed: Iterable[str], found: Integrity) -> None:
 
 def _check_state(run: Path, found: Integrity) -> None:
     """Compare the state with the settings, and the logs with the digests in the state."""
-    if not found.sound("state") or not (place := current_directory(run / "state")).is_dir():
+    if not found.sound("state") or not (directory := current_directory(run / "state")).is_dir():
         return
     try:
-        position = read_json(place / STATE_FILES[0])
+        position = read_json(directory / STATE_FILES[0])
         config = run_config(run)
     except MtftError as error:
         found.problems.append(Damage("config.toml", str(error)))

@@ -106,15 +106,15 @@ def _predict_block(
     ]
     asked: dict[tuple[int, tuple[str, ...]], list[Task]] = defaultdict(list)
     for task in tasks:
-        for place, record in enumerate(block):
+        for index, record in enumerate(block):
             if not record.error and (texts := _texts(record, task)):
-                asked[place, texts].append(task)
+                asked[index, texts].append(task)
     groups: dict[tuple[str, ...], list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for row, wanted in asked.items():
         groups[tuple(task.name for task in wanted)].append(row)
     for names, rows in groups.items():
         wanted = [task for task in tasks if task.name in names]
-        _fill(trained, [results[place] for place, _ in rows], [texts for _, texts in rows], wanted, group)
+        _fill(trained, [results[index] for index, _ in rows], [texts for _, texts in rows], wanted, group)
     last = (*(task.name for task in tasks), "truncated", "error")
     return [
         {key: result[key] for key in ("id", *record.kept, *last) if key in result}
@@ -151,5 +151,5 @@ def _fill(
             for result, value in zip(results, values, strict=True):
                 result[task.name] = task.output.present(value)
             to_json(results[0][task.name])
-    for place in truncation.cut:
-        results[place]["truncated"] = True
+    for index in truncation.cut:
+        results[index]["truncated"] = True

@@ -76,6 +76,6 @@ def first_entry(
     if not bool(wrong.any()):
         return []
     at = int(wrong.nonzero()[0])
-    place = at if selection is None or isinstance(selection, slice) else int(selection[at])
-    owner = int(np.searchsorted(np.cumsum(flat.sizes), place, side="right"))
+    entry = at if selection is None or isinstance(selection, slice) else int(selection[at])
+    owner = int(np.searchsorted(np.cumsum(flat.sizes), entry, side="right"))
     return [f"{what} of {flat.names[owner]}: {float(numbers[at]):.3g}"]

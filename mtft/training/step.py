@@ -101,7 +101,7 @@ class Stepper:
         self.model.train()
         self.model.encoder.train(self.selection is not None)
         present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
-        found = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
+        found = {task: self._task_gradient(index, task, rows, number) for index, task in enumerate(present)}
         losses = self._sum_over_processes(found)
         self._scale(losses)
         self._check_finite(losses, rows, number)
@@ -112,8 +112,8 @@ class Stepper:
         tokens = sum(int(self.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
         return StepResult(losses, tokens, similarity, change)
 
-    def _task_gradient(self, place: int, task: str, rows: Rows, number: int) -> float:
-        """Put a task's encoder gradient in row `place` and its head's in the head's; return its mean loss."""
+    def _task_gradient(self, index: int, task: str, rows: Rows, number: int) -> float:
+        """Put a task's encoder gradient in row `index` and its head's in the head's; return its mean loss."""
         present = [source for source in self.sources.values() if source.task == task and source.name in rows]
         weight = sum(source.weight for source in present)
         self.encoder.zero_grad()
@@ -123,10 +123,10 @@ class Stepper:
         taught = teacher_share(number, self.teaching_steps)
         loss = accumulate(self.model, parts, budget=self.budget, seed=names, group=self.group, taught=taught)
         if isinstance(self.selection, slice):
-            self.gradients[place] = self.encoder.grad
+            self.gradients[index] = self.encoder.grad
         elif self.selection is not None:
-            torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[place])
-        self._sums.append(self.group.start_sum(self.gradients[place]))
+            torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[index])
+        self._sums.append(self.group.start_sum(self.gradients[index]))
         return loss
 
     def _sum_over_processes(self, losses: dict[str, float]) -> dict[str, float]:
@@ -147,8 +147,8 @@ class Stepper:
 
     def _check_finite(self, losses: dict[str, float], rows: Rows, number: int) -> None:
         """Raise NotFiniteError with task, examples and layer if any loss or gradient is not finite."""
-        for place, (task, loss) in enumerate(losses.items()):
-            gradients = (self.gradients[place], self.heads[task].grad)
+        for index, (task, loss) in enumerate(losses.items()):
+            gradients = (self.gradients[index], self.heads[task].grad)
             if np.isfinite(loss) and all(map(usable, gradients)):
                 continue
             mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
@@ -164,9 +164,9 @@ class Stepper:
 
     def _scale(self, losses: Mapping[str, float]) -> None:
         """Multiply the tasks' gradients by their factors."""
-        for place, (task, loss) in enumerate(losses.items()):
+        for index, (task, loss) in enumerate(losses.items()):
             if (factor := self.scaling.factor(task, loss)) != 1:
-                self.gradients[place].mul_(factor)
+                self.gradients[index].mul_(factor)
                 self.heads[task].grad.mul_(factor)
 
     def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
