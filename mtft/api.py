@@ -1,8 +1,8 @@
 """mtft from Python: a function for each command that works on data or models; settings are keywords.
 
-Each takes the settings of its command, with types in `mtft.settings`, and returns what the command prints. `config` is
-a settings file, `preset` a preset's name; keywords override both. `notify` receives what the command says while it
-works, as ``notify(level, text)`` with the level "info" or "warning". A ConfigError names all settings that are wrong.
+Each function takes the settings of its command, with types in `mtft.settings`, and returns its result. `config` is a
+settings file, `preset` the name of a preset; keywords override both. ``notify(level, text)`` receives the notices of
+the command, with the level "info" or "warning". A ConfigError names all wrong settings.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def open_call(
     preset: str | None = None,
     resume: PathName | None = None,
 ) -> Iterator[tuple[C, Context]]:
-    """Give the settings and the context that a call asks for; an error in a plugin's code says whose it is."""
+    """Yield the settings and the context of a call; an error in a plugin's code names the plugin."""
     given = dict(settings)
     if resume is not None:
         own = {"config": config, "preset": preset, "out": given.get("out")}
@@ -107,7 +107,7 @@ def train(
 ) -> TrainResult:
     """Train one encoder on several tasks; return the dev scores and the run's path.
 
-    With `resume`, a run that was stopped goes on as if it had not been; settings are then its own.
+    With `resume`, continue a stopped run with its own settings; the result is the same as without a stop.
     """
     with open_call(TrainConfig, settings, notify, config=config, preset=preset, resume=resume) as (
         options,
@@ -124,7 +124,7 @@ def plan(
     notify: Notify = silent,
     **settings: Unpack[TrainSettings],
 ) -> plan_command.PlanResult:
-    """Return what `train` would take with the same settings: memory, disk and time; nothing is written."""
+    """Estimate what `train` needs with the same settings: memory, disk and time; nothing is written."""
     with open_call(TrainConfig, settings, notify, config=config, preset=preset) as (options, context):
         return plan_command.plan(options, context)
 
@@ -140,7 +140,7 @@ def select(
 ) -> select_command.SelectResult:
     """Rank the encoder's weights and write those to train as a mask file; return the mask's path and shares.
 
-    With `resume`, a selection that was stopped goes on.
+    With `resume`, continue a stopped selection.
     """
     with open_call(SelectConfig, settings, notify, config=config, preset=preset, resume=resume) as (
         options,
@@ -161,7 +161,7 @@ def refine(
 ) -> refine_command.RefineResult:
     """Train single heads of a finished `run` further; return the dev scores before and after, and the new run's path.
 
-    With `resume`, a refinement that was stopped goes on, and needs no `run`.
+    With `resume`, continue a stopped refinement; `run` is then not needed.
     """
     with open_call(RefineConfig, settings, notify, config=config, preset=preset, resume=resume) as (
         options,
@@ -207,7 +207,7 @@ def write_report(
     notify: Notify = silent,
     **settings: Unpack[ReportSettings],
 ) -> report_command.ReportResult:
-    """Write what one run or several came to as an HTML page; return its path."""
+    """Write the results of one run or several as an HTML page; return its path."""
     with open_call(ReportConfig, settings, notify, config=config) as (options, context):
         return report_command.report(_paths(runs), options, context)
 
@@ -234,7 +234,7 @@ def merge(
 def verify(
     path: PathName, *, config: PathName | None = None, notify: Notify = silent, **settings: Unpack[VerifySettings]
 ) -> verify_command.VerifyResult:
-    """Check that the files of a run, a bundle or a mask are what was written; return what is damaged."""
+    """Check that the files of a run, a bundle or a mask are unchanged; return the damaged ones."""
     with open_call(VerifyConfig, settings, notify, config=config) as (options, context):
         return verify_command.verify(Path(path), options, context)
 
@@ -247,7 +247,7 @@ def count_params(
     notify: Notify = silent,
     **settings: Unpack[CountSettings],
 ) -> ParameterCount:
-    """Return the parameters that a run, or a plan without one, stores and trains."""
+    """Count the parameters that a run, or without one a plan, stores and trains."""
     with open_call(CountConfig, settings, notify, config=config) as (options, context):
         return count_run(Path(run), options.tasks) if run else count_plan(options, context)
 
@@ -274,10 +274,10 @@ def init(
     yes: bool = False,
     notify: Notify = silent,
 ) -> init_command.InitResult:
-    """Guess the tasks of data files and write settings that train on them to `out`; without it return them alone.
+    """Guess the tasks of data files and write settings that train on them to `out`; without `out` only return them.
 
-    Where two readings are close, a DataError names what chooses: `read` has "COLUMN=READING" and `split` "FILE=SPLIT",
-    `missing` labels that stand for no label; `yes` takes the likelier reading.
+    If two readings are close, a DataError names the arguments that choose: `read` takes "COLUMN=READING", `split`
+    "FILE=SPLIT", `missing` labels that mean no label. With `yes` the likelier reading is used.
     """
     context = new_context(notify)
     decisions = decisions_of(_names(read), _names(split), _names(missing), yes=yes)

@@ -1,4 +1,4 @@
-"""A trained model from Python: loaded once, it answers texts as `mtft predict` does."""
+"""A trained model from Python: loaded once, with the same answers as `mtft predict`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mtft.training.preparation import resolve_device
 
 
 class Model:
-    """A finished run or a bundle, loaded once, that answers as `mtft predict` does."""
+    """A finished run or a bundle, loaded once; it gives the same answers as `mtft predict`."""
 
     @documented(PredictConfig, left_out=("format", "output_format"))
     def __init__(
@@ -49,17 +49,17 @@ class Model:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks that are answered."""
+        """Names of the tasks that are predicted."""
         return tuple(task.name for task in self._tasks)
 
     def predict(self, inputs: Iterable[Input]) -> list[dict[str, Any]]:
-        """Return what each task says of each input, in order.
+        """Return each task's answer for each input, in order.
 
         An input is a text, a pair of texts (a tuple or a list), or a mapping from column names to texts; `inputs` may
         also be a table of pandas or polars with such columns. One text or one pair is given as a list of one:
         ``predict(["a text"])``, ``predict([("a text", "another")])``; ``["a text", "another"]`` are two texts.
 
-        ValueError if `inputs` are no list of inputs. An input that cannot be answered is a ValueError if it holds no
+        ValueError if `inputs` is not a list of inputs. An input that cannot be answered is a ValueError if it holds no
         text, a DataError if its texts fit no task; `on_error` "skip" leaves it out, "null" answers it with an "error".
         """
         options = self._config

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 IDLE = timedelta(days=7)
-"""How long processes that serve wait for something to do."""
+"""How long worker processes wait for work."""
 
 
 @contextmanager
 def open_context(
     loaded: Loaded[Any] | None = None, *, quiet: bool, shared: bool = False, serving: bool = False
 ) -> Iterator[Context]:
-    """Give a context that knows the tasks declared in settings and prints notices on stderr, with `quiet` none.
+    """Yield a context with the tasks declared in settings; it prints notices on stderr, unless `quiet`.
 
-    Several processes that ``torchrun`` started share the work of a command that is `shared`; `serving` ones wait for
-    it. Any other command is left to the first one, which alone speaks, and alone goes on to what follows.
+    The processes that ``torchrun`` started share the work of a `shared` command; with `serving` they wait long for it.
+    Any other command runs only in the first process. Only the first one prints, and continues after the block.
     """
     if not shared and processes.rank():
         raise click.exceptions.Exit(0)
@@ -64,7 +64,7 @@ def open_context(
 
 
 def _say_origins(loaded: Loaded[Any]) -> None:
-    """Say which settings are no defaults, and where they come from."""
+    """Print the settings that are not defaults, and where they come from."""
     for key, origin in loaded.origins.items():
         if origin != "default" and key != "declared":
             say(f"{key} = {toml_value(getattr(loaded.config, key))}  ({origin})")

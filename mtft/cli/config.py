@@ -25,7 +25,7 @@ def command() -> None:
 
 
 class _Commands(click.Group):
-    """Has a command for each command of mtft that takes settings; without one it means `train`."""
+    """Has a subcommand for each command of mtft that takes settings; the default is `train`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name in COMMANDS if name != "config" and self.get_command(ctx, name)]
@@ -41,7 +41,7 @@ class _Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands, or the options of the one that is meant without any."""
+        """Complete with the commands, or with the options of the default command."""
         train = self.get_command(ctx, "train")
         if incomplete.startswith("-") and train:
             return train.shell_complete(ctx, incomplete)
@@ -70,7 +70,7 @@ def show() -> None:
 
 
 def _shown(shown: click.Command, words: str) -> click.Command | None:
-    """Make the command that shows the settings of another one; None if that has none."""
+    """Return the command that shows the settings of another command; None if that has none."""
     if isinstance(shown, click.Group):
         all_below = {name: _shown(each, f"{words} {name}") for name, each in shown.commands.items()}
         below = {name: each for name, each in all_below.items() if each}
@@ -104,7 +104,7 @@ def _print(loaded: Loaded[Any], *, as_json: bool, as_toml: bool) -> None:
 
 
 def _print_toml(values: dict[str, Any], origins: dict[str, str], declared: dict[str, dict[str, Any]]) -> None:
-    """Print settings as a file that gives the same ones; what has no value is a comment."""
+    """Print settings as a file that `load` reads back; settings without a value are comments."""
     tables = task_tables(values.get("tasks", tuple(declared)), declared) if declared else {}
     for key, value in values.items():
         if value is None:

@@ -45,7 +45,7 @@ def show_notice(level: Level, text: str) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table to stdout; columns of numbers are set flush right, None is left empty.
+    """Print a table to stdout; columns of numbers are aligned right, None is an empty cell.
 
     On a terminal that is too narrow for the longest words, each row is printed as a block of lines.
     """
@@ -73,7 +73,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Print one JSON document to stdout; with ``indent=None`` on one line. What is not finite becomes null."""
+    """Print one JSON document to stdout; with ``indent=None`` on one line. Numbers that are not finite become null."""
     print(printable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)))
 
 
@@ -96,7 +96,7 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 class ProgressBar:
@@ -163,13 +163,13 @@ def _cell(value: object) -> str:
 
 
 def _fitting_widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """Return widths of columns that break no word and leave a gap between two; None if there is not so much room."""
+    """Return column widths that break no word and leave gaps between columns; None if the terminal is too narrow."""
     widths = [max(len(word) for text in column for word in [*text.split(), ""]) for column in columns]
     wanted = [max(map(len, column)) - width for column, width in zip(columns, widths, strict=True)]
     left = room - sum(widths) - GAP * (len(columns) - 1)
     if left < 0:
         return None
-    order = sorted(range(len(columns)), key=wanted.__getitem__)  # the columns that want least get it
+    order = sorted(range(len(columns)), key=wanted.__getitem__)  # the narrowest columns get their full width first
     for position, column in enumerate(order):
         given = min(wanted[column], left // (len(order) - position))
         widths[column] += given

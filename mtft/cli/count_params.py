@@ -22,8 +22,8 @@ from mtft.config.schema import CountConfig
 def command(run: Path | None, loaded: Loaded[CountConfig], as_json: bool, quiet: bool) -> None:
     """Count the parameters that a model stores, and those that training may change.
 
-    Counts a finished RUN, or without weights a plan: --model NAME --tasks ... --keep ... The ratios compare with
-    one fully tuned individual model per task, once with the same heads and once as bare encoders.
+    Counts those of a finished RUN, or of a plan (--model NAME --tasks ... --keep ...), which needs no weights. The
+    ratios compare with one fully tuned individual model per task: with the same heads, and as bare encoders.
 
     \b
     Examples:

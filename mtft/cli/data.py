@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mtft.data.audit.findings import Finding
 
 DATASETS = ("sst", "quora", "sts", "cfimdb")
-"""Names that completion offers; the catalogue has the same, as a test knows."""
+"""Names for completion; a test checks that they are those of the catalogue."""
 
 SCHEMA_VERSION = 1
 """Raised when a key of the JSON document is renamed or removed."""
@@ -96,7 +96,7 @@ def fetch(names: tuple[str, ...], loaded: Loaded[DataFetchConfig], as_json: bool
 
 
 def _document(result: DataCheckResult) -> dict[str, object]:
-    """Put the result into the form that `--json` promises."""
+    """Return the result in the fixed format of `--json`."""
     return {
         "version": SCHEMA_VERSION,
         "counts": result.counts(),
@@ -124,7 +124,7 @@ def _record(finding: Finding) -> dict[str, object]:
 
 
 def _render(result: DataCheckResult) -> None:
-    """Print the files, the findings by number, and for those that ask for something to be done, where and what."""
+    """Print the files and the numbered findings; for findings that need an action, also the location and the action."""
     files = [[each.source, each.split, each.rows, each.lines, each.path] for each in result.files]
     table(["source", "split", "rows", "lines", "file"], files)
     numbered = list(enumerate(result.findings, 1))

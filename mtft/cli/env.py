@@ -13,7 +13,7 @@ from mtft.cli.options import json_option
 def command(as_json: bool) -> None:
     """Describe this installation for a bug report: versions, machine, devices, plugins, environment.
 
-    Shows no paths and no secrets: for variables that may hold some, only whether they are set.
+    Shows no paths and no secrets. For variables that may contain them, it only shows whether they are set.
 
     \b
     Examples:

@@ -58,13 +58,13 @@ def command(
 ) -> None:
     """Look at files of your own and write settings that train on them.
 
-    What the files hold is guessed from their names, columns and values: which are splits of one dataset (words
-    such as train, dev, valid, test), which columns are texts and labels, and whether labels are two classes,
-    several, ranks or numbers. Several label columns become several tasks. The file says what was guessed and
-    what else fits; it is never overwritten, and nothing is trained.
+    The command guesses from names, columns and values: which files are splits of one dataset (words such as
+    train, dev, valid, test), which columns are texts and labels, and whether labels are two classes, several,
+    ranks or numbers. Several label columns become several tasks. The settings file lists each guess and its
+    alternatives. It never overwrites a file, and nothing is trained.
 
-    Where two readings are close and the wrong one would lose, join or leak rows, the command asks on a terminal;
-    elsewhere it names them with the options that choose, and exits with 2.
+    If two readings are close and the wrong one would lose, join or leak rows, the command asks on a terminal.
+    Elsewhere it names the readings with the options that choose them, and exits with 2.
 
     \b
     Examples:
@@ -106,7 +106,7 @@ def command(
 
 
 def _ask(doubt: Doubt) -> int:
-    """Ask which reading is right; the likelier one comes first, and is taken when nothing is typed."""
+    """Ask which reading is right; the likelier one comes first and is the default."""
     say(f"{doubt.file}: {doubt.question}:")
     for number, reading in enumerate(doubt.readings, 1):
         say(f"  {number}  {reading.text}  ({reading.option})")

@@ -1,4 +1,4 @@
-"""The command group, whose commands are imported when they run, and the one place where errors become exit codes."""
+"""The command group, which imports commands when they run, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mtft.io.text import printable
 from mtft.runtime import processes
 
 VERBOSE = "mtft.verbose"
-"""Key under which the contexts of a command line, which share their `meta`, know of --verbose."""
+"""Key for --verbose in `meta`, which all contexts of a command line share."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("mtft.cli.init:command", "Write settings that train on files of your own."),
@@ -48,14 +48,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("mtft.cli.env:command", "Describe this installation, for bug reports."),
     "completion": ("mtft.cli.completion:command", "Print a script for completion in the shell."),
 }
-"""Name of a command -> where it is, and what `mtft --help` says of it without importing it."""
+"""Name of a command -> its import path, and its line in `mtft --help`, which does not import it."""
 
 SHARED = ("train", "select", "eval", "predict")
-"""Commands whose work the processes that ``torchrun`` started share; any other is left to the first of them."""
+"""Commands whose work the processes that ``torchrun`` started share; all others run in the first process."""
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by `COMMANDS`; imports the one that is called."""
+    """Finds its commands in `COMMANDS`; imports only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -114,8 +114,8 @@ def main(context: click.Context) -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    `mtft.cli.manual.EXITS` says what each means. Of several processes that ``torchrun`` started the first one prints,
-    and what ends them all is reported once on each machine.
+    `mtft.cli.manual.EXITS` explains the codes. Of several processes that ``torchrun`` started, only the first prints.
+    An error that ends them all is reported once on each machine.
     """
     _open_closed()
     _encode()
@@ -137,8 +137,8 @@ def run(args: Sequence[str] | None = None) -> int:
 def start() -> NoReturn:
     """Run the command line and end the process with its exit code.
 
-    One of several processes leaves with its files closed and its streams flushed, but without the interpreter's end, in
-    which a thread of torch's gloo aborts it now and then.
+    One of several processes closes its files, flushes its streams and exits without the interpreter's shutdown, during
+    which a thread of torch's gloo sometimes aborts the process.
     """
     code = run()
     if processes.size() > 1:
@@ -148,7 +148,7 @@ def start() -> NoReturn:
 
 
 def _report(error: BaseException) -> int:
-    """Report what ended the command and return the exit code; an exception of no known kind is raised again."""
+    """Report the exception that ended the command and return the exit code; raise exceptions of unknown kinds again."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return _fail("interrupted", 130, reported=None)
     if isinstance(error, _TerminatedError):
@@ -169,14 +169,14 @@ def _report(error: BaseException) -> int:
 
 
 def _open_closed() -> None:
-    """Open streams that the caller closed, as in ``>&-``, on the null device: no other file may get their numbers."""
+    """Open streams that the caller closed, as in ``>&-``, on the null device, so that no file gets their numbers."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _encode() -> None:
-    """Print UTF-8 into files and pipes whatever the locale; a terminal that has no such character gets its number."""
+    """Write UTF-8 to files and pipes in any locale; on a terminal, escape characters that it does not have."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -186,7 +186,7 @@ def _encode() -> None:
 
 @contextmanager
 def _first_prints() -> Iterator[None]:
-    """Leave stdout to the first of several processes."""
+    """Discard stdout in all processes but the first."""
     if processes.rank() == 0:
         yield
         return
@@ -208,7 +208,7 @@ def _dispatch(args: list[str]) -> int:
 
 @contextmanager
 def _traced(context: click.Context) -> Iterator[None]:
-    """With --verbose, say where an error arose before it is worded."""
+    """With --verbose, print where an error arose, before it is reported."""
     try:
         yield
     except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
@@ -220,12 +220,12 @@ def _traced(context: click.Context) -> Iterator[None]:
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM came; no `except Exception` on the way may hold it."""
+    """SIGTERM was received; `except Exception` must not catch it."""
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that what is open is closed."""
+    """Turn SIGTERM into an exception, so that open files are closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -241,7 +241,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _usage(error: click.ClickException) -> str:
-    """Word click's finding like an error of ours, and say where help is."""
+    """Return click's error in the style of mtft's own, with a hint at --help."""
     text = _no_option(error) if isinstance(error, click.NoSuchOption) else error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"\ntry '{context.command_path} --help'" if context else ""
@@ -249,7 +249,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _no_option(error: click.NoSuchOption) -> str:
-    """Name an unknown option and the one that was probably meant."""
+    """Return an error text with the unknown option and the most similar one."""
     from mtft.config.synonyms import near
 
     params = error.ctx.command.params if error.ctx else []
@@ -259,9 +259,9 @@ def _no_option(error: click.NoSuchOption) -> str:
 
 
 def _fail(text: str, code: int, *, reported: bool | None = False) -> int:
-    """Print an error, each of its lines marked, and return the exit code, whatever becomes of the streams.
+    """Print an error with a prefix on each line and return the exit code, even if a stream fails.
 
-    What another process has `reported` is not printed again; None leaves it to the first on each machine.
+    An error that another process has `reported` is not printed again; with None the first on each machine prints it.
     """
     if reported if reported is not None else processes.local_rank() > 0:
         return code

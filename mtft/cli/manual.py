@@ -1,4 +1,4 @@
-"""What the help of every command ends with: its exit codes, and the environment variables that it heeds."""
+"""The end of every command's help: its exit codes, and the environment variables that it reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXITS = {
 """Exit codes of all commands."""
 
 NEEDS = {3: "fail_under", 4: "resume"}
-"""Exit codes that only commands with such an option have."""
+"""Exit codes of commands with a certain option only."""
 
 VARIABLES = {
     "MTFT_DATA_DIR": ("directory of data files, if --data-dir is not given", ("sample",)),
@@ -29,11 +29,11 @@ VARIABLES = {
     "MTFT_TRACEBACK": ("1: show the traceback of an internal error", ()),
     "NO_COLOR": ("if set, no colours on a terminal", ()),
 }
-"""Environment variables, and the options one of which a command must have to heed it (none: all commands do)."""
+"""Environment variables with their description and options; commands with one of these read it (none: all do)."""
 
 
 def with_manual(command: click.Command, *, runs: bool = True) -> click.Command:
-    """Give a command, or each command below a group, an end of its help; one that `runs` nothing has no more codes."""
+    """Add exit codes and variables to the help of a command, or of each in a group; some codes only if it `runs`."""
     if isinstance(command, click.Group):
         for below in command.commands.values():
             with_manual(below)

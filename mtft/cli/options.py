@@ -28,7 +28,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command `quiet: bool`, and --verbose, which `open_context` and the handler of errors act on."""
+    """Give the command `quiet: bool`, and --verbose, which `open_context` and the error handler use."""
     text = "Also say where settings come from, and where an error arose."
     verbose = click.option("--verbose", "-v", is_flag=True, expose_value=False, callback=_voice, help=text)
     quiet = click.option("--quiet", "-q", is_flag=True, callback=_voice, help="Print only results and errors.")
@@ -36,7 +36,7 @@ def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _voice(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    """Note --quiet or --verbose where all contexts of the command line see it; both are too much."""
+    """Store --quiet or --verbose in the `meta` of all contexts; UsageError if both are given."""
     if value:
         context.meta[f"mtft.{parameter.name}"] = True
         if context.meta.get("mtft.quiet") and context.meta.get(VERBOSE):
@@ -47,8 +47,8 @@ def _voice(context: click.Context, parameter: click.Parameter, value: bool) -> b
 def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
     """Add one option per field of the schema, and --config, --set and, where it has some, --preset.
 
-    The function decorated gets ``loaded: Loaded[schema]`` instead of all of them, beside its own arguments. `resume`,
-    what --resume goes on with, adds that option: settings then come from there, and the function gets the path.
+    The decorated function gets ``loaded: Loaded[schema]`` instead of these options. `resume`, a text that says what
+    --resume continues, adds that option: settings then come from there, and the function also gets the path.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,7 +58,7 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
             if given.get("resume"):
                 layers["file"] = _resumed(given["resume"], flags, layers)
                 flags["out"] = str(given["resume"])
-            known = None if given.get("resume") else _find_part  # a run says itself which plugins it needs
+            known = None if given.get("resume") else _find_part  # a run records which plugins it needs
             return command(*args, loaded=load(schema, given=flags, known=known, **layers), **given)
 
         vars(wrapped)["schema"] = schema  # for `mtft config show`
@@ -76,13 +76,13 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
 
 
 def take_layers(schema: type[Options], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Take what `load` needs out of the values of a command's options: flags, and the other layers."""
+    """Return the arguments of `load` from the values of a command's options: flags, and the other layers."""
     flags = {name: _joined(given.pop(name)) for name in schema.settings()}
     return flags, {name: given.pop(f"_{name}", None) for name in ("preset", "file", "sets")}
 
 
 def _resumed(path: Path, flags: dict[str, Any], layers: dict[str, Any]) -> Path:
-    """Return the file with the settings of what is resumed."""
+    """Return the settings file of the run or selection that is resumed."""
     context = click.get_current_context()
     if layers["file"] or layers["preset"]:
         raise click.UsageError(f"--resume: {path} has its own settings; leave --config and --preset out", context)
@@ -101,12 +101,12 @@ def _find_part(kind: str, name: str) -> object:
 
 
 def _joined(value: Any) -> Any:
-    """Turn the texts of an option given several times into one; None if it was not given."""
+    """Join the texts of an option that was given several times; None if it was not given."""
     return (",".join(value) if value else None) if isinstance(value, tuple) else value
 
 
 def _layers(schema: type[Options]) -> list[Decorator]:
-    """Return the options that are not settings, but say where settings are."""
+    """Return the options that name sources of settings."""
     options: list[Decorator] = [
         click.option("--config", "_file", type=click.Path(path_type=Path), help="TOML file with settings."),
         click.option("--set", "_sets", metavar="KEY=VALUE", multiple=True, help="Set one setting by its TOML key."),
@@ -120,7 +120,7 @@ def _layers(schema: type[Options]) -> list[Decorator]:
 
 
 def _option(name: str, field: FieldInfo) -> Decorator:
-    """Make one option; it only takes text, so that `load` words every error."""
+    """Return one option; it takes text only, so that `load` reports every error."""
     value_type = kind(field)
     if value_type is bool:
         return click.option(f"{flag(name)}/{flag(f'no_{name}')}", name, default=None, help=_help(field))
@@ -138,7 +138,7 @@ def _option(name: str, field: FieldInfo) -> Decorator:
 
 
 def _help(field: FieldInfo) -> str:
-    """Return the description as a sentence, with the default unless that is nothing."""
+    """Return the description as a sentence, with the default if there is one."""
     with worded(Flags()):
         text, default = described(field), field.default
     if field.is_required():
@@ -151,5 +151,5 @@ def _help(field: FieldInfo) -> str:
 
 
 def offer(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Complete with the names that begin as what was typed."""
+    """Complete with the names that begin with the typed text."""
     return lambda _context, _parameter, typed: [CompletionItem(name) for name in names if name.startswith(typed)]

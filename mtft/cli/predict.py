@@ -21,7 +21,7 @@ from mtft.errors import DataError
 from mtft.io.text import printable
 
 DELIMITERS = {"tsv": "\t", "csv": ","}
-"""What parts the values of each form of a table."""
+"""The separator of values in each output format."""
 
 
 @click.command("predict")
@@ -32,19 +32,26 @@ DELIMITERS = {"tsv": "\t", "csv": ","}
 def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -> None:
     """Predict the texts in FILE (default: standard input) with RUN, in order: one answer for each record.
 
-    The suffix decides what FILE is: a table (.csv, .tsv) whose header has the columns `sentence`, or `sentence1` and
-    `sentence2` (or those that the task's own data have), and maybe `id`; JSON with such keys, an object a line
-    (.jsonl) or an array (.json); .parquet; or plain text (.txt), where every line is a text, a blank one an empty
-    text, and a pair two texts around a tab. All but .parquet may be packed (.gz, .zst). Other names and standard
-    input are judged by their first line; --format decides in any case. How a table is written is found in the file.
+    The suffix of FILE determines its format:
+
+    \b
+    .csv, .tsv  a table with a header
+    .jsonl      JSON, one object per line
+    .json       JSON, an array of objects
+    .parquet    a table
+    .txt        one text per line, empty ones too; a tab separates pairs
+
+    Columns or keys are `sentence`, or `sentence1` and `sentence2`, or those of the task's own data; `id` is optional.
+    All but .parquet may be compressed (.gz, .zst). For other names and standard input, the first line determines the
+    format. --format overrides both. Separator and quotes of a table are detected from the file.
 
     Output is one record per line: the id (or the line number), the answer of each task, and "truncated": true
-    if the model's length limit cut the text; as TSV or CSV, one column per value.
+    if the model's length limit cut the text. TSV and CSV have one column per value.
 
-    A record that cannot be answered (not a record, no text for the tasks, not text in the encoding, over a million
-    characters; with --on-error null a blank line) is an error that names its line; all records before it are
-    answered. --on-error skip leaves such records out and counts them on stderr; --on-error null writes their id and
-    an "error" in their place; both exit with 0.
+    A record is invalid if it is not a record, has no text for the tasks, cannot be decoded, or has over a million
+    characters; with --on-error null also a blank line. By default the command answers all records before it, then
+    stops with an error that names its line. --on-error skip leaves invalid records out and counts them on stderr.
+    --on-error null writes their id and an "error" in their place. Both exit with 0.
 
     \b
     Examples:
@@ -70,7 +77,7 @@ def command(run: Path, file: Path, loaded: Loaded[PredictConfig], quiet: bool) -
 
 @contextmanager
 def _source(file: Path, encoding: str | None) -> Iterator[Path | Iterator[str]]:
-    """Give the file, or standard input as lines; bytes that are no text become what `read_records` refuses."""
+    """Yield the file, or standard input as lines; undecodable bytes become characters that `read_records` refuses."""
     from mtft.data.lines import decoded_lines
 
     if str(file) != "-":
@@ -80,7 +87,7 @@ def _source(file: Path, encoding: str | None) -> Iterator[Path | Iterator[str]]:
         raise click.UsageError("no input: name a file or pipe texts into standard input", click.get_current_context())
     try:
         lines = decoded_lines(sys.stdin.buffer, encoding or "utf-8")
-    except LookupError:  # `predict` refuses what is no encoding, with the other settings
+    except LookupError:  # `predict` reports an unknown encoding together with the other settings
         yield iter(())
         return
     try:
@@ -107,7 +114,7 @@ def _print_table(results: Iterator[dict[str, Any]], delimiter: str, kept: tuple[
 
 
 def _text(value: object) -> str:
-    """Write a value into a cell; true, false, lists and objects as JSON has them, null as nothing."""
+    """Return a value as the text of a cell: true, false, lists and objects in JSON, null as an empty text."""
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else str(value)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def or_finished(command: Callable[..., None]) -> Callable[..., None]:
-    """Let the command show a mask that is complete, whose settings are on file no more, when it is to go on with it."""
+    """Make the command show a finished mask when asked to resume it; its settings no longer exist on disk."""
 
     @functools.wraps(command)
     def wrapped(resume: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:

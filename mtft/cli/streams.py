@@ -1,4 +1,4 @@
-"""The standard streams, whose other end may be gone."""
+"""The standard streams, whose other end may be closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TextIO
 
 
 def tell(line: str) -> None:
-    """Print a line to stderr; when nobody reads there any more, work goes on in silence."""
+    """Print a line to stderr; if it is closed, do nothing."""
     try:
         print(line, file=sys.stderr, flush=True)
     except BrokenPipeError:
@@ -17,7 +17,7 @@ def tell(line: str) -> None:
 
 
 def silence(*streams: TextIO) -> None:
-    """Send what is still to be flushed nowhere, so that Python's exit finds nothing to complain about."""
+    """Redirect a stream to the null device, so that Python can flush it at exit without an error."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in streams:

@@ -93,7 +93,7 @@ def _origin(registry: Registry, plugins: Plugins, name: str) -> Record:
 
 
 def _text(value: object) -> object:
-    """Put a value into one cell: an output by its kind, names side by side."""
+    """Return a value as the text of a cell: the kind of an output, or names in one line."""
     if isinstance(value, dict):
         return value["kind"]
     return ", ".join(map(str, value)) or None if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""``mtft compare``: the report's Table 1 from finished runs, with intervals of the differences."""
+"""``mtft compare``: the report's Table 1 from finished runs, with intervals for the differences."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Column:
     """One way to cover the tasks: one run, or several that each cover some.
 
     `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base
-    models) add up the runs; `base_bytes` are those of their base models, each once, None where one is not at hand;
-    `differences` are against the first column.
+    models) are sums over the runs. `base_bytes` is the size of their base models, each counted once, None if one was
+    not found. `differences` are from the first column.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Column:
 class Comparison:
     """The table: columns in the order given, each task's primary metric and number of examples.
 
-    `baselines` are what constant answers score. `verdicts` say in a sentence per column and task what the difference
-    from the first column is worth, `doubts` which scores tell little or nothing.
+    `baselines` are the scores of constant answers. `verdicts` has a sentence per column and task on whether the
+    difference from the first column is more than noise; `doubts` names scores that say little or nothing.
     """
 
     metrics: dict[str, str]
@@ -66,9 +66,9 @@ Predictions = tuple[list[str], Array, Array]
 def compare(
     groups: Mapping[str, Sequence[Path]], context: Context, *, resamples: int = 1000, half: Half = "all"
 ) -> Comparison:
-    """Put groups of runs side by side; every group must cover the same tasks on the same dev examples.
+    """Compare groups of runs; every group must cover the same tasks on the same dev examples.
 
-    They are scored on a `half` of these, or on all.
+    Scores are on a `half` of these, or on all.
     """
     if not groups:
         raise ConfigError("nothing to compare: give NAME=RUN[,RUN...] at least once")
@@ -113,9 +113,9 @@ def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | N
 
 
 def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> str:
-    """Say which of two is better, if the interval of their difference leaves no doubt: it lies on one side of zero."""
+    """Return a sentence on which of two is better: the one whose interval of the difference excludes zero, if any."""
     if not all(map(math.isfinite, (difference.difference, difference.low, difference.high))):
-        return f"{task.name}: no difference can be told between {name} and {other}"
+        return f"{task.name}: no difference can be measured between {name} and {other}"
     if not difference.side:
         interval = f"({difference.low:+.4f} to {difference.high:+.4f})"
         return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
@@ -126,7 +126,7 @@ def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> 
 
 
 def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
-    """Say which run of a group answers for which task."""
+    """Return the run of a group that covers each task."""
     owners: dict[str, Path] = {}
     for run in runs:
         for task in read_summary(run).get("tasks", {}):
@@ -165,7 +165,7 @@ def _column(
 
 
 def _base_bytes(runs: Sequence[Path]) -> int | None:
-    """Return the size of the base models' weights, each counted once, None where one is not at hand."""
+    """Return the size of the base models' weights, each counted once; None if one is not found."""
     names = {read_manifest(run / "model")["base"]["name"] for run in runs}
     try:
         return sum(path.stat().st_size for name in names for path in weight_files(find_model(name)))

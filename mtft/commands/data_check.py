@@ -27,7 +27,7 @@ from mtft.training.loading import data_directory
 from mtft.training.preparation import choose_sources
 
 DIFF = "changes.diff"
-"""Name of the diff beside cleaned files."""
+"""Name of the diff that is written with cleaned files."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
 
 
 def _weighed(finding: Finding, config: DataCheckConfig) -> Finding:
-    """Take a finding as seriously as `train` would with the same settings."""
+    """Return a finding with the severity that it has for `train` with the same settings."""
     if finding.check == "label-missing" and config.strict:
         return finding.but("error")
     of_rows = finding.severity == "error" and finding.drop
@@ -107,7 +107,7 @@ def _findings(
 
 
 def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Sequence[Finding]) -> Fixed:
-    """Write copies without the rows that findings drop, and a diff; files outside of the data directory stay."""
+    """Write copies without the rows that findings drop, and a diff; skip files outside of the data directory."""
     drops = _drops(splits, findings)
     scans = {scan.path: scan for split in splits for scan in split.scans if scan.trouble is None}
     home, dropped, diff = data_dir.resolve(), {}, b""
@@ -127,7 +127,7 @@ def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Se
 
 
 def _check_cuttable(scan: Scan, lines: set[int]) -> None:
-    """Raise ConfigError if rows are to be left out of a file whose rows are no bytes of their own."""
+    """Raise ConfigError if rows should be left out of a file in which a row is not a separate range of bytes."""
     if lines and not (scan.as_stored and scan.dialect and scan.dialect.form != "json"):
         raise ConfigError(
             f"{scan.path}: rows cannot be cut out of a JSON array, an archive or another encoding than UTF-8; convert "
@@ -137,7 +137,7 @@ def _check_cuttable(scan: Scan, lines: set[int]) -> None:
 
 
 def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str, set[int]]:
-    """Return the lines to leave out of each file: rows for which none of those that read them has a use, and leaks."""
+    """Return the lines to leave out of each file: leaks, and rows that no source can use."""
     readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for split in splits:
         origins = [row.origin for row in split.examples], [each.origin for each in split.problems]

@@ -1,4 +1,4 @@
-"""``mtft env``: what a report of a bug needs to know about this installation, and nothing that is private."""
+"""``mtft env``: facts about this installation for a bug report, without private ones."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Name the processor, as Linux does, else as Python knows it."""
+    """Return the name of the processor from Linux, else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

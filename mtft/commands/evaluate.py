@@ -33,7 +33,7 @@ from mtft.training.temperatures import tell
 
 @dataclass(frozen=True)
 class Interval:
-    """A metric's value, its 95 % bootstrap interval (nan without resamples), and what a constant answer scores."""
+    """A metric's value, its 95 % bootstrap interval (nan without resamples), and the score of a constant answer."""
 
     value: float
     low: float
@@ -43,9 +43,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """What one task scored on `n` examples; for classes also their `labels`, confusion (rows truth), calibration.
+    """The scores of one task on `n` examples; with classes also `labels`, confusion (rows: truth) and calibration.
 
-    `doubt` says why the primary score tells little or nothing, if something speaks against it.
+    `doubt` says why the primary score means little or nothing, if there is a reason.
     """
 
     n: int
@@ -58,7 +58,7 @@ class TaskEvaluation:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """Evaluations by task, and the gates that failed, in words."""
+    """Evaluations by task, and a sentence for each failed gate."""
 
     split: str
     tasks: dict[str, TaskEvaluation]
@@ -113,7 +113,7 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
 
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:
-    """Raise ConfigError unless every gate names a metric that will be there."""
+    """Raise ConfigError unless every gate names a metric of these tasks in which higher is better."""
     allowed = [f"{task.name}.{name}" for task in tasks for name in task.metric_names if metric(name).higher_is_better]
     for limit in config.fail_under:
         if limit not in allowed:

@@ -1,4 +1,4 @@
-"""``mtft export``: a run as one file, which is read back and compared before it is there."""
+"""``mtft export``: write a run as one file, after reading it back and comparing it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mtft.training.loading import Loader, data_directory
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4
-"""Largest difference of an output, relative where it is above 1, that floating point may make."""
+"""Largest allowed difference of an output by rounding; relative for outputs above 1."""
 
 READS = {
     "categorical": "probabilities of the names: softmax(output / temperature)",
@@ -36,12 +36,12 @@ READS = {
     "bounded": "score: output clipped to low ... high",
     "ordinal": "probabilities of the names: those of mtft.outputs.Ordinal",
 }
-"""How each kind of output is read."""
+"""How to read each kind of output."""
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The files written, and for ONNX the largest difference of an output from mtft's and int8 scores against full."""
+    """The files written; for ONNX also the largest difference from mtft's outputs, and scores of int8 and float32."""
 
     path: Path
     bytes: int
@@ -51,7 +51,7 @@ class ExportResult:
 
 
 def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
-    """Write the file that was asked for."""
+    """Write the file in the format that the settings name."""
     path = free_path(config.out, str(run), f".{SUFFIXES[config.format]}", overwrite=config.overwrite)
     if path.is_dir():
         raise ConfigError(f"{path} is a directory; name a file", setting="out")
@@ -75,7 +75,7 @@ def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
 
 
 def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> ExportResult:
-    """Write a graph, beside it what to know of it as JSON, and with `dev` rows to compare it on a smaller one."""
+    """Write a graph and its description as JSON; with `dev` rows also an int8 graph, and score both on them."""
     family = trained.model.encoder.family
     if family != "bert":
         raise ConfigError(f"onnx takes encoders of the family 'bert' alone, not {family!r}", setting="format")
@@ -98,7 +98,7 @@ def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -
 
 @contextmanager
 def _removed_on_error(path: Path) -> Iterator[Path]:
-    """Give a file to fill that takes the place of `path`, and leave nothing behind if that fails."""
+    """Yield a temporary file that replaces `path` at the end; remove it if the block fails."""
     try:
         with replaced_file(path) as temporary:
             yield temporary
@@ -107,7 +107,7 @@ def _removed_on_error(path: Path) -> Iterator[Path]:
 
 
 def describe(trained: TrainedModel) -> dict[str, Any]:
-    """Return what whoever uses a graph must know of it."""
+    """Return the description of a graph for its users."""
     return {
         "format": "mtft-onnx",
         "version": 1,
@@ -149,7 +149,7 @@ def check_parity(path: Path, trained: TrainedModel) -> dict[str, Any]:
 
 
 def _random(trained: TrainedModel) -> TokenTable:
-    """Draw three sequences of random tokens, of different lengths."""
+    """Return three sequences of random tokens, of different lengths."""
     config, generator = trained.model.encoder.config, numpy_generator(0, "parity")
     longest = min(trained.max_length, 64)
     offsets = np.cumsum([0, longest, longest // 2, 1])
@@ -165,7 +165,7 @@ def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, context: Co
 
 
 def measure(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> dict[str, Any]:
-    """Score a graph on dev, and the model itself: per task the examples, both scores, and the largest difference."""
+    """Score a graph and the model on dev; return per task the examples, both scores and the largest difference."""
     session, measured = open_session(path), {}
     for task in trained.tasks:
         data = dev[task.name]

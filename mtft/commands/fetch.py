@@ -1,4 +1,4 @@
-"""``mtft data fetch`` and ``mtft models fetch``: public files, checked, with a lock file that says what they are."""
+"""``mtft data fetch`` and ``mtft models fetch``: fetch public files, check them, and record them in a lock file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """One file: where it is, its digest, whether that was known before, and whether it had to be fetched now."""
+    """One file: its path and digest, whether the digest was known before, and whether the file was fetched now."""
 
     path: Path
     digest: str
@@ -34,7 +34,7 @@ class Fetched:
 
 
 def fetch_data(names: Sequence[str], config: DataFetchConfig, context: Context, *, quiet: bool) -> list[Fetched]:
-    """Bring the files of datasets by name, or those of `CATALOGUE` all."""
+    """Fetch the files of the named datasets, or of all in `CATALOGUE`."""
     refuse_offline()
     for name in names:
         if name not in CATALOGUE:
@@ -59,7 +59,7 @@ def fetch_data(names: Sequence[str], config: DataFetchConfig, context: Context, 
 
 
 def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, context: Context) -> Fetched:
-    """Bring one file of the course as it is; one that is there already is only checked."""
+    """Fetch one file of the course unchanged; an existing file is only checked."""
     path = config.out / file.name
     address = os.environ.get("MTFT_COURSE_URL", COURSE).rstrip("/")
     new = not path.exists() or (config.overwrite and tagged_digest(path, file.digest.partition(":")[0]) != file.digest)
@@ -77,7 +77,7 @@ def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, cont
 
 
 def _from_hub(data: PublicData, config: DataFetchConfig, lock: LockFile, *, quiet: bool) -> Iterator[Fetched]:
-    """Bring files of the hub and write them in the course's form."""
+    """Fetch files of the hub and write them in the course's format."""
     repository, revision = data.hub or ("", "")
     for file in data.hub_files:
         path, origin = config.out / file.name, {"dataset": repository, "revision": revision, "path": file.path}
@@ -119,7 +119,7 @@ class FetchedModel:
 
 
 def fetch_model(name: str, config: ModelFetchConfig, context: Context, *, quiet: bool) -> FetchedModel:
-    """Fetch a model into the hub's cache, where its name finds it; it must be one that mtft can read."""
+    """Fetch a model that mtft can read into the hub's cache, where its name finds it."""
     refuse_offline()
     fetched, revision = hub_model(name, config.revision, quiet=quiet, notify=context.notify)
     path = fetched[0].parent

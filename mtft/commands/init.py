@@ -1,4 +1,4 @@
-"""``mtft init``: settings that train on files of the user's own, guessed from the files."""
+"""``mtft init``: guess settings from a user's own files, to train on them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from mtft.tasks.declared import declare
 from mtft.tasks.task import Task
 
 OFFERED = ("model", "epochs", "batch_size", "keep", "seed")
-"""Settings that the file shows with their defaults, commented out."""
+"""Settings that the file lists as comments, with their defaults."""
 
 
 @dataclass(frozen=True)
 class InitResult:
-    """What was guessed, the settings file as text, and where it was written (None: nowhere)."""
+    """The guessed tasks, the settings file as text, and its path (None: not written)."""
 
     path: Path | None
     text: str
@@ -39,7 +39,7 @@ class InitResult:
 def init(files: Sequence[str], out: Path | None, context: Context, decisions: Decisions | None = None) -> InitResult:
     """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them.
 
-    DataError names the questions on which two readings are close, unless `decisions` settle them.
+    DataError names the questions with two close readings, unless `decisions` answer them.
     """
     if out and out.exists():
         raise ConfigError(f"{out} exists; choose another", setting="out")
@@ -69,7 +69,7 @@ def init(files: Sequence[str], out: Path | None, context: Context, decisions: De
 
 
 def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> tuple[Proposal, ...]:
-    """Guess the tasks of all files, under names that nothing else has; every file that is none is named."""
+    """Guess the tasks of all files, and give them unique names; an error names every file without a task."""
     tasks: list[Proposal] = []
     problems: list[str] = []
     groups = group_files(files, decisions)
@@ -95,14 +95,14 @@ def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> 
 
 
 def _rows(file: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of a file, or of all that a pattern fits; numbers with a decimal comma come with a point."""
+    """Yield the rows of a file, or of all that match a pattern; decimal commas become points."""
     for name in expand(file, Path()):
         for _, _, row in named_rows(name, Path()):
             yield {column: with_point(text) for column, text in row.items()}
 
 
 def _common(files: Sequence[str]) -> str:
-    """Return the directory that holds all files, "" if none is on disk, or if that is the root of the file system."""
+    """Return the directory that holds all files; "" if no file is on disk, or if it is the file system's root."""
     parents = [str(Path(file).parent) for file in files if not file.startswith(HUB)]
     absolute = {Path(parent).is_absolute() for parent in parents}
     parents = [os.path.abspath(parent) for parent in parents] if len(absolute) > 1 else parents
@@ -111,7 +111,7 @@ def _common(files: Sequence[str]) -> str:
 
 
 def _inside(name: Any, data_dir: str) -> Any:
-    """Name a file from the data directory on; shares and datasets stay."""
+    """Return a file's path relative to the data directory; shares and hub datasets are unchanged."""
     if not isinstance(name, str) or name.startswith(HUB):
         return name
     if not data_dir:
@@ -123,7 +123,7 @@ def _inside(name: Any, data_dir: str) -> Any:
 
 
 def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, out: Path | None) -> str:
-    """Write settings with comments: what was guessed, what else it could be, and what else may be set."""
+    """Write settings with comments: the guesses, the alternatives, and further settings."""
     lines = [
         "# Written by `mtft init`: guessed from the files. Look at it, above all where a comment says guess; then",
         f"#     mtft train --config {printable(str(out or 'run.toml'))}",
@@ -143,7 +143,7 @@ def _text(tasks: Sequence[Proposal], declared: Sequence[Task], data_dir: str, ou
 
 
 def _table(task: Proposal, made: Task) -> Iterator[str]:
-    """Write one task's table; head and metrics are shown as they are without being set."""
+    """Write one task's table; default head and metrics are comments."""
     counts = [f"{count:,} labelled rows in {split}" for split, count in task.labelled.items()]
     if not task.likely:
         yield f"{one_line(repr(task.table['label']))} may be a label too; take the first # off these lines:"
@@ -161,7 +161,7 @@ def _table(task: Proposal, made: Task) -> Iterator[str]:
 
 
 def described(table: Mapping[str, Any]) -> str:
-    """Say in a few words what the labels of a declaration are."""
+    """Return a few words on the labels of a declaration."""
     if "range" in table:
         return "{:g} to {:g}".format(*table["range"])
     names = ", ".join(table["names"])

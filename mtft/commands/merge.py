@@ -23,13 +23,13 @@ from mtft.runs.manifest import task_names
 from mtft.runs.paths import free_path, keep_apart
 
 ORIGIN = "mtft.json"
-"""Says what a merged directory came from, and that it is one, which may be replaced."""
+"""File that records the origin of a merged directory; only a directory with it may be replaced."""
 FORMAT, VERSION = "mtft-merged", 1
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """Where the merged encoder is, the digest of its weights, and how many of them differ from the base's."""
+    """The path of the merged encoder, the digest of its weights, and how many of them differ from the base's."""
 
     path: Path
     weights: str
@@ -38,7 +38,7 @@ class MergeResult:
 
 
 def merge(run: Path, config: MergeConfig, context: Context) -> MergeResult:
-    """Write the encoder of a run with the trained values in it; what was written is read back and compared."""
+    """Write the encoder of a run with the trained values; the written files are read back and compared."""
     path = free_path(config.out, f"{run}-merged", overwrite=config.overwrite)
     refuse_foreign(path)
     keep_apart(path, run, "the run that is merged")
@@ -72,7 +72,7 @@ def merge(run: Path, config: MergeConfig, context: Context) -> MergeResult:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise ConfigError if something other than a merged model is at `path`: nothing else is ever replaced."""
+    """Raise ConfigError if `path` holds anything but a merged model: only merged models are replaced."""
     if path.exists() and not _is_merged(path):
         raise ConfigError(f"{path} exists and was not written by mtft merge; it is not overwritten", setting="out")
 
@@ -86,7 +86,7 @@ def _is_merged(path: Path) -> bool:
 
 
 def check_written(directory: Path, weights: str, tokenizer: str) -> None:
-    """Load a model directory anew; ModelError unless weights and tokenizer have these digests."""
+    """Load a model directory; ModelError unless weights and tokenizer have these digests."""
     written = weights_digest(FlatParameters(load_encoder(directory)).theta), load_tokenizer(directory).digest()
     if written != (weights, tokenizer):
         raise ModelError(f"{directory}: read back, the merged model is not the one that was written")

@@ -1,4 +1,4 @@
-"""``mtft plan``: what a training would count, store, take and last, found without training."""
+"""``mtft plan``: estimate a training's parameters, disk, memory and time without training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from mtft.training.teachers import check_teachers
 from mtft.training.weight_selection import given_mask
 
 PROBE_TOKENS = 2048
-"""Tokens of the step whose time is taken."""
+"""Tokens of the step that is timed."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Work:
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What a training would take; what depends on data is None where files are missing, which `missing` names."""
+    """The needs of a training; those that depend on data are None if files are missing, which `missing` names."""
 
     parameters: ParameterCount
     disk: Disk
@@ -103,7 +103,7 @@ def plan(config: TrainConfig, context: Context) -> PlanResult:
 
 
 def _missing(config: TrainConfig, context: Context) -> list[str]:
-    """Name the files of the tasks' own sources that are not there."""
+    """Return the missing files of the tasks' own sources."""
     directory = data_directory(config)
     sources = [context.registry.task(name).source for name in config.tasks]
     wanted = [(source, split) for source in sources for split in ("train", "dev")]
@@ -131,7 +131,7 @@ def _work(config: TrainConfig, prepared: Prepared, teachers: Sequence[ModelSize]
 
 
 def _to_answer(prepared: Prepared, teacher: ModelSize) -> int:
-    """Return the tokens of the rows that a teacher is asked about."""
+    """Return the tokens of the rows for which a teacher computes outputs."""
     names = [task.source.name for task in teacher.tasks]
     return sum(len(source.table.ids) for source in prepared.sources if source.name in names)
 
@@ -147,7 +147,7 @@ def _seconds(
     work: Work,
     teachers: Sequence[ModelSize],
 ) -> dict[str, float]:
-    """Time real steps, without moving a weight, and some dev texts; return the seconds of each phase that follow."""
+    """Time real steps, without changing a weight, and some dev texts; return the estimated seconds of each phase."""
     every = torch.arange(counts.selected) * counts.encoder // counts.selected  # as many as will be selected
     selection = slice(None) if counts.selected == counts.encoder else every
     per_step, per_token = _step_time(config, prepared, context, selection)
@@ -169,14 +169,14 @@ def _seconds(
 def _step_time(
     config: TrainConfig, prepared: Prepared, context: Context, selection: torch.Tensor | slice | None
 ) -> tuple[float, float]:
-    """Return the seconds that a step takes whatever its size, and those of each token: a line through two steps."""
+    """Return the fixed seconds of a step and the seconds per token, from a line through two timed steps."""
     timed = build_stepper(prepared, config, context, selection)
     batch = next(iter(schedule(config, prepared.sources)))
     whole = _tokens(timed, batch)
     share = min(1.0, PROBE_TOKENS / whole)
     few = {name: rows[:1] for name, rows in batch.items()}
     many = {name: rows[: max(1, round(share * len(rows)))] for name, rows in batch.items()}
-    timed.step(few, 0.0, 0)  # torch sets itself up
+    timed.step(few, 0.0, 0)  # warm-up of torch
     short, long = _timed(lambda: timed.step(few, 0.0, 0)), _timed(lambda: timed.step(many, 0.0, 0))
     more = _tokens(timed, many) - _tokens(timed, few)
     per_token = (long - short) / more if more and long > short else long / _tokens(timed, many)
@@ -185,7 +185,7 @@ def _step_time(
 
 @torch.no_grad()
 def _read_time(prepared: Prepared) -> float:
-    """Return the seconds that each token takes without a gradient, from texts spread over one task's dev split."""
+    """Return the seconds per token without a gradient, from texts spread over one task's dev split."""
     task, data = next(iter(prepared.dev.items()))
     rows = np.arange(0, len(data), -(-len(data.table.ids) // PROBE_TOKENS))
     batch = pack((data.table, rows))

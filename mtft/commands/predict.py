@@ -30,10 +30,10 @@ from mtft.training.temperatures import tell
 def predict(
     run: Path, source: Path | Iterable[str], config: PredictConfig, context: Context
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield one mapping per input record, in order, of a file, or of lines that are read as they come.
+    """Yield one mapping per record, in order, of a file, or of lines that are read as they arrive.
 
-    A record that cannot be answered is a DataError once all before it are answered, or is counted, and left out or
-    yielded with its "error". Of several processes the first one reads and yields, the others compute their share.
+    A record that cannot be answered is a DataError, raised after all records before it; or it is counted, and left out
+    or yielded with its "error". Of several processes, the first reads and yields, the others compute their share.
     """
     group = context.group
     if config.on_error == "null" and config.output_format != "jsonl":
@@ -75,7 +75,7 @@ def predict(
 def _until_closed(
     results: Generator[dict[str, Any], None, None], records: Iterator[Record]
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield the results, and close the input with them."""
+    """Yield the results, and close the input after them."""
     try:
         yield from results
     finally:
@@ -85,7 +85,7 @@ def _until_closed(
 
 
 def _layout(config: PredictConfig) -> Layout:
-    """Return what the settings say of the input's form; ConfigError if that does not go together."""
+    """Return the settings of the input's format; ConfigError if they contradict each other."""
     given = {
         "delimiter": None if config.delimiter == "auto" else config.delimiter,
         "quotes": None if config.quotes == "auto" else config.quotes == "yes",
@@ -104,7 +104,7 @@ def _layout(config: PredictConfig) -> Layout:
 
 
 def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:
-    """Compute what is left to this process, and yield nothing."""
+    """Compute this process's share, and yield nothing."""
     run_worker(trained.model, group)
     yield from ()
 
@@ -112,7 +112,7 @@ def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], Non
 def answers(
     results: Generator[dict[str, Any], None, None], on_error: str, notify: Notify, *, streamed: bool = True
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield results; do with errors among them what `on_error` says, and report how many there were.
+    """Yield results; handle errors among them as `on_error` says, and report their number.
 
     `streamed` results reach the user one by one.
     """

@@ -30,7 +30,7 @@ REFINED = "the weights of the run that is refined"
 
 @dataclass(frozen=True)
 class RefineResult:
-    """Where the new run is, and per task its dev scores before and after; `kept` names the heads replaced."""
+    """The path of the new run, and the dev scores of each task before and after; `kept` names the replaced heads."""
 
     path: Path
     before: Scores
@@ -41,7 +41,7 @@ class RefineResult:
 def refine(run: Path | None, config: RefineConfig, context: Context, resume: Path | None = None) -> RefineResult:
     """Refine the heads of some tasks; a head is replaced only if its primary dev metric improves.
 
-    Goes on with the refinement at `resume` as if it had never stopped.
+    With `resume`, continue that refinement; the result is the same as without a stop.
     """
     opened = open_run(Target("refine", config, lambda: _new_path(run, config), resume, may_go_on=False), context)
     if isinstance(opened, Finished):
@@ -59,7 +59,7 @@ def refine(run: Path | None, config: RefineConfig, context: Context, resume: Pat
 
 
 def _new_path(run: Path | None, config: RefineConfig) -> Path:
-    """Return where a new refinement goes."""
+    """Return the path of a new refinement."""
     if run is None:
         raise ConfigError(f"RUN: name the run to refine, or {setting('resume')} a refinement")
     return free_path(config.out, f"{run}-refined", overwrite=config.overwrite)
@@ -74,7 +74,7 @@ def _load(origin: Path, config: RefineConfig, context: Context) -> TrainedModel:
     for name in config.tasks:
         if name not in names:
             raise ConfigError(f"{origin}: {unknown('task of this run', name, names)}")
-    for name in config.task_lr:  # a preset's rates may be for tasks that this run lacks
+    for name in config.task_lr:  # a preset may have rates for tasks that this run lacks
         if name not in names:
             context.registry.task(name)
     return trained
@@ -109,5 +109,5 @@ def _prepare(trained: TrainedModel, config: RefineConfig, context: Context, data
 
 
 def _result(path: Path, summary: Mapping[str, Any]) -> RefineResult:
-    """Return what a refinement came to, as its summary says."""
+    """Return the result of a refinement from its summary."""
     return RefineResult(path, scores_of(summary["before"]), scores_of(summary["dev"]), tuple(summary["kept"]))

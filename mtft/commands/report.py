@@ -1,4 +1,4 @@
-"""``mtft report``: what runs came to, as one HTML file and, if wanted, its pictures."""
+"""``mtft report``: the results of runs as one HTML file and, if wanted, its pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtft.report.svg import to_svg
 
 @dataclass(frozen=True)
 class ReportResult:
-    """The page, the pictures, and what was missing, by run."""
+    """The paths of page and pictures, and notes on missing parts, by run."""
 
     path: Path
     figures: tuple[Path, ...]
@@ -47,7 +47,7 @@ def report(runs: Sequence[Path], config: ReportConfig, context: Context) -> Repo
 
 
 def labels(runs: Sequence[Path]) -> list[str]:
-    """Name each run by its directory, or by as much of its path as tells it from the others."""
+    """Name each run by its directory, with as many parent directories as make the names unique."""
     paths = [run.resolve() for run in runs]
     if len(set(paths)) < len(paths):
         twice = next(run for run, path in zip(runs, paths, strict=True) if paths.count(path) > 1)

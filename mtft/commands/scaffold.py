@@ -1,4 +1,4 @@
-"""``mtft plugins new``: a project that is installed and tested as it is, to be changed step by step."""
+"""``mtft plugins new``: write a plugin project that can be installed and tested, and changed step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class Scaffold:
-    """A project that was made: where, the distribution's and the task's name, and its files."""
+    """A new project: its path, the names of its distribution and task, and its files."""
 
     path: Path
     distribution: str
@@ -47,7 +47,7 @@ class Scaffold:
 def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
     """Write the project mtft-NAME with one task NAME into a new directory, by default ./mtft-NAME.
 
-    ConfigError for a name that is none or taken, and for a path that exists; nothing is ever overwritten.
+    ConfigError for an invalid or used name, and for a path that exists; nothing is overwritten.
     """
     task = name.removeprefix("mtft-")
     if not NAME.fullmatch(task) or len(task) > LONGEST:
@@ -79,7 +79,7 @@ def scaffold(name: str, out: Path | None, registry: Registry) -> Scaffold:
 
 
 def _write(path: Path, values: dict[str, str]) -> tuple[str, ...]:
-    """Write all files beside `path`, then move them there at once; return their paths in the project."""
+    """Write all files to a temporary directory, then rename it to `path`; return their paths in the project."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

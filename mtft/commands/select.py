@@ -33,7 +33,7 @@ from mtft.training.weight_selection import method_of, select_weights
 
 @dataclass(frozen=True)
 class SelectResult:
-    """A mask file and how its selection spreads: shares kept per layer and per kind of tensor."""
+    """A mask file, and the shares of weights kept per layer and per kind of tensor."""
 
     path: Path
     selected: int
@@ -43,7 +43,7 @@ class SelectResult:
 
 
 def select(config: SelectConfig, context: Context, resume: Path | None = None) -> SelectResult:
-    """Score, select and write the mask file; a directory beside it holds what a `resume` needs, until it is written."""
+    """Score, select and write the mask file; until then a directory beside it holds the state for `resume`."""
     group = context.group
     target = Target(
         "select",
@@ -66,7 +66,7 @@ def select(config: SelectConfig, context: Context, resume: Path | None = None) -
     with start_session(opened, opened.config, prepared, context) as session:
         try:
             mask = select_weights(session)
-        except ConfigError:  # going on would end here again
+        except ConfigError:  # a resume would fail here again
             group.on_first(lambda: remove_directory(opened.directory))
             raise
         group.on_first(lambda: _write(mask, opened.path))
@@ -74,18 +74,19 @@ def select(config: SelectConfig, context: Context, resume: Path | None = None) -
 
 
 def _new_path(config: SelectConfig) -> Path:
-    """Return where a new mask goes; ConfigError if its selection is begun already."""
+    """Return the path of a new mask; ConfigError if an unfinished selection exists there."""
     path = free_path(config.out, f"masks/{'-'.join(config.tasks)}", ".safetensors", overwrite=config.overwrite)
     if path.is_dir():
         raise ConfigError(f"{path} is a directory; a mask is a file", setting="out")
     if part_directory(path).is_dir() and not config.overwrite:
         right = command("select", resume=path)
-        raise ConfigError(f"{path} is begun; go on with {right}, or give {setting('overwrite', True)}", setting="out")
+        other = setting("overwrite", True)
+        raise ConfigError(f"{path} is unfinished; go on with {right}, or give {other}", setting="out")
     return path
 
 
 def _made_by(path: Path, config: SelectConfig, registry: Registry) -> bool:
-    """Tell whether a mask is the one that these settings lead to, data aside."""
+    """Return whether a mask was made with these settings; data are not compared."""
     try:
         mask = load_mask(path)
     except MtftError:
@@ -96,13 +97,13 @@ def _made_by(path: Path, config: SelectConfig, registry: Registry) -> bool:
 
 
 def _write(mask: Mask, path: Path) -> None:
-    """Write the mask, and remove what was needed to go on."""
+    """Write the mask, and remove the state for a resume."""
     save_mask(path, mask)
     remove_directory(part_directory(path))
 
 
 def finished_mask(path: Path, model: str, context: Context) -> SelectResult:
-    """Return what a mask holds that is there; without shares if it is of other base weights than those of `model`."""
+    """Return the result of an existing mask; without shares if it belongs to other base weights than `model`'s."""
     mask = load_mask(path)
     try:
         base = load_base(find_model(model), context.registry, {})
@@ -118,7 +119,7 @@ def finished_mask(path: Path, model: str, context: Context) -> SelectResult:
 
 
 def _result(path: Path, mask: Mask, encoder: FlatParameters) -> SelectResult:
-    """Return how a mask of the weights of an encoder spreads."""
+    """Return the result of a mask: the shares that it keeps of an encoder's weights."""
     layers, kinds = shares(encoder, mask, layer_of), shares(encoder, mask, kind_of)
     return SelectResult(path, len(mask.indices), mask.total, layers, kinds)
 

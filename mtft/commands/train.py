@@ -29,9 +29,9 @@ from mtft.training.weight_selection import given_mask, select_weights
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: where it is, its best epoch and that epoch's dev scores, and what was counted.
+    """A finished run: its path, its best epoch with the dev scores, and its counts of parameters.
 
-    `baselines` are what constant answers score on the same rows; a run written before has none.
+    `baselines` are the scores of constant answers on the same rows; runs of older versions have none.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a training starts from: settings that fit the machine, model and data, and the mask if there is one."""
+    """The inputs of a training: settings fitted to the machine, model and data, and the mask if there is one."""
 
     config: TrainConfig
     prepared: Prepared
@@ -53,7 +53,7 @@ class Setup:
 
 
 def train(config: TrainConfig, context: Context, resume: Path | None = None) -> TrainResult:
-    """Train as configured and write the run directory; go on with the run at `resume` as if it had never stopped."""
+    """Train and write the run directory. With `resume`, continue that run; the result is the same as without a stop."""
     opened = open_run(Target("train", config, lambda: _new_path(config), resume), context)
     if isinstance(opened, Finished):
         return _result(opened.path, opened.summary)
@@ -68,14 +68,14 @@ def train(config: TrainConfig, context: Context, resume: Path | None = None) -> 
 
 
 def _new_path(config: TrainConfig) -> Path:
-    """Return where a new run goes."""
+    """Return the path of a new run."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
     refuse_foreign(path)
     return path
 
 
 def _set_up(opened: New[TrainConfig] | Resumed[TrainConfig], context: Context) -> Setup:
-    """Load and check all that the training needs, and fit it to the machine; nothing is written yet."""
+    """Load and check the inputs of the training, and fit the settings to the machine; nothing is written yet."""
     config, group = opened.config, context.group
     check_choices(config, context.registry)
     teachers = _load_teachers(opened, context)
@@ -97,7 +97,7 @@ def _set_up(opened: New[TrainConfig] | Resumed[TrainConfig], context: Context) -
 
 
 def _load_teachers(opened: New[TrainConfig] | Resumed[TrainConfig], context: Context) -> tuple[ModelSize, ...]:
-    """Check the teachers and return their sizes; none are needed by a run that has all their outputs."""
+    """Check the teachers and return their sizes; a run that has all their outputs does not need them."""
     config = opened.config
     if context.group.on_first(lambda: isinstance(opened, Resumed) and teacher_outputs_complete(opened.path)):
         return ()
@@ -107,7 +107,7 @@ def _load_teachers(opened: New[TrainConfig] | Resumed[TrainConfig], context: Con
 
 
 def _result(path: Path, summary: Mapping[str, Any]) -> TrainResult:
-    """Return what a run came to, as its summary says."""
+    """Return the result of a run from its summary."""
     return TrainResult(
         path,
         summary["epochs"],

@@ -1,4 +1,4 @@
-"""``mtft verify``: whether every file of a run is what was written, and its model answers as it did when saved."""
+"""``mtft verify``: check that a run's files are unchanged, and that its model gives the saved outputs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mtft.training.preparation import resolve_device
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found: `kind` is "run", "bundle" or "mask", `base` where the base model is whose digest fits, if found.
+    """The result: `kind` is "run", "bundle" or "mask", `base` the path of the base model with the right digest.
 
-    `probe` says how the outputs on the fixed texts compare with those at saving: "the same bits", "the same within X",
-    "different" or "not run".
+    `probe` compares the outputs on the fixed texts with the saved ones: "the same bits", "the same within X",
+    "different" or "not run". Without a matching base model, `base` is None.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class VerifyResult:
 
 
 def verify(path: Path, config: VerifyConfig, context: Context) -> VerifyResult:
-    """Check a run, a bundle or a mask; problems are in the result, CheckpointError says that nothing can be checked."""
+    """Check a run, a bundle or a mask; the result lists problems. CheckpointError if nothing can be checked."""
     if path.is_file():
         return verify_bundle(path, config, context) if is_zipfile(path) else verify_mask(path)
     integrity = check_files(path)
@@ -60,13 +60,13 @@ def verify(path: Path, config: VerifyConfig, context: Context) -> VerifyResult:
 
 
 def verify_mask(path: Path) -> VerifyResult:
-    """Check a mask, whose checksum covers all of it."""
+    """Check a mask against its checksum."""
     load_mask(path)
     return VerifyResult(path, "mask", True, 1, path.stat().st_size, None, "not run", (), ())
 
 
 def verify_bundle(path: Path, config: VerifyConfig, context: Context) -> VerifyResult:
-    """Check a bundle, whose digests are among its files; CheckpointError says what is damaged."""
+    """Check a bundle against the digests in it; CheckpointError names what is damaged."""
     notes: list[str] = []
     with model_directory(path) as directory:
         files = len(list(directory.iterdir()))
@@ -77,7 +77,7 @@ def verify_bundle(path: Path, config: VerifyConfig, context: Context) -> VerifyR
 
 
 def _probe_run(path: Path, config: VerifyConfig, context: Context, integrity: Integrity) -> tuple[str | None, str]:
-    """Load the model, whose base must have the digest that it had, and run the probe; return base and result."""
+    """Load the model, check the digest of its base, and run the probe; return base and result."""
     directory = current_directory(path / "model")
     if not directory.is_dir() or not integrity.sound("model"):
         integrity.notes.append("there is no sound model: the probe was not run")
@@ -98,7 +98,7 @@ def _probe_run(path: Path, config: VerifyConfig, context: Context, integrity: In
 
 
 def _load(directory: Path, config: VerifyConfig, context: Context, notes: list[str]) -> TrainedModel | None:
-    """Load a model; None, with a note, where the base model that it names is not to be had."""
+    """Load a model; None, with a note, if its base model is not found."""
     try:
         return load_model(directory, context.registry, config.model, *_probe_device(directory, config))
     except ModelError as error:
@@ -109,7 +109,7 @@ def _load(directory: Path, config: VerifyConfig, context: Context, notes: list[s
 
 
 def _probe_device(directory: Path, config: VerifyConfig) -> tuple[torch.device, torch.dtype | None]:
-    """Return where the probe runs, with products as at its training if the device can do that."""
+    """Return the device of the probe, and the precision of the training if the device supports it."""
     precision = precision_of(directory)
     possible = precision != "tf32" or find_device(config.device).type == "cuda"
     return resolve_device(config, precision if possible else "fp32")

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def documented(schema: type[Options], left_out: Collection[str] = ()) -> Callable[[F], F]:
     """Add the settings of a schema, each with its default, to a function, for `help` and for completion.
 
-    The function takes them as keywords; those `left_out` it does not need.
+    The function takes them as keywords, except those `left_out`.
     """
 
     def decorate(function: F) -> F:

@@ -1,4 +1,4 @@
-"""Small groups of options, of which the settings of each command are put together.
+"""Small groups of options, from which the settings of each command are composed.
 
 A field's name is its key in TOML; with hyphens it is its flag. No `from __future__ import annotations` here:
 pydantic reads the annotations.
@@ -39,7 +39,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Named sets of values, or presets; keys that the command lacks are passed over."""
+    """Named sets of values, or presets; keys that the command does not have are ignored."""
 
     @classmethod
     def settings(cls) -> dict[str, FieldInfo]:
@@ -49,7 +49,7 @@ class Options(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _sane(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what no option can mean: empty or binary text, true for a number, numbers beyond 63 bits."""
+        """Refuse values that are invalid for every option: empty or binary text, true for a number, over 63 bits."""
         if isinstance(value, str):
             if not value.strip():
                 raise ValueError("the value is empty")
@@ -79,7 +79,7 @@ class BaseModelOptions(Options):
 
 
 class FileOptions(Options):
-    """Where examples are read."""
+    """Where examples are read from."""
 
     data_dir: Path | None = Field(
         None,
@@ -93,7 +93,7 @@ class FileOptions(Options):
 
 
 class TaskOptions(Options):
-    """Tasks that the settings file declares; no flag and no key of its own stands for them."""
+    """Tasks that the settings file declares; they have no flag and no key of their own."""
 
     declared: dict[str, dict[str, Any]] = Field(
         default={}, exclude=True, description="tables [tasks.NAME] of the settings file (examples/guide/data.md)"
@@ -121,7 +121,7 @@ class ShareOptions(Options):
 
 
 class DevOptions(Options):
-    """What chooses between epochs."""
+    """The data that choose the epoch."""
 
     dev_split: Literal["all", "half"] = Field(
         "all",
@@ -135,7 +135,7 @@ class DevOptions(Options):
 
     @property
     def choosing(self) -> Literal["all", "choose"]:
-        """The part of dev that chooses."""
+        """The part of dev that chooses the epoch."""
         return "choose" if self.dev_split == "half" else "all"
 
 
@@ -159,7 +159,7 @@ class ClassWeightOptions(Options):
 
 
 class LossOptions(Options):
-    """Readings of the report where its text allows several."""
+    """Choices where the report's text allows several readings."""
 
     cfimdb_folding: Literal["report", "marginal"] = Field(
         "report", description="how five sentiment classes become two: by summed logits (report) or summed probabilities"
@@ -223,7 +223,7 @@ class ScalingOptions(Options):
 
 
 class OptimizationOptions(Options):
-    """How weights move."""
+    """How weights are updated."""
 
     epochs: int = Field(3, ge=1, description="epochs, each a pass over every dataset")
     lr: Rate = 1e-4
@@ -243,7 +243,7 @@ Precision = Literal["fp32", "bf16", "tf32"]
 
 
 class DeviceOptions(Options):
-    """What of the machine is used."""
+    """The device and threads to use."""
 
     threads: int | None = Field(None, ge=1, le=4096, description="CPU threads (default: torch decides)")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
@@ -252,20 +252,20 @@ class DeviceOptions(Options):
 
 
 class MachineOptions(DeviceOptions):
-    """What of the machine is used, and how."""
+    """The device, threads and precision to use."""
 
     precision: Precision = Field("fp32", description="number type of matrix products (tf32 needs cuda)")
 
 
 class OutOptions(Options):
-    """Where a result goes that is made from a run."""
+    """The path of a result that is made from a run."""
 
     out: Path | None = Field(None, description="path of the result (default: named after the run)")
     overwrite: bool = Field(False, description="replace a result that is already there")
 
 
 class RunOptions(MachineOptions):
-    """Where randomness comes from and results go."""
+    """The random seed, the path of the result, and when to save and stop."""
 
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of everything random; on a CPU: same seed, same bits")
     out: Path | None = Field(None, description="path of the result (default: named after command and tasks)")
@@ -279,7 +279,7 @@ class RunOptions(MachineOptions):
 
 
 class TrackingOptions(Options):
-    """Who else receives what a run logs."""
+    """Plugins that receive what a run logs."""
 
     trackers: Annotated[Names, PluginChoice("tracker")] = Field(
         (), description="trackers of plugins that receive what the run logs (`mtft plugins` lists them)"

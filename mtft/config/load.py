@@ -1,6 +1,6 @@
-"""Settings in layers: defaults < preset < file < assignments < values given; each value has its origin.
+"""Load settings in layers: defaults < preset < file < assignments < values given; record the origin of each value.
 
-All errors are raised at once.
+All errors are raised together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mtft.io import toml_parser
 from mtft.io.text import show
 
 SIZE_LIMIT = 1_000_000
-"""Bytes beyond which a file is no configuration."""
+"""Largest size of a settings file in bytes."""
 
 S = TypeVar("S", bound=Options)
 
@@ -37,8 +37,8 @@ S = TypeVar("S", bound=Options)
 class Loaded(Generic[S]):
     """Checked settings, and for each key where its value came from.
 
-    An origin is "default", "preset NAME", "file PATH", "argument NAME" or "not set", which a stand-in is. The command
-    line says "flag" for "argument" and adds the origin of assignments.
+    An origin is "default", "preset NAME", "file PATH", "argument NAME" or "not set" (for a stand-in). The command line
+    replaces "argument" by "flag" and adds the origin of assignments.
     """
 
     config: S
@@ -57,10 +57,10 @@ def load(
 ) -> Loaded[S]:
     """Resolve the settings of one command from files and values; those `given` as None count as not given.
 
-    `known` is asked for names that plugins bring; without it they are taken as they are, and refused where they act.
-    `stand_ins` are used for required settings that nobody gave.
-    A file may serve several commands: its keys that only other commands know are passed over. Raises one
-    ConfigError with a line for each thing that is wrong.
+    `known` looks up names that plugins bring; without it such names are accepted here and checked when they are used.
+    `stand_ins` are values for required settings that were not given.
+    A file may serve several commands: keys that only other commands have are ignored. Raises one ConfigError with a
+    line for each fault.
     """
     problems: list[str] = []
     written = _read(file, problems) if file else {}
@@ -98,9 +98,9 @@ def declared_tasks(loaded: Loaded[Any]) -> tuple[Mapping[str, Any], str]:
 
 
 def _completed(declared: Tables, file: Path | None, data_dir: Any) -> Tables:
-    """Return the tables of a settings file with the rule of each share, and with files that are found.
+    """Return the tables of a settings file with the rule of each share, and with resolved file names.
 
-    What a run has recorded stays as it is.
+    Tables that a run has recorded are returned unchanged.
     """
     if file is None or file.with_name("environment.json").is_file():
         return declared
@@ -109,7 +109,7 @@ def _completed(declared: Tables, file: Path | None, data_dir: Any) -> Tables:
 
 
 def dump(config: Options, exclude: Collection[str] = ()) -> str:
-    """Write settings as TOML that `load` reads back to the same values; None, the absence of a value, is left out."""
+    """Write settings as TOML that `load` reads back to the same values; settings that are None are left out."""
     values = config.model_dump(exclude=set(exclude), exclude_none=True)
     if declared := getattr(config, "declared", {}):
         values["tasks"] = task_tables(values.pop("tasks"), declared)
@@ -130,19 +130,19 @@ def kind(field: FieldInfo) -> Any:
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
-    """Return the values that a field is limited to, those built in if plugins add to them, none if it is free."""
+    """Return the allowed values of a field (the built-in ones if plugins add to them); none if any value is allowed."""
     if mark := open_kind(field):
         return mark.names
     return get_args(field.annotation) if kind(field) is Literal else ()
 
 
 def described(field: FieldInfo) -> str:
-    """Return a setting's description, which names other settings as the caller does."""
+    """Return a setting's description, with other settings named in the caller's style."""
     return with_names(field.description or "")
 
 
 def allowed(field: FieldInfo) -> str:
-    """Say in words which values a field takes."""
+    """Return in words which values a field takes."""
     if kind(field) is Literal:
         return f"one of {', '.join(choices(field))}"
     words: dict[Any, str] = {
@@ -195,7 +195,7 @@ def _read(file: Path, problems: list[str]) -> dict[str, Any]:
 
 
 def _number(text: str) -> Decimal | float:
-    """Keep a TOML float as the decimal that was written."""
+    """Return a TOML float as the exact decimal."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -213,7 +213,7 @@ def _normalised(table: Mapping[str, Any], file: Path, problems: list[str]) -> di
 
 
 def _preset(schema: type[Options], name: str | None, written: Any, origin: str, problems: list[str]) -> str | None:
-    """Choose the preset: the flag's, else the file's, if this command has it."""
+    """Return the preset: the flag's, else the file's, if this command has it."""
     everywhere = {preset for other in SCHEMAS for preset in other.presets}
     if name is not None and name not in schema.presets:
         problems.append(f"{word_for_given()} {setting('preset')}: {unknown('preset', name, schema.presets)}")
@@ -240,7 +240,7 @@ def _assignments(sets: Sequence[str], problems: list[str]) -> list[tuple[str, An
 
 
 def _value(text: str) -> Any:
-    """Read quoted text, an array or an inline table as TOML; the rest stays text like a flag's, numbers exact."""
+    """Read quoted text, an array or an inline table as TOML, with exact numbers; all else is text, as from a flag."""
     if not text.startswith(("'", '"', "[", "{")):
         return text
     table = toml_parser.loads(f"value = {text}", parse_float=_number)
@@ -253,7 +253,7 @@ def _value(text: str) -> Any:
 
 
 def _checked(schema: type[S], values: dict[str, Any], origins: Mapping[str, str], problems: list[str]) -> S:
-    """Build the settings, or raise all problems, those found before included."""
+    """Build the settings, or raise all problems, including those found before."""
     try:
         config = schema.model_validate(values)
     except ValidationError as error:
@@ -265,7 +265,7 @@ def _checked(schema: type[S], values: dict[str, Any], origins: Mapping[str, str]
 
 
 def _explain(schema: type[Options], origins: Mapping[str, str], detail: Mapping[str, Any]) -> str:
-    """Turn one of pydantic's findings into a line: origin, key, value found, values allowed."""
+    """Turn one of pydantic's errors into a line: origin, key, value found, values allowed."""
     key = str(detail["loc"][0])
     field = schema.model_fields[key]
     origin = _origin_of(origins[key], key)
@@ -280,7 +280,7 @@ def _explain(schema: type[Options], origins: Mapping[str, str], detail: Mapping[
 
 
 def _origin_of(origin: str, key: str) -> str:
-    """Say where a value stands; the origin of a value that was given names its key already."""
+    """Return the location of a value; the origin of an argument already contains its key."""
     if origin.startswith(f"{word_for_given()} "):
         return origin
     return key if origin == "default" else f"{origin.removeprefix('file ')}: {key}"

@@ -1,4 +1,4 @@
-"""Settings whose values plugins add to: those built in stand in the schema, others are asked for when named."""
+"""Settings to whose values plugins add: the schema lists the built-in ones; others are looked up when named."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pydantic.fields import FieldInfo
 from mtft.errors import ConfigError
 
 Known = Callable[[str, str], object]
-"""Takes a kind of part and a name; ConfigError, with near matches and the names there are, if it is not known."""
+"""Takes a kind of part and a name; ConfigError, with near matches and all names, if the name is unknown."""
 
 
 @dataclass(frozen=True)
 class PluginChoice:
-    """Marks a setting that names parts of one `kind`; `names` are built in, so that help needs no plugin."""
+    """Marks a setting that names parts of one `kind`; `names` are the built-in ones, so that help needs no plugin."""
 
     kind: str
     names: tuple[str, ...] = ()
 
 
 def open_kind(field: FieldInfo) -> PluginChoice | None:
-    """Return the mark of a field whose values plugins add to; None for others."""
+    """Return the mark of a field to whose values plugins add; None for others."""
     return next((mark for mark in field.metadata if isinstance(mark, PluginChoice)), None)
 
 
 def open_problems(field: FieldInfo, value: Any, known: Known) -> Iterable[str]:
-    """Say what is wrong with each name in a value, as written, that is neither built in nor known."""
+    """Return an error for each name in a value that is neither built in nor known."""
     mark = open_kind(field)
     if mark is None:
         return

@@ -1,4 +1,4 @@
-"""Named sets of values, or presets: the recipes of the report, and the one that did best (examples/report)."""
+"""Named sets of values, or presets: the recipes of the report, and the best one found (examples/report)."""
 
 from __future__ import annotations
 

@@ -152,17 +152,17 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
     batch_size: int = Field(64, ge=1, description="records processed at a time (examples in a batch)")
     format: Literal["auto", "csv", "tsv", "jsonl", "json", "txt", "parquet", "lines"] = Field(
-        "auto", description="form of the input: by default the suffix decides, else the first line; lines is txt"
+        "auto", description="format of the input: by default the suffix decides, else the first line; lines is txt"
     )
-    output_format: Literal["jsonl", "tsv", "csv"] = Field("jsonl", description="form of the output")
+    output_format: Literal["jsonl", "tsv", "csv"] = Field("jsonl", description="format of the output")
     id: str | None = Field(None, description="column, or key, that names a record (default: id, else the line)")
-    keep_columns: Names = Field((), description="columns, or keys, that go with each record to its answer")
+    keep_columns: Names = Field((), description="columns, or keys, to copy from each record to its answer")
     delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"] = Field(
-        "auto", description="what parts the fields of a table"
+        "auto", description="separator of the fields of a table"
     )
     quotes: Literal["auto", "yes", "no"] = Field("auto", description="whether quotes enclose fields of a table")
     header: bool = Field(True, description="whether the first line of a table names its columns")
-    columns: Names = Field((), description="names of the columns of a table without such a line")
+    columns: Names = Field((), description="names of the columns of a table without a header")
     encoding: str | None = Field(None, description="encoding of the input (default: UTF-8, or by a byte-order mark)")
     on_error: Literal["fail", "skip", "null"] = Field(
         "fail",
@@ -196,7 +196,7 @@ class ReportConfig(HalfOptions):
     overwrite: bool = Field(False, description="replace existing files of `out` and `figures`")
     data_dir: Path | None = Field(None, description="directory of data files (default: the run's own data directory)")
     examples: int = Field(
-        5, ge=0, description="number of hardest examples to show per task (0: none, and no text is read)"
+        5, ge=0, description="number of hardest examples to show per task (0: none, and no texts are read)"
     )
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
 

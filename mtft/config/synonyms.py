@@ -1,4 +1,4 @@
-"""Names that people know settings by from other tools, for the hint in an error; none of them is accepted."""
+"""Names of settings in other tools, for hints in errors; they are not accepted."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SYNONYMS = {
     "resume": "resume_from_checkpoint checkpoint continue",
     "fail_under": "threshold gate min_score",
 }
-"""Settings, and the names for them elsewhere."""
+"""Settings, and their names in other tools."""
 
 
 def near(name: str, known: Iterable[str]) -> str | None:
-    """Return the setting that a name with underscores most likely means: a synonym's, else the one spelt most alike."""
+    """Return the setting that a name with underscores most likely means: by synonym, else by similar spelling."""
     names = list(known)
     meant = next((key for key, others in SYNONYMS.items() if key in names and name in others.split()), None)
     return meant or next(iter(difflib.get_close_matches(name[:80], names, n=1)), None)

@@ -1,4 +1,4 @@
-"""The tables `[tasks.NAME]` of a settings file: the names of the tasks, and what the file declares of them."""
+"""The tables `[tasks.NAME]` of a settings file: the names of the tasks, and their declarations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FILE_KEYS = ("train", "dev", "test")
 
 
 def take_tables(written: dict[str, Any], file: str, problems: list[str]) -> Tables:
-    """Replace a table `tasks` by the list of its names, and return what it declares, task by task.
+    """Replace a table `tasks` by the list of its names, and return the declaration of each task.
 
-    An empty table declares nothing: it means the task of that name that a plugin brings.
+    An empty table declares nothing: it selects the installed task of that name.
     """
     tables = written.get("tasks")
     if not isinstance(tables, dict):
@@ -33,8 +33,8 @@ def with_rules(tables: Tables) -> Tables:
     """Return tables that say how a share of train is held out for dev.
 
     A share is stratified by the labels of all tables that hold out the same share of the same texts of the same file,
-    so that none of these trains on what another one has as dev. A table of a run that says nothing is older than this
-    rule, and means the one of then: by texts alone.
+    so that none of these trains on dev rows of another. A recorded table without a rule is older than this one; it
+    uses the former rule: by texts alone.
     """
     together: dict[str, dict[str, list[str]]] = {}
     for table in tables.values():
@@ -50,7 +50,7 @@ def with_rules(tables: Tables) -> Tables:
 
 
 def with_files(tables: Tables, place: Path, data_dir: Path) -> Tables:
-    """Return tables whose files are named so that they are found: in the data directory, else beside the settings."""
+    """Return tables with resolved file names: in the data directory, else beside the settings file."""
     return {
         name: {key: _found(value, place, data_dir) if key in FILE_KEYS else value for key, value in table.items()}
         for name, table in tables.items()
@@ -58,7 +58,7 @@ def with_files(tables: Tables, place: Path, data_dir: Path) -> Tables:
 
 
 def _found(value: Any, place: Path, data_dir: Path) -> Any:
-    """Name a file in full if it is beside the settings and not in the data directory."""
+    """Return the full path of a file that is beside the settings file and not in the data directory."""
     if isinstance(value, list):
         return [_found(item, place, data_dir) for item in value]
     if not isinstance(value, str) or "\0" in value or re.match(r"\w+:", value) or not value.strip():
@@ -73,7 +73,7 @@ def _found(value: Any, place: Path, data_dir: Path) -> Any:
 
 
 def _share(table: Mapping[str, Any]) -> str:
-    """Return what tables that hold out the same rows have in common, "" if none are held out."""
+    """Return a key that is equal for tables that hold out the same rows; "" if no rows are held out."""
     dev = table.get("dev")
     if not isinstance(dev, int | float) or isinstance(dev, bool):
         return ""
@@ -81,12 +81,12 @@ def _share(table: Mapping[str, Any]) -> str:
 
 
 def task_tables(names: tuple[str, ...], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `take_tables` took apart: a table for each of the names."""
+    """Return the tables before `take_tables`: one for each of the names."""
     return {name: dict(declared.get(name, {})) for name in names}
 
 
 def plain(value: Any) -> Any:
-    """Turn decimals into floats, all the way down."""
+    """Turn decimals into floats, also in nested values."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -13,7 +13,7 @@ import tomli_w
 from mtft.io.text import printable
 
 COLUMN = 44
-"""Where comments begin, if the value leaves room."""
+"""Column at which comments begin, after short values."""
 
 
 def toml_line(key: str, value: Any, comment: str = "") -> str:
@@ -42,10 +42,10 @@ def _key(key: str) -> str:
 
 
 def _escaped(sign: str) -> str:
-    """Write a character that cannot be seen as its code."""
+    """Return an invisible character as its code."""
     return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
 
 
 def one_line(text: str) -> str:
-    """Make a text fit to be a comment."""
+    """Return a text as one line for a comment."""
     return " ".join(printable(text).split())

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 
 def _pieces(text: str) -> list[str]:
-    """Cut comma-separated text; an empty piece is a slip of the hand."""
+    """Split comma-separated text; ValueError for an empty name."""
     pieces = [piece.strip() for piece in text.split(",")]
     if not all(pieces):
         raise ValueError(f"{text!r} has an empty name between its commas")
@@ -52,7 +52,7 @@ def _pairs(value: Any, form: str) -> dict[str, float]:
 
 
 def _positive(value: Any, what: str, example: str) -> dict[str, float]:
-    """Read numbers above 0 by task; `what` they are."""
+    """Read numbers above 0 by task; `what` names them in errors."""
     numbers = _pairs(value, f"task={what}, as in {example}")
     for name, number in numbers.items():
         if number <= 0:
@@ -79,7 +79,7 @@ def _size(value: Any) -> Any:
 
 
 def size_text(size: float) -> str:
-    """Write bytes for people."""
+    """Return a number of bytes in readable units."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 
@@ -95,7 +95,7 @@ def seconds(text: str) -> float:
 
 
 def period(text: str) -> tuple[int, float]:
-    """Return (steps, 0) of a number of steps such as "200", (0, seconds) of a time such as "10m"."""
+    """Return (steps, 0) for a number of steps such as "200", (0, seconds) for a time such as "10m"."""
     if re.fullmatch(r"[0-9]{1,18}", text.strip()) and int(text):
         return int(text), 0.0
     try:
@@ -115,7 +115,7 @@ def _period(value: str) -> str:
 
 
 def cache_bytes(text: str) -> int | None:
-    """Return the bytes that a cache may take: 0 of "off", None of "auto" (whoever asks decides), else of a size."""
+    """Return the bytes that a cache may take: 0 for "off", None for "auto" (the caller decides), else the size."""
     if text in ("auto", "off"):
         return 0 if text == "off" else None
     try:
@@ -130,7 +130,7 @@ def _cache(value: str) -> str:
 
 
 def averaging(text: str) -> tuple[Literal["ema", "swa"], float] | None:
-    """Return (kind, amount) of "ema:0.99" or "swa:0.5", None of "none"."""
+    """Return (kind, amount) for "ema:0.99" or "swa:0.5", None for "none"."""
     kind, _, amount = text.partition(":")
     if text == "none":
         return None

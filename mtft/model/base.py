@@ -1,4 +1,4 @@
-"""A pretrained model as it is before anything trains: what trainings, masks and finished runs are built on."""
+"""A pretrained model before any training; trainings, masks and finished runs are based on it."""
 
 from __future__ import annotations
 

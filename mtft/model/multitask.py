@@ -35,7 +35,7 @@ class MultiTaskModel(nn.Module):
             self.add_module(f"head_{name}", head)
 
     def forward(self, batch: TokenBatch, tasks: Iterable[str]) -> dict[str, Tensor]:
-        """Encode once and apply the heads asked for.
+        """Encode once and apply the heads of the given tasks.
 
         Returns raw outputs per task, one row per sequence [S, width], in the order that was packed.
         """
@@ -94,7 +94,7 @@ SHIPPED = ("distilbert", "electra", "modernbert", "roberta")
 
 
 def _unknown_family(kind: str, known: Iterable[str]) -> str:
-    """Say that no family of this name is here, and what brings it; BERT itself is no near match of another family."""
+    """Return an error text for an unknown family, with the plugin that brings it; BERT is never a near match."""
     brought = [name for name in known if name != "bert"]
     near = unknown("encoder", kind, brought).partition(" (allowed: ")[0]
     allowed = ", ".join(sorted({"bert", *brought}))

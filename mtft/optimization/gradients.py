@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Teacher:
-    """What trained models say of a source's rows, raw outputs [n, width], and how far others are from that."""
+    """Teachers' raw outputs [n, width] for a source's rows, and the distance of other outputs from them."""
 
     outputs: Tensor
     distance: Distance
@@ -33,7 +33,7 @@ class Teacher:
 class TrainingSource:
     """One source as training sees it: its task, its tokens, its targets [n] and its loss per example.
 
-    `ids` of its examples are there to name them in errors. With a `teacher`, part of the loss is the distance from it.
+    `ids` name its examples in errors. With a `teacher`, part of the loss is the distance from it.
     """
 
     name: str
@@ -50,16 +50,16 @@ class TrainingSource:
 
 
 Part = tuple[TrainingSource, Ints, float]
-"""Rows of a source, and what the loss of each counts."""
+"""Rows of a source, and the weight of each row's loss."""
 
 
 class MicroBatches:
-    """The gradient of one task's loss, a micro-batch at a time: `add` adds that of one to the model's gradients.
+    """The gradient of one task's loss: `add` adds that of one micro-batch to the model's gradients.
 
     `parts` are the rows of the task's sources; the loss is the sum over rows of scale times loss. Sources share
-    micro-batches, whose size, at most `budget` tokens, changes nothing but where dropout falls, which is drawn per
-    micro-batch from `seed` (run seed and names). In a `group` they hold this process's share of the rows. `taught` is
-    the share that teachers have in the losses of sources that have one.
+    micro-batches of at most `budget` tokens. This size affects only dropout, which is drawn per micro-batch from `seed`
+    (run seed and names). In a `group` the micro-batches hold this process's share of the rows. `taught` is the weight
+    of the teachers in the losses of sources with a teacher.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class MicroBatches:
         loss = outputs.new_zeros(())
         for (source, rows, scale), mine in zip(present, outputs.split(sizes), strict=True):
             loss = loss + scale * example_losses(source, mine, rows, self.taught).sum()
-        if loss.requires_grad:  # a loss that no weight has a part in has no gradient
+        if loss.requires_grad:  # a loss that depends on no weight has no gradient
             loss.backward()
         total = float(loss.detach())
         if progress:
@@ -117,7 +117,7 @@ def accumulate(
     group: Group = ALONE,
     taught: float = 0.0,
 ) -> float:
-    """Add the gradient of one task's loss to the model's gradients, as `MicroBatches` says; return that loss."""
+    """Add the gradient of one task's loss to the model's gradients, with `MicroBatches`; return that loss."""
     batches = MicroBatches(model, parts, budget=budget, seed=seed, group=group, taught=taught)
     total = 0.0
     for number in range(len(batches)):
@@ -126,7 +126,7 @@ def accumulate(
 
 
 def example_losses(source: TrainingSource, outputs: Tensor, rows: Ints, taught: float = 0.0) -> Tensor:
-    """Return one loss per example [B] from the outputs of its sequences, in the form that the loss wants."""
+    """Return one loss per example [B] from the outputs of its sequences, in the form that the loss takes."""
     if source.teacher and taught:
         distances = source.teacher.distance(outputs, send(source.teacher.outputs.numpy()[rows], outputs.device))
         return taught * distances + (1 - taught) * example_losses(source, outputs, rows) if taught < 1 else distances

@@ -65,7 +65,7 @@ class _Reader:
         if not self.run.is_dir():
             raise CheckpointError(f"{self.run}: no such run directory")
         if not any((self.run / name).is_file() for name in ("config.toml", "environment.json", "summary.json")):
-            raise CheckpointError(f"{self.run}: no run of mtft (no config.toml, environment.json or summary.json)")
+            raise CheckpointError(f"{self.run}: not an mtft run (no config.toml, environment.json or summary.json)")
         check_tree(self.run)
         nothing: dict[str, Any] = {}
         summary = self._try(lambda: read_json(self.run / "summary.json"), nothing)

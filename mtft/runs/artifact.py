@@ -1,4 +1,4 @@
-"""What a run makes once, before it trains, and keeps on file: a run that goes on reads it."""
+"""A file that a run makes once, before it trains; a resumed run reads it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ MASK = "mask.safetensors"
 
 
 class RunArtifact:
-    """Tensors in one file of a run's, the same for all processes of a group."""
+    """Tensors in one file of a run, the same for all processes of a group."""
 
     def __init__(self, run: RunDirectory, group: Group, name: str) -> None:
         self.run, self.group, self.name = run, group, name
 
     def read(self) -> dict[str, Tensor]:
-        """Return what is written so far, in all processes."""
+        """Return the tensors written so far, in all processes."""
         path = self.run.path / self.name
         found = self.group.load_on_first(lambda: (load_file(path), None) if path.is_file() else None)
         return dict(found[0]) if found else {}
 
     def write(self, tensors: Mapping[str, Tensor], *, whole: bool = True) -> None:
-        """Write the tensors in place of those there are; once they are `whole`, they stay."""
+        """Replace the tensors on file; once they are `whole`, the file is final."""
         self.run.write(self.name, lambda path: write_tensors(path, tensors), final=whole)
 
 
 def read_run_mask(run: Path, total: int, group: Group) -> Mask | None:
-    """Return the mask that a run has, of an encoder with `total` weights, in all processes; None without one."""
+    """Return the run's mask of an encoder with `total` weights, in all processes; None without one."""
 
     def read() -> tuple[dict[str, Tensor], list[object]] | None:
         if not (run / MASK).is_file():
@@ -49,7 +49,7 @@ def read_run_mask(run: Path, total: int, group: Group) -> Mask | None:
 
 
 def write_run_mask(run: RunDirectory, mask: Mask) -> None:
-    """Write the mask of a run, unless it is there; it stays."""
+    """Write the mask of a run, unless it exists; the file is final."""
     if (run.path / MASK).is_file():
         run.seal(MASK)
     else:

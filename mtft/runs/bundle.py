@@ -1,8 +1,8 @@
-"""A model directory as one file: an uncompressed zip archive of its plain files, whose digests are among them.
+"""A model directory as one file: an uncompressed zip archive of its plain files, including their digests.
 
-Reading is strict: known names alone, nothing compressed, no larger than the archive, every digest checked. With k of P
-encoder weights tuned it takes 4 k bytes for their values, the mask's file (at most P / 8 bytes and a header), 4 bytes
-for each weight of the heads, and some kilobytes for texts and headers.
+Reading is strict: only known names, nothing compressed, no file larger than the archive, every digest checked. With k
+of P encoder weights tuned, a bundle takes 4 k bytes for their values, the mask (at most P / 8 bytes and a header),
+4 bytes for each weight of the heads, and some kilobytes for texts and headers.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ BLOCK = 1 << 20
 
 @contextmanager
 def model_directory(run: Path) -> Iterator[Path]:
-    """Give the model directory of a run, or of a bundle, which is unpacked for as long as the block lasts."""
+    """Yield the model directory of a run, or of a bundle, which is unpacked while the block runs."""
     if not run.is_file():
         yield run / "model"
         return
-    with TemporaryDirectory(prefix="mtft-") as place:
-        directory = Path(place) / "model"
+    with TemporaryDirectory(prefix="mtft-") as temporary:
+        directory = Path(temporary) / "model"
         try:
             unpack(run, directory)
             yield directory
-        except MtftError as error:  # name what the user knows
+        except MtftError as error:  # name the bundle, which the user knows
             error.args = (str(error).replace(str(directory), str(run)),)
             raise
 
 
 def write_bundle(path: Path, directory: Path) -> None:
-    """Write a model directory's files into one; equal files give equal bytes."""
+    """Write the files of a model directory into one file; equal files give equal bytes."""
     check_digests(directory)
     names = [*REQUIRED, *(name for name in OPTIONAL if (directory / name).is_file())]
     with replaced_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in names:
-            entry = zipfile.ZipInfo(name)  # of 1980, whoever writes it and whenever
+            entry = zipfile.ZipInfo(name)  # dated 1980, so that the bytes do not depend on the time
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             with (directory / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target, BLOCK)
@@ -70,7 +70,7 @@ def unpack(path: Path, directory: Path) -> None:
 
 
 def _checked_names(archive: zipfile.ZipFile, size: int) -> list[str]:
-    """Return the names in an archive of `size` bytes; ValueError unless they are those of a bundle, plainly stored."""
+    """Return the names in an archive of `size` bytes; ValueError unless they are a bundle's and uncompressed."""
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     if unexpected := [name for name in names if name not in (*REQUIRED, *OPTIONAL)]:
@@ -78,7 +78,7 @@ def _checked_names(archive: zipfile.ZipFile, size: int) -> list[str]:
     if missing := [name for name in REQUIRED if name not in names]:
         raise ValueError(f"no file {missing[0]!r}")
     if len(set(names)) < len(names):
-        raise ValueError("a file is there twice")
+        raise ValueError("a file appears twice")
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
         raise ValueError("a file is compressed or encrypted")
     if any(entry.file_size != entry.compress_size for entry in entries) or sum(e.file_size for e in entries) > size:

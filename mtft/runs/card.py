@@ -1,7 +1,7 @@
-"""The model card of a run: what the model is, what it was made from and scored, and what it is not fit for.
+"""The model card of a run: the model, its origin, its scores and its limitations.
 
-Markdown with metadata in front, as the Hugging Face hub reads it. It holds no time and nothing of the machine, so that
-the same training writes the same bytes.
+Markdown with metadata in front, as the Hugging Face hub reads it. It contains neither times nor facts about the
+machine, so that the same training writes the same bytes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mtft.outputs import Tempered
 from mtft.runs.checkpoint import TrainedModel
 
 SMALL = 300
-"""Examples below which a score is called uncertain."""
+"""A score on fewer examples is called uncertain."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """What is known of a pretrained model beyond its files."""
+    """Facts about a pretrained model that its files do not contain."""
 
     hub: str
     licence: str
@@ -44,8 +44,8 @@ BASES = {
 class CardFacts:
     """How a model came about.
 
-    `command` made it; `dev` has the scores per task and `counts` the dev examples behind them; `data` gives examples
-    and digest of each training source. `notes` are sentences about this run alone.
+    `command` made it; `dev` has the scores per task, and `counts` the number of dev examples; `data` has the number of
+    examples and the digest of each training source. `notes` are sentences about this run only.
     """
 
     command: str
@@ -177,7 +177,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make a text harmless in a table: what may come from a user's files."""
+    """Escape a text, which may come from a user's files, for a table."""
     return printable(text).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
 
 

@@ -37,7 +37,7 @@ FILES = ("model.json", "mask.safetensors", "encoder.safetensors", "heads.safeten
 
 @dataclass
 class TrainedModel:
-    """A model with all that belongs to it; `base` names the pretrained model it was made from."""
+    """A model with its tasks, tokenizer and mask; `base` names the pretrained model that it was made from."""
 
     model: MultiTaskModel
     encoder: FlatParameters
@@ -71,10 +71,10 @@ def save_model(
     card: str = "",
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a model directory in place of the one that is there, if any.
+    """Write a model directory; replace an existing one.
 
     `plugins` names the origin of each task and, unless it is built in, of the encoder ("encoder NAME"). `probe` are
-    tensors to keep beside the model, in a file of their own with `facts` about them, and `card` is its text for people.
+    tensors for a separate file with `facts` about them, and `card` is the text of the model card.
     """
     encoder = plugins.get(f"encoder {trained.model.encoder.family}")
     manifest = {
@@ -128,10 +128,10 @@ def load_model(
     matmul_dtype: torch.dtype | None = None,
     only: Collection[str] | None = None,
 ) -> TrainedModel:
-    """Load a model directory; `base` says where the pretrained model is now, the digest decides whether it fits.
+    """Load a model directory; `base` is the current path of the pretrained model, which must have the right digest.
 
-    With `only`, the heads of other tasks are left out, and the plugins that these came from are not needed. A run in
-    progress may put a better model in its place meanwhile; then that one is loaded.
+    With `only`, the heads of other tasks are left out, and their plugins are not needed. If a run in progress replaces
+    the directory meanwhile, the new model is loaded.
     """
     manifest = read_manifest(directory)
     entries = [entry for entry in manifest["tasks"] if only is None or entry["name"] in only]
@@ -174,7 +174,7 @@ def load_model(
 def find_base(directory: Path, name: str) -> Path:
     """Find the pretrained model of a run; the error says that `model` overrides it."""
     try:
-        return find_model(name, check=False)  # the digest of the weights decides
+        return find_model(name, check=False)  # the digest of the weights is checked later
     except ModelError as error:
         raise ModelError(
             f"{directory}: its base model was not found: {error}; {setting('model')} says where it is now"
@@ -194,7 +194,7 @@ def read_tensors(
 ) -> dict[str, Tensor]:
     """Read a safetensors file that must hold exactly these float32 tensors; CheckpointError names each misfit.
 
-    Tensors whose names begin as one of `left_out` are not read.
+    Tensors whose names begin with one of `left_out` are not read.
     """
     try:
         with safe_open(path, "pt") as file:

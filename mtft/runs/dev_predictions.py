@@ -1,4 +1,4 @@
-"""What a run's kept model says of each dev row: ``predictions/TASK.SPLIT.jsonl`` in the run's directory."""
+"""Predictions of a run's kept model for each dev row: ``predictions/TASK.SPLIT.jsonl`` in the run's directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = "id", "half", "target", "value"
 
 
 def write_predictions(run: Path, split: str, data: Mapping[str, Dataset], values: Mapping[str, Array]) -> None:
-    """Write ids, halves, targets [n] and readable values [n, ...] of each task's rows, in place of all others."""
+    """Write ids, halves, targets [n] and readable values [n, ...] of each task's rows; replace all earlier files."""
     with replaced_directory(run / FOLDER) as fresh:
         for task, found in values.items():
             rows = data[task]
@@ -31,7 +31,7 @@ def write_predictions(run: Path, split: str, data: Mapping[str, Dataset], values
 
 
 def read_predictions(run: Path, task: str, split: str, half: Half = "all") -> tuple[list[str], Array, Array]:
-    """Read what was written of a half, or of all: ids, targets [n], values [n, ...]; DataError if no row is in it."""
+    """Return ids, targets [n] and values [n, ...] of a half, or of all rows; DataError if no row is in it."""
     folder = current_directory(run / FOLDER)
     path = folder / f"{task}.{split}.jsonl"
     records = read_json_lines(path)

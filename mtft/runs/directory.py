@@ -1,11 +1,11 @@
 """The directory of a run: settings, environment, logs, the best model, its dev predictions, a summary, digests.
 
-``digests.json`` lists what stays as it is: settings, environment and mask at once, everything at the end of the run.
-``model``, ``state`` and ``predictions`` are replaced as a whole, each with the digests of its own files. No file is
-replaced while it is listed, so that a run is in order wherever a crash stops it.
+``digests.json`` lists final files: settings, environment and mask from the start, all others at the end of the run.
+``model``, ``state`` and ``predictions`` are replaced as a whole, each with the digests of its own files. A listed file
+is never replaced, so that the digests match after a crash at any moment.
 
-Files that must be the same for the same seed hold no time, and no path but that of the base model; those live in
-``config.toml``, ``environment.json`` and ``times.jsonl``.
+Files that must be the same for the same seed hold no times, and no path except that of the base model. Times and paths
+are in ``config.toml``, ``environment.json`` and ``times.jsonl``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PACKAGES = ("mtft", "torch", "numpy", "tokenizers", "safetensors")
 
 
 class Follower(Protocol):
-    """Told each record after it is written, and when the run is closed."""
+    """Receives each record after it is written, and is closed with the run."""
 
     def log(self, kind: str, record: Mapping[str, Any]) -> None: ...
 
@@ -61,10 +61,10 @@ class Follower(Protocol):
 
 
 class RunDirectory:
-    """Writes a run; `model` and `predictions` are replaced whenever a better epoch comes.
+    """Writes a run; `model` and `predictions` are replaced after each better epoch.
 
-    While it is open, which it is as a context, no other process may write it. Of several processes that train together
-    one has this, the others a `mtft.runs.null_directory.NullRunDirectory`.
+    It is a context manager. While it is open, no other process can write the run. Of several processes that train
+    together, one has this and the others have a `mtft.runs.null_directory.NullRunDirectory`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +85,7 @@ class RunDirectory:
         self._lock.release()
 
     def follow(self, start: Callable[[], Follower]) -> None:
-        """Start what is told each record from now on."""
+        """Start a follower, which receives each record from now on."""
         self._followers.append(start())
 
     @classmethod
@@ -99,7 +99,7 @@ class RunDirectory:
         *,
         overwrite: bool = False,
     ) -> RunDirectory:
-        """Make the directory with settings, environment and more `facts`; with `overwrite` in place of a former run."""
+        """Make the directory with settings, environment and more `facts`; `overwrite` replaces an existing run."""
         try:
             real_path(path).parent.mkdir(parents=True, exist_ok=True)
             with one_at_a_time(real_path(path).parent):
@@ -118,7 +118,7 @@ class RunDirectory:
 
     @classmethod
     def reopen(cls, path: Path, config: Options) -> RunDirectory:
-        """Open a run that goes on, with settings that may have changed."""
+        """Open a run to resume it, with settings that may have changed."""
         run = cls(path)
         for part in PARTS:
             recover_directory(path / part)
@@ -132,24 +132,24 @@ class RunDirectory:
         return run
 
     def write(self, name: str, write: Callable[[Path], None], *, final: bool = True) -> None:
-        """Write the file `name`; one that is `final` stays as it is from now on."""
+        """Write the file `name`; a `final` one must not change from now on."""
         write(self.path / name)
         if final:
             self.seal(name)
 
     def seal(self, *names: str) -> None:
-        """Digest files that stay as they are from now on."""
+        """Add the digests of files that must not change from now on."""
         self._digests |= {name: digest(self.path / name) for name in names}
         write_digests(self.path, self._digests)
 
     def _release(self, *names: str) -> None:
-        """Take files that will change off the list."""
+        """Remove files that will change from the digests."""
         if any(name in self._digests for name in names):
             self._digests = {name: found for name, found in self._digests.items() if name not in names}
             write_digests(self.path, self._digests)
 
     def log(self, name: str, record: Mapping[str, Any]) -> None:
-        """Add a record to the log ``<name>.jsonl``, and tell the followers."""
+        """Add a record to the log ``<name>.jsonl``, and pass it to the followers."""
         append_json_line(self.path / f"{name}.jsonl", record)
         self._tell(name, record)
 
@@ -158,19 +158,19 @@ class RunDirectory:
             follower.log(kind, record)
 
     def log_time(self, **record: Any) -> None:
-        """Add a record to ``times.jsonl`` with the seconds since the start, by the clock and of the processor."""
+        """Add a record to ``times.jsonl`` with the seconds since the start: clock time and processor time."""
         seconds, processor = time.monotonic() - self._started, time.process_time() - self._processor
         self.log("times", {"seconds": round(seconds, 3), "processor": round(processor, 3), **record})
 
     def logged(self) -> dict[str, dict[str, Any]]:
-        """Return the digest of each log, which is on the disk then; `cut_logs` can go back to here."""
+        """Flush each log to the disk and return its digest, with which `cut_logs` can cut back to this point."""
         paths = [path for path in sorted(self.path.glob("*.jsonl")) if path.name != TIMES]
         for path in paths:
             flush(path)
         return {path.name: asdict(digest(path)) for path in paths}
 
     def cut_logs(self, before: Mapping[str, Mapping[str, Any]]) -> None:
-        """Forget what was logged after `logged` gave `before`; times stay. CheckpointError names a damaged log."""
+        """Cut the logs back to `before`, which `logged` returned; times stay. CheckpointError names a damaged log."""
         if found := changed_logs(self.path, before):
             raise CheckpointError("\n".join(f"{self.path / name}: {what}" for name, what in found.items()))
         for path in self.path.glob("*.jsonl"):
@@ -180,11 +180,11 @@ class RunDirectory:
                 path.unlink()
 
     def write_predictions(self, split: str, data: Mapping[str, Dataset], values: Mapping[str, Array]) -> None:
-        """Keep readable values [n, ...] and targets [n] of each task, one line per example, in place of all others."""
+        """Write readable values [n, ...] and targets [n] of each task, one line per example; replace earlier files."""
         write_predictions(self.path, split, data, values)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write what the run came to and digest every file; with that the run has finished."""
+        """Write the summary and digest every file; this finishes the run."""
         self.log_time(finished=True)
         write_json(self.path / "summary.json", summary)
         logs = [path.name for path in self.path.glob("*.jsonl")]
@@ -193,15 +193,15 @@ class RunDirectory:
         self._tell("summary", summary)
 
     def load_state(self, stage: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return tensors and position of the state, if the run has one of this stage."""
+        """Return tensors and position of the state, if this stage saved one."""
         return load_state(self._state) if state_stage(self._state) == stage else None
 
     def save_state(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
-        """Write tensors and position in place of the former state."""
+        """Replace the state by these tensors and this position."""
         save_state(self._state, tensors, position)
 
     def drop_state(self, stage: str) -> None:
-        """Remove the state, if it is of this stage."""
+        """Remove the state, if it belongs to this stage."""
         if state_stage(self._state) == stage:
             remove_directory(self._state)
 
@@ -229,7 +229,7 @@ def _version(name: str) -> str:
 
 
 def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return what is wrong with the logs of a run, by name: what was there before must be there as it was."""
+    """Return the faults of a run's logs, by name: each must still begin with the bytes recorded in `before`."""
     found = {}
     for name, kept in before.items():
         path, expected = run / name, Digest(kept["bytes"], kept["sha256"])
@@ -242,7 +242,7 @@ def changed_logs(run: Path, before: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def recorded_data_dir(run: Path) -> Path | None:
-    """Return where a run found its data, as its record says; None without one."""
+    """Return the data directory that a run recorded; None without a record."""
     path = run / "environment.json"
     found = read_json(path).get("data_dir") if path.is_file() else None
     return Path(found) if isinstance(found, str) else None

@@ -1,4 +1,4 @@
-"""Digests of what a run is made of: settings, data, pretrained and trained weights."""
+"""Digests of the inputs of a run: settings, data, pretrained and trained weights."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ MAY_CHANGE = frozenset(
         "feature_cache",
     }
 )
-"""Settings that a run may go on with other values of; data and weights in another directory are compared."""
+"""Settings that may change on a resume; data and weights in another directory are compared by digest."""
 
 LOCATION = frozenset({"out", "overwrite"})
-"""Settings that say where a run is, not what it is."""
+"""Settings that only say where a run is."""
 
 
 def fingerprints(
     weights: Mapping[str, str], sources: Iterable[TrainingSource], dev: Mapping[str, Dataset] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return digests of all that a run is made of: of `weights` that it begins with, training and dev data."""
+    """Return digests of a run's inputs: the initial `weights`, training data and dev data."""
     trains = {f"the data of {source.name}": table_digest(source.table, source.targets.numpy()) for source in sources}
     judges = {f"the dev data of {name}": table_digest(data.table, data.targets) for name, data in dev.items()}
     return {**weights, **trains, **judges}

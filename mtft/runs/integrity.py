@@ -1,4 +1,4 @@
-"""Which files of a run are not what was written: damaged, missing, of another run, or of no run at all."""
+"""Find files of a run that differ from what was written: damaged, missing, of another run, or unknown."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mtft.runs.fingerprints import settings_digest
 
 LOGS = ("steps.jsonl", "metrics.jsonl", "conflicts.jsonl", "times.jsonl")
 ADDED = ("report.html",)
-"""What `mtft report` puts into a run."""
+"""Files that `mtft report` adds to a run."""
 
 STATE_FILES = ("position.json", "tensors.safetensors")
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A file, named from the run on, and what is wrong with it."""
+    """A file, relative to the run, and its fault."""
 
     file: str
     what: str
@@ -34,7 +34,7 @@ class Damage:
 
 @dataclass
 class Integrity:
-    """What was found: problems, notes that are none, how many files and bytes are as they were written."""
+    """The result: problems, harmless notes, and the number of intact files and bytes."""
 
     finished: bool = False
     problems: list[Damage] = field(default_factory=list)
@@ -43,18 +43,18 @@ class Integrity:
     bytes: int = 0
 
     def sound(self, part: str) -> bool:
-        """Tell whether nothing is wrong in a part of the run."""
+        """Return whether a part of the run has no problem."""
         return not any(problem.file.startswith(f"{part}/") for problem in self.problems)
 
 
 def check_files(run: Path) -> Integrity:
-    """Compare the files of a run, finished or not, with their digests; CheckpointError if it is none or in use."""
+    """Compare a run's files, finished or not, with their digests; CheckpointError if it is not a run or in use."""
     if not run.is_dir():
         raise CheckpointError(f"{run}: no such run directory")
     if not any((run / name).exists() for name in (NAME, *LASTING[:2])):
-        raise CheckpointError(f"{run}: no run of mtft (no {NAME}, config.toml or environment.json)")
+        raise CheckpointError(f"{run}: not an mtft run (no {NAME}, config.toml or environment.json)")
     if holder := lock_holder(run):
-        raise CheckpointError(f"{run}: in use by another process ({holder}); what it writes now cannot be judged")
+        raise CheckpointError(f"{run}: in use by another process ({holder}); its files may change")
     found = Integrity()
     listed = _check_directory(run, "", found)
     found.finished = "summary.json" in listed
@@ -64,15 +64,15 @@ def check_files(run: Path) -> Integrity:
             names = _check_directory(there, f"{part}/", found)
             for entry in sorted(there.iterdir()):
                 if entry.name not in names and entry.name != NAME:
-                    found.problems.append(Damage(f"{part}/{entry.name}", "is no file of this run"))
+                    found.problems.append(Damage(f"{part}/{entry.name}", "is not a file of this run"))
     _check_state(run, found)
     if not found.finished:
-        found.notes.append("the run has not finished; what it wrote since it was saved last is not digested yet")
+        found.notes.append("the run has not finished; files written since the last save are not digested yet")
     return found
 
 
 def _check_directory(directory: Path, prefix: str, found: Integrity) -> Digests:
-    """Compare what a directory's digests list; return them."""
+    """Compare a directory's files with its digests; return the digests."""
     try:
         listed = read_digests(directory)
     except CheckpointError as error:
@@ -81,7 +81,7 @@ def _check_directory(directory: Path, prefix: str, found: Integrity) -> Digests:
     wrong = damages(directory, listed, listed)
     found.problems += [Damage(f"{prefix}{name}", what) for name, what in wrong.items()]
     if len(wrong) == len(listed) > 1:
-        found.problems.append(Damage(f"{prefix}{NAME}", "fits none of the files: it is of another run"))
+        found.problems.append(Damage(f"{prefix}{NAME}", "matches none of the files: it belongs to another run"))
     sound = [entry for name, entry in listed.items() if name not in wrong]
     found.files += len(sound)
     found.bytes += sum(entry.bytes for entry in sound)
@@ -89,28 +89,29 @@ def _check_directory(directory: Path, prefix: str, found: Integrity) -> Digests:
 
 
 def _name_others(run: Path, listed: Iterable[str], found: Integrity) -> None:
-    """Name what lies in a run and is not listed: nothing but what changes until the run has finished."""
+    """Report unlisted files of a run; until it has finished, files that still change are not listed."""
     changing = () if found.finished else (*LASTING, "summary.json", "features", *LOGS)
     known = {*listed, *PARTS, *ADDED, *changing, NAME, LOCK}
     for entry in sorted(run.iterdir()):
         if entry.is_symlink() or (entry.name not in known and not entry.name.startswith(".")):
-            found.problems.append(Damage(entry.name, "is a link" if entry.is_symlink() else "is no file of this run"))
+            what = "is a link" if entry.is_symlink() else "is not a file of this run"
+            found.problems.append(Damage(entry.name, what))
         elif entry.name not in known:
             found.notes.append(f"{entry.name} was left by a run that was stopped while writing; it is never read")
 
 
 def _check_state(run: Path, found: Integrity) -> None:
-    """Compare the state with the settings, and the logs with what the state says that they began with."""
-    if not found.sound("state") or not (place := current_directory(run / "state")).is_dir():
+    """Compare the state with the settings, and the logs with the digests in the state."""
+    if not found.sound("state") or not (directory := current_directory(run / "state")).is_dir():
         return
     try:
-        position = read_json(place / STATE_FILES[0])
+        position = read_json(directory / STATE_FILES[0])
         config = run_config(run)
     except MtftError as error:
         found.problems.append(Damage("config.toml", str(error)))
         return
     if position.get("settings") != settings_digest(config):
-        found.problems.append(Damage(f"state/{STATE_FILES[0]}", "is of a run with other settings"))
+        found.problems.append(Damage(f"state/{STATE_FILES[0]}", "belongs to a run with other settings"))
     elif not found.finished:
         logs: dict[str, Any] = position.get("logs", {})
         found.problems += [Damage(name, what) for name, what in changed_logs(run, logs).items()]
@@ -122,10 +123,10 @@ def run_config(run: Path) -> Options:
     schemas = {schema.__name__: schema for schema in SCHEMAS}
     schema = schemas.get(f"{str(command).capitalize()}Config")
     if schema is None:
-        raise CheckpointError(f"environment.json: command is {command!r}, which makes no run")
+        raise CheckpointError(f"environment.json: command is {command!r}, which does not make runs")
     return load(schema, file=run / "config.toml").config
 
 
 def _without(error: CheckpointError, directory: Path) -> str:
-    """Return an error's text without the name of the place, which is said beside it."""
+    """Return an error's text without its path, which is reported separately."""
     return str(error).removeprefix(f"{directory / NAME}: ").removeprefix(f"{directory}: ")

@@ -1,4 +1,4 @@
-"""The manifest of a model directory, ``model.json``: what it must hold, and the tasks that it names."""
+"""The manifest of a model directory, ``model.json``: its schema, and the tasks that it names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHAPE: dict[str, Any] = {
     "selected": int,
     "tasks": [{"name": str, "output": {}, "parameters": int, "plugin": {}}],
 }
-"""What ``model.json`` must hold, other keys aside: types, mappings, and lists of one kind of entry."""
+"""Required keys of ``model.json``: types, mappings, and lists of one kind of entry. More keys are allowed."""
 
 
 def _no_model(directory: Path) -> str:
@@ -60,7 +60,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
-    """Return the places where a JSON value has not the shape asked for."""
+    """Return the keys at which a JSON value does not have the required shape."""
     if isinstance(shape, dict) and isinstance(value, dict):
         places = {key: f"{place}.{key}".lstrip(".") for key in shape}
         return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, places[key])]
@@ -70,7 +70,7 @@ def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
 
 
 def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return `names`, or those of all tasks without any; ConfigError unless the run's model directory has them."""
+    """Return `names`, or without any those of all tasks; ConfigError unless the run's model directory has them."""
     known = [entry["name"] for entry in read_manifest(directory)["tasks"]]
     for name in names:
         if name not in known:
@@ -79,13 +79,13 @@ def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[s
 
 
 def run_tasks(directory: Path, registry: Registry, *names: str) -> tuple[Task, ...]:
-    """Return the tasks of a model directory, those of these names alone if there are any."""
+    """Return the tasks of a model directory, or only those with these names."""
     entries = read_manifest(directory)["tasks"]
     return tuple(known_task(directory, registry, entry) for entry in entries if not names or entry["name"] in names)
 
 
 def known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task:
-    """Return the task of a manifest entry; its labels must be those that the model was trained with."""
+    """Return the task of a manifest entry; its labels must be the same as in training."""
     name, plugin = entry.get("name"), entry.get("plugin", {})
     try:
         task = _declared_task(directory, registry, entry) or registry.task(str(name))
@@ -101,9 +101,9 @@ def known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) ->
 
 
 def _tempered(directory: Path, task: Task, temperature: object) -> Task:
-    """Return a task that reads its output at the temperature that the manifest gives."""
+    """Return the task with the temperature of the manifest on its output."""
     if not isinstance(task.output, Tempered.KINDS):
-        raise CheckpointError(f"{directory}: task {task.name!r} has a temperature, but its output is no set of classes")
+        raise CheckpointError(f"{directory}: task {task.name!r} has a temperature, but its output has no classes")
     if not isinstance(temperature, float) or not LOWEST <= temperature <= HIGHEST:
         allowed = f"a number from {LOWEST:g} to {HIGHEST:g}"
         raise CheckpointError(f"{directory}: the temperature of task {task.name!r} is {temperature!r}, not {allowed}")
@@ -111,7 +111,7 @@ def _tempered(directory: Path, task: Task, temperature: object) -> Task:
 
 
 def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) -> Task | None:
-    """Make the task of an entry that holds its declaration; one in the settings at hand comes before it."""
+    """Return the task of an entry with a declaration; a declaration in the current settings overrides it."""
     if not isinstance(declaration := entry.get("declaration"), dict):
         return None
     now = registry.tasks.get(entry["name"])

@@ -1,4 +1,4 @@
-"""The directory of a run for several processes: one writes it, the others have one that writes nothing."""
+"""The run directory with several processes: one process writes it, the others have one that writes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtft.runtime.distributed import Group
 
 
 class NullRunDirectory(RunDirectory):
-    """The run of a process that leaves all writing to another: it has the same methods, and none does anything."""
+    """A run directory with the same methods that do nothing, for processes that leave writing to another."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.model = path, path / "model"
@@ -49,7 +49,7 @@ class NullRunDirectory(RunDirectory):
 
 
 def share_run(path: Path, group: Group, open_directory: Callable[[], RunDirectory]) -> RunDirectory:
-    """Open a run in process 0 alone; the others have a null one. An error there is raised in all."""
+    """Open a run in process 0; the others get a null one. An error in process 0 is raised in all."""
     opened: list[RunDirectory] = []
     group.on_first(lambda: opened.append(open_directory()))
     return opened[0] if opened else NullRunDirectory(path)

@@ -1,6 +1,6 @@
 """A model as an ONNX file: all tasks as named outputs of one graph, written, run by onnxruntime, and compared.
 
-The extra `onnx` brings what it takes. The graph has three inputs [B, L] of int64, `input_ids`, `token_type_ids` and
+It needs the packages of the extra `onnx`. The graph has three inputs [B, L] of int64, `input_ids`, `token_type_ids` and
 `attention_mask`, and one output [B, width] per task: the raw numbers of its head.
 """
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 OPSET = 18
 METADATA = "mtft"
-"""Key of the file's metadata under which a JSON text says how it is used."""
+"""Key of the file's metadata; its value is a JSON text that says how to use the file."""
 Outputs = dict[str, NDArray[np.float32]]
 
 
 def check_installed() -> None:
-    """Raise ConfigError unless what the extra `onnx` brings can be imported."""
+    """Raise ConfigError unless the packages of the extra `onnx` can be imported."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
@@ -61,15 +61,15 @@ class Graph(nn.Module):
 
 
 def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> None:
-    """Write a model on the CPU, whose weights are frozen by it, and what its metadata say `about` it.
+    """Write a model on the CPU, with the metadata `about` it; the model's weights are frozen.
 
-    ModelError if a head does something that the exporter cannot follow, or a task is called like an input.
+    ModelError if the exporter does not support a head's operations, or a task has the name of an input.
     """
     import onnx
 
     names = [task.name for task in trained.tasks]
     if taken := [name for name in names if name in INPUTS]:
-        raise ModelError(f"task {taken[0]!r} is called like an input of the graph")
+        raise ModelError(f"task {taken[0]!r} has the name of an input of the graph")
     graph = Graph(trained.model, names).eval()
     trained.encoder.freeze()
     for parameter in graph.parameters():
@@ -89,7 +89,7 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
                 output_names=names,
                 dynamic_shapes=({0: batch, 1: length},) * len(INPUTS),
             )
-        except Exception as error:  # whatever the exporter raises
+        except Exception as error:  # the exporter raises many types
             raise ModelError(f"the model cannot be exported: {str(error).strip() or error!r}") from error
     assert program is not None
     proto = program.model_proto
@@ -101,7 +101,7 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the libraries' notes about themselves to themselves."""
+    """Silence the libraries' notices inside the block."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -131,7 +131,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
 
 
 def apply_session(session: Any, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET) -> Outputs:
-    """Return raw outputs [n, width] per task of sequences that the session gets padded, `budget` places at a time."""
+    """Return raw outputs [n, width] per task of sequences, run in padded batches of at most `budget` tokens."""
     found: Outputs = {}
     for rows in micro_batches(table.lengths, budget):
         arrays = dict(zip(INPUTS, pad(table, rows), strict=True))

@@ -1,4 +1,4 @@
-"""In what state a command finds its run, new, stopped or finished, and how the run's directory is opened then."""
+"""Find whether a command's run is new, stopped or finished, and open its directory accordingly."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from mtft.runtime.distributed import Group
 S = TypeVar("S", bound=RunOptions)
 
 LENGTH = ("epochs", "max_steps", "patience")
-"""Settings with other values of which a finished run may have something left to do."""
+"""Settings that can extend a finished run when they change."""
 
 
 @dataclass(frozen=True)
 class Target(Generic[S]):
-    """What a command is to make, with which settings: `new_path` chooses where, unless it goes on at `resume`.
+    """The result of a command and its settings; `new_path` chooses its path, unless the command resumes `resume`.
 
-    The run lies at the path itself, or in the directory that `directory` names after it. `complete` tells whether the
-    result is there already, without a run. A finished run `may_go_on` with more epochs, or has nothing left to do.
+    The run is at the path itself, or in the directory that `directory` returns for it. `complete` returns whether the
+    result already exists, without a run. With `may_go_on`, a finished run can be extended by more epochs.
     """
 
     command: str
@@ -43,26 +43,26 @@ class Target(Generic[S]):
     may_go_on: bool = True
 
     def path(self) -> Path:
-        """Return where the result goes; for processes started anew, where those before them began it."""
+        """Return the path of the result; restarted processes get the path of those before them."""
         out = self.config.out
         if self.resume:
             return self.resume
         if out is None and processes.may_restart():
             raise ConfigError(
-                "give it with torchrun --max-restarts, so that processes started anew find the run", setting="out"
+                "give it with torchrun --max-restarts, so that restarted processes find the run", setting="out"
             )
         if out and processes.restarts() and (self.begun(out) or self.complete(out)):
             return out
         return self.new_path()
 
     def begun(self, path: Path) -> bool:
-        """Tell whether there is a run, stopped or finished."""
+        """Return whether a run, stopped or finished, exists."""
         return (self.directory(path) / "config.toml").is_file()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A result that is there; `summary` is what the run came to, empty for one that left no run."""
+    """A finished result; `summary` is that of its run, empty if there is no run."""
 
     path: Path
     summary: Mapping[str, Any]
@@ -70,9 +70,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class Contents:
-    """What is recorded of a new run, and must be the same when it goes on.
+    """The record of a new run, which must be the same on a resume.
 
-    `material` are the digests of data and weights, `plugins` the distributions needed, `data_dir` where the data are.
+    `material` are the digests of data and weights, `plugins` the distributions needed, `data_dir` the data directory.
     """
 
     material: Mapping[str, str]
@@ -81,14 +81,14 @@ class Contents:
     refines: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """Return what the record of a run's environment holds."""
+        """Return the entries for the run's environment file."""
         refines = {"refines": self.refines} if self.refines else {}
         return {**refines, "plugins": self.plugins, "material": self.material}
 
 
 @dataclass(frozen=True)
 class Opening(Generic[S]):
-    """A run that is to be written: where its result goes, its directory, and the settings that it has by now."""
+    """A run to write: the path of its result, its directory, and its current settings."""
 
     command: str
     path: Path
@@ -97,7 +97,7 @@ class Opening(Generic[S]):
 
 
 class New(Opening[S]):
-    """A run that is to be made."""
+    """A new run."""
 
     def start(self, config: S, contents: Contents, group: Group) -> RunDirectory:
         """Make the directory of the run with these settings."""
@@ -113,10 +113,10 @@ class New(Opening[S]):
 
 
 class Resumed(Opening[S]):
-    """A run that goes on."""
+    """A run that is resumed."""
 
     def start(self, config: S, contents: Contents, group: Group) -> RunDirectory:
-        """Open the directory of the run; CheckpointError if it began with other data or weights."""
+        """Open the directory of the run; CheckpointError if it started with other data or weights."""
 
         def reopen() -> RunDirectory:
             check_material(self.directory, contents.material)
@@ -126,9 +126,9 @@ class Resumed(Opening[S]):
 
 
 def open_run(target: Target[S], context: Context) -> New[S] | Resumed[S] | Finished:
-    """Return in what state a run is, the same in all processes; nothing is written yet.
+    """Return the state of a run, the same in all processes; nothing is written yet.
 
-    ConfigError names settings that a run cannot go on with, CheckpointError what is damaged.
+    ConfigError names settings that cannot change on a resume, CheckpointError damaged files.
     """
     found = context.group.on_first(lambda: _look(target, context))
     path, state = Path(found["path"]), found["state"]
@@ -139,7 +139,7 @@ def open_run(target: Target[S], context: Context) -> New[S] | Resumed[S] | Finis
 
 
 def _look(target: Target[S], context: Context) -> dict[str, Any]:
-    """Return path and state of a run, its summary if it has finished, and settings that were fitted to the machine."""
+    """Return a run's path and state, its summary if it has finished, and the settings fitted to the machine."""
     path = target.path()
     directory = target.directory(path)
     found: dict[str, Any] = {"path": str(path), "state": "new", "fitted": {}}
@@ -159,7 +159,7 @@ def _look(target: Target[S], context: Context) -> dict[str, Any]:
 
 
 def _has_finished(run: Path, changed: Mapping[str, str], may_go_on: bool) -> bool:
-    """Tell whether nothing is left to do with the settings that `changed`; ConfigError if there is no going on."""
+    """Return whether the `changed` settings leave nothing to do; ConfigError if they cannot change."""
     longer = [text for name, text in changed.items() if name in LENGTH]
     if not is_finished(run) or (longer and may_go_on):
         return False
@@ -169,7 +169,7 @@ def _has_finished(run: Path, changed: Mapping[str, str], may_go_on: bool) -> boo
 
 
 def _fitted(config: RunOptions, run: Path) -> dict[str, Any]:
-    """Return the micro-batches that `max_memory` led to before the processes were started anew."""
+    """Return the micro-batch size that `max_memory` led to before the processes were restarted."""
     if not getattr(config, "max_memory", None):
         return {}
     before: Any = load(type(config), file=settings_file(run)).config

@@ -11,9 +11,9 @@ from mtft.io.files import read_json
 
 
 def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
-    """Return where to write: the path given, or the default, with the first number that is free, and its suffix.
+    """Return the path to write to: the one given, or the default with the first free number and the suffix.
 
-    A path that is taken is a ConfigError unless `overwrite`, and so is one that this process works in.
+    ConfigError for a path that exists, unless `overwrite`, and for one that holds the working directory.
     """
     path = given or Path(f"{default}{suffix}")
     if path.exists() and not overwrite:
@@ -27,7 +27,7 @@ def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: 
 
 
 def keep_apart(path: Path, run: Path, what: str) -> None:
-    """Raise ConfigError if a place to write to is, holds or is in a run that `what` says more of."""
+    """Raise ConfigError if an output path is, holds or is in a run, which `what` describes."""
     here, there = run.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ConfigError(f"{path} is, holds or is in {what}, {run}; it is never changed", setting="out")
@@ -36,7 +36,7 @@ def keep_apart(path: Path, run: Path, what: str) -> None:
 def refuse_foreign(path: Path) -> None:
     """Raise ConfigError if something other than a run is at `path`: only runs are ever replaced."""
     if path.exists() and not all((path / name).is_file() for name in ("config.toml", "environment.json")):
-        raise ConfigError(f"{path} exists and is no run of mtft; it is not overwritten", setting="out")
+        raise ConfigError(f"{path} exists and is not an mtft run; it is not overwritten", setting="out")
 
 
 def taken(path: Path) -> str:
@@ -60,5 +60,5 @@ def stopped_command(path: Path) -> str:
 
 
 def is_finished(run: Path) -> bool:
-    """Tell whether a run has come to its end, which is when its summary is digested."""
+    """Return whether a run has finished: its summary is then listed in the digests."""
     return (run / "summary.json").is_file() and "summary.json" in read_digests(run)

@@ -1,4 +1,4 @@
-"""Predict a stream of records: read in chunks, encode once per kind of input, answer in order."""
+"""Predict a stream of records: read in chunks, encode once per kind of input, return answers in order."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mtft.runtime.distributed import ALONE, Group
 from mtft.tasks.task import Task
 
 BLOCK = 1_000_000
-"""Characters of the texts that are tokenized at once, beside those of one record."""
+"""Largest number of characters tokenized at once; a single longer record is allowed."""
 
 
 def columns(task: Task) -> tuple[tuple[str, ...], ...]:
-    """Return the keys under which a record may hold a task's texts: those that its data have, and those of all tasks.
+    """Return the keys under which a record may hold a task's texts: its data's columns, and those of all tasks.
 
-    A task's data have the columns that are declared for it, or that its reader names in `texts`.
+    The columns of a task's data are declared for it, or its reader names them in `texts`.
     """
     usual = TEXTS[task.source.input]
     own = tuple(task.declaration["text"]) if task.declaration else getattr(task.source.reader, "texts", usual)
@@ -31,12 +31,12 @@ def columns(task: Task) -> tuple[tuple[str, ...], ...]:
 
 
 def record_keys(tasks: Iterable[Task]) -> tuple[tuple[str, ...], ...]:
-    """Return all keys under which records may hold the texts of tasks, those of plain lines too."""
+    """Return all keys under which records may hold the texts of tasks, including those for plain lines."""
     return tuple(dict.fromkeys([*TEXTS.values(), *(each for task in tasks for each in columns(task))]))
 
 
 def lacking(names: Collection[str], tasks: Sequence[Task], every: bool) -> str:
-    """Say what a table with columns of these names lacks: texts of all tasks, or with `every` of each one; or ""."""
+    """Return which text columns a table lacks, "" if none; `every` requires those of one task only."""
     without = [task for task in tasks if not any(set(keys) <= set(names) for keys in columns(task))]
     if every and len(without) == len(tasks):
         return f"the run's tasks need {_needs(tasks)}"
@@ -53,26 +53,26 @@ def predict(
     wait: bool = True,
     group: Group = ALONE,
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield one mapping per record, in order: its id and what each task says, or its id and the "error".
+    """Yield one mapping per record, in order: its id and each task's answer, or its id and the "error".
 
-    With `every`, a record gets those of the tasks that its texts allow, at least one; otherwise each record
-    needs the texts of all tasks. At most `chunk` records are held at a time, and about `BLOCK` characters; without
-    `wait`, none is read after one with an error before that is yielded. This is process 0 of a `group`,
-    whose others run `mtft.model.inference.run_worker`.
+    With `every`, a record is answered by all tasks that its texts allow, at least one; otherwise each record needs the
+    texts of all tasks. At most `chunk` records, and about `BLOCK` characters, are held at a time. Without `wait`, an
+    error is yielded before the next record is read. This is process 0 of a `group`; the others run
+    `mtft.model.inference.run_worker`.
     """
     if not tasks:
         raise ConfigError("no task to predict")
     try:
         for block in _blocks((_judged(record, tasks, every) for record in records), chunk, wait):
             yield from _predict_block(trained, block, tasks, group)
-    except (DataError, GeneratorExit):  # the others wait for more; any other error ends them too
+    except (DataError, GeneratorExit):  # stop the workers, which wait for more; any other error ends them too
         stop_workers(group)
         raise
     stop_workers(group)
 
 
 def _judged(record: Record, tasks: Sequence[Task], every: bool) -> Record:
-    """Give a record that lacks texts its error."""
+    """Return the record, with an error if it lacks texts."""
     if record.error:
         return record
     lacking = [task for task in tasks if not _texts(record, task)]
@@ -106,15 +106,15 @@ def _predict_block(
     ]
     asked: dict[tuple[int, tuple[str, ...]], list[Task]] = defaultdict(list)
     for task in tasks:
-        for place, record in enumerate(block):
+        for index, record in enumerate(block):
             if not record.error and (texts := _texts(record, task)):
-                asked[place, texts].append(task)
+                asked[index, texts].append(task)
     groups: dict[tuple[str, ...], list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for row, wanted in asked.items():
         groups[tuple(task.name for task in wanted)].append(row)
     for names, rows in groups.items():
         wanted = [task for task in tasks if task.name in names]
-        _fill(trained, [results[place] for place, _ in rows], [texts for _, texts in rows], wanted, group)
+        _fill(trained, [results[index] for index, _ in rows], [texts for _, texts in rows], wanted, group)
     last = (*(task.name for task in tasks), "truncated", "error")
     return [
         {key: result[key] for key in ("id", *record.kept, *last) if key in result}
@@ -139,9 +139,9 @@ def _fill(
     tasks: list[Task],
     group: Group,
 ) -> None:
-    """Encode rows of one kind of input once and add what every task says to the results.
+    """Encode rows of one kind of input once and add every task's answer to the results.
 
-    A result whose texts the length limit cut says ``"truncated": true``.
+    A result whose texts were cut by the length limit has ``"truncated": true``.
     """
     table, truncation = trained.tokenizer.table(rows, apart=False, max_length=trained.max_length)
     raw = run_leader(trained.model, table, [task.name for task in tasks], group)
@@ -151,5 +151,5 @@ def _fill(
             for result, value in zip(results, values, strict=True):
                 result[task.name] = task.output.present(value)
             to_json(results[0][task.name])
-    for place in truncation.cut:
-        results[place]["truncated"] = True
+    for index in truncation.cut:
+        results[index]["truncated"] = True

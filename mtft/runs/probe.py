@@ -1,4 +1,4 @@
-"""A few fixed texts and what the model made of them: proof that what was saved is what was trained."""
+"""A few fixed texts and the model's outputs for them, to check that the saved model is the trained one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Outputs = dict[str, torch.Tensor]
 """Raw outputs of each task."""
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 5e-2}
-"""How far outputs may be off (and again as a share of their size) on another machine than that of the training."""
+"""Absolute (and relative) tolerance of outputs on another machine than that of the training."""
 
 TEXTS = [
     ("A film that takes its time and earns every minute of it.",),
@@ -47,15 +47,15 @@ def _probe(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], m
 
 
 def probe_table(model: MultiTaskModel, tokenizer: Tokenizer, max_length: int) -> TokenTable:
-    """Tokenize the fixed texts; a model that has fewer segments than a pair needs gets the last one that it has."""
+    """Tokenize the fixed texts; segments that the model does not have are replaced by its last one."""
     table, _ = tokenizer.table(TEXTS, apart=False, max_length=max_length)
     return replace(table, segments=np.minimum(table.segments, model.encoder.config.segments - 1))
 
 
 def rehearse(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], max_length: int) -> None:
-    """Do with a fresh model what saving will do with the trained one, so that it cannot fail after the training.
+    """Try with a fresh model what saving does, so that saving cannot fail after the training.
 
-    The fixed texts must have outputs, on a CPU the same ones twice, and heads must come back from a file as they are.
+    The fixed texts must have outputs, on a CPU the same ones twice, and heads must be unchanged by writing and reading.
     """
     first, again = (_probe(model, tokenizer, tasks, max_length) for _ in range(2))
     on_cpu = next(model.parameters()).device.type == "cpu"
@@ -80,7 +80,7 @@ def save_with_probe(
     card: str = "",
     precision: Precision = "fp32",
 ) -> None:
-    """Save a model and, beside it, its card and the probe's outputs at the precision that it trained with."""
+    """Save a model with its card and the probe's outputs, at the precision of the training."""
     save_model(directory, trained, plugins, probe(trained), card, {"precision": precision})
 
 
@@ -106,10 +106,10 @@ def check_saved(
     *,
     here: bool = True,
 ) -> None:
-    """Load a model directory anew and compare its outputs with those kept at saving.
+    """Load a model directory and compare its outputs with those saved with it.
 
-    They are the same bit for bit if they were saved `here`, by this process, on a CPU: other machines add in another
-    order, and so do some sums on other devices each time.
+    They must be the same bits if they were saved `here`, by this process, on a CPU. Other machines add in another
+    order, and some sums on other devices change their order each time.
     """
     trained = load_model(directory, registry, base, device, matmul_dtype)
     try:
@@ -119,9 +119,9 @@ def check_saved(
 
 
 def compare_probe(directory: Path, trained: TrainedModel, *, exact: bool = False) -> str:
-    """Return how a model's outputs on the fixed texts compare with those kept; CheckpointError if they are others.
+    """Compare a model's outputs on the fixed texts with the saved ones; return the result in words.
 
-    They may differ as the precision allows, unless they must be `exact`.
+    CheckpointError if they differ by more than the precision allows, or at all if they must be `exact`.
     """
     now, tolerance = probe(trained), 0.0 if exact else TOLERANCE[precision_of(directory)]
     kept = read_tensors(directory / "probe.safetensors", {name: tuple(value.shape) for name, value in now.items()})
@@ -134,10 +134,10 @@ def compare_probe(directory: Path, trained: TrainedModel, *, exact: bool = False
 
 
 def same(a: torch.Tensor, b: torch.Tensor, tolerance: float = 0.0) -> bool:
-    """Tell whether outputs are equal, or off by no more than `tolerance` (and that share of them); nan equals nan."""
+    """Return whether outputs are equal up to `tolerance`, absolute plus relative; nan equals nan."""
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def _gap(now: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]) -> float:
-    """Return the largest difference of any output."""
+    """Return the largest difference between outputs."""
     return max(float((now[name] - kept[name]).abs().max()) for name in now)

@@ -1,4 +1,4 @@
-"""Going on with a run that was stopped: its settings, which of them may change, and what must be the same."""
+"""Resume a stopped run: its settings, which of them may change, and what must be the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Options)
 
 
 def part_directory(mask: Path) -> Path:
-    """Return where a selection keeps what it needs to go on until its mask is written."""
+    """Return the directory of a selection's state, which exists until the mask is written."""
     return Path(f"{mask}.part")
 
 
@@ -32,7 +32,7 @@ def settings_file(path: Path) -> Path:
     """
     for directory in (path, part_directory(path)):
         if real_path(directory).parent.is_dir():
-            with one_at_a_time(real_path(directory).parent):  # it may be in the making
+            with one_at_a_time(real_path(directory).parent):  # another process may be making it
                 recover_directory(directory)
         if (file := directory / "config.toml").is_file():
             check_tree(directory)
@@ -41,13 +41,13 @@ def settings_file(path: Path) -> Path:
     if path.is_file():
         load_mask(path)
         raise FinishedError(f"{path} is complete: nothing is left to do")
-    raise CheckpointError(f"{path} is no run of mtft (no config.toml)", setting="resume")
+    raise CheckpointError(f"{path} is not an mtft run (no config.toml)", setting="resume")
 
 
 def check_settings(path: Path, name: str, config: S, context: Context) -> dict[str, str]:
-    """Tell and return which settings are others than before, in words; ConfigError names those that may not be.
+    """Report and return the changed settings, in words; ConfigError names those that may not change.
 
-    CheckpointError unless the command `name` made the run and the plugins that it needs are here.
+    CheckpointError unless the command `name` made the run and its plugins are installed.
     """
     _check_origin(path, name, context)
     before = load(type(config), file=settings_file(path)).config
@@ -75,14 +75,14 @@ def _check_origin(path: Path, name: str, context: Context) -> None:
 
 
 def check_position(path: Path, position: Mapping[str, Any], config: Options) -> None:
-    """Raise CheckpointError if a state is of other settings."""
+    """Raise CheckpointError if a state belongs to other settings."""
     if position.get("settings") != settings_digest(config):
-        raise CheckpointError(f"{path}: its state is that of a run with other settings", setting="resume")
+        raise CheckpointError(f"{path}: its state belongs to a run with other settings", setting="resume")
 
 
 def check_material(path: Path, now: Mapping[str, str]) -> None:
-    """Raise CheckpointError if a run began with other `material` than now, naming what is another."""
+    """Raise CheckpointError if a run started with other `material` than now; it names the differences."""
     former = read_json(settings_file(path).with_name("environment.json")).get("material") or {}
     changed = [name for name in {**former, **now} if former.get(name) != now.get(name)]
     if changed:
-        raise CheckpointError(f"{path}: {', '.join(changed)} are not those that it began with", setting="resume")
+        raise CheckpointError(f"{path}: {', '.join(changed)} differ from those that it started with", setting="resume")

@@ -1,4 +1,4 @@
-"""The model card of a run, from what its workflow knows."""
+"""Build the model card of a run from its session."""
 
 from __future__ import annotations
 

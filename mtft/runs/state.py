@@ -1,4 +1,4 @@
-"""Everything that a training needs to go on: tensors, position and counts, in one directory."""
+"""Everything that a resume needs, in one directory: tensors, position and counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = ("tensors.safetensors", "position.json")
 
 
 def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
-    """Write tensors and position in place of the former state."""
+    """Replace the state by these tensors and this position."""
     with replaced_directory(directory) as fresh:
         write_tensors(fresh / "tensors.safetensors", dict(sorted(tensors.items())))
         write_json(fresh / "position.json", position)
@@ -30,7 +30,7 @@ def save_state(directory: Path, tensors: Mapping[str, Tensor], position: Mapping
 
 
 def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
-    """Read tensors and position, those of the former state if a crash stopped the replacing; None without any."""
+    """Read tensors and position, after a crash while replacing those of the former state; None without any."""
     recover_directory(directory)
     if not directory.exists():
         return None
@@ -44,7 +44,7 @@ def load_state(directory: Path) -> tuple[Tensors, dict[str, Any]] | None:
 
 
 def scores_of(found: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
-    """Return scores by task and metric as they were before they were saved: JSON has null for nan."""
+    """Return saved scores by task and metric, with nan for JSON's null."""
     return {
         task: {name: math.nan if value is None else value for name, value in scores.items()}
         for task, scores in found.items()
@@ -52,7 +52,7 @@ def scores_of(found: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict
 
 
 def stage(directory: Path) -> str | None:
-    """Return what the state in a directory is of, without its tensors; None without any."""
+    """Return the stage of the state in a directory, without reading tensors; None without a state."""
     recover_directory(directory)
     path = directory / FILES[1]
     return read_json(path).get("stage") if path.is_file() else None

@@ -1,7 +1,7 @@
-"""Trackers: plugins that are told what a run logs, and that cannot change what it does.
+"""Trackers: plugins that receive what a run logs and cannot change the run.
 
-Each is given copies, one record at a time, after they were written. What it draws from global generators or sets in
-torch is put back. One that fails is named, switched off for the rest of the run, and stops nothing.
+Each receives copies, one record at a time, after they were written. The state of global generators and of torch is
+restored after each call. A tracker that fails is reported and switched off for the rest of the run, which continues.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from mtft.runtime.seeding import untouched
 
 @dataclass(frozen=True)
 class Tracked:
-    """The run that is tracked: its directory, command and settings, and whether it goes on after a stop.
+    """The run that is tracked: its directory, command and settings, and whether it was resumed.
 
-    A run that goes on logs again what came after its last saved state; of two records of one step the later counts.
+    A resumed run logs again the steps after its last saved state; of two records of one step, the later counts.
     """
 
     path: Path
@@ -39,13 +39,13 @@ class Tracked:
 
 
 class Tracker(Protocol):
-    """What a tracker's part makes of a `Tracked`."""
+    """The object that a tracker's part makes from a `Tracked`."""
 
     def log(self, kind: str, record: dict[str, Any]) -> None:
-        """Take a record of the log `kind`: "steps", "metrics", "conflicts", "times", and at the end "summary"."""
+        """Receive a record of the log `kind`: "steps", "metrics", "conflicts", "times", and at the end "summary"."""
 
     def close(self) -> None:
-        """Finish; the run ended, was stopped or failed."""
+        """Close the tracker: the run ended, was stopped or failed."""
 
 
 class Trackers:
@@ -59,7 +59,7 @@ class Trackers:
                 self._active[name] = make()
 
     def log(self, kind: str, record: Mapping[str, Any]) -> None:
-        """Tell all."""
+        """Pass a record to all trackers."""
         for name, tracker in list(self._active.items()):
             with self._guarded(name):
                 tracker.log(kind, json.loads(to_json(record)))
@@ -73,7 +73,7 @@ class Trackers:
 
     @contextlib.contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
-        """Let a tracker do what it does without a trace in this process; drop it at an error."""
+        """Restore this process's global state after a tracker's call; drop the tracker on an error."""
         threads, kind, grad = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
         try:
             with untouched(), contextlib.redirect_stdout(sys.stderr):

@@ -31,7 +31,7 @@ State = tuple[Mapping[str, Tensor], Any]
 """Tensors by name, and a value that JSON holds."""
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others; one that has ended is noticed at once."""
+"""How long a process waits for the others; a process that has ended is noticed at once."""
 
 _groups = itertools.count()
 
@@ -172,7 +172,7 @@ def _description(error: MtftError) -> dict[str, Any]:
 
 
 def _error(found: Mapping[str, Any]) -> MtftError:
-    """Return the error that `_description` described; of a kind that is not known here, a plain one."""
+    """Return the error that `_description` described; an MtftError if its class is unknown here."""
     kind = next((each for each in _kinds(MtftError) if each.__name__ == found["kind"]), MtftError)
     error = kind.__new__(kind)
     error.args = tuple(found["args"])

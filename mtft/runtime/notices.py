@@ -1,4 +1,4 @@
-"""What a command says to its user while it works: a level and a text, for whoever shows them."""
+"""Notices of a running command to its user: a level and a text; the caller shows them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Level = Literal["info", "warning"]
 """How serious a notice is; the names are those of the methods of `logging.Logger`."""
 
 Notify = Callable[[Level, str], None]
-"""Receives a notice: its level, and a line of text in which nothing speaks of the level."""
+"""Receives a notice: its level, and a line of text that does not mention the level."""
 
 Notice = tuple[Level, str]
-"""A notice that is kept until somebody can show it."""
+"""A notice that is kept until it can be shown."""
 
 
 def silent(_level: Level, _text: str) -> None:

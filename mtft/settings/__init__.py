@@ -155,10 +155,10 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
     """Column, or key, that names a record (default: id, else the line)."""
 
     keep_columns: Names
-    """Columns, or keys, that go with each record to its answer."""
+    """Columns, or keys, to copy from each record to its answer."""
 
     delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"]
-    """What parts the fields of a table."""
+    """Separator of the fields of a table."""
 
     quotes: Literal["auto", "yes", "no"]
     """Whether quotes enclose fields of a table."""
@@ -167,7 +167,7 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
     """Whether the first line of a table names its columns."""
 
     columns: Names
-    """Names of the columns of a table without such a line."""
+    """Names of the columns of a table without a header."""
 
     encoding: str | None
     """Encoding of the input (default: UTF-8, or by a byte-order mark)."""
@@ -199,7 +199,7 @@ class ReportSettings(HalfSettings, total=False):
     """Directory of data files (default: the run's own data directory)."""
 
     examples: int
-    """Number of hardest examples to show per task (0: none, and no text is read)."""
+    """Number of hardest examples to show per task (0: none, and no texts are read)."""
 
     resamples: int
     """Bootstrap resamples behind each interval."""

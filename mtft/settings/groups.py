@@ -18,7 +18,7 @@ Numbers = str | Mapping[str, float]
 
 
 class FileSettings(TypedDict, total=False):
-    """Where examples are read."""
+    """Where examples are read from."""
 
     data_dir: str | PathLike[str] | None
     """Directory of data files (default: $MTFT_DATA_DIR, else the run's data directory, else ./data)."""
@@ -114,7 +114,7 @@ class ScalingSettings(TypedDict, total=False):
 
 
 class OptimizationSettings(TypedDict, total=False):
-    """How weights move."""
+    """How weights are updated."""
 
     epochs: int
     """Epochs, each a pass over every dataset."""
@@ -139,7 +139,7 @@ class OptimizationSettings(TypedDict, total=False):
 
 
 class DevSettings(TypedDict, total=False):
-    """What chooses between epochs."""
+    """The data that choose the epoch."""
 
     dev_split: Literal["all", "half"]
     """Dev rows that choose the epoch: all, or one half, split by a hash of ids (of texts without ids); half report of
@@ -158,7 +158,7 @@ class ClassWeightSettings(TypedDict, total=False):
 
 
 class LossSettings(TypedDict, total=False):
-    """Readings of the report where its text allows several."""
+    """Choices where the report's text allows several readings."""
 
     cfimdb_folding: Literal["report", "marginal"]
     """How five sentiment classes become two: by summed logits (report) or summed probabilities."""
@@ -168,7 +168,7 @@ class LossSettings(TypedDict, total=False):
 
 
 class DeviceSettings(TypedDict, total=False):
-    """What of the machine is used."""
+    """The device and threads to use."""
 
     threads: int | None
     """CPU threads (default: torch decides)."""
@@ -178,14 +178,14 @@ class DeviceSettings(TypedDict, total=False):
 
 
 class MachineSettings(DeviceSettings, total=False):
-    """What of the machine is used, and how."""
+    """The device, threads and precision to use."""
 
     precision: Literal["fp32", "bf16", "tf32"]
     """Number type of matrix products (tf32 needs cuda)."""
 
 
 class RunSettings(MachineSettings, total=False):
-    """Where randomness comes from and results go."""
+    """The random seed, the path of the result, and when to save and stop."""
 
     seed: int
     """Seed of everything random; on a CPU: same seed, same bits."""
@@ -204,7 +204,7 @@ class RunSettings(MachineSettings, total=False):
 
 
 class TrackingSettings(TypedDict, total=False):
-    """Who else receives what a run logs."""
+    """Plugins that receive what a run logs."""
 
     trackers: Names
     """Trackers of plugins that receive what the run logs (`mtft plugins` lists them)."""
@@ -225,7 +225,7 @@ class HalfSettings(TypedDict, total=False):
 
 
 class OutSettings(TypedDict, total=False):
-    """Where a result goes that is made from a run."""
+    """The path of a result that is made from a run."""
 
     out: str | PathLike[str] | None
     """Path of the result (default: named after the run)."""

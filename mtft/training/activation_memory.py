@@ -1,7 +1,7 @@
-"""How much memory a training will need, phase by phase, stated before it starts.
+"""Estimate the memory that each phase of a training needs, before it starts.
 
-Weights, gradients, moments and masks follow from counts. Activations are found by taking a micro-batch through model
-and backward pass on torch's meta device, where tensors have shapes and no numbers, and adding up what is alive.
+Weights, gradients, moments and masks follow from counts. For activations, a micro-batch goes through the forward and
+backward pass on torch's meta device, where tensors have shapes but no data. The bytes of all live tensors are added up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mtft.tasks.task import Task
 FLOAT, INDEX = 4, 8
 """Bytes of a number and of an index."""
 HEAP = {"select": 1.5, "train": 1.6, "evaluate": 3.0}
-"""What glibc's heap holds per byte alive in micro-batches of changing sizes, as measured."""
+"""Bytes of glibc's heap per live byte, measured with micro-batches of changing sizes."""
 
 
 def phases(
@@ -43,8 +43,8 @@ def phases(
     """Return the peak bytes of each phase of a training.
 
     `baseline` is what Python, torch and the data hold; `scoring`, `training` and `evaluation` are the activations of
-    the largest micro-batch of each; `scores` are the vectors [P] that selection keeps; `asking` is what the largest
-    teacher takes, if any.
+    the largest micro-batch of each; `scores` are the vectors [P] that selection keeps; `asking` is the memory that the
+    largest teacher takes, if any.
     """
     total, chosen, heads, tasks = counts.encoder, counts.selected, counts.heads.values(), len(counts.heads)
     scoring, training = round(HEAP["select"] * scoring), round(HEAP["train"] * training)
@@ -77,9 +77,9 @@ def activation_bytes(
     backward: bool = True,
     kind: type[SharedEncoder] = Encoder,
 ) -> int:
-    """Return the most bytes alive, beside weights and gradients, while sequences of these lengths [S] go through.
+    """Return the peak bytes, beyond weights and gradients, of one pass over sequences of these lengths [S].
 
-    The encoder is one of `kind`.
+    `kind` is the kind of encoder.
     """
     with torch.device("meta"):
         encoder, head = kind(config), build_head(task, config)
@@ -101,7 +101,7 @@ def _vectors(module: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class _Alive(TorchDispatchMode):
-    """Adds up the storage of tensors made inside and not yet freed; `held` were there before."""
+    """Adds up the storage of tensors made inside and not yet freed; the tensors `held` existed before."""
 
     def __init__(self, held: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -135,10 +135,10 @@ class _Alive(TorchDispatchMode):
 def heaviest(
     config: EncoderConfig, tables: Mapping[str, TokenTable], batches: Iterable[Mapping[str, Ints]], budget: int
 ) -> tuple[int, list[int]]:
-    """Return what the micro-batch that needs most memory costs, and the lengths of its sequences; 0, [] without any.
+    """Return the cost of the micro-batch that needs most memory, and the lengths of its sequences; 0, [] without any.
 
-    `tables` are one task's sources and `batches` rows of each; rows of others are passed over. Compared are the
-    linear layers' floats per token and attention's per pair of tokens.
+    `tables` are one task's sources, and `batches` name rows of each; rows of other sources are ignored. The cost
+    counts the floats of linear layers per token and those of attention per pair of tokens.
     """
     per_token = 18 * config.hidden_size + 2 * config.intermediate_size
     groups = {name: table.lengths.reshape(-1, table.per_example) for name, table in tables.items()}

@@ -27,6 +27,6 @@ def check_same_model(config: Options, trained: TrainedModel, group: Group, facts
 
 
 def check_same_facts(config: Options, group: Group, facts: Mapping[str, str]) -> None:
-    """Raise MtftError unless all processes have the same settings, places aside, and the same `facts` by name."""
+    """Raise MtftError unless all processes have the same settings, except paths, and the same `facts` by name."""
     for what, text in {"settings": settings_digest(config), **facts}.items():
         group.same(f"{what} (digest)", hashlib.sha256(text.encode()).hexdigest()[:12])

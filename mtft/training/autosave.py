@@ -1,4 +1,4 @@
-"""When to save what a run needs to go on, and how to stop it: by a signal or by the clock, within one step."""
+"""Save the state of a run when it is due, and stop the run within one step on a signal or at a time limit."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(MtftError):
-    """The time given as `max_time` is over; the run can go on."""
+    """The time given as `max_time` is over; the run can be resumed."""
 
     exit_code = 4
 
 
 class Autosaver:
-    """Saves when it is due, and when asked to stop; all processes of a `group` do so after the same step.
+    """Saves when it is due and before a requested stop; all processes of a `group` do so after the same step.
 
-    `every` is a number of steps ("200") or a time ("10m"), `most` the time that the run may take. `hint` says in
+        `every` is a number of steps ("200") or a time ("10m"), `most` the time that the run may take. `hint` says in
     errors and notices how to continue.
     """
 
@@ -43,7 +43,7 @@ class Autosaver:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Hold the first signal until the step is done; the second acts at once."""
+        """Delay the first signal until the step is done; a second one acts at once."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
@@ -53,7 +53,7 @@ class Autosaver:
             self._unwatch()
 
     def after_step(self, number: int, save: Callable[[], None], *, saved: bool = False) -> None:
-        """Save if it is due after step `number`, and stop if that was asked for; `saved` says that it just was."""
+        """Save if it is due after step `number`, and stop if requested; `saved` means that it was just saved."""
         now = time.monotonic()
         due = number % self.steps == 0 if self.steps else now - self._saved >= self.seconds
         if due and not saved:
@@ -63,7 +63,7 @@ class Autosaver:
         self.stop_if_asked(f"after step {number}", save, saved=saved or due)
 
     def stop_if_asked(self, when: str, save: Callable[[], None], *, saved: bool = False) -> None:
-        """Save, unless that was just done, and stop if that was asked for; an error says `when`."""
+        """If a stop was requested, save unless that was just done, and raise; the error says `when`."""
         asked = self._asked()
         if asked and not saved:
             self._save(save)
@@ -75,11 +75,11 @@ class Autosaver:
             raise StoppedError(f"stopped by {setting('max_time')} {when}; {self.hint}")
 
     def _save(self, save: Callable[[], None]) -> None:
-        with stops_when_full(self.hint):  # whoever called the step, a plugin's score too, sees an error of ours
+        with stops_when_full(self.hint):  # the caller, which may be a plugin's score, sees an error of mtft
             save()
 
     def end_if_asked(self) -> None:
-        """Act on a signal at once: between two steps of several processes nothing can be saved together."""
+        """Stop at once on a signal: several processes cannot save together between two steps."""
         if self._signal and self.group.size > 1:
             self._unwatch()
             signal.raise_signal(self._signal)
@@ -96,7 +96,7 @@ class Autosaver:
         self._before = {}
 
     def _asked(self) -> int:
-        """Return the signal that came to any process, -1 if the time is over, else 0."""
+        """Return the signal that any process received, -1 if the time is over, else 0."""
         over = self.most is not None and time.monotonic() - self._start >= self.most
         asked = [*(self._signal == number for number in SIGNALS), over]
         if self.group.size > 1:

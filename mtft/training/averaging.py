@@ -1,4 +1,4 @@
-"""Averages over steps of what training changes: evaluated and kept in place of the last values."""
+"""Averages of the trained values over steps; they are evaluated and saved instead of the last values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Average = Literal["ema", "swa"]
 
 
 def weight(kind: Average, amount: float, step: int, total: int) -> float:
-    """Return how much the values after `step` (from 1) of `total` weigh in the average.
+    """Return the weight in the average of the values after `step` (from 1) of `total`.
 
-    "ema" is the exponential moving average with decay `amount`, in the first steps the plain mean, so that the start
-    does not linger. "swa" is the plain mean since the share `amount` of the steps (Izmailov et al. 2018, "Averaging
-    Weights Leads to Wider Optima"); before, it is the last values.
+    "ema" is the exponential moving average with decay `amount`. Its first steps use the plain mean, so that the initial
+    values are soon forgotten. "swa" is the plain mean of the steps after the share `amount` of all steps (Izmailov et
+    al. 2018, "Averaging Weights Leads to Wider Optima"); before that point it is the last values.
     """
     if kind == "ema":
         return max(1 - amount, 1 / step)
@@ -27,7 +27,7 @@ def weight(kind: Average, amount: float, step: int, total: int) -> float:
 
 
 class Averages:
-    """Average of a stepper's selected encoder weights [k] and of its heads, by `kind` and `amount` as `weight` says."""
+    """Average of a stepper's selected encoder weights [k] and heads; `weight` explains `kind` and `amount`."""
 
     def __init__(self, stepper: Stepper, kind: Average, amount: float, total: int) -> None:
         self.kind, self.amount, self.total = kind, amount, total
@@ -41,14 +41,14 @@ class Averages:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the values after a step, counted from 1."""
+        """Add the values after a step, counted from 1, to the average."""
         share = weight(self.kind, self.amount, step, self.total)
         for name, (theta, chosen) in self.places.items():
             self.values[name].lerp_(theta[chosen], share) if share < 1 else self.values[name].copy_(theta[chosen])
 
     @contextmanager
     def applied(self, applied: bool = True) -> Iterator[None]:
-        """Put the averages in place of the values inside the block, which must change neither; or the values back."""
+        """Put the averages, or with False the last values, in place inside the block, which must not change them."""
         before = self._swapped
         self._swap(applied)
         try:
@@ -70,6 +70,6 @@ class Averages:
         return {f"average.{name}": values for name, values in self.values.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         for name, values in self.values.items():
             values.copy_(state[f"average.{name}"])

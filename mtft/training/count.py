@@ -1,4 +1,4 @@
-"""``mtft count-params``: stored and tunable parameters, of a run or of a plan that needs no weights."""
+"""``mtft count-params``: stored and tunable parameters of a run, or of a plan, which needs no weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def count_run(run: Path, tasks: Sequence[str] = ()) -> ParameterCount:
 
 
 def count_plan(config: CountConfig, context: Context, score: str = "sum") -> ParameterCount:
-    """Count the parameters that a training would have, selected by `score`; builds shapes only, no weights."""
+    """Count the parameters of a planned training that selects by `score`; builds shapes only, no weights."""
     if not config.tasks:
         raise ConfigError("name the tasks to count, or give a run", setting="tasks")
     tasks = [context.registry.task(name) for name in config.tasks]
@@ -49,7 +49,7 @@ def count_plan(config: CountConfig, context: Context, score: str = "sum") -> Par
 
 
 def selected_by(score: str, keep: Decimal, sizes: Mapping[str, int]) -> int:
-    """Return how many weights of tensors of these sizes a score selects: biases, or a share (ConfigError if none)."""
+    """Return how many weights a score selects from tensors of these sizes: biases, or a share (ConfigError if none)."""
     if score == "bitfit":
         return sum(size for name, size in sizes.items() if name.endswith(".bias"))
     return count_selected(keep, sum(sizes.values()))

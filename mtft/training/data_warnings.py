@@ -1,4 +1,4 @@
-"""The splits of all sources, what is wrong with them, and warnings of it before anything is trained."""
+"""Check the splits of all sources, and warn of faults before anything is trained."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from mtft.tasks.task import Source, Task
 def warn_of_faults(
     sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Notify
 ) -> None:
-    """Say how train and dev of the sources are read, and check them as `mtft data check` does; test is not read.
+    """Report how train and dev of the sources are read, and check them as `mtft data check` does; test is not read.
 
-    Leakage is told in full, other warnings in one line. Bad rows and missing labels are told where they are left out.
+    Leakage is reported in full, other warnings in one line. Bad rows and missing labels are reported by the code that
+    leaves them out.
     """
     counts: Counter[str] = Counter()
     splits = read_splits(sources, tasks, ("train", "dev"), data_dir)
@@ -36,18 +37,18 @@ def warn_of_faults(
         elif each.severity == "warning" and each.check != "label-missing":
             counts[each.check] += each.count
     if counts:
-        told = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
-        notify("info", f"data: {told}; `mtft data check` shows them")
+        summary = ", ".join(f"{check} ({count:,} rows)" for check, count in counts.items())
+        notify("info", f"data: {summary}; `mtft data check` shows them")
 
 
 def how_read(splits: Sequence[Split]) -> list[str]:
-    """Return lines that say how the files of splits are read, as far as they can be."""
+    """Return lines that say how the files of splits are read; files that cannot be read have none."""
     scans = [scan for each in splits for scan in each.scans]
     return reading_lines({scan.path: scan.dialect for scan in scans if scan.dialect and not scan.trouble})
 
 
 def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Yield what is wrong with single splits, between the splits of a source, and between sources."""
+    """Yield findings within single splits, between the splits of a source, and between sources."""
     keyed = [(split, keys(split)) for split in splits]
     train = {split.source: split for split in splits if split.split == "train"}
     for split, rows in keyed:
@@ -62,10 +63,10 @@ def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
 def read_splits(
     sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], splits: Sequence[str], data_dir: Path
 ) -> list[Split]:
-    """Read the splits that are there, each file once: the first source that names it speaks for it.
+    """Read the splits that exist, each file once, for the first source that names it.
 
-    Tasks whose labels stand in columns of one file each read it. Train and dev of a task's own source must be there.
-    A source that lists no files has no test split here.
+    Tasks whose labels are columns of one file each read it. Train and dev of a task's own source must exist. The test
+    split of a source that lists no files is not read.
     """
     own = {task.source.name for task in tasks}
     found: list[Split] = []

@@ -1,4 +1,4 @@
-"""Where numbers stop being finite: which examples, which layer, which weights' gradients."""
+"""Find where numbers stop being finite: the examples, the layer, the parameter."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mtft.model.multitask import MultiTaskModel
 from mtft.optimization.gradients import TrainingSource, example_losses
 
 SHOWN = 5
-"""Examples named at most."""
+"""Largest number of examples that are named."""
 
 
 def usable(x: Tensor) -> bool:
-    """Tell in one pass whether all entries of a gradient [k] are finite, and their squares, which AdamW adds up."""
+    """Return whether all entries of a gradient [k] and their squares, which AdamW sums, are finite; takes one pass."""
     return bool(torch.dot(x, x).isfinite())
 
 
@@ -30,7 +30,7 @@ def not_finite_outputs(
 ) -> list[str]:
     """Run one task's rows again, without dropout, and name the examples and the first layer that are not finite.
 
-    If the loss of each is finite after all, all of them are named.
+    If every loss is finite this time, all examples are named.
     """
     layers: list[str] = []
 
@@ -65,17 +65,17 @@ def not_finite_outputs(
 
 
 def not_finite_entries(flat: FlatParameters, selection: Tensor | slice | None, gradient: Tensor) -> list[str]:
-    """Name the first parameter with an entry in `gradient` [k] of its selected weights that is not `usable`."""
+    """Name the first parameter with an entry of `gradient` [k] that is not `usable`."""
     return first_entry(flat, selection, gradient, ~gradient.square().isfinite(), "gradient")
 
 
 def first_entry(
     flat: FlatParameters, selection: Tensor | slice | None, numbers: Tensor, wrong: Tensor, what: str
 ) -> list[str]:
-    """Name the parameter that has the first of the `numbers` [k] of selected weights that is `wrong` [k], if one is."""
+    """Name the parameter of the first of the `numbers` [k] that is marked as `wrong` [k], if there is one."""
     if not bool(wrong.any()):
         return []
     at = int(wrong.nonzero()[0])
-    place = at if selection is None or isinstance(selection, slice) else int(selection[at])
-    owner = int(np.searchsorted(np.cumsum(flat.sizes), place, side="right"))
+    entry = at if selection is None or isinstance(selection, slice) else int(selection[at])
+    owner = int(np.searchsorted(np.cumsum(flat.sizes), entry, side="right"))
     return [f"{what} of {flat.names[owner]}: {float(numbers[at]):.3g}"]

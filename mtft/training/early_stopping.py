@@ -1,4 +1,4 @@
-"""Which epoch is the best so far, and when to give up waiting for a better one."""
+"""Find the best epoch so far, and stop when no better one comes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mtft.tasks.task import Task
 class Best:
     """Follows a score over epochs.
 
-    `rule` is "mean" (of the tasks' primary metrics; one that is undefined counts as zero, of errors as infinite),
-    "last", or one "task.metric". While no score is defined, the last epoch is the one to keep.
+    `rule` is "mean" (of the tasks' primary metrics), "last", or one "task.metric". In the mean an undefined score
+    counts as 0, an undefined error as infinite. While no score is defined, the last epoch is kept.
     """
 
     rule: str
@@ -42,7 +42,7 @@ class Best:
         return _oriented(name, scores[task][name], -math.inf)
 
     def update(self, epoch: int, score: float) -> bool:
-        """Take an epoch's score; return whether the epoch is the one to keep so far."""
+        """Add an epoch's score; return whether this epoch is the best so far."""
         nothing_known = self.epoch >= 0 and score == self.score == -math.inf
         if self.rule == "last" or score > self.score or nothing_known or not self.epoch:
             self.score, self.epoch, self.stale = score, epoch, 0
@@ -51,11 +51,11 @@ class Best:
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return what was followed so far as plain values."""
+        """Return the state as plain values."""
         return {"score": self.score, "epoch": self.epoch, "stale": self.stale}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned; JSON has null for the score that is worse than any."""
+        """Restore what `state` returned; in JSON a score of -inf is null."""
         self.score = -math.inf if state["score"] is None else state["score"]
         self.epoch, self.stale = state["epoch"], state["stale"]
 
@@ -66,7 +66,7 @@ class Best:
 
 
 def _oriented(name: str, value: float, undefined: float) -> float:
-    """Return a metric's value such that more is better; `undefined` without one, the worst of all if it is an error."""
+    """Return a metric's value such that more is better; without one `undefined`, or -inf if the metric is an error."""
     if metric(name).higher_is_better:
         return undefined if math.isnan(value) else value
     return -math.inf if math.isnan(value) else -value

@@ -1,4 +1,4 @@
-"""Which token tables get their features from disk while heads are refined, within the bytes allowed."""
+"""Decide which token tables read their features from disk while heads are refined, within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from mtft.training.autosave import Autosaver
 
 
 class FeatureCache:
-    """Features of a frozen encoder in `directory`, as far as the `setting` of `feature_cache` lets them.
+    """Features of a frozen encoder in `directory`, within the limit that `setting` (`feature_cache`) allows.
 
-    `chosen` says of each table whether its features are kept. A refinement that goes on takes it over: features and
-    encoder agree to rounding alone, and a resumed run is to have the same bits whatever the disk holds by then.
+    `chosen` says for each table whether its features are kept. A resumed refinement uses the same choice: features
+    and encoder agree only to rounding, and a resumed run must have the same bits even if the free space has changed.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FeatureCache:
         self._sizes: dict[str, int] = {}
 
     def add(self, name: str, table: TokenTable) -> TokenTable:
-        """Return the table with its features, or as it is if they are not to be kept or do not fit."""
+        """Return the table with its features, or unchanged if they are not kept or do not fit."""
         size = feature_bytes(table, self.trained.model.encoder.config.hidden_size)
         if self.setting != "off" and name not in self.chosen:
             self.chosen[name] = self._fits(name, size)
@@ -72,7 +72,7 @@ class FeatureCache:
         return self.directory / f"{name}.features"
 
     def _fits(self, name: str, size: int) -> bool:
-        """Tell whether features of `size` bytes are allowed beside those that are kept; if not, say so."""
+        """Return whether features of `size` bytes fit beside those already kept; if not, notify the user."""
         used, most = sum(self._sizes.values()), cache_bytes(self.setting)
         if most is None:
             held = sum(file.stat().st_size for file in self.directory.glob("*.features"))
@@ -87,7 +87,7 @@ class FeatureCache:
         return False
 
     def _watch(self, table: TokenTable) -> Callable[[int, int, Callable[[], None]], None]:
-        """Return what is called while a table is encoded: shows progress, and saves and stops when that is due."""
+        """Return a callback for the encoding of a table: it shows progress, saves when due, and stops on request."""
         count = 0
 
         def watch(sequences: int, tokens: int, save: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
-"""Head epochs: heads learn on the frozen encoder before its weights are scored and trained.
+"""Head epochs: heads train on the frozen encoder before its weights are scored and trained.
 
-A fresh head's gradient says little of the task, and pulls the pretrained weights about (Kumar et al. 2022, "Fine-Tuning
-can Distort Pretrained Features and Underperform Out-of-Distribution").
+The gradient of a fresh head says little about the task and distorts the pretrained weights (Kumar et al. 2022,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution").
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class HeadWarmup(Hooks):
         self.trainer = Trainer(stepper, make_plan(heads_alone(session.config)), session, self)
 
     def run(self) -> dict[str, Tensor]:
-        """Train, going on from the run's state; return the tensors of all heads."""
+        """Train, starting from the run's state if there is one; return the tensors of all heads."""
         trainer, prepared = self.trainer, self.session.prepared
         if former := self.session.load_state(STAGE):
             tensors, position = former

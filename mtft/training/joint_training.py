@@ -1,4 +1,4 @@
-"""Training all tasks together: each epoch is evaluated on dev, and the best one is kept."""
+"""Train all tasks together; evaluate each epoch on dev and keep the best one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STAGE = "train"
 
 
 class JointTraining(Hooks):
-    """One training of all tasks: logs steps, evaluates epochs, keeps the best model, and goes on from a state."""
+    """One training of all tasks: logs steps, evaluates epochs, keeps the best model, and resumes from a state."""
 
     saves_epochs = True
 
@@ -68,7 +68,7 @@ class JointTraining(Hooks):
             self.averages = Averages(stepper, kind, amount, steps)
 
     def run(self) -> dict[str, Any]:
-        """Train until the plan or patience ends; write the summary and return it."""
+        """Train until the plan ends or patience runs out; write the summary and return it."""
         for task in self.tasks:
             if reason := constant_labels(task, self.dev[task.name].targets[self.judged[task.name]].astype(np.float64)):
                 self.context.notify("warning", reason)
@@ -92,7 +92,7 @@ class JointTraining(Hooks):
         self.run_directory.log("steps", {"step": event.number, "epoch": event.epoch, "skipped": str(event.error)})
 
     def after_epoch(self, event: EpochDone) -> None:
-        """Judge what was trained, or its average."""
+        """Evaluate the trained values, or their average."""
         release()
         with self._averaged(True):
             self._judge(event)
@@ -119,11 +119,11 @@ class JointTraining(Hooks):
         self.run_directory.log_time(saved=trainer.steps)
 
     def _averaged(self, applied: bool) -> AbstractContextManager[None]:
-        """Put the averages, if there are any, in place of the last values inside the block, or the last values back."""
+        """Put the averages, if there are any, or with False the last values, in place inside the block."""
         return self.averages.applied(applied) if self.averages else nullcontext()
 
     def _judge(self, event: EpochDone) -> None:
-        """Evaluate on the part of dev that chooses, log, and keep the model if it is the best so far."""
+        """Evaluate on the dev rows that choose the epoch, log, and keep the model if it is the best so far."""
         raw, dev = self._evaluate()
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
         better = self.best.update(event.epoch, score)
@@ -142,7 +142,7 @@ class JointTraining(Hooks):
             self.session.group.on_first(lambda: self._keep(raw))
 
     def _evaluate(self) -> tuple[dict[str, Any], Scores]:
-        """Return raw outputs of dev by task, and scores of the rows that choose."""
+        """Return raw outputs of dev by task, and scores on the rows that choose the epoch."""
         raw: dict[str, Any] = {}
         dev: Scores = {}
         for task in self.tasks:
@@ -154,7 +154,7 @@ class JointTraining(Hooks):
         return raw, dev
 
     def _keep(self, raw: dict[str, Any]) -> None:
-        """Save the model, calibrated if asked, and what it says of dev."""
+        """Save the model, calibrated if asked for, and its dev predictions."""
         config, run = self.config, self.run_directory
         self.trained.tasks, self.calibration = calibrate_all(config, self.tasks, raw, self.dev, self.context.notify)
         taught = ", ".join(Path(name).name for name in config.teachers)
@@ -168,7 +168,7 @@ class JointTraining(Hooks):
         run.write_predictions("dev", self.dev, values)
 
     def _restore(self) -> None:
-        """Take up the run's state, if it has one that training saved."""
+        """Restore the run's state if this stage saved one."""
         found = self.session.load_state(STAGE)
         if not found:
             self.run_directory.cut_logs({})
@@ -187,7 +187,7 @@ class JointTraining(Hooks):
         self.context.notify("info", f"going on after step {trainer.steps} of {trainer.total}")
 
     def _check_model(self) -> None:
-        """Load the model anew and compare its outputs; CheckpointError if they are others."""
+        """Load the saved model and compare its outputs; CheckpointError if they differ."""
         device, matmul_dtype = self.trained.placement
         registry, base = self.context.registry, self.trained.base
         check_saved(self.run_directory.model, registry, base, device, matmul_dtype, here=self.saved)

@@ -1,4 +1,4 @@
-"""Data of sources, read and tokenized alike wherever they are needed: to train, to choose epochs, to score."""
+"""Read and tokenize the data of sources, in the same way for training, for choosing epochs and for scoring."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mtft.tasks.task import Source, Task
 def data_directory(config: FileOptions, run: Path | None = None) -> Path:
     """Return the directory of the data files: the sample's, the one given, the one that `run` read, or the default.
 
-    The default may not exist: a reader that brings its own files needs none, and `Loader` names what is missing.
+    The default need not exist: a reader with its own files does not use it, and `Loader` names missing files.
     """
     if config.sample:
         return sample_dir()
@@ -29,13 +29,13 @@ def data_directory(config: FileOptions, run: Path | None = None) -> Path:
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
-    """Return the files of a source that do not exist; a reader that names no files misses none."""
+    """Return the files of a source that do not exist; none for a reader that names no files."""
     return [path for path in source.files(split, data_dir) if not path.exists()]
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Reads splits of sources from `data_dir` and tokenizes them; `notify` receives what was left out or cut."""
+    """Reads splits of sources from `data_dir` and tokenizes them; `notify` reports rows left out and texts cut."""
 
     data_dir: Path
     tokenizer: Tokenizer
@@ -85,7 +85,7 @@ class Loader:
 
 
 def _no_labels(source: Source, split: str, rows: int, data_dir: Path) -> str:
-    """Say that a split has no labelled row, where they would be, and what helps."""
+    """Return the error text for a split without a labelled row: the files read, and a remedy."""
     files = ", ".join(map(str, source.files(split, data_dir)))
     text = f"{source.name}: {split} has no labelled row (rows: {rows}{f' of {files}' if files else ''})"
     share = getattr(source.reader, "held_out", 0) if split == "dev" else 0

@@ -1,4 +1,4 @@
-"""The loop over epochs and batches, as a generator of events; whoever iterates evaluates, saves and reports."""
+"""The loop over epochs and batches, as a generator of events; its caller evaluates, saves and reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Plan:
     sampling: Sampling = "proportional"
 
     def batches(self, sizes: Mapping[str, int], tasks: Mapping[str, str], epoch: int) -> list[Rows]:
-        """Return the batches of an epoch of datasets of the given sizes, each of the task that `tasks` names."""
+        """Return the batches of one epoch over datasets of these sizes; `tasks` names the task of each dataset."""
         counts = drawn(sizes, tasks, power(self.sampling, epoch, self.epochs))
         return epoch_batches(sizes, self.batch_size, self.seed, epoch, counts)
 
@@ -52,7 +52,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class StepSkipped:
-    """A step whose loss or gradient is not finite was not taken; its number counts all the same."""
+    """A step was skipped because its loss or gradient is not finite; it is still counted."""
 
     epoch: int
     number: int
@@ -61,7 +61,7 @@ class StepSkipped:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch, or the part of it that `max_steps` allows, has ended; epochs count from 1."""
+    """An epoch, or the part of it that `max_steps` allows, has ended; `epoch` counts from 1."""
 
     epoch: int
     step: int
@@ -73,9 +73,9 @@ Event = StepDone | StepSkipped | EpochDone
 def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 0) -> Iterator[Event]:
     """Train epoch after epoch over the stepper's sources, by default their shuffled union.
 
-    Goes on after `epochs_done` epochs and `steps_done` steps in all, first with the rest of an epoch that a smaller
-    `max_steps` cut short. What comes when is a pure function of the plan, so a loop that goes on takes exactly the
-    steps that are left of an unbroken one.
+    Starts after `epochs_done` epochs and `steps_done` steps in all. If a smaller `max_steps` cut an epoch short, the
+    rest of that epoch comes first. The order is a pure function of the plan, so a resumed loop takes exactly the steps
+    that an uninterrupted one would still take.
     """
     sizes = {name: len(source) for name, source in stepper.sources.items()}
     tasks = {name: source.task for name, source in stepper.sources.items()}

@@ -1,4 +1,4 @@
-"""Whether a pretrained model, its tokenizer and the chosen tasks fit, found out before anything is trained."""
+"""Check before training that a pretrained model, its tokenizer and the chosen tasks fit together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_model(
 ) -> None:
     """Raise ModelError unless the encoder has embeddings for all ids and segments of the tokenizer; report notices.
 
-    More than one segment is needed by sources that join two texts.
+    Sources that join two texts need more than one segment.
     """
     for level, text in (*encoder.notes, *tokenizer.notes):
         notify(level, text)
@@ -36,7 +36,7 @@ def check_model(
 
 
 def check_length(max_length: int | None, config: EncoderConfig) -> int:
-    """Return the tokens of the longest sequence; ConfigError if the model has fewer positions."""
+    """Return the largest allowed sequence length in tokens; ConfigError if the model has fewer positions."""
     if max_length is not None and max_length > config.positions:
         raise ConfigError(f"{setting('max_length')} is {max_length}; the model has {config.positions} positions")
     return max_length or config.positions

@@ -1,4 +1,4 @@
-"""From settings to a model on pretrained weights and tokenized sources: what select and train begin with."""
+"""Turn settings into a pretrained model with heads and tokenized sources, for select and train."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ class Prepared:
         return {source.name: len(source) for source in self.sources}
 
     def material(self) -> dict[str, str]:
-        """Return digests of all that a run on this model and these data is made of."""
+        """Return digests of everything that determines a run on this model and these data."""
         return fingerprints({self.weights: self.digest}, self.sources, self.dev)
 
 
 def check_choices(config: TrainConfig, registry: Registry) -> None:
-    """Raise ConfigError if what chooses the epoch, or a weight, is of a task or metric that a training lacks."""
+    """Raise ConfigError if the rule for the best epoch, or a task weight, names an unknown task or metric."""
     Best(config.best, config.patience).check(tuple(registry.task(name) for name in config.tasks))
     for name in config.task_weights:
         if name not in config.tasks:
@@ -79,7 +79,7 @@ def check_choices(config: TrainConfig, registry: Registry) -> None:
 
 
 def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
-    """Load the pretrained model, build the heads and tokenize the data of all chosen sources, to train also dev."""
+    """Load the pretrained model, build the heads, and tokenize the sources' training data, for `train` also dev."""
     for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
         if part:  # before anything is read
             context.registry.load(kind, part)
@@ -114,7 +114,7 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
     if isinstance(config, TrainConfig):
         dev = loader.load_tasks(tasks, "dev")
         for name, data in dev.items():
-            in_half(data.keys, config.choosing, name)  # it must have rows to choose by
+            in_half(data.keys, config.choosing, name)  # raises if no row can choose the epoch
     return Prepared(
         model,
         base.weights,
@@ -139,7 +139,7 @@ def classes_to_balance(config: ClassWeightOptions, tasks: Iterable[Task], source
 def build_stepper(
     prepared: Prepared, config: TrainConfig, context: Context, selection: Tensor | slice | None, steps: int = 1
 ) -> Stepper:
-    """Return what takes the steps of a training, `steps` in all; without a selection only heads train."""
+    """Return the stepper of a training with `steps` steps; without a selection only heads train."""
     return Stepper(
         prepared.model,
         prepared.encoder,
@@ -157,12 +157,12 @@ def build_stepper(
 
 
 def surgery_method(name: str, registry: Registry) -> Surgery:
-    """Return a surgery method, whose weights are checked."""
+    """Return a surgery method that checks its weights."""
     return checked(name, registry.load("surgery", name))
 
 
 def chosen_parts(config: Options) -> list[str]:
-    """Return the tasks, and the parts as "kind name", that settings name: what a run needs plugins for."""
+    """Return the tasks, and the parts as "kind name", that settings name: a run needs the plugins that bring them."""
     names = list(getattr(config, "tasks", ())) + list(getattr(config, "augment", None) or ())
     names += [f"head {table['head']}" for table in getattr(config, "declared", {}).values() if "head" in table]
     for key, described in type(config).settings().items():
@@ -180,10 +180,10 @@ def choose_sources(
     notify: Notify,
     share: float = 1.0,
 ) -> list[tuple[Source, str]]:
-    """Return each source that trains with its task: the tasks' own, then the augmentation chosen.
+    """Return each training source with its task: first the tasks' own sources, then the chosen augmentation.
 
-    Without a choice, those attached to the tasks whose training files exist and hold a row for them in the `share` of
-    rows that is used.
+    Without a choice, all augmentation sources of the tasks are used whose training files exist and have a row in the
+    `share` of rows that is used.
     """
     attached = {source.name: source for task in tasks for source in registry.sources_for(task.name)}
     if augment is None:
@@ -199,7 +199,7 @@ def choose_sources(
 
 
 def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
-    """Tell whether a source has anything to train on, or to complain about."""
+    """Return whether a source has rows to train on, or faults to report."""
     if missing_files(source, "train", data_dir):
         return False
     found = read_split(source.name, "train", source.reader, data_dir, source.texts)
@@ -211,7 +211,7 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
 def training_source(
     source: Source, task: str, dataset: Dataset, options: LossOptions = (), *, balanced: int = 0
 ) -> TrainingSource:
-    """Put a source's tokens and its loss, with the settings it takes, together.
+    """Return a training source: its tokens, and its loss with the settings that it takes.
 
     The loss weights classes as the source says; else, with the number of classes in `balanced`, by their rows.
     """
@@ -235,16 +235,16 @@ def training_source(
 
 
 def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
-    """Return the encoder settings that training chooses; selection keeps the model's own."""
+    """Return the encoder settings that training overrides; selection keeps the model's own."""
     if isinstance(config, SelectConfig):
         return {}
     return {"dropout": config.dropout, "attention_dropout": config.dropout, "head_dropout": config.head_dropout}
 
 
 def resolve_device(config: DeviceOptions, precision: str = "") -> tuple[torch.device, torch.dtype | None]:
-    """Tell torch and the C library how to work; return where tensors live and the type of matrix products.
+    """Configure torch and the C library; return the device and the type of matrix products.
 
-    The `precision` is that of the settings, if they have one, unless it is given.
+    Without `precision`, that of the settings is used, if they have one.
     """
     precision = precision or (config.precision if isinstance(config, MachineOptions) else "fp32")
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""Training single heads of a finished run, one after the other, on its frozen encoder."""
+"""Train single heads of a finished run, one after the other, on its frozen encoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STAGE = "refine"
 
 
 class Refinement:
-    """One refinement in progress: heads that are done, with whether they got better, and the one in training."""
+    """One refinement in progress: the finished heads, whether each improved, and the head in training."""
 
     def __init__(self, session: Session[RefineConfig], trained: TrainedModel, origin: str) -> None:
         self.session, self.trained, self.origin = session, trained, origin
@@ -57,7 +57,7 @@ class Refinement:
         return self._finish()
 
     def _begin(self, task: Task) -> HeadTraining:
-        """Make ready to train the head of a task."""
+        """Prepare the training of a task's head."""
         plain = self.sources[task.name]
         source = replace(plain, table=self.features.add(f"{task.name}.train", plain.table))
         config = self.config
@@ -75,7 +75,7 @@ class Refinement:
         return self.current
 
     def _refine(self, current: HeadTraining) -> None:
-        """Train one head and leave the best one in place."""
+        """Train one head and put the best one into the model."""
         name = current.task.name
         current.trainer.run()
         current.head.copy_(current.kept)
@@ -85,7 +85,7 @@ class Refinement:
         self.features.remove(f"{name}.train")
 
     def save(self) -> None:
-        """Save everything that the refinement needs to go on: heads that are done, and the one in training."""
+        """Save everything that a resume needs: the finished heads and the one in training."""
         heads = {name: self.trained.model.heads[name].state_dict() for name in self.done}
         tensors = {f"done.{name}.{key}": value for name, head in heads.items() for key, value in head.items()}
         position: dict[str, Any] = {
@@ -100,7 +100,7 @@ class Refinement:
         self.session.save_state(STAGE, tensors, position)
 
     def _restore(self) -> None:
-        """Take up the state that a stopped refinement left, if it did."""
+        """Restore the state of a stopped refinement, if there is one."""
         if not (found := self.session.load_state(STAGE)):
             self.out.cut_logs({})
             return
@@ -116,7 +116,7 @@ class Refinement:
             self._begin(next(task for task in self.chosen if task.name == kept["task"])).restore(tensors, kept)
 
     def evaluate(self, task: Task) -> tuple[NDArray[Any], dict[str, float]]:
-        """Return a task's raw outputs of dev, and its scores on the rows that choose."""
+        """Return a task's raw dev outputs, and its scores on the rows that choose the epoch."""
         data = self.dev[task.name]
         raw = apply(self.trained.model, data.table, [task.name])[task.name]
         rows = in_half(data.keys, self.config.choosing, task.name)
@@ -154,7 +154,7 @@ class Refinement:
 
 
 class HeadTraining(Hooks):
-    """The training of one head; `kept` is the best one so far, at first the one that was there."""
+    """The training of one head; `kept` is the best one so far, initially the run's own."""
 
     def __init__(self, refinement: Refinement, task: Task, stepper: Stepper, plan: Plan) -> None:
         self.refinement, self.task = refinement, task
@@ -188,17 +188,17 @@ class HeadTraining(Hooks):
         self.refinement.save()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors that this needs to go on."""
+        """Return the tensors that a resume needs."""
         return {"kept": self.kept, **self.trainer.stepper.state()}
 
     def position(self) -> dict[str, Any]:
-        """Return how far this is."""
+        """Return the position: steps, epochs and scores so far."""
         trainer = self.trainer
         sums = {"tally": trainer.tally.state(), "tokens": trainer.overall.tokens}
         return {"task": self.task.name, "best": self.best.state(), **sums, **trainer.counts()}
 
     def restore(self, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
-        """Take back what `tensors` and `position` returned."""
+        """Restore what `tensors` and `position` returned."""
         self.trainer.stepper.restore(tensors)
         self.kept = tensors["kept"].to(self.kept.device)
         self.best.restore(position["best"])

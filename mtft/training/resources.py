@@ -1,4 +1,4 @@
-"""What a training will take of the machine, known before it starts: bytes of memory in each phase, bytes on disk."""
+"""Estimate before a training starts what it needs: bytes of memory in each phase, and bytes on disk."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from mtft.training.loop import Plan
 from mtft.training.preparation import Prepared
 
 SMALLEST = 64
-"""Tokens below which a micro-batch is not cut."""
+"""Smallest micro-batch, in tokens; it is not halved further."""
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What a model is to the machine: the numbers that it holds, its encoder, and the tasks that it is used for."""
+    """The size of a model: the numbers that it holds, its encoder, and the tasks that it is used for."""
 
     numbers: int
     encoder: EncoderConfig
@@ -42,7 +42,7 @@ class ModelSize:
     tasks: tuple[Task, ...]
 
     def work(self, other: EncoderConfig) -> float:
-        """Return how much arithmetic a token is, in units of what it is for another encoder."""
+        """Return the arithmetic per token, relative to that of another encoder."""
         return _products(self.encoder) / _products(other)
 
 
@@ -51,12 +51,12 @@ def _products(config: EncoderConfig) -> int:
 
 
 Tables = Mapping[str, Mapping[str, TokenTable]]
-"""Of each task, the tokens of its sources by name."""
+"""The token tables of each task's sources, by task and source."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak bytes of each phase, and the micro-batch size that they are for."""
+    """Peak bytes of each phase, and the micro-batch size that they were computed for."""
 
     phases: Mapping[str, int]
     micro_batch_tokens: int
@@ -75,7 +75,8 @@ class Memory:
 class Disk:
     """Bytes of the best model, and of the state that a resume needs, first of the selection and then of training.
 
-    Each is written anew before the former one goes, so both may be there twice. `heads` are those that began alone.
+    Each new version is written before the old one is removed, so two of each may exist. `heads` are those of the head
+    epochs.
     """
 
     model: int
@@ -84,7 +85,7 @@ class Disk:
     heads: int = 0
 
     def files(self, *, going_on: bool = False) -> list[int]:
-        """Return the sizes of what is still to be written; a run that is going on has a model and a state already."""
+        """Return the sizes still to be written; a resumed run already has a model and a state."""
         begun = [self.heads] if self.heads else []
         return [*begun, *[self.model, max(self.state, self.selection)] * (1 if going_on else 2)]
 
@@ -123,7 +124,7 @@ def schedule(config: TrainConfig, sources: Sequence[TrainingSource]) -> Iterator
 
 
 def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
-    """Return the rows that selection reads at once; none where it needs no data."""
+    """Return the rows that selection reads at once; none if it needs no data."""
     if config.mask or config.keep == 1 or config.score in ("random", "magnitude", "bitfit"):
         return []
     batches = epoch_batches(sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
@@ -134,7 +135,7 @@ def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
 
 
 def count(config: TrainConfig, prepared: Prepared, mask: Mask | None) -> ParameterCount:
-    """Count what is stored and what will train."""
+    """Count the stored and the tunable parameters."""
     total = len(prepared.encoder)
     sizes = dict(zip(prepared.encoder.names, prepared.encoder.sizes, strict=True))
     chosen = len(mask.indices) if mask else selected_by(config.score, config.keep, sizes)
@@ -175,7 +176,7 @@ def memory(
 
 
 def _asking(teacher: ModelSize, tables: Tables) -> int:
-    """Return the bytes that a teacher takes while it answers for all texts that train its tasks."""
+    """Return the peak bytes of a teacher while it computes outputs for its tasks' training texts."""
     sources = {task.name: {task.source.name: tables[task.name][task.source.name]} for task in teacher.tasks}
     rows = [{name: np.arange(len(table)) for each in sources.values() for name, table in each.items()}]
     activations = _activations(teacher, sources, lambda: rows, BUDGET, dropout=False, backward=False)
@@ -185,7 +186,7 @@ def _asking(teacher: ModelSize, tables: Tables) -> int:
 def _activations(
     model: ModelSize, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
 ) -> int:
-    """Return the bytes of the largest micro-batch; of tasks with the same kind of head the longest texts decide."""
+    """Return the bytes of the largest micro-batch; among tasks with the same kind of head, the longest texts count."""
     config, kind = model.encoder, model.kind
     worst: dict[object, tuple[int, list[int], str]] = {}
     for task in model.tasks:
@@ -202,10 +203,10 @@ def fit(
     counts: ParameterCount,
     teachers: Sequence[ModelSize] = (),
 ) -> tuple[TrainConfig, Memory]:
-    """Return the settings with micro-batches that keep to `max_memory`, and what they need.
+    """Return the settings with micro-batches that fit into `max_memory`, and the memory needed.
 
-    Sizes are halved until the run fits; ConfigError names the bytes needed if it never does. Off the CPU only what
-    the device holds is counted.
+    Sizes are halved until the run fits. If it never fits, ConfigError names the bytes needed. On a device other than
+    the CPU, only the device's memory is counted.
     """
     release()
     held = 4 * (2 * len(prepared.encoder) + sum(counts.heads.values()))
@@ -226,7 +227,7 @@ def fit(
 
 
 def scores_held(config: SelectConfig | TrainConfig) -> int:
-    """Return how many numbers per encoder weight the state of a selection has."""
+    """Return how many numbers per encoder weight the state of a selection holds."""
     given = isinstance(config, TrainConfig) and config.mask
     if given or config.keep == 1 or config.score not in ("sum", "abs", "fisher"):
         return 0
@@ -234,25 +235,25 @@ def scores_held(config: SelectConfig | TrainConfig) -> int:
 
 
 def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
-    """Return the bytes of what a training with these settings writes."""
+    """Return the bytes that a training with these settings writes."""
     return disk(counts, scores_held(config), averaged=config.average != "none", begun=config.head_epochs > 0)
 
 
 def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, begun: bool = False) -> Disk:
-    """Return the bytes of what a training writes, small files aside.
+    """Return the bytes that a training writes, without small files.
 
-    Its selection keeps `scores` numbers per weight; averages are kept with what they are of, and so are heads that
-    have `begun` alone.
+    Its selection keeps `scores` numbers per weight. The state also holds averages beside the last values, and with
+    `begun` the heads of the head epochs.
     """
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())
-    rare = (1 - chosen / total) ** 128  # of gaps that take two bytes
+    rare = (1 - chosen / total) ** 128  # share of gaps that take two bytes
     mask = 0 if chosen == total else min(-(-total // 8), round(chosen * (1 + rare)))
     state = (16 if averaged else 12) * (chosen + heads)
     return Disk(mask + 4 * (chosen + heads), state, 4 * scores * total, 4 * heads if begun else 0)
 
 
 def check_machine(path: Path, needed: Disk, memory: Memory, notify: Notify) -> None:
-    """Say what will be taken; raise ConfigError if the disk has no room for it, and warn if memory may be too small."""
+    """Report the needs; raise ConfigError if the disk is too small, and warn if memory may be."""
     notify("info", f"memory: up to {size_text(memory.peak)} (to {memory.where}); disk: {size_text(needed.needed)}")
     check_room(path, needed.files())
     more, left = processes.local_size() * (memory.peak - resident_bytes()), available_bytes()

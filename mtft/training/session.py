@@ -1,4 +1,4 @@
-"""A command in progress on a run: what every phase of a training, a selection or a refinement works with."""
+"""The session of a command on a run, shared by every phase of a training, a selection or a refinement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ C = TypeVar("C", bound=RunOptions)
 
 @dataclass
 class Session(Generic[C]):
-    """Settings, model and data, the directory of the run, and what saves it and stops when asked to."""
+    """Settings, model and data, the directory of the run, and the autosaver."""
 
     config: C
     context: Context
@@ -37,17 +37,17 @@ class Session(Generic[C]):
 
     @property
     def group(self) -> Group:
-        """The processes that share the work."""
+        """The group of processes that share the work."""
         return self.context.group
 
     def artifact(self, name: str) -> RunArtifact:
-        """Return the file of the run with what is made once."""
+        """Return the run's artifact of this name, which is written once."""
         return RunArtifact(self.run, self.group, name)
 
     def load_state(self, stage: str) -> tuple[Mapping[str, Tensor], dict[str, Any]] | None:
-        """Return, in all processes, tensors and position of the run's state if it has one of this stage.
+        """Return, in all processes, tensors and position of the run's state if this stage saved one.
 
-        CheckpointError if it is that of other settings.
+        CheckpointError if the state belongs to other settings.
         """
         found = self.group.load_on_first(lambda: self.run.load_state(stage))
         if found:
@@ -55,7 +55,7 @@ class Session(Generic[C]):
         return found
 
     def save_state(self, stage: str, tensors: Mapping[str, Tensor], position: Mapping[str, Any]) -> None:
-        """Write what a resume needs in place of what it needed before."""
+        """Replace the saved state, which a resume needs."""
         self.run.save_state(tensors, {"stage": stage, **position, "settings": settings_digest(self.config)})
 
 
@@ -67,7 +67,7 @@ def start_session(
     context: Context,
     refines: str = "",
 ) -> Iterator[Session[C]]:
-    """Make or open the directory of a run and give the session on it; `refines` is the run that it starts from."""
+    """Make or open the directory of a run and yield the session on it; `refines` is the run that it starts from."""
     parts = [*chosen_parts(config), f"encoder {prepared.model.encoder.family}"]
     contents = Contents(prepared.material(), context.provenance.requirements(parts), prepared.data_dir, refines)
     hint = f"go on with {command(opened.command, resume=opened.path)}"

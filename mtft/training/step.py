@@ -31,10 +31,10 @@ class NotFiniteError(MtftError):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did: mean loss per task present, tokens seen, and what surgery found.
+    """The result of one step: mean loss per task present, tokens read, cosines, and the change by surgery.
 
-    `cosines` [T, T] are between the tasks' encoder gradients in the order of `losses`; `changed` is the
-    relative change that surgery made to their sum.
+    `cosines` [T, T] are those of the tasks' encoder gradients, in the order of `losses`. `changed` is the relative
+    change of their sum by surgery.
     """
 
     losses: dict[str, float]
@@ -48,9 +48,8 @@ class Stepper:
 
     `selection` are the tunable entries of the encoder's flat vector; with None the encoder is frozen, without
     dropout. Heads of other tasks are never touched. `surgery` is the name of a built-in method, or a function.
-    Sources with teachers learn from them and then, over `teaching_steps`, more and more from their labels.
-    `micro_batch_tokens` bounds activation memory. The processes of a `group` compute a share of every gradient each,
-    and take the same step.
+    Sources with teachers learn first from these; over `teaching_steps` the labels take over. `micro_batch_tokens`
+    bounds activation memory. Each process of a `group` computes a share of every gradient, and all take the same step.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class Stepper:
         self.model.train()
         self.model.encoder.train(self.selection is not None)
         present = [task for task in self.tasks if any(self.sources[name].task == task for name in rows)]
-        found = {task: self._task_gradient(place, task, rows, number) for place, task in enumerate(present)}
+        found = {task: self._task_gradient(index, task, rows, number) for index, task in enumerate(present)}
         losses = self._sum_over_processes(found)
         self._scale(losses)
         self._check_finite(losses, rows, number)
@@ -113,8 +112,8 @@ class Stepper:
         tokens = sum(int(self.sources[name].table.example_lengths[chosen].sum()) for name, chosen in rows.items())
         return StepResult(losses, tokens, similarity, change)
 
-    def _task_gradient(self, place: int, task: str, rows: Rows, number: int) -> float:
-        """Put a task's encoder gradient in row `place` and its head's in the head's; return its mean loss."""
+    def _task_gradient(self, index: int, task: str, rows: Rows, number: int) -> float:
+        """Put a task's encoder gradient in row `index` and its head's in the head's; return its mean loss."""
         present = [source for source in self.sources.values() if source.task == task and source.name in rows]
         weight = sum(source.weight for source in present)
         self.encoder.zero_grad()
@@ -124,16 +123,16 @@ class Stepper:
         taught = teacher_share(number, self.teaching_steps)
         loss = accumulate(self.model, parts, budget=self.budget, seed=names, group=self.group, taught=taught)
         if isinstance(self.selection, slice):
-            self.gradients[place] = self.encoder.grad
+            self.gradients[index] = self.encoder.grad
         elif self.selection is not None:
-            torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[place])
-        self._sums.append(self.group.start_sum(self.gradients[place]))
+            torch.index_select(self.encoder.grad, 0, self.selection, out=self.gradients[index])
+        self._sums.append(self.group.start_sum(self.gradients[index]))
         return loss
 
     def _sum_over_processes(self, losses: dict[str, float]) -> dict[str, float]:
-        """Add up the gradients of all processes, those of the heads and the losses in one message; return the losses.
+        """Sum the gradients over all processes, those of the heads and the losses in one message; return the losses.
 
-        The encoder's are under way since `_task_gradient`, while the next task's were computed.
+        `_task_gradient` has already started the sums of the encoder's gradients, to overlap with the next task.
         """
         if self.group.size > 1:
             heads = [self.heads[task].grad for task in losses]
@@ -148,8 +147,8 @@ class Stepper:
 
     def _check_finite(self, losses: dict[str, float], rows: Rows, number: int) -> None:
         """Raise NotFiniteError with task, examples and layer if any loss or gradient is not finite."""
-        for place, (task, loss) in enumerate(losses.items()):
-            gradients = (self.gradients[place], self.heads[task].grad)
+        for index, (task, loss) in enumerate(losses.items()):
+            gradients = (self.gradients[index], self.heads[task].grad)
             if np.isfinite(loss) and all(map(usable, gradients)):
                 continue
             mine = {name: chosen for name, chosen in rows.items() if self.sources[name].task == task}
@@ -165,9 +164,9 @@ class Stepper:
 
     def _scale(self, losses: Mapping[str, float]) -> None:
         """Multiply the tasks' gradients by their factors."""
-        for place, (task, loss) in enumerate(losses.items()):
+        for index, (task, loss) in enumerate(losses.items()):
             if (factor := self.scaling.factor(task, loss)) != 1:
-                self.gradients[place].mul_(factor)
+                self.gradients[index].mul_(factor)
                 self.heads[task].grad.mul_(factor)
 
     def _update_encoder(self, present: int, rate: float, number: int) -> tuple[Tensor, float]:
@@ -187,7 +186,7 @@ class Stepper:
         return cosines(products), changed(products, weights)
 
     def state(self) -> dict[str, Tensor]:
-        """Return everything that training changes, as flat tensors by name."""
+        """Return all tensors that training changes, flat, by name."""
         state = {f"head.{task}.theta": head.theta for task, head in self.heads.items()}
         if self.selection is not None:
             state["encoder.theta"] = self.encoder.theta[self.selection]
@@ -196,7 +195,7 @@ class Stepper:
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         for task, head in self.heads.items():
             head.theta.copy_(state[f"head.{task}.theta"])
         if self.selection is not None:

@@ -1,4 +1,4 @@
-"""Sums over the steps of an epoch: losses per task and conflicts per task pair, divided once at the end."""
+"""Sums over the steps of an epoch, divided once at the end: losses per task, conflicts per pair of tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtft.training.step import StepResult
 
 
 class Tally:
-    """Adds up steps; `losses` and `conflicts` divide."""
+    """Sums over steps; `losses` and `conflicts` return the means."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -39,17 +39,17 @@ class Tally:
         return {"steps": self.steps, "tokens": self.tokens, **sums}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.steps, self.tokens, self._changed = state["steps"], state["tokens"], state["changed"]
         self._sums = defaultdict(float, state["sums"])
         self._counts = defaultdict(float, state["counts"])
 
     def losses(self) -> dict[str, float]:
-        """Return the mean loss of each task over the steps that had it."""
+        """Return the mean loss of each task over the steps with that task."""
         return {name: self._sums[name] / self._counts[name] for name in self._sums if "/" not in name}
 
     def conflicts(self) -> dict[str, Any]:
-        """Return per task pair the mean cosine and the share of steps in conflict, and surgery's mean change."""
+        """Return surgery's mean change and, per pair of tasks, the mean cosine and the share of steps in conflict."""
         pairs = {
             name: {
                 "cosine": self._sums[name] / self._counts[name],

@@ -1,4 +1,4 @@
-"""Distillation: what finished runs (the teachers) say of the training data, for the run that learns from them."""
+"""Distillation: compute the outputs of finished runs (the teachers) on the training data of a new run."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from mtft.training.session import Session
 FILE = "teachers.safetensors"
 """Raw outputs [n, width] of each teacher, counted from 0, for each of its tasks, by ``NUMBER.TASK``.
 
-Rows are those that train, in their order. The file grows with every task that is answered for.
+Rows are the training rows, in their order. The file is extended after every task.
 """
 
 
 def check_teachers(config: TrainConfig, tasks: Sequence[Task], context: Context) -> tuple[ModelSize, ...]:
-    """Load each teacher once, before anything is read or written, and return what it takes of the machine.
+    """Load each teacher once, before anything is read or written, and return its size.
 
-    ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or means other things
-    by its outputs; ModelError without its base model.
+    ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or has another kind
+    of output or other labels; ModelError without its base model.
     """
     return tuple(_checked(name, config, tasks, context) for name in config.teachers)
 
@@ -65,7 +65,7 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], context: Con
 
 
 def load_teacher(name: str, config: TrainConfig, context: Context) -> TrainedModel:
-    """Load the model of a run; where its base model has gone from its place, this run's is tried."""
+    """Load the model of a run; if its base model is not at its recorded path, try this run's."""
     directory = Path(name) / "model"
     device, matmul_dtype = resolve_device(config)
     try:
@@ -92,9 +92,9 @@ def _check_output(name: str, task: Task, known: Task) -> None:
 
 
 def add_teachers(session: Session[TrainConfig]) -> None:
-    """Give the training sources, each task's own, what the teachers that know the task say of its rows.
+    """Return the training sources; each task's own source has the outputs of the teachers that know the task.
 
-    Several teachers of a task speak with the mean of their outputs.
+    The outputs of several teachers of one task are averaged.
     """
     prepared = session.prepared
     if not session.config.teachers:
@@ -111,7 +111,7 @@ def add_teachers(session: Session[TrainConfig]) -> None:
 
 
 def collect_teacher_outputs(session: Session[TrainConfig]) -> dict[str, Tensor]:
-    """Let each teacher answer for its tasks, one after the other; what is on file is not asked again."""
+    """Compute the outputs of each teacher for its tasks, one after the other; outputs on file are kept."""
     config, context = session.config, session.context
     kept = session.artifact(FILE)
     found = kept.read()
@@ -136,12 +136,12 @@ def collect_teacher_outputs(session: Session[TrainConfig]) -> dict[str, Tensor]:
 
 
 def teacher_outputs_complete(run: Path) -> bool:
-    """Tell whether all teachers of a run have answered for all their tasks."""
+    """Return whether the outputs of all teachers of a run are complete."""
     return FILE in read_digests(run)
 
 
 def _answers(teacher: TrainedModel, task: Task, session: Session[TrainConfig]) -> NDArray[np.float32]:
-    """Return a teacher's raw outputs [n, width] on the rows that train a task, at its own temperature if it has one."""
+    """Return a teacher's raw outputs [n, width] on a task's training rows, at its own temperature if it has one."""
     config = session.config
     loader = Loader.of(config, session.prepared.data_dir, teacher.tokenizer, teacher.max_length, silent)
     data = loader.load(task.source, "train", config.train_share)

@@ -23,7 +23,7 @@ from mtft.tasks.task import Task
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A task, read at a temperature if that helps, and what was measured on `n` rows, as a summary keeps it.
+    """A task, with a temperature if that helps, and the measurements on `n` rows for the summary.
 
     The temperature is `kept` only if it lowers the calibration error on rows that it was not fitted on.
     """
@@ -46,8 +46,8 @@ class Calibrated:
 def calibrate(task: Task, raw: NDArray[Any], data: Dataset, chosen: NDArray[np.bool_]) -> Calibrated | None:
     """Fit a task's temperature on the rows `chosen` [n] of raw outputs [n, width]; None where none applies.
 
-    What it changes is measured on the rows not chosen. Where all are chosen, each half of them is measured at the
-    temperature that the other half gives.
+    Its effect is measured on the rows not chosen. If all are chosen, each half is measured at the temperature fitted
+    on the other half.
     """
     task = uncalibrated(task)
     if not can_calibrate(task.output):
@@ -62,7 +62,7 @@ def calibrate(task: Task, raw: NDArray[Any], data: Dataset, chosen: NDArray[np.b
         held_out = _tempered(task, fit_temperature(task.output, raw[fit], targets[fit]))
         fitted[np.isin(rows, np.flatnonzero(measured))] = held_out.output.read(raw[measured])
     before, after = _measure(plain, targets[rows]), _measure(fitted, targets[rows])
-    kept = after["ece"] < before["ece"]  # never with nan: without rows to check on, nothing is kept
+    kept = after["ece"] < before["ece"]  # false for nan: without rows to check on, nothing is kept
     found = {"temperature": temperature, "kept": kept, "n": len(rows), "held_out": not chosen.all()}
     return Calibrated(_tempered(task, temperature) if kept else task, {**found, "before": before, "after": after})
 
@@ -76,7 +76,7 @@ def _folds(chosen: NDArray[np.bool_], keys: Sequence[str]) -> list[tuple[NDArray
 
 
 def _tempered(task: Task, temperature: float) -> Task:
-    """Return the task with its output read at a temperature."""
+    """Return the task with a temperature on its output."""
     return replace(task, output=Tempered(task.output, temperature))  # type: ignore[arg-type]
 
 
@@ -87,7 +87,7 @@ def calibrate_all(
     dev: Mapping[str, Dataset],
     notify: Notify,
 ) -> tuple[tuple[Task, ...], dict[str, Mapping[str, Any]]]:
-    """Calibrate every task that can be, if that was asked for; return all tasks, and what the summary keeps."""
+    """Calibrate, if asked for, every task that allows it; return all tasks, and the entries of the summary."""
     if not config.calibrate:
         return tasks, {}
     done, kept = [], {}
@@ -111,14 +111,14 @@ def uncalibrated(task: Task) -> Task:
 
 
 def without_temperatures(run: Path, tasks: tuple[Task, ...], notify: Notify) -> tuple[Task, ...]:
-    """Return the tasks of a run whose heads will change, telling that their temperatures go."""
+    """Return the tasks without temperatures, since their heads will change, and notify the user."""
     if any(isinstance(task.output, Tempered) for task in tasks):
         notify("info", f"{run} is calibrated: its temperatures are not those of refined heads and are left out")
     return tuple(map(uncalibrated, tasks))
 
 
 def tell(tasks: Iterable[Task], notify: Notify) -> None:
-    """Say which tasks' probabilities are read at a temperature."""
+    """Report the tasks that have a temperature."""
     for task in tasks:
         if isinstance(task.output, Tempered):
             value = f"{task.output.temperature:.3g}"

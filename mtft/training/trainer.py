@@ -1,7 +1,6 @@
 """The one trainer: takes the steps of a plan, counts them, skips bad ones, shows progress, saves and stops.
 
-What a training does beside that, for all tasks together, for heads alone or for one head of a finished run, it does
-in its `Hooks`.
+It serves joint training, head epochs and refinement. What differs between these is in their `Hooks`.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ from mtft.training.tally import Tally
 
 
 class Hooks:
-    """What happens around the steps of a training; each method may be left as it is but `save`."""
+    """Called around the steps of a training; only `save` must be overridden."""
 
     saves_epochs = False
-    """Whether the state is saved after every epoch, or only when it is due."""
+    """Whether to save the state after every epoch, or only when it is due."""
 
     def after_step(self, event: StepDone) -> None:
         """A step was taken."""
 
     def after_bad_step(self, event: StepSkipped) -> None:
-        """A step was skipped, as its loss or gradient is not finite."""
+        """A step was skipped because its loss or gradient is not finite."""
 
     def after_epoch(self, event: EpochDone) -> None:
         """An epoch has ended; the trainer counts it when this returns."""
 
     def stops(self) -> bool:
-        """Tell after an epoch whether the training ends with it."""
+        """Return, after an epoch, whether the training ends with it."""
         return False
 
     def save(self) -> None:
-        """Save the state, from which the training goes on after a stop."""
+        """Save the state that a resume starts from."""
         raise NotImplementedError
 
 
@@ -59,15 +58,15 @@ class Trainer:
         self.tally, self.overall = Tally(), Tally()
 
     def counts(self) -> dict[str, int]:
-        """Return how far the training is, for its state."""
+        """Return the counts of epochs and steps, for the state."""
         return {"epochs": self.epochs, "steps": self.steps, "bad": self.bad}
 
     def restore(self, counts: Mapping[str, Any]) -> None:
-        """Take back what `counts` returned."""
+        """Restore what `counts` returned."""
         self.epochs, self.steps, self.bad = counts["epochs"], counts["steps"], counts["bad"]
 
     def run(self) -> None:
-        """Take all steps that are left, or those until the hooks end it."""
+        """Take all remaining steps, unless the hooks end the training earlier."""
         for event in loop(self.stepper, self.plan, self.epochs, self.steps):
             saved = False
             if isinstance(event, StepDone):
@@ -89,7 +88,7 @@ class Trainer:
         self.context.progress(at)
 
     def _skip(self, event: StepSkipped) -> None:
-        """Count a step that was not taken; after too many it is an error, with the last state as it is."""
+        """Count a skipped step; too many of them are an error, and the last saved state remains."""
         self.steps, self.bad = event.number, self.bad + 1
         self.hooks.after_bad_step(event)
         if self.bad > self.max_bad:

@@ -1,4 +1,4 @@
-"""Which of the encoder's weights train: chosen by their scores on the training data, or given by a mask."""
+"""Choose the encoder weights that train: by their scores on the training data, or by a mask file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def given_mask(path: Path, prepared: Prepared, context: Context) -> Mask:
 
 
 def method_of(config: Selecting) -> dict[str, str]:
-    """Return what a mask says of the settings that it was selected by."""
+    """Return the settings of the selection that a mask records."""
     return {
         "score": config.score,
         "keep": str(config.keep),
@@ -57,7 +57,7 @@ def method_of(config: Selecting) -> dict[str, str]:
 
 
 def select_weights(session: Selection) -> Mask:
-    """Select the encoder weights that will train, all of them when `keep` is one; goes on from the run's state."""
+    """Select the encoder weights that will train, all of them when `keep` is 1; continue from the run's state."""
     config, prepared, context = session.config, session.prepared, session.context
     flat = prepared.encoder
     if config.scope == "tensor" and config.granularity != "element":
@@ -103,7 +103,7 @@ def score_weights(session: Selection) -> Tensor:
 
 
 class ScoreCheckpoints:
-    """Shows how far a scoring is, and saves it when that is due."""
+    """Shows the progress of the scoring, and saves its state when that is due."""
 
     def __init__(self, session: Selection, batches: list[Rows]) -> None:
         self.session = session
@@ -112,14 +112,14 @@ class ScoreCheckpoints:
         self.examples = self.tokens = self.steps = 0
 
     def restore(self, scorer: Scorer) -> None:
-        """Give the scorer the state that the run has, if it has one."""
+        """Restore the scorer from the run's state, if it has one."""
         if found := self.session.load_state(STAGE):
             tensors, position = found
             self.examples, self.tokens = position["examples"], position["tokens"]
             scorer.load_state_dict(tensors, position["position"])
 
     def progress(self, examples: int, tokens: int) -> None:
-        """Show that a micro-batch was read; stop at once if several processes, which only save together, are to."""
+        """Show progress; several processes, which can only save together, stop at once if requested."""
         self.session.autosaver.end_if_asked()
         self.examples, self.tokens = self.examples + examples, self.tokens + tokens
         self.session.context.progress(Progress(self.examples, self.total, 0, {}, self.tokens, unit="example"))
@@ -141,7 +141,7 @@ def _batches(config: Selecting, prepared: Prepared) -> list[Rows]:
 
 
 def _culprit(prepared: Prepared, config: Selecting, scores: Tensor) -> str:
-    """Name the first task with a loss that is not finite, its examples and layer; else the first weights."""
+    """Name the first task with a loss that is not finite, with examples and layer; else the first such weights."""
     batches = _batches(config, prepared)
     for task in prepared.tasks:
         mine = [source for source in prepared.sources if source.task == task.name]
@@ -154,7 +154,7 @@ def _culprit(prepared: Prepared, config: Selecting, scores: Tensor) -> str:
 
 
 def _top(scores: Tensor, flat: FlatParameters, config: Selecting, count: int) -> Tensor:
-    """Return the indices of the highest scores: weights over the whole encoder or in each tensor, rows, or tensors."""
+    """Return the indices of the highest scores: of weights (over the encoder or per tensor), rows, or tensors."""
     try:
         if config.granularity != "element":
             return top_groups(scores, group_sizes(flat, config.granularity), count)

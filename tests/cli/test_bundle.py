@@ -166,7 +166,7 @@ def twice(source: Path, target: Path) -> None:
         (rezip(lambda files: files.update({"/etc/evil": b""})), "unexpected file '/etc/evil'"),
         (rezip(lambda files: files.update({"model.json": b"{}"})), "model.json: was truncated or replaced"),
         (rezip(lambda files: None, zipfile.ZIP_DEFLATED), "a file is compressed or encrypted"),
-        (twice, "a file is there twice"),
+        (twice, "a file appears twice"),
     ],
     ids=["stump", "cut", "missing", "above", "absolute", "changed", "compressed", "twice"],
 )

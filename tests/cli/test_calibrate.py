@@ -205,4 +205,4 @@ def test_a_number_has_no_temperature(trained_run: Path, tmp_path: Path) -> None:
     reseal(path)
     done = cli("eval", run, "--sample")
     assert done.code == 2
-    assert "task 'sts' has a temperature, but its output is no set of classes" in done.err
+    assert "task 'sts' has a temperature, but its output has no classes" in done.err

@@ -140,7 +140,7 @@ def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model
         ((0.004, -0.001, 0.008), "sst: no difference beyond noise between new and old (-0.0010 to +0.0080)"),
         ((0.0, 0.0, 0.0), "sst: no difference beyond noise between new and old (+0.0000 to +0.0000)"),
         ((-2e-5, -4e-5, -1e-5), "sst: no difference beyond noise between new and old (-0.0000 to -0.0000)"),
-        ((0.004, math.nan, math.nan), "sst: no difference can be told between new and old"),
+        ((0.004, math.nan, math.nan), "sst: no difference can be measured between new and old"),
     ],
 )
 @pytest.mark.parametrize("less", [False, True])

@@ -97,7 +97,7 @@ def test_the_run_itself_is_never_changed(trained_run: Path) -> None:
     for out in (trained_run, trained_run / ".." / "trained", trained_run / "model", trained_run / "refined"):
         done = cli("refine", trained_run, "--tasks", "sts", *SAMPLE, "--out", out, "--overwrite")
         assert done.code == 2
-        assert "never changed" in done.err or "is no run of mtft" in done.err
+        assert "never changed" in done.err or "is not an mtft run" in done.err
     assert digests(trained_run) == before
 
 

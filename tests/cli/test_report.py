@@ -359,7 +359,7 @@ def test_refusals(run: Path, tmp_path: Path) -> None:
     for args, message in (
         ((), "missing argument"),
         ((tmp_path / "gone",), f"{tmp_path / 'gone'}: no such run directory"),
-        ((tmp_path,), f"{tmp_path}: no run of mtft"),
+        ((tmp_path,), f"{tmp_path}: not an mtft run"),
         ((run, run), f"{run} is given twice"),
         ((run, "--out", taken), f"--out: {taken} exists; choose another or give --overwrite"),
         ((run, "--figures", tmp_path), f"--figures: {tmp_path} exists; choose another or give --overwrite"),

@@ -227,7 +227,7 @@ def test_what_is_there_stays_there(trained_run: Path, tiny_model: Path, tmp_path
         done = cli(*options, "--out", mine, "--overwrite")
         assert (done.code, done.err) == (
             2,
-            f"mtft: error: --out: {mine} exists and is no run of mtft; it is not overwritten\n",
+            f"mtft: error: --out: {mine} exists and is not an mtft run; it is not overwritten\n",
         )
         assert (mine / name).read_text() == "years of work"
     done = cli(*options, "--out", tmp_path / "thesis" / "thesis.tex", "--overwrite")

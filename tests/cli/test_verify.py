@@ -174,7 +174,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     assert "no such run directory" in cli("verify", tmp_path / "nothing").err
     done = cli("verify", tmp_path)
     assert (done.code, done.out) == (2, "")
-    assert "no run of mtft (no digests.json, config.toml or environment.json)" in done.err
+    assert "not an mtft run (no digests.json, config.toml or environment.json)" in done.err
 
 
 def test_a_mask_file_is_checked_too(trained_run: Path, tmp_path: Path) -> None:
@@ -199,6 +199,6 @@ def test_a_run_in_use_is_not_judged(run: Path) -> None:
         process.stdout.readline()
         done = cli("verify", run)
         assert done.code == 2
-        assert f"in use by another process ({process.pid}); what it writes now cannot be judged" in done.err
+        assert f"in use by another process ({process.pid}); its files may change" in done.err
         process.communicate(b"\n")
     assert cli("verify", run).code == 0

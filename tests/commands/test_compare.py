@@ -43,7 +43,7 @@ def test_nothing_to_compare_and_other_tasks_are_refused(trained_run: Path) -> No
             PairedDifference(0.1, -0.05, 0.25),
             "sst: no difference beyond noise between new and old (-0.0500 to +0.2500)",
         ),
-        (PairedDifference(math.nan, 0.0, 0.0), "sst: no difference can be told between new and old"),
+        (PairedDifference(math.nan, 0.0, 0.0), "sst: no difference can be measured between new and old"),
     ],
 )
 def test_verdicts(difference: PairedDifference, text: str) -> None:

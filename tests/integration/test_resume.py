@@ -125,7 +125,7 @@ def test_other_data_are_refused_by_name(file: str, what: str, saved: bool, tiny_
     done = cli("train", "--resume", "run", "--max-time", "1h")
     assert done.code == 2
     assert f"--resume: run: {what}" in done.err
-    assert "are not those that it began with" in done.err
+    assert "differ from those that it started with" in done.err
     assert contents(here / "run") == before
     (here / "data" / file).write_text("".join(rows), encoding="utf-8")
     assert cli("train", "--resume", "run", "--max-time", "1h").code == 0
@@ -157,7 +157,7 @@ def test_what_is_no_run_is_refused(here: Path) -> None:
     done = cli("train", "--resume", "nothing")
     assert (done.code, done.err.splitlines()[0]) == (
         2,
-        "mtft: error: --resume: nothing is no run of mtft (no config.toml)",
+        "mtft: error: --resume: nothing is not an mtft run (no config.toml)",
     )
     done = cli("train", "--resume", "nothing", "--preset", "report")
     assert done.code == 2
@@ -229,7 +229,7 @@ def test_a_refinement_of_a_run_that_was_trained_anew_is_refused(tiny_model: Path
     assert cli(*train, "--seed", "1", "--overwrite").code == 0
     done = cli("refine", "--resume", "refined")
     assert done.code == 2
-    assert "the weights of the run that is refined are not those that it began with" in done.err
+    assert "the weights of the run that is refined differ from those that it started with" in done.err
     assert cli(*train, "--overwrite").code == 0  # the same run again
     assert cli("refine", "--resume", "refined", "--max-time", "1h").code == 0
 
@@ -241,7 +241,7 @@ def test_other_pretrained_weights_are_refused(command: tuple[str, ...], tiny_mod
     assert cli(*given, "--out", "it", "--max-time", "0.001s").code == 4
     done = cli(command[0], "--resume", "it", "--model", other)
     assert done.code == 2
-    assert "the pretrained weights are not those that it began with" in done.err
+    assert "the pretrained weights differ from those that it started with" in done.err
     assert cli(command[0], "--resume", "it", "--model", tiny_model, "--max-time", "1h").code == 0
 
 
@@ -251,7 +251,7 @@ def test_a_selection_that_was_stopped_is_not_thrown_away(tiny_model: Path, here:
     before = contents(here / "mask.part")
     done = cli(*given, "--out", "mask")
     assert done.code == 2
-    assert "--out: mask is begun; go on with mtft select --resume mask, or give --overwrite" in done.err
+    assert "--out: mask is unfinished; go on with mtft select --resume mask, or give --overwrite" in done.err
     assert contents(here / "mask.part") == before
     assert cli(*given, "--out", "mask", "--overwrite").code == 0
     assert not (here / "mask.part").exists()

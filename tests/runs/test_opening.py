@@ -90,7 +90,7 @@ def test_a_run_beside_its_result_replaces_one_that_is_there(target: Target[Train
 def test_processes_that_may_be_started_anew_need_a_path(command: str, tiny_model: Path) -> None:
     done = cli(command, "--tasks", "sts", "--sample", "--model", tiny_model, TORCHELASTIC_MAX_RESTARTS="1")
     assert done.code == 2
-    assert "--out: give it with torchrun --max-restarts, so that processes started anew find the run" in done.err
+    assert "--out: give it with torchrun --max-restarts, so that restarted processes find the run" in done.err
 
 
 def test_processes_started_anew_go_on_and_report_what_is_finished(
