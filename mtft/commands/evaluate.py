@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.config.schema import EvalConfig
+from mtft.data.dataset import sample_dir
 from mtft.data.declared_reader import DeclaredReader
 from mtft.data.formats import readings_of
 from mtft.data.shares import in_half
@@ -81,7 +82,8 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     data_dir = data_directory(config, run)
     loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
     data = loader.load_tasks(tasks, config.split)
-    readings = [line for task in tasks for line in readings_of(task.source.reader, config.split, data_dir)]
+    own = () if data_dir == sample_dir() else tasks
+    readings = [line for task in own for line in readings_of(task.source.reader, config.split, data_dir)]
     for line in dict.fromkeys(readings):
         context.notify("info", line)
     digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})

@@ -12,6 +12,7 @@ from mtft.data.audit.form import form_findings
 from mtft.data.audit.labels import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.split_reader import Split, read_split
+from mtft.data.dataset import sample_dir
 from mtft.data.formats import reading_lines
 from mtft.runtime.notices import Notify
 from mtft.tasks.task import Source, Task
@@ -42,8 +43,11 @@ def warn_of_faults(
 
 
 def how_read(splits: Sequence[Split]) -> list[str]:
-    """Return lines that say how the files of splits are read; files that cannot be read have none."""
-    scans = [scan for each in splits for scan in each.scans]
+    """Return lines that say how the files of splits are read.
+
+    Files that cannot be read have none, nor has the sample data that is shipped.
+    """
+    scans = [scan for each in splits for scan in each.scans if scan.path.parent != sample_dir()]
     return reading_lines({scan.path: scan.dialect for scan in scans if scan.dialect and not scan.trouble})
 
 
