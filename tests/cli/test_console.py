@@ -157,7 +157,7 @@ def test_json_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_refuses_what_it_cannot_say() -> None:
-    with pytest.raises(TypeError, match="object has no form"):
+    with pytest.raises(TypeError, match="object cannot be written as JSON"):
         plain(object())
 
 
