@@ -185,8 +185,8 @@ def test_steps_that_break_are_skipped_named_and_counted(
 
     whole = preparation.training_source
 
-    def broken(*args: object) -> object:
-        source = whole(*args)  # type: ignore[arg-type]
+    def broken(*args: object, **options: object) -> object:
+        source = whole(*args, **options)  # type: ignore[arg-type]
         targets = source.targets.clone()
         targets[7] = torch.inf
         return type(source)(**{**vars(source), "targets": targets})
