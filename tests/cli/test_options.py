@@ -11,7 +11,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from pydantic import Field
 
-from mtft.cli.flags import Flags
+from mtft.cli.flags import Flags, flag
 from mtft.cli.options import json_option, options_for
 from mtft.config.groups import Options
 from mtft.config.load import Loaded, choices
@@ -118,7 +118,7 @@ def test_choices_and_presets_are_completed() -> None:
 def test_each_command_documents_each_setting(schema: type[Options]) -> None:
     text = CliRunner().invoke(click.command("any")(options_for(schema)(lambda loaded: None)), ["--help"]).stdout
     for name, field in schema.settings().items():
-        assert f"--{name.replace('_', '-')} " in text
+        assert f"{flag(name)} " in text
         assert all(choice in text for choice in choices(field))
 
 
