@@ -116,7 +116,7 @@ def test_a_foreign_file_is_named(name: str, run: Path) -> None:
             (run / name).write_bytes(b"?")
         done = cli("verify", run)
         assert done.code == 2
-        assert [name.strip("/"), "is", "no"] == done.out.splitlines()[-1].split()[:3]
+        assert [name.strip("/"), "is", "not"] == done.out.splitlines()[-1].split()[:3]
         tried.one()
 
 
