@@ -96,9 +96,9 @@ def json_lines(lines: Iterable[str]) -> Iterator[JsonRecord]:
         before = ""
 
 
-def json_array(lines: Iterable[str]) -> Iterator[JsonRecord]:
+def json_array(lines: Iterable[str], line_end: str = "\n") -> Iterator[JsonRecord]:
     """Read the objects of an array one by one; reading ends at text that is not JSON."""
-    text = _Text(lines)
+    text = _Text(lines, line_end)
     text.skip("")
     if text.peek() != "[":
         yield text.failure("not JSON: no array")
@@ -129,8 +129,9 @@ def json_array(lines: Iterable[str]) -> Iterator[JsonRecord]:
 class _Text:
     """The text of an array, read in pieces; text that was used is released."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines, self._text, self._at, self._line, self._before = iter(lines), "", 0, 1, ""
+    def __init__(self, lines: Iterable[str], line_end: str) -> None:
+        self._lines, self._line_end, self._line = iter(lines), line_end, 1
+        self._text, self._at, self._before = "", 0, ""
 
     def _more(self, least: int = CHUNK) -> bool:
         pieces, size = [], 0
@@ -155,7 +156,7 @@ class _Text:
         while (found := self.peek()) and (found.isspace() or found == sign):
             sign = "" if found == sign else sign
             self._before += found
-            self._line += found == "\n"
+            self._line += found == self._line_end
             self._at += 1
 
     def value(self) -> JsonRecord:
@@ -166,7 +167,7 @@ class _Text:
             except json.JSONDecodeError as error:
                 if self._more(max(CHUNK, len(self._text))):
                     continue
-                line = self._line + self._text.count("\n", self._at, error.pos)
+                line = self._line + self._text.count(self._line_end, self._at, error.pos)
                 raise ValueError(f"not JSON: {error.msg} (line {line})") from None
             except TwiceError as error:
                 value, end, fault = None, self._end(), str(error)
@@ -178,7 +179,7 @@ class _Text:
             self._line, self._before, self._text[self._at : end], value if isinstance(value, dict) else {}, fault
         )
         self._before, self._at = "", end
-        self._line += record.text.count("\n")
+        self._line += record.text.count(self._line_end)
         return record
 
     def _end(self) -> int:

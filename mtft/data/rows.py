@@ -110,10 +110,10 @@ def _json_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Iterat
 
 def _array_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Iterator[Row]:
     end = 0
-    for record in json_array(lines):
+    for record in json_array(lines, dialect.line_end):
         begin = end + _size(record.before)
         end = begin + _size(record.text)
-        count = record.text.count("\n") + (not record.text.endswith("\n"))
+        count = record.text.count(dialect.line_end) + (not record.text.endswith(dialect.line_end))
         yield _json_row(record.line, count, begin, end, (record.text, record.value, record.fault), dialect, likely)
 
 

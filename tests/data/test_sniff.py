@@ -62,7 +62,7 @@ def test_two_delimiters_that_are_as_good_are_a_doubt() -> None:
 def test_a_line_that_says_the_separator_is_no_header(tmp_path: Path) -> None:
     assert rows(tmp_path, "sep=;\r\na;b\r\n1;x,y\r\n") == [{"a": "1", "b": "x,y"}]
     assert next(read_rows(tmp_path / "x.csv"))[0] == 3
-    assert "sep=~, which is no delimiter" in find("sep=~\na~b\n").doubt
+    assert "sep=~, which is not a supported delimiter" in find("sep=~\na~b\n").doubt
 
 
 def test_one_column_is_a_table_whose_lines_are_texts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtft.data.audit.scan import Scan, scan_bytes, scan_file
@@ -108,6 +108,8 @@ def test_a_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
 
 @some
 @given(broken, st.sampled_from(NAMES), st.booleans())
+@example(body=b'\r[]"', name=Path("x.jsonl"), header=False)
+@example(body=b'[]"\r"', name=Path("x.jsonl"), header=False)
 def test_any_bytes_give_rows_in_order_that_own_their_bytes(body: bytes, name: Path, header: bool) -> None:
     data = (b"a,b\n" if header else b"") + body
     found = scan_bytes(name, data)
