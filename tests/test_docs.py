@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import re
 import shlex
@@ -41,6 +42,8 @@ LOGS = {"benchmarks", "experiments", "reliability"}
 ELSEWHERE = {"--max-restarts", "--nproc-per-node", "--local-addr", "--work"}
 """Options of torchrun and of examples/report/experiments.py."""
 
+CLICK = tuple(int(part) for part in importlib.metadata.version("click").split(".")[:2])
+
 
 def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
@@ -55,6 +58,7 @@ def each(pages: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", pages, ids=name_of)
 
 
+@pytest.mark.skipif(CLICK < (8, 5), reason="the page is made with click 8.5, which words usage lines in another way")
 def test_generated_help_is_up_to_date() -> None:
     assert text_of(generate_docs.PLACE) == generate_docs.document(), "run: make docs"
 

@@ -25,12 +25,17 @@ class Range:
         return (value - self.low) / (self.high - self.low)
 
 
+TINY = 1e-290
+"""Spreads below this one count as none: their steps would be too close to the least float."""
+
+
 def nice_range(values: Iterable[float], *, ticks: int = 5, whole: bool = False) -> Range:
     """Return a range with round ends that holds all finite values; `whole` allows no tick between two integers."""
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    if low == high:
-        pad = abs(low) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= size * 1e-12 or high - low < TINY:
+        pad = size * 0.1 if size >= TINY else 1.0
         low, high = low - pad, high + pad
     step = _round_step((high - low) / max(ticks - 1, 1))
     step = max(step, 1.0) if whole else step

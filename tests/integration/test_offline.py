@@ -14,7 +14,11 @@ from faulty_data import write
 from mtft.cli.main import COMMANDS
 
 SCRIPT = """
-import json, sys
+import contextlib, json, sys
+
+with contextlib.suppress(ImportError):
+    import urllib3.util  # binds a socket of this machine when it is imported, to see whether IPv6 works
+
 from mtft.cli.main import run
 
 asked = []

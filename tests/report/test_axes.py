@@ -32,6 +32,12 @@ def test_without_numbers_there_is_still_a_range(values: list[float]) -> None:
     assert (nice_range(values).low, nice_range(values).high) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("values", [[0.0, 5e-324], [1e-300, 2e-300], [1.0, 1.0 + 2**-52], [-5e-324, 5e-324]])
+def test_values_that_hardly_differ_have_a_range(values: list[float]) -> None:
+    found = nice_range(values)
+    assert found.low < min(values) < max(values) < found.high
+
+
 def test_pinned_ranges() -> None:
     assert nice_range([0.4251, 0.8834]).ticks == pytest.approx((0.4, 0.6, 0.8, 1.0))
     assert nice_range([0, 756], whole=True).ticks == (0, 200, 400, 600, 800)

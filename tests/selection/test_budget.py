@@ -15,7 +15,8 @@ from reference import top_k_indices
 from mtft.selection import budget as module
 from mtft.selection.budget import budget, top_groups, top_k, top_k_per_tensor
 
-floats = st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, float("inf"), -float("inf"), 1e-45])
+LEAST = float(np.nextafter(np.float32(0), np.float32(1)))
+floats = st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, float("inf"), -float("inf"), LEAST])
 
 
 @pytest.mark.parametrize(
