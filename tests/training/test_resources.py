@@ -15,6 +15,7 @@ from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError
 from mtft.model.parameters import ParameterCount
 from mtft.selection.mask import Mask, save_mask
+from mtft.training.loop import Plan
 from mtft.training.resources import Disk, Memory, check_machine, disk, schedule, scored
 
 SIZES = {"a": 50, "b": 21}
@@ -27,7 +28,7 @@ def config(**values: object) -> TrainConfig:
 
 @pytest.mark.parametrize(("steps", "expected"), [(None, 6), (5, 5), (2, 2), (9, 6)])
 def test_the_schedule_is_that_of_training(steps: int | None, expected: int) -> None:
-    found = list(schedule(config(epochs=2, batch_size=32, max_steps=steps), rowless(SIZES)))  # type: ignore[arg-type]
+    found = list(schedule(Plan(2, 32, 1e-4, max_steps=steps), rowless(SIZES)))  # type: ignore[arg-type]
     assert len(found) == expected
     first, second = epoch_batches(SIZES, 32, 0, 1), epoch_batches(SIZES, 32, 0, 2)
     for mine, theirs in zip(found, [*first, *second], strict=False):
