@@ -92,9 +92,9 @@ def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -
             write_int8(temporary, path)
             about["int8"] = {"bytes": temporary.stat().st_size, **measure(temporary, trained, dev)}
         files.append(small)
-    beside = path.with_name(f"{path.name}.json")
-    write_json(beside, about)
-    return ExportResult(path, path.stat().st_size, parity["difference"], about.get("int8"), (*files, beside))
+    description = path.with_name(f"{path.name}.json")
+    write_json(description, about)
+    return ExportResult(path, path.stat().st_size, parity["difference"], about.get("int8"), (*files, description))
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class SelectResult:
 
 
 def select(config: SelectConfig, context: Context, resume: Path | None = None) -> SelectResult:
-    """Score, select and write the mask file; until then a directory beside it holds the state for `resume`."""
+    """Score, select and write the mask file; until then a directory next to it holds the state for `resume`."""
     group = context.group
     target = Target(
         "select",

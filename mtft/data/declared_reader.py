@@ -144,12 +144,12 @@ class DeclaredReader:
             return found if belongs == self.own_split else None
         return found
 
-    def _is_held_out(self, place: float) -> bool:
+    def _is_held_out(self, point: float) -> bool:
         if not self.strata:
-            return place < self.held_out
+            return point < self.held_out
         if not self.chosen:
-            raise ValueError("opened() must be called before rows are told apart")
-        return place in self.chosen.positions
+            raise ValueError("opened() must be called before rows are divided")
+        return point in self.chosen.positions
 
     def _example(self, origin: str, number: int, row: Mapping[str, str]) -> Example:
         file = Path(origin.rpartition(":")[0])

@@ -245,7 +245,7 @@ def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
 def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, begun: bool = False) -> Disk:
     """Return the bytes that a training writes, without small files.
 
-    Its selection keeps `scores` numbers per weight. The state also holds averages beside the last values, and with
+    Its selection keeps `scores` numbers per weight. The state also holds averages and the last values, and with
     `begun` the heads of the head epochs.
     """
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())

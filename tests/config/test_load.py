@@ -53,7 +53,7 @@ def test_later_layers_win_and_origins_say_which(file: Path) -> None:
 
 
 def known(kind: str, name: str) -> None:
-    """Know one part of a plugin's beside the built-in ones."""
+    """Know one part of a plugin in addition to the built-in ones."""
     if name != "theirs":
         raise ConfigError(unknown(kind, name, ["pcgrad", "theirs"]))
 

@@ -293,7 +293,7 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(ran: Ran, tiny_model: Pat
 
 
 def test_a_process_without_data_ends_all(tiny_model: Path, tmp_path: Path) -> None:
-    """Of two machines, one has no data: each process sees another place."""
+    """Of two machines, one has no data: each process sees another directory."""
     (tmp_path / "data1").mkdir()
     (tmp_path / "data0").symlink_to(sample_dir())
     script = f'MTFT_DATA_DIR={tmp_path}/data$RANK exec {sys.executable} -m mtft "$@"'

@@ -89,8 +89,8 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
     A table without a needed column gives one problem, and no more rows are read.
     """
     if scan.trouble:
-        place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
-        yield RowProblem(scan.trouble.check, place, brief(scan.trouble.text, LONGEST), whole=True)
+        location = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
+        yield RowProblem(scan.trouble.check, location, brief(scan.trouble.text, LONGEST), whole=True)
     for row in scan.rows:
         if row.trouble:
             yield RowProblem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)
