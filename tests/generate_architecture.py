@@ -99,7 +99,7 @@ def document() -> str:
         *tables(found),
     ]
     more = (
-        "Besides `mtft/`: `plugins/` holds projects that are installed on their own, each with README and tests;"
+        "Besides `mtft/`: `plugins/` holds projects installed on their own, each with README and tests;"
         " `examples/` holds\nthe guide and configurations with what came of them, each run by the tests; `tests/` has a"
         " file for each module."
     )
