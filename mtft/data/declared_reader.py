@@ -118,7 +118,7 @@ class DeclaredReader:
         for name in expand(_listed(self.name(split)), data_dir):
             yield from named_rows(name, data_dir, self.layout, self._columns)
 
-    def rows_beside_text(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+    def rows_of_other_files(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
         """Yield (origin, number, row) of a split's data other than the text files in `files`."""
         for name in expand(_listed(self.name(split)), data_dir):
             if not is_text(name):

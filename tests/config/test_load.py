@@ -71,7 +71,7 @@ def test_plugins_are_asked_for_names_that_are_not_built_in(file: Path) -> None:
     assert load(TrainConfig, file=file, given=TASKS).config.surgery == "other"
 
 
-def test_every_error_is_told_at_once_with_origin_key_and_near_match(file: Path) -> None:
+def test_every_error_is_reported_at_once_with_origin_key_and_near_match(file: Path) -> None:
     file.write_text("batch_sise = 3\nepochs = 0\nmicro-batch-tokens = 'many'")
     flags = {"surgery": "pcgrd", "schedule": "linea", "max_length": "7"}
     assert errors(file=file, sets=["keep=2", "nonsense"], given=flags, known=known) == [

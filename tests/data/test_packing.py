@@ -177,7 +177,7 @@ def test_blocks_hold_every_token_once_and_mask_the_rest(lengths: list[int]) -> N
     assert (index, start) == (len(lengths), sum(lengths))
 
 
-def test_padding_puts_every_token_in_its_place_and_back() -> None:
+def test_padding_puts_every_token_in_its_position_and_back() -> None:
     encoder = tiny_encoder()
     batch = tiny_batch(encoder, (3, 1, 5))
     padded = batch.pad(batch.ids, fill=-1)

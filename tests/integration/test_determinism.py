@@ -56,7 +56,7 @@ def test_two_processes_write_the_same_files(runs: tuple[Path, Path]) -> None:
     }
 
 
-def test_what_lasts_holds_no_time_and_no_place(runs: tuple[Path, Path]) -> None:
+def test_what_lasts_holds_no_time_and_no_path(runs: tuple[Path, Path]) -> None:
     first, _ = runs
     year = str(datetime.datetime.now(datetime.timezone.utc).year)
     for name in lasting(first):

@@ -241,7 +241,7 @@ def test_what_is_not_shared_is_done_once(ran: Ran, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAILS)
-def test_an_error_is_told_once(ran: Ran, name: str) -> None:
+def test_an_error_is_reported_once(ran: Ran, name: str) -> None:
     code, text = FAILS[name]
     found = [each[name] for each in ran.by_rank]
     assert "".join(done.err for done in found).count("mtft: error:") == 1

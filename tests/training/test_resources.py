@@ -64,7 +64,7 @@ def test_a_mask_on_disk_is_as_large_as_foretold(tmp_path: Path) -> None:
         assert (tmp_path / "mask").stat().st_size - 330 == pytest.approx(foretold, rel=0.1)
 
 
-def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     said: list[tuple[str, str]] = []
     needed = Disk(1 << 60, 5)
     with pytest.raises(ConfigError, match=r"out: .*run has [\d,]+ bytes free; this run needs [\d,]+$"):

@@ -69,8 +69,8 @@ def read_split(
         found: list[Example | RowProblem] = [each for scan in scans for each in _rows(scan, parse)]
         if parse is None:
             found += _given(reader, split, data_dir, broken=bool(found))
-        elif hasattr(reader, "rows_beside_text"):
-            found += _each(reader, reader.rows_beside_text(split, data_dir))
+        elif hasattr(reader, "rows_of_other_files"):
+            found += _each(reader, reader.rows_of_other_files(split, data_dir))
     for each in found:
         if not isinstance(each, RowProblem) and (wrong := fault(each, texts)):
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
