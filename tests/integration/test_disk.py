@@ -60,7 +60,7 @@ def test_a_directory_that_is_read_only_is_reported_before_anything_starts(
 
 
 @counted(PROMISE, "faults", 1)
-def test_a_limit_that_free_bytes_do_not_show_is_reported_before_anything_starts(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_limit_that_free_bytes_do_not_show_is_reported_before_the_start(tiny_model: Path, tmp_path: Path) -> None:
     """The limit on the size of files stands for a quota: the system refuses what the count of free bytes allows."""
     done = restricted(lambda: limited(50_000)(), *TRAIN, "--model", tiny_model, "--out", tmp_path / "run")
     assert done.code == 2, done.err
