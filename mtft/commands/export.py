@@ -24,7 +24,7 @@ from mtft.runs.onnx import apply_session, check_installed, open_session, write_i
 from mtft.runs.paths import free_path, keep_apart
 from mtft.runs.probe import compare_probe, probe_table
 from mtft.runtime.seeding import numpy_generator
-from mtft.training.inputs import data_directory
+from mtft.training.choices import data_directory
 from mtft.training.loading import Loader
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}

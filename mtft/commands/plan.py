@@ -19,8 +19,8 @@ from mtft.plugin.context import Context
 from mtft.runs.paths import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
+from mtft.training.choices import data_directory
 from mtft.training.count import count_plan
-from mtft.training.inputs import data_directory
 from mtft.training.loading import missing_files
 from mtft.training.preparation import Prepared, build_stepper
 from mtft.training.resources import (

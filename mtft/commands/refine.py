@@ -17,8 +17,8 @@ from mtft.runs.fingerprints import model_digest
 from mtft.runs.opening import Finished, Resumed, Target, open_run
 from mtft.runs.paths import free_path, keep_apart, refuse_foreign
 from mtft.runs.state import scores_of
+from mtft.training.choices import data_directory, resolve_device
 from mtft.training.data_warnings import warn_of_faults
-from mtft.training.inputs import data_directory, resolve_device
 from mtft.training.joint_training import Scores
 from mtft.training.loading import Loader
 from mtft.training.preparation import Prepared, classes_to_balance, training_source

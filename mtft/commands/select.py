@@ -24,8 +24,8 @@ from mtft.runs.resume import part_directory
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry
 from mtft.training.agreement import check_same_across_ranks
+from mtft.training.choices import DataInputs, ModelInputs, check_parts, data_directory, loss_settings, resolve_device
 from mtft.training.count import count_selected
-from mtft.training.inputs import DataInputs, ModelInputs, check_parts, data_directory, loss_settings, resolve_device
 from mtft.training.preparation import Prepared, prepare
 from mtft.training.resources import scores_held
 from mtft.training.session import start_session

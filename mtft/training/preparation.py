@@ -30,8 +30,8 @@ from mtft.runs.probe import rehearse
 from mtft.runtime.notices import Notify
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
+from mtft.training.choices import DataInputs, LossSettings, ModelInputs
 from mtft.training.data_warnings import warn_of_faults
-from mtft.training.inputs import DataInputs, LossSettings, ModelInputs
 from mtft.training.loading import Loader, missing_files
 from mtft.training.model_checks import check_length, check_model
 from mtft.training.step import Stepper

@@ -15,8 +15,8 @@ from mtft.runs.artifact import read_run_mask
 from mtft.selection.mask import Mask
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_across_ranks
+from mtft.training.choices import DataInputs, ModelInputs, check_parts, data_directory, loss_settings, resolve_device
 from mtft.training.early_stopping import Best
-from mtft.training.inputs import DataInputs, ModelInputs, check_parts, data_directory, loss_settings, resolve_device
 from mtft.training.preparation import Prepared, prepare
 from mtft.training.resources import Disk, Memory, ModelSize, check_machine, count, disk_needed, fit
 from mtft.training.teachers import check_teachers, teacher_outputs_complete

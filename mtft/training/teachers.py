@@ -27,7 +27,7 @@ from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
-from mtft.training.inputs import ModelInputs
+from mtft.training.choices import ModelInputs
 from mtft.training.loading import Loader
 from mtft.training.resources import ModelSize
 from mtft.training.session import Session

@@ -27,7 +27,7 @@ from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model
 from mtft.training import step
 from mtft.training.autosave import Autosaver, StoppedError
-from mtft.training.inputs import ModelInputs
+from mtft.training.choices import ModelInputs
 from mtft.training.session import Session
 from mtft.training.setup import set_up
 from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete

@@ -1,4 +1,4 @@
-"""The inputs of a training or a selection in plain values: the pretrained model, the data, and the device."""
+"""What the settings of a training or a selection choose, in plain values: pretrained model, data, device, parts."""
 
 from __future__ import annotations
 

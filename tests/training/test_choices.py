@@ -11,7 +11,7 @@ from mtft.data.dataset import sample_dir
 from mtft.errors import ConfigError
 from mtft.losses import consistency, folded_cross_entropy
 from mtft.plugin.context import new_context
-from mtft.training.inputs import check_parts, chosen_parts, data_directory, loss_settings
+from mtft.training.choices import check_parts, chosen_parts, data_directory, loss_settings
 
 
 def test_settings_choose_the_data_directory(tmp_path: Path) -> None:
