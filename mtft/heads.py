@@ -12,7 +12,7 @@ from mtft.encoder.linear import Linear
 
 
 class ReportHead(nn.Module):
-    """The report's head: one more transformer layer, its mean beside the pooler output, two projections.
+    """The report's head: one more transformer layer, its mean joined to the pooler output, two projections.
 
     The two dropouts around the feed-forward layer are the config's `head_dropout` (0.3 in the report); the
     transformer layer keeps the encoder's.

@@ -20,7 +20,7 @@ from mtft.runs.manifest import task_names
 from mtft.runs.prediction import predict, record_keys
 from mtft.runtime.notices import Notify, silent
 from mtft.settings import PredictSettings
-from mtft.training.preparation import resolve_device
+from mtft.training.choices import resolve_device
 
 
 class Model:

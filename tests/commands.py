@@ -27,7 +27,7 @@ FEW = ("--sample", "--max-steps", "4", "--batches", "2")
 """Options of a training that takes a second."""
 
 VARY = ("environment.json", "times.jsonl", "config.toml")
-"""Files of a run that are others each time or in another place."""
+"""Files of a run that differ each time or at another path."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def shell(script: str, **environment: str) -> Done:
 
 
 def contents(path: Path) -> dict[str, object]:
-    """Return what must be the same for the same seed, by name: everything but times, versions and the place itself."""
+    """Return what must be the same for the same seed, by name: everything but times, versions and paths."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     found: dict[str, object] = {str(file.relative_to(path)): file.read_bytes() for file in files}
     if "config.toml" in found:
@@ -115,7 +115,7 @@ def digests(directory: Path) -> dict[str, str]:
 
 
 def reseal(path: Path) -> None:
-    """Make the digests beside a file fit what it holds now, as if mtft had written it."""
+    """Make the digests fit what a file holds now, as if mtft had written it."""
     write_digests(path.parent)
 
 

@@ -121,8 +121,8 @@ def naive_gradient(model: MultiTaskModel, parts: Sequence[Part]) -> tuple[float,
     for source, rows, scale in parts:
         single, width = replace(source.table, per_example=1), source.table.per_example
         for row in rows.tolist():
-            places = [np.array([row * width + place]) for place in range(width)]
-            outputs = [plain(packed((single, place)), [task])[task] for place in places]
+            entries = [np.array([row * width + number]) for number in range(width)]
+            outputs = [plain(packed((single, entry)), [task])[task] for entry in entries]
             shaped = outputs[0] if width == 1 else torch.stack(outputs)
             total = total + scale * source.loss(shaped, source.targets[row : row + 1].double().to(shaped.device)).sum()
     encoder, head = list(plain.encoder.parameters()), list(plain.heads[task].parameters())

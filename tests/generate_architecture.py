@@ -56,7 +56,7 @@ def layers(found: dict[str, Path]) -> list[str]:
 
 
 def rules() -> list[str]:
-    """Return the rules that hold beside the order of the layers."""
+    """Return the rules that hold in addition to the order of the layers."""
     found = [f"`{name}` is imported by {_listed(parts)} alone." for name, parts in ONLY.items()]
     pure = _listed(tuple(f"{name.replace('.', '/')}.py" for name in PURE))
     found += [
@@ -88,13 +88,22 @@ def tables(found: dict[str, Path]) -> list[str]:
 def document() -> str:
     """Return the page."""
     found = modules(ROOT / "mtft")
-    parts = [*layers(found), "", "Beside the order of the layers:", "", *rules(), "", "## Modules", *tables(found)]
-    beside = (
-        "Beside `mtft/`: `plugins/` holds projects that are installed on their own, each with README and tests;"
+    parts = [
+        *layers(found),
+        "",
+        "In addition to the order of the layers:",
+        "",
+        *rules(),
+        "",
+        "## Modules",
+        *tables(found),
+    ]
+    more = (
+        "Besides `mtft/`: `plugins/` holds projects installed on their own, each with README and tests;"
         " `examples/` holds\nthe guide and configurations with what came of them, each run by the tests; `tests/` has a"
         " file for each module."
     )
-    return HEAD + "\n".join([*parts, "", beside, ""])
+    return HEAD + "\n".join([*parts, "", more, ""])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from mtft.io import toml_parser
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 GROUPS = ("test",)
-"""Dependency groups that are constrained too, beside the dependencies and all extras; `make lowest` has no oracles."""
+"""Dependency groups that are constrained too, like the dependencies and all extras; `make lowest` has no oracles."""
 
 FREE = ("torch",)
 """What keeps the version that is found: which builds of torch there are depends on Python and machine."""

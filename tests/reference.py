@@ -77,11 +77,11 @@ def gap_code(indices: Iterable[int]) -> bytes:
 
 def gap_decode(code: bytes) -> list[int]:
     """Indices that `gap_code` coded."""
-    indices, expected, gap, place = [], 0, 0, 1
+    indices, expected, gap, factor = [], 0, 0, 1
     for byte in code:
-        gap += byte % 128 * place
-        place *= 128
+        gap += byte % 128 * factor
+        factor *= 128
         if byte < 128:
             indices.append(expected + gap)
-            expected, gap, place = expected + gap + 1, 0, 1
+            expected, gap, factor = expected + gap + 1, 0, 1
     return indices

@@ -17,27 +17,30 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
 @contextmanager
-def disk(place: Path, size: str) -> Iterator[Path]:
+def disk(folder: Path, size: str) -> Iterator[Path]:
     """Mount a disk of this size in memory; skips with a reason where that is not allowed."""
-    place.mkdir()
+    folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
     try:
-        yield place
+        yield folder
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def remount_read_only(place: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+def remount_read_only(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
 
-def fill(place: Path) -> Path:
+def fill(folder: Path) -> Path:
     """Write a file until the disk is full; return the file."""
-    junk = place / "junk"
+    junk = folder / "junk"
     with pytest.raises(OSError, match="No space left"), junk.open("wb", buffering=0) as file:  # noqa: PT012
         while file.write(b"\0" * 4096):
             pass

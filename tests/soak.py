@@ -105,5 +105,5 @@ def page(lines: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    log, place = map(Path, sys.argv[1:])
-    place.write_text(page([json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]), "utf-8")
+    log, output = map(Path, sys.argv[1:])
+    output.write_text(page([json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]), "utf-8")

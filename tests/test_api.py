@@ -49,11 +49,11 @@ def test_training_is_that_of_the_command(trained_run: Path, tiny_model: Path, tm
 
 def test_scores_are_those_of_the_command(trained_run: Path) -> None:
     found = mtft.evaluate(trained_run, sample=True, resamples=0, tasks=["sts"])
-    told = cli("eval", trained_run, "--sample", "--resamples", "0", "--tasks", "sts", "--json").json
-    assert found.tasks["sts"].metrics["pearson"].value == told["tasks"]["sts"]["metrics"]["pearson"]["value"]
+    reported = cli("eval", trained_run, "--sample", "--resamples", "0", "--tasks", "sts", "--json").json
+    assert found.tasks["sts"].metrics["pearson"].value == reported["tasks"]["sts"]["metrics"]["pearson"]["value"]
 
 
-def test_refine_writes_a_run_beside(trained_run: Path, tmp_path: Path) -> None:
+def test_refine_writes_a_run_of_its_own(trained_run: Path, tmp_path: Path) -> None:
     result = mtft.refine(str(trained_run), tasks=["sts"], sample=True, epochs=1, out=tmp_path / "refined")
     assert summary(result.path)["before"] == summary(trained_run)["dev"]
 

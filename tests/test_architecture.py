@@ -169,22 +169,22 @@ def import_problem(name: str, target: str) -> str | None:
 
 
 def problems(package: Path) -> list[str]:
-    """Return every breach of the rules above in a package, each with its place."""
+    """Return every breach of the rules above in a package, each with its file."""
     files = modules(package)
     found: list[str] = []
     graph: dict[str, set[str]] = {}
     for name, path in files.items():
-        place = path.relative_to(package.parent)
+        relative = path.relative_to(package.parent)
         source = path.read_text(encoding="utf-8")
         imported = imports(source, set(files))
         graph[name] = {target for _, target in imported if target in files and target != name}
         if layer(name) is None:
-            found.append(f"{place}: {within(name)} has no layer in {Path(__file__).name}")
+            found.append(f"{relative}: {within(name)} has no layer in {Path(__file__).name}")
         if (lines := len(source.splitlines())) > MAX_LINES:
-            found.append(f"{place}: {lines} lines, at most {MAX_LINES} are allowed")
+            found.append(f"{relative}: {lines} lines, at most {MAX_LINES} are allowed")
         for line, target in imported:
             if problem := import_problem(name, target):
-                found.append(f"{place}:{line}: {problem}")
+                found.append(f"{relative}:{line}: {problem}")
     rooms: dict[str, set[str]] = {}
     for name, targets in graph.items():
         rooms.setdefault(room(name), set()).update(room(target) for target in targets if room(target) != room(name))
@@ -229,7 +229,7 @@ def test_architecture_is_kept() -> None:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A package without problems, to break in one place."""
+    """A package without problems, in which a test breaks one rule."""
     write(tmp_path / "mtft", "__init__.py", "")
     write(tmp_path / "mtft", "errors.py", "import difflib\n")
     write(tmp_path / "mtft", "data/__init__.py", "")

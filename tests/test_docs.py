@@ -236,7 +236,7 @@ def test_table_1_is_what_was_recorded(page: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_example_runs(path: Path, tiny_model: Path, tmp_path: Path) -> None:
     arguments = ["--max-steps", "2", "--batches", "1", "--model", str(tiny_model), "--max-length", "40"]
-    own = load(TrainConfig, file=path).config.declared  # the files lie beside it
+    own = load(TrainConfig, file=path).config.declared  # the files are in its directory
     data = ["--data-dir", str(path.parent)] if own else ["--sample"]
     out = tmp_path / "run"
     assert run(["train", "--config", str(path), *data, *arguments, "--out", str(out), "--quiet"]) == 0

@@ -122,8 +122,8 @@ def test_reading_keeps_the_order_and_huge_numbers_finite(output: Output) -> None
     found = output.read(raw)
     assert len(found) == 3
     assert np.isfinite(found).all()
-    for place in range(3):
-        np.testing.assert_array_equal(output.read(raw[place : place + 1])[0], found[place])
+    for index in range(3):
+        np.testing.assert_array_equal(output.read(raw[index : index + 1])[0], found[index])
 
 
 def test_values_are_pinned() -> None:

@@ -107,14 +107,14 @@ def _document(result: DataCheckResult) -> dict[str, object]:
 
 
 def _record(finding: Finding) -> dict[str, object]:
-    path, _, line = finding.place.rpartition(":")
+    path, _, line = finding.location.rpartition(":")
     placed = bool(path) and line.isdecimal()
     return {
         "check": finding.check,
         "severity": finding.severity,
         "source": finding.source,
         "split": finding.split,
-        "file": path if placed else finding.place,
+        "file": path if placed else finding.location,
         "line": int(line) if placed else None,
         "count": finding.count,
         "message": finding.message,
@@ -133,7 +133,7 @@ def _render(result: DataCheckResult) -> None:
         ["", "severity", "check", "source", "split", "count", "finding"],
         [[n, each.severity, each.check, each.source, each.split, each.count, each.message] for n, each in numbered],
     )
-    details = [[n, each.place, each.example, each.advice] for n, each in numbered if each.advice]
+    details = [[n, each.location, each.example, each.advice] for n, each in numbered if each.advice]
     if details:
         print()
         table(["", "first at", "example", "what to do"], details)

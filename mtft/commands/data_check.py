@@ -22,8 +22,8 @@ from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
 from mtft.plugin.context import Context
 from mtft.tasks.task import Source
+from mtft.training.choices import data_directory
 from mtft.training.data_warnings import how_read, read_splits, split_findings
-from mtft.training.loading import data_directory
 from mtft.training.preparation import choose_sources
 
 DIFF = "changes.diff"

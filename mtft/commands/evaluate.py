@@ -27,8 +27,8 @@ from mtft.runs.fingerprints import table_digest
 from mtft.runs.manifest import task_names
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
-from mtft.training.loading import Loader, data_directory
-from mtft.training.preparation import resolve_device
+from mtft.training.choices import data_directory, resolve_device
+from mtft.training.loading import Loader
 from mtft.training.temperatures import tell
 
 

@@ -24,7 +24,8 @@ from mtft.runs.onnx import apply_session, check_installed, open_session, write_i
 from mtft.runs.paths import free_path, keep_apart
 from mtft.runs.probe import compare_probe, probe_table
 from mtft.runtime.seeding import numpy_generator
-from mtft.training.loading import Loader, data_directory
+from mtft.training.choices import data_directory
+from mtft.training.loading import Loader
 
 SUFFIXES = {"onnx": "onnx", "bundle": "mtft"}
 TOLERANCE = 1e-4
@@ -91,9 +92,9 @@ def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -
             write_int8(temporary, path)
             about["int8"] = {"bytes": temporary.stat().st_size, **measure(temporary, trained, dev)}
         files.append(small)
-    beside = path.with_name(f"{path.name}.json")
-    write_json(beside, about)
-    return ExportResult(path, path.stat().st_size, parity["difference"], about.get("int8"), (*files, beside))
+    description = path.with_name(f"{path.name}.json")
+    write_json(description, about)
+    return ExportResult(path, path.stat().st_size, parity["difference"], about.get("int8"), (*files, description))
 
 
 @contextmanager

@@ -19,25 +19,22 @@ from mtft.plugin.context import Context
 from mtft.runs.paths import free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
+from mtft.training.choices import data_directory
 from mtft.training.count import count_plan
-from mtft.training.loading import data_directory, missing_files
-from mtft.training.preparation import Prepared, build_stepper, check_choices, prepare
+from mtft.training.loading import missing_files
+from mtft.training.preparation import Prepared, build_stepper
 from mtft.training.resources import (
     Disk,
     Memory,
     ModelSize,
-    check_machine,
-    count,
     disk_needed,
-    fit,
-    heads_alone,
     make_plan,
+    plan_heads,
     schedule,
     scored,
 )
+from mtft.training.setup import check_choices, set_up
 from mtft.training.step import Stepper
-from mtft.training.teachers import check_teachers
-from mtft.training.weight_selection import given_mask
 
 PROBE_TOKENS = 2048
 """Tokens of the step that is timed."""
@@ -83,23 +80,18 @@ class PlanResult:
 def plan(config: TrainConfig, context: Context) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
     path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
-    check_choices(config, context.registry)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, context):
+        check_choices(config, context)
         given = CountConfig(model=config.model, tasks=config.tasks, keep=config.keep)
         counts = count_plan(given, context, config.score)
         if config.mask:
             counts = replace(counts, selected=len(load_mask(config.mask, total=counts.encoder).indices))
         return PlanResult(counts, disk_needed(config, counts), missing=tuple(missing), free=free)
-    teachers = check_teachers(config, [context.registry.task(name) for name in config.tasks], context)
-    prepared = prepare(config, context)
-    mask = given_mask(config.mask, prepared, context) if config.mask else None
-    counts = count(config, prepared, mask)
-    config, memory = fit(config, prepared, counts, teachers)
-    check_machine(path, disk_needed(config, counts), memory, context.notify)
-    work = _work(config, prepared, teachers)
-    seconds = _seconds(config, prepared, context, counts, work, teachers)
-    return PlanResult(counts, disk_needed(config, counts), memory, work, seconds, free=free)
+    setup = set_up(config, path, context)
+    work = _work(setup.config, setup.prepared, setup.teachers)
+    seconds = _seconds(setup.config, setup.prepared, context, setup.counts, work, setup.teachers)
+    return PlanResult(setup.counts, setup.disk, setup.memory, work, seconds, free=free)
 
 
 def _missing(config: TrainConfig, context: Context) -> list[str]:
@@ -121,11 +113,11 @@ def _work(config: TrainConfig, prepared: Prepared, teachers: Sequence[ModelSize]
     epochs = -(-steps // -(-sum(sizes.values()) // config.batch_size))
     found = {}
     if config.head_epochs:
-        found["start heads"] = tokens(schedule(heads_alone(config), prepared.sources))
+        found["start heads"] = tokens(schedule(plan_heads(config), prepared.sources))
     found["select"] = tokens(scored(config, sizes))
     if teachers:
         found["ask teachers"] = sum(_to_answer(prepared, teacher) for teacher in teachers)
-    found["train"] = tokens(schedule(config, prepared.sources))
+    found["train"] = tokens(schedule(make_plan(config), prepared.sources))
     found["evaluate"] = epochs * sum(len(data.table.ids) for data in prepared.dev.values())
     return Work(steps, found)
 
@@ -161,7 +153,7 @@ def _seconds(
         seconds["ask teachers"] = to_read * asked
     if config.head_epochs:
         per_step, per_token = _step_time(config, prepared, context, None)
-        steps = make_plan(heads_alone(config)).steps(prepared.sizes)
+        steps = plan_heads(config).steps(prepared.sizes)
         seconds["start heads"] = per_step * steps + per_token * work.tokens["start heads"]
     return seconds
 
@@ -171,7 +163,7 @@ def _step_time(
 ) -> tuple[float, float]:
     """Return the fixed seconds of a step and the seconds per token, from a line through two timed steps."""
     timed = build_stepper(prepared, config, context, selection)
-    batch = next(iter(schedule(config, prepared.sources)))
+    batch = next(iter(schedule(make_plan(config), prepared.sources)))
     whole = _tokens(timed, batch)
     share = min(1.0, PROBE_TOKENS / whole)
     few = {name: rows[:1] for name, rows in batch.items()}

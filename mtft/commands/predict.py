@@ -23,7 +23,7 @@ from mtft.runs.prediction import predict as predict_records
 from mtft.runtime.distributed import Group
 from mtft.runtime.notices import Notify
 from mtft.training.agreement import check_same_model
-from mtft.training.preparation import resolve_device
+from mtft.training.choices import resolve_device
 from mtft.training.temperatures import tell
 
 

@@ -17,10 +17,11 @@ from mtft.runs.fingerprints import model_digest
 from mtft.runs.opening import Finished, Resumed, Target, open_run
 from mtft.runs.paths import free_path, keep_apart, refuse_foreign
 from mtft.runs.state import scores_of
+from mtft.training.choices import data_directory, resolve_device
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.joint_training import Scores
-from mtft.training.loading import Loader, data_directory
-from mtft.training.preparation import Prepared, classes_to_balance, resolve_device, training_source
+from mtft.training.loading import Loader
+from mtft.training.preparation import Prepared, classes_to_balance, training_source
 from mtft.training.refinement import Refinement
 from mtft.training.session import start_session
 from mtft.training.temperatures import without_temperatures
@@ -90,7 +91,7 @@ def _prepare(trained: TrainedModel, config: RefineConfig, context: Context, data
             task.source,
             task.name,
             loader.load(task.source, "train"),
-            balanced=classes_to_balance(config, chosen, task.source),
+            balanced=classes_to_balance(chosen, task.source) if config.class_weights == "balanced" else 0,
         )
         for task in chosen
     ]

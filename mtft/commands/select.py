@@ -24,8 +24,9 @@ from mtft.runs.resume import part_directory
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry
 from mtft.training.agreement import check_same_across_ranks
+from mtft.training.choices import DataInputs, ModelInputs, check_parts, data_directory, loss_settings, resolve_device
 from mtft.training.count import count_selected
-from mtft.training.preparation import prepare
+from mtft.training.preparation import Prepared, prepare
 from mtft.training.resources import scores_held
 from mtft.training.session import start_session
 from mtft.training.weight_selection import method_of, select_weights
@@ -43,7 +44,7 @@ class SelectResult:
 
 
 def select(config: SelectConfig, context: Context, resume: Path | None = None) -> SelectResult:
-    """Score, select and write the mask file; until then a directory beside it holds the state for `resume`."""
+    """Score, select and write the mask file; until then a directory next to it holds the state for `resume`."""
     group = context.group
     target = Target(
         "select",
@@ -58,7 +59,7 @@ def select(config: SelectConfig, context: Context, resume: Path | None = None) -
     opened = open_run(target, context)
     if isinstance(opened, Finished):
         return finished_mask(opened.path, config.model, context)
-    prepared = prepare(config, context)
+    prepared = _prepare(config, context)
     total = len(prepared.encoder)
     check_same_across_ranks(config, prepared, group)
     states = [4 * total * scores_held(config)] * (1 if isinstance(opened, Resumed) else 2)
@@ -71,6 +72,23 @@ def select(config: SelectConfig, context: Context, resume: Path | None = None) -
             raise
         group.on_first(lambda: _write(mask, opened.path))
     return _result(opened.path, mask, prepared.encoder)
+
+
+def _prepare(config: SelectConfig, context: Context) -> Prepared:
+    """Load the model, with its own dropout, and the training data."""
+    check_parts(config, context.registry)
+    device, products = resolve_device(config)
+    data = DataInputs(
+        tuple(context.registry.task(name) for name in config.tasks),
+        directory=data_directory(config),
+        augment=config.augment,
+        share=config.train_share,
+        strict=config.strict,
+        skip_bad_rows=config.skip_bad_rows,
+        losses=loss_settings(config),
+        balanced=config.class_weights == "balanced",
+    )
+    return prepare(ModelInputs(config.model, config.max_length, config.seed, device, products), data, context)
 
 
 def _new_path(config: SelectConfig) -> Path:

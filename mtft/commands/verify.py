@@ -18,7 +18,7 @@ from mtft.runs.integrity import Damage, Integrity, check_files
 from mtft.runs.probe import compare_probe, precision_of
 from mtft.runtime.devices import find_device
 from mtft.selection.mask import load_mask
-from mtft.training.preparation import resolve_device
+from mtft.training.choices import resolve_device
 
 
 @dataclass(frozen=True)

@@ -49,26 +49,28 @@ def with_rules(tables: Tables) -> Tables:
     return found
 
 
-def with_files(tables: Tables, place: Path, data_dir: Path) -> Tables:
-    """Return tables with resolved file names: in the data directory, else beside the settings file."""
+def with_files(tables: Tables, settings_file: Path, data_dir: Path) -> Tables:
+    """Return tables with resolved file names: in the data directory, else in the directory of the settings file."""
     return {
-        name: {key: _found(value, place, data_dir) if key in FILE_KEYS else value for key, value in table.items()}
+        name: {
+            key: _found(value, settings_file, data_dir) if key in FILE_KEYS else value for key, value in table.items()
+        }
         for name, table in tables.items()
     }
 
 
-def _found(value: Any, place: Path, data_dir: Path) -> Any:
-    """Return the full path of a file that is beside the settings file and not in the data directory."""
+def _found(value: Any, settings_file: Path, data_dir: Path) -> Any:
+    """Return the full path of a file that is not in the data directory, but in that of the settings file."""
     if isinstance(value, list):
-        return [_found(item, place, data_dir) for item in value]
+        return [_found(item, settings_file, data_dir) for item in value]
     if not isinstance(value, str) or "\0" in value or re.match(r"\w+:", value) or not value.strip():
         return value
     pattern = value if not Path(value).is_absolute() and ".." not in Path(value).parts else ""
     if (data_dir / value).exists() or (pattern and any(data_dir.glob(pattern))):
         return value
-    beside = place.parent / value
-    if beside.exists() or (pattern and any(place.parent.glob(pattern))):
-        return str(beside.parent.resolve() / beside.name)
+    neighbour = settings_file.parent / value
+    if neighbour.exists() or (pattern and any(settings_file.parent.glob(pattern))):
+        return str(neighbour.parent.resolve() / neighbour.name)
     return value
 
 

@@ -1,4 +1,4 @@
-"""Single lines of TOML with a comment beside the value, for files that people read."""
+"""Single lines of TOML with a comment after the value, for files that people read."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class DeclaredReader:
         for name in expand(_listed(self.name(split)), data_dir):
             yield from named_rows(name, data_dir, self.layout, self._columns)
 
-    def rows_beside_text(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+    def rows_of_other_files(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
         """Yield (origin, number, row) of a split's data other than the text files in `files`."""
         for name in expand(_listed(self.name(split)), data_dir):
             if not is_text(name):
@@ -144,12 +144,12 @@ class DeclaredReader:
             return found if belongs == self.own_split else None
         return found
 
-    def _is_held_out(self, place: float) -> bool:
+    def _is_held_out(self, point: float) -> bool:
         if not self.strata:
-            return place < self.held_out
+            return point < self.held_out
         if not self.chosen:
-            raise ValueError("opened() must be called before rows are told apart")
-        return place in self.chosen.positions
+            raise ValueError("opened() must be called before rows are divided")
+        return point in self.chosen.positions
 
     def _example(self, origin: str, number: int, row: Mapping[str, str]) -> Example:
         file = Path(origin.rpartition(":")[0])

@@ -152,7 +152,7 @@ def _truth(value: Any) -> bool:
 def _columns(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
         raise ValueError(f"{value!r} is not a list of column names")
-    if twice := [name for place, name in enumerate(value) if name in value[:place]]:
+    if twice := [name for index, name in enumerate(value) if name in value[:index]]:
         raise ValueError(f"{twice[0]!r} is given twice")
     return tuple(value)
 

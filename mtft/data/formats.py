@@ -68,12 +68,12 @@ def named_rows(
         path = data_dir / name
         yield from ((f"{path}:{number}", number, row) for number, row in read_rows(path, layout))
         return
-    place = name if name.startswith(HUB) else str(data_dir / name)
+    location = name if name.startswith(HUB) else str(data_dir / name)
     rows = _hub_rows(name) if name.startswith(HUB) else _checked_rows(data_dir / name, columns)
     for number, row in rows:
         if layout.decimal == ",":
             row = {column: CommaNumber(text) if COMMA_NUMBER.fullmatch(text) else text for column, text in row.items()}
-        yield f"{place}:{number}", number, row
+        yield f"{location}:{number}", number, row
 
 
 def readings(names: Iterable[str], data_dir: Path, layout: Layout = AS_FOUND) -> list[str]:

@@ -118,5 +118,5 @@ def default_frames(fast: FastTokenizer) -> Frames:
 
 def by_text(frame: Frame) -> Frame:
     """Return the frame with each text and the special tokens after it in a segment of its own."""
-    kinds = tuple((max(place - 1, 0),) * len(ids) for place, ids in enumerate(frame.ids))
+    kinds = tuple((max(index - 1, 0),) * len(ids) for index, ids in enumerate(frame.ids))
     return replace(frame, types=kinds, texts=tuple(range(len(frame.texts))))

@@ -64,16 +64,16 @@ def position(texts: Sequence[str]) -> float:
 def hold_out(rows: Iterable[tuple[float, Sequence[Stratum]]], share: float) -> HeldOut:
     """Choose the dev rows from pairs (position, strata); rows without strata are chosen by position alone."""
     together: dict[float, list[Stratum]] = defaultdict(list)
-    for place, strata in rows:
-        together[place] += strata
+    for point, strata in rows:
+        together[point] += strata
     counts = Counter(stratum for strata in together.values() for stratum in strata)
     lacking = {stratum: wanted(count, share) for stratum, count in counts.items()}
     dev: Counter[Stratum] = Counter()
     chosen = set()
-    for place in sorted(together):
-        strata = together[place]
-        if any(lacking[stratum] > 0 for stratum in strata) or (not strata and place < share):
-            chosen.add(place)
+    for point in sorted(together):
+        strata = together[point]
+        if any(lacking[stratum] > 0 for stratum in strata) or (not strata and point < share):
+            chosen.add(point)
             for stratum in strata:
                 lacking[stratum] -= 1
                 dev[stratum] += 1

@@ -74,9 +74,9 @@ def _texts(given: Any, keys: Set[str]) -> Mapping[str, str]:
     return dict(zip(names, parts, strict=True))
 
 
-def _check_text(text: object, place: str) -> None:
+def _check_text(text: object, key: str) -> None:
     if not isinstance(text, str):
-        raise ValueError(f"{place} is {_shown(text)}, not a text" if place else f" holds {_shown(text)}, not a text")
+        raise ValueError(f"{key} is {_shown(text)}, not a text" if key else f" holds {_shown(text)}, not a text")
 
 
 def _shown(value: object) -> str:

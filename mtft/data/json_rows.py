@@ -41,7 +41,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
         raise TwiceError(f"key {twice!r} appears twice")
     return found
 
@@ -123,7 +123,7 @@ def json_array(lines: Iterable[str], line_end: str = "\n") -> Iterator[JsonRecor
         yield found
     text.skip("]")
     if text.peek():
-        yield text.failure("text behind the end of the array")
+        yield text.failure("text after the end of the array")
 
 
 class _Text:

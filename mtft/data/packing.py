@@ -60,9 +60,9 @@ def _block(start: int, lengths: Ints, device: torch.device | str) -> Block:
     count, longest, tokens = len(lengths), int(lengths[-1]), int(lengths.sum())
     if lengths[0] == longest:
         return Block(start, tokens, count, longest)
-    places = np.arange(longest)
-    filled = places < lengths[:, None]
-    index = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(places, lengths[:, None] - 1)
+    columns = np.arange(longest)
+    filled = columns < lengths[:, None]
+    index = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(columns, lengths[:, None] - 1)
     bias = np.where(filled, np.float32(0), np.float32(-np.inf))[:, None, None]
 
     real, padding = np.flatnonzero(filled), np.flatnonzero(~filled)
@@ -159,7 +159,7 @@ class TokenBatch:
         return hidden, torch.arange(hidden.shape[1], device=rows.device) < lengths[:, None]
 
     @cached_property
-    def places(self) -> Tensor:
+    def padded_indices(self) -> Tensor:
         """Index of each token [N] in the padded batch [S * L], where L is the length of the longest sequence."""
         return self.owners * self.lengths[-1] + self.positions
 
@@ -167,11 +167,11 @@ class TokenBatch:
         """Return the tokens' rows [N, ...] as [S, L, ...], with `fill` beyond each sequence's end."""
         count, longest = len(self.lengths), self.lengths[-1]
         out = rows.new_full((count * longest, *rows.shape[1:]), fill)
-        return out.index_copy(0, self.places, rows).view(count, longest, *rows.shape[1:])
+        return out.index_copy(0, self.padded_indices, rows).view(count, longest, *rows.shape[1:])
 
     def unpad(self, padded: Tensor) -> Tensor:
         """Return the rows [N, ...] of the tokens in [S, L, ...]: undoes `pad`."""
-        return padded.flatten(0, 1).index_select(0, self.places)
+        return padded.flatten(0, 1).index_select(0, self.padded_indices)
 
     def restore(self, rows: Tensor) -> Tensor:
         """Return rows [S, ...] in the requested order."""
@@ -246,9 +246,9 @@ def micro_batches(lengths: Ints, budget: int) -> list[Ints]:
     """
     order = np.argsort(-lengths, kind="stable")
     cuts, filled = [0], 0
-    for place, length in enumerate(lengths[order].tolist()):
+    for number, length in enumerate(lengths[order].tolist()):
         if filled and filled + length > budget:
-            cuts.append(place)
+            cuts.append(number)
             filled = 0
         filled += length
     return [order[a:b] for a, b in zip(cuts, [*cuts[1:], len(order)], strict=True) if b > a]

@@ -58,8 +58,8 @@ def padded_batch(input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tens
 def pad(table: TokenTable, rows: Ints) -> tuple[Ints, Ints, Ints]:
     """Gather sequences of a table: ids, segments and mask, int64 [B, L], padded with zeros to the longest sequence."""
     lengths, begins = table.lengths[rows], table.offsets[rows]
-    places = np.arange(lengths.max(initial=0))
-    mask = places < lengths[:, None]
-    where = np.where(mask, begins[:, None] + places, 0)
+    columns = np.arange(lengths.max(initial=0))
+    mask = columns < lengths[:, None]
+    where = np.where(mask, begins[:, None] + columns, 0)
     ids, segments = (np.where(mask, tokens[where], 0).astype(np.int64) for tokens in (table.ids, table.segments))
     return ids, segments, mask.astype(np.int64)

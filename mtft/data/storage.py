@@ -180,7 +180,7 @@ def _common(data: bytes, name: str) -> bool:
     if first is None:
         return True
     runs = [run for run in data.translate(bytes(byte if byte > 0x80 else 32 for byte in range(256))).split() if run]
-    leads = [run[place] for run in runs for place in range(0, len(run), 2)]
+    leads = [run[index] for run in runs for index in range(0, len(run), 2)]
     return sum(first[0] <= byte <= first[1] for byte in leads) >= 0.8 * len(leads)
 
 
@@ -191,8 +191,8 @@ def _of_one_byte(data: bytes) -> str:
     if len(high) > max(small, 3):
         return "cp1251" if sum(byte >= 0xE0 for byte in high) >= len(high) / 2 else "koi8-r"
     inside = [
-        data[place - 1 : place].isalpha() and 0x80 <= byte < 0xA0 and byte not in (0x91, 0x92)
-        for place, byte in enumerate(data)
+        data[index - 1 : index].isalpha() and 0x80 <= byte < 0xA0 and byte not in (0x91, 0x92)
+        for index, byte in enumerate(data)
         if byte >= 0x80
     ]
     if sum(inside) > len(inside) / 2:

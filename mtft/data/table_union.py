@@ -15,7 +15,7 @@ def merge(tables: Sequence[TokenTable]) -> tuple[TokenTable, list[Ints]]:
     All tables have one sequence per example; of equal rows the first is kept.
     """
     known: dict[bytes, int] = {}
-    ids, segments, lengths, places = [], [], [0], []
+    ids, segments, lengths, indices = [], [], [0], []
     for table in tables:
         own = np.empty(len(table), np.int64)
         for row, (begin, end) in enumerate(zip(table.offsets[:-1], table.offsets[1:], strict=True)):
@@ -27,5 +27,5 @@ def merge(tables: Sequence[TokenTable]) -> tuple[TokenTable, list[Ints]]:
                 segments.append(kinds)
                 lengths.append(len(tokens))
             own[row] = known[key]
-        places.append(own)
-    return TokenTable(np.concatenate(ids), np.concatenate(segments), np.cumsum(lengths), 1), places
+        indices.append(own)
+    return TokenTable(np.concatenate(ids), np.concatenate(segments), np.cumsum(lengths), 1), indices

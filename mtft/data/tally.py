@@ -169,8 +169,8 @@ def _count(found: Tally, record: Record) -> bool:
         found.widths.update((sign, record.fields[0].count(sign) + 1) for sign in DELIMITERS if record.fields)
     found.several += fits and len(record.texts) > 1
     if fits and len(record.texts) == 1:
-        for place in record.quoted:
-            found.columns[place].quoted += bool(record.fields[place])
+        for index in record.quoted:
+            found.columns[index].quoted += bool(record.fields[index])
     return fits
 
 

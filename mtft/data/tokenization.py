@@ -130,7 +130,7 @@ class Tokenizer:
             texts_cut=sum(a < b for a, b in zip(after, before, strict=True)),
             tokens=sum(before),
             tokens_cut=sum(before) - sum(after),
-            cut=tuple(place for place, (a, b) in enumerate(zip(after, before, strict=True)) if a < b),
+            cut=tuple(index for index, (a, b) in enumerate(zip(after, before, strict=True)) if a < b),
         )
         return self._join(cut, per_example=max(widths, default=1) if apart else 1), truncation
 

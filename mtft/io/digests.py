@@ -1,4 +1,4 @@
-"""Digests of a directory's files, kept in ``digests.json`` beside them: any change is found and the file named.
+"""Digests of a directory's files, kept in its ``digests.json``: any change is found and the file named.
 
 ``digests.json`` holds the size and SHA-256 of each file, and a digest of itself. Names are relative. The entry of a
 subdirectory's ``digests.json`` covers all files of that subdirectory.

@@ -1,7 +1,7 @@
 """Features: the outputs of a frozen encoder for a token table, computed once and kept in a memory-mapped file.
 
 The file holds float32 rows [S + N, H] as `TokenTable.features` describes them, in the table's order, and grows at its
-end. A JSON file beside it holds the key of what the features were computed from, the number of sequences and a
+end. A JSON file next to it holds the key of what the features were computed from, the number of sequences and a
 checksum; features that it does not cover are not used.
 """
 

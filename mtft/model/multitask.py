@@ -90,7 +90,7 @@ def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str
 
 
 SHIPPED = ("distilbert", "electra", "modernbert", "roberta")
-"""Families of the plugin mtft-transformers, which lies beside mtft in its source."""
+"""Families of the plugin mtft-transformers, which is in mtft's repository."""
 
 
 def _unknown_family(kind: str, known: Iterable[str]) -> str:

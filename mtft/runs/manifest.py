@@ -59,14 +59,14 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def _misfits(value: Any, shape: Any, place: str = "") -> list[str]:
+def _misfits(value: Any, shape: Any, key_path: str = "") -> list[str]:
     """Return the keys at which a JSON value does not have the required shape."""
     if isinstance(shape, dict) and isinstance(value, dict):
-        places = {key: f"{place}.{key}".lstrip(".") for key in shape}
-        return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, places[key])]
+        paths = {key: f"{key_path}.{key}".lstrip(".") for key in shape}
+        return [wrong for key, part in shape.items() for wrong in _misfits(value.get(key), part, paths[key])]
     if isinstance(shape, list) and isinstance(value, list):
-        return [wrong for at, entry in enumerate(value) for wrong in _misfits(entry, shape[0], f"{place}[{at}]")]
-    return [] if type(value) is shape else [place]
+        return [wrong for at, entry in enumerate(value) for wrong in _misfits(entry, shape[0], f"{key_path}[{at}]")]
+    return [] if type(value) is shape else [key_path]
 
 
 def task_names(run: Path, directory: Path, names: Sequence[str] = ()) -> tuple[str, ...]:

@@ -141,8 +141,8 @@ def _threshold(values: Scores, k: int) -> tuple[int, int]:
 def _from_top(counts: NDArray[np.int64], k: int) -> tuple[int, int]:
     """Bin of the k-th item, counted from the last bin down, and its rank inside that bin, from 1."""
     at_or_above = counts[::-1].cumsum()
-    place = int(np.searchsorted(at_or_above, k))
-    return len(counts) - 1 - place, k - int(at_or_above[place] - counts[::-1][place])
+    from_end = int(np.searchsorted(at_or_above, k))
+    return len(counts) - 1 - from_end, k - int(at_or_above[from_end] - counts[::-1][from_end])
 
 
 def _chunks(values: Scores) -> Iterator[tuple[int, Keys]]:

@@ -143,10 +143,10 @@ def _varints(values: Indices, lengths: Bytes) -> Bytes:
     ends = np.cumsum(lengths, dtype=np.int64)
     starts = ends - lengths
     code = np.empty(int(ends[-1]), np.uint8)
-    for place in range(int(lengths.max())):
-        more = np.flatnonzero(lengths > place)
-        low = (values[more] >> 7 * place & 0x7F).astype(np.uint8)
-        code[starts[more] + place] = low | (lengths[more] > place + 1).astype(np.uint8) << 7
+    for index in range(int(lengths.max())):
+        more = np.flatnonzero(lengths > index)
+        low = (values[more] >> 7 * index & 0x7F).astype(np.uint8)
+        code[starts[more] + index] = low | (lengths[more] > index + 1).astype(np.uint8) << 7
     return code
 
 
@@ -177,9 +177,9 @@ def _from_varints(code: Bytes, selected: int) -> Indices:
     if longest > 5 or bool((code[ends[lengths > 1]] == 0).any()):
         raise ValueError("a gap is not in its shortest code of up to 5 bytes")
     steps = np.ones(selected, np.int64)
-    for place in range(longest):
-        more = np.flatnonzero(lengths > place)
-        steps[more] += (code[starts[more] + place].astype(np.int64) & 0x7F) << 7 * place
+    for index in range(longest):
+        more = np.flatnonzero(lengths > index)
+        steps[more] += (code[starts[more] + index].astype(np.int64) & 0x7F) << 7 * index
     return np.cumsum(steps) - 1
 
 

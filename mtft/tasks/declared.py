@@ -22,7 +22,7 @@ from mtft.tasks.registry import Registry, check_task
 from mtft.tasks.task import Source, Task
 
 OWNER = "declared"
-"""Owner of declared tasks, in place of a plugin."""
+"""Owner of declared tasks, instead of a plugin."""
 
 HEADS = {
     part.name: part
@@ -42,12 +42,12 @@ LOSSES = {
 """Kinds of tasks, and the loss of each."""
 
 
-def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str, Part] = HEADS) -> Task:
+def declare(name: str, table: Mapping[str, Any], file: str, heads: Mapping[str, Part] = HEADS) -> Task:
     """Return the task of a declaration; ConfigError has one line for each fault, with file and key.
 
-    `place` is the file that holds the table; `heads` are the heads that it may name.
+    `file` is the file that holds the table; `heads` are the heads that it may name.
     """
-    where = f"{place}: tasks.{name}"
+    where = f"{file}: tasks.{name}"
     task = _task(name, read_declaration(table, heads, where), heads)
     try:
         check_task(task)
@@ -56,17 +56,17 @@ def declare(name: str, table: Mapping[str, Any], place: str, heads: Mapping[str,
     return task
 
 
-def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], place: str) -> Registry:
+def with_declared(registry: Registry, tables: Mapping[str, Mapping[str, Any]], file: str) -> Registry:
     """Return the registry with the declared tasks added; ConfigError for a name that a plugin uses."""
     tasks, owners, problems = dict(registry.tasks), dict(registry.owners), []
     for name, table in tables.items():
         try:
             if owner := registry.owners.get(name):
                 raise ConfigError(
-                    f"{place}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
+                    f"{file}: tasks.{name}: plugin {owner!r} has this name; choose another, or "
                     "leave the table empty to mean the plugin's task"
                 )
-            tasks[name], owners[name] = declare(name, table, place, registry.parts.get("head", HEADS)), OWNER
+            tasks[name], owners[name] = declare(name, table, file, registry.parts.get("head", HEADS)), OWNER
         except ConfigError as error:
             problems.append(str(error))
     if problems:

@@ -112,7 +112,7 @@ def output_problems(task: Task) -> Iterator[str]:
         return
     json.dumps(output.present(values[0]))
     names = output.describe().get("names", [])
-    if found := [name for place, name in enumerate(names) if output.parse(name) != place]:
+    if found := [name for index, name in enumerate(names) if output.parse(name) != index]:
         yield f"label {found[0]!r} is not parsed as number {names.index(found[0])}"
     targets = _targets(output, count)
     perfect = targets if values.ndim == 1 else np.eye(values.shape[1])[targets.astype(int)]

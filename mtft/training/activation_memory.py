@@ -153,5 +153,5 @@ def heaviest(
         for cut in micro_batches(np.concatenate([sizes[name][rows[name]] for name in names]), budget):
             if (total := int(cost[cut].sum())) > best:
                 every = [group for name in names for group in groups[name][rows[name]]]
-                best, found = total, [int(length) for place in cut for length in every[place]]
+                best, found = total, [int(length) for index in cut for length in every[index]]
     return best, found

@@ -31,19 +31,19 @@ class Averages:
 
     def __init__(self, stepper: Stepper, kind: Average, amount: float, total: int) -> None:
         self.kind, self.amount, self.total = kind, amount, total
-        self.places: dict[str, tuple[Tensor, Tensor | slice]] = {
+        self.targets: dict[str, tuple[Tensor, Tensor | slice]] = {
             f"head.{task}": (head.theta, slice(None)) for task, head in stepper.heads.items()
         }
         if stepper.selection is not None:
-            self.places["encoder"] = (stepper.encoder.theta, stepper.selection)
-        self.values = {name: theta[chosen].clone() for name, (theta, chosen) in self.places.items()}
+            self.targets["encoder"] = (stepper.encoder.theta, stepper.selection)
+        self.values = {name: theta[chosen].clone() for name, (theta, chosen) in self.targets.items()}
         self._swapped = False
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Add the values after a step, counted from 1, to the average."""
         share = weight(self.kind, self.amount, step, self.total)
-        for name, (theta, chosen) in self.places.items():
+        for name, (theta, chosen) in self.targets.items():
             self.values[name].lerp_(theta[chosen], share) if share < 1 else self.values[name].copy_(theta[chosen])
 
     @contextmanager
@@ -60,7 +60,7 @@ class Averages:
         if applied == self._swapped:
             return
         self._swapped = applied
-        for name, (theta, chosen) in self.places.items():
+        for name, (theta, chosen) in self.targets.items():
             now = theta[chosen].clone()
             theta[chosen] = self.values[name]
             self.values[name].copy_(now)

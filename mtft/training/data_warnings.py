@@ -33,7 +33,8 @@ def warn_of_faults(
     for each in split_findings(splits):
         if each.check.startswith("leakage"):
             notify(
-                "warning", f"{each.check}: {each.source}: {each.message} (first: {each.place}); see `mtft data check`"
+                "warning",
+                f"{each.check}: {each.source}: {each.message} (first: {each.location}); see `mtft data check`",
             )
         elif each.severity == "warning" and each.check != "label-missing":
             counts[each.check] += each.count

@@ -72,7 +72,7 @@ class FeatureCache:
         return self.directory / f"{name}.features"
 
     def _fits(self, name: str, size: int) -> bool:
-        """Return whether features of `size` bytes fit beside those already kept; if not, notify the user."""
+        """Return whether features of `size` bytes fit in addition to those already kept; if not, notify the user."""
         used, most = sum(self._sizes.values()), cache_bytes(self.setting)
         if most is None:
             held = sum(file.stat().st_size for file in self.directory.glob("*.features"))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtft.config.schema import TrainConfig
 from mtft.training.preparation import build_stepper
-from mtft.training.resources import heads_alone, make_plan
+from mtft.training.resources import plan_heads
 from mtft.training.session import Session
 from mtft.training.trainer import Hooks, Trainer
 
@@ -39,7 +39,7 @@ class HeadWarmup(Hooks):
     def __init__(self, session: Session[TrainConfig]) -> None:
         self.session = session
         stepper = build_stepper(session.prepared, session.config, session.context, None)
-        self.trainer = Trainer(stepper, make_plan(heads_alone(session.config)), session, self)
+        self.trainer = Trainer(stepper, plan_heads(session.config), session, self)
 
     def run(self) -> dict[str, Tensor]:
         """Train, starting from the run's state if there is one; return the tensors of all heads."""

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtft.config.groups import FileOptions
 from mtft.data.audit.split_reader import read_split, usable_examples
-from mtft.data.dataset import Dataset, build_dataset, find_data_dir, sample_dir
+from mtft.data.dataset import Dataset, build_dataset
 from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer
 from mtft.errors import DataError, setting
-from mtft.runs.directory import recorded_data_dir
 from mtft.runtime.notices import Notify, silent
 from mtft.tasks.task import Source, Task
-
-
-def data_directory(config: FileOptions, run: Path | None = None) -> Path:
-    """Return the directory of the data files: the sample's, the one given, the one that `run` read, or the default.
-
-    The default need not exist: a reader with its own files does not use it, and `Loader` names missing files.
-    """
-    if config.sample:
-        return sample_dir()
-    return find_data_dir(config.data_dir, os.environ.get("MTFT_DATA_DIR"), run and recorded_data_dir(run))
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:

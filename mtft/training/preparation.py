@@ -1,27 +1,24 @@
-"""Turn settings into a pretrained model with heads and tokenized sources, for select and train."""
+"""Load a pretrained model with heads, and tokenize the data of sources, for select and train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtft.config.groups import ClassWeightOptions, DeviceOptions, MachineOptions, Options
-from mtft.config.plugin_choice import open_kind
-from mtft.config.schema import SelectConfig, TrainConfig
+from mtft.config.schema import TrainConfig
 from mtft.data.audit.split_reader import read_split
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half, in_share
 from mtft.data.tokenization import Tokenizer
 from mtft.encoder.directory import find_model
 from mtft.errors import ConfigError, unknown
-from mtft.losses import ClassWeighted, balanced_weights, consistency, folded_cross_entropy
-from mtft.model.base import load_base
+from mtft.losses import ClassWeighted, balanced_weights
+from mtft.model.base import Base, load_base
 from mtft.model.flat import FlatParameters
 from mtft.model.multitask import MultiTaskModel, build_model, to_device
 from mtft.optimization.gradients import TrainingSource
@@ -30,19 +27,14 @@ from mtft.optimization.surgery import Surgery, checked
 from mtft.plugin.context import Context
 from mtft.runs.fingerprints import PRETRAINED, fingerprints
 from mtft.runs.probe import rehearse
-from mtft.runtime import processes
-from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.runtime.notices import Notify
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source, Task
+from mtft.training.choices import DataInputs, LossSettings, ModelInputs
 from mtft.training.data_warnings import warn_of_faults
-from mtft.training.early_stopping import Best
-from mtft.training.loading import Loader, data_directory, missing_files
+from mtft.training.loading import Loader, missing_files
 from mtft.training.model_checks import check_length, check_model
 from mtft.training.step import Stepper
-
-LossOptions = tuple[tuple[Callable[..., Any], dict[str, str]], ...]
-"""Loss functions, and the settings that each takes."""
 
 
 @dataclass
@@ -70,51 +62,26 @@ class Prepared:
         return fingerprints({self.weights: self.digest}, self.sources, self.dev)
 
 
-def check_choices(config: TrainConfig, registry: Registry) -> None:
-    """Raise ConfigError if the rule for the best epoch, or a task weight, names an unknown task or metric."""
-    Best(config.best, config.patience).check(tuple(registry.task(name) for name in config.tasks))
-    for name in config.task_weights:
-        if name not in config.tasks:
-            raise ConfigError(unknown("task of this run", name, config.tasks), setting="task_weights")
-
-
-def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
-    """Load the pretrained model, build the heads, and tokenize the sources' training data, for `train` also dev."""
-    for kind, _, part in (name.partition(" ") for name in chosen_parts(config)):
-        if part:  # before anything is read
-            context.registry.load(kind, part)
-    device, products = resolve_device(config)
-    tasks = tuple(context.registry.task(name) for name in config.tasks)
-    data_dir = data_directory(config)
-    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify, config.train_share)
-    warn_of_faults(sources, tasks, data_dir, context.notify)
-    directory = find_model(config.model)
-    base = load_base(directory, context.registry, dropouts(config))
-    max_length = check_length(config.max_length, base.encoder.config)
-    check_model(directory, base.tokenizer, base.encoder, [source for source, _ in sources], context.notify)
-    model = build_model(base.encoder, tasks, config.seed)
-    to_device(model, base.weights, device, products)
-    rehearse(model, base.tokenizer, tasks, max_length)
-    loader = Loader.of(config, data_dir, base.tokenizer, max_length, context.notify)
-    options: LossOptions = (
-        (folded_cross_entropy, {"folding": config.cfimdb_folding}),
-        (consistency, {"direction": config.consistency}),
-    )
+def prepare(pretrained: ModelInputs, wanted: DataInputs, context: Context) -> Prepared:
+    """Load the pretrained model, build the heads, and tokenize the training data, and dev if it is used."""
+    tasks, notify = wanted.tasks, context.notify
+    sources = choose_sources(context.registry, tasks, wanted.augment, wanted.directory, notify, wanted.share)
+    warn_of_faults(sources, tasks, wanted.directory, notify)
+    base, model, max_length = _load_model(pretrained, tasks, [source for source, _ in sources], context)
+    loader = Loader(wanted.directory, base.tokenizer, max_length, wanted.strict, wanted.skip_bad_rows, notify)
     training = [
         training_source(
             source,
             task,
-            loader.load(source, "train", config.train_share),
-            options,
-            balanced=classes_to_balance(config, tasks, source),
+            loader.load(source, "train", wanted.share),
+            wanted.losses,
+            balanced=classes_to_balance(tasks, source) if wanted.balanced else 0,
         )
         for source, task in sources
     ]
-    dev = {}
-    if isinstance(config, TrainConfig):
-        dev = loader.load_tasks(tasks, "dev")
-        for name, data in dev.items():
-            in_half(data.keys, config.choosing, name)  # raises if no row can choose the epoch
+    dev = loader.load_tasks(tasks, "dev") if wanted.dev else {}
+    for name, data in dev.items():
+        in_half(data.keys, wanted.dev or "all", name)  # raises if no row can choose the epoch
     return Prepared(
         model,
         base.weights,
@@ -122,16 +89,28 @@ def prepare(config: SelectConfig | TrainConfig, context: Context) -> Prepared:
         base.tokenizer,
         max_length,
         tasks,
-        data_dir=data_dir,
+        data_dir=wanted.directory,
         sources=training,
         dev=dev,
     )
 
 
-def classes_to_balance(config: ClassWeightOptions, tasks: Iterable[Task], source: Source) -> int:
+def _load_model(
+    inputs: ModelInputs, tasks: Sequence[Task], sources: Iterable[Source], context: Context
+) -> tuple[Base, MultiTaskModel, int]:
+    """Return the pretrained model, the model with heads on its device, and the longest sequence in tokens."""
+    directory = find_model(inputs.name)
+    base = load_base(directory, context.registry, inputs.dropouts)
+    max_length = check_length(inputs.max_length, base.encoder.config)
+    check_model(directory, base.tokenizer, base.encoder, sources, context.notify)
+    model = build_model(base.encoder, tasks, inputs.seed)
+    to_device(model, base.weights, inputs.device, inputs.products)
+    rehearse(model, base.tokenizer, tasks, max_length)
+    return base, model, max_length
+
+
+def classes_to_balance(tasks: Iterable[Task], source: Source) -> int:
     """Return the number of classes whose losses are to be balanced: of a task's own source with classes, else 0."""
-    if config.class_weights == "none":
-        return 0
     outputs = [task.output for task in tasks if task.source is source]
     return len(outputs[0].describe().get("names", ())) if outputs else 0
 
@@ -159,17 +138,6 @@ def build_stepper(
 def surgery_method(name: str, registry: Registry) -> Surgery:
     """Return a surgery method that checks its weights."""
     return checked(name, registry.load("surgery", name))
-
-
-def chosen_parts(config: Options) -> list[str]:
-    """Return the tasks, and the parts as "kind name", that settings name: a run needs the plugins that bring them."""
-    names = list(getattr(config, "tasks", ())) + list(getattr(config, "augment", None) or ())
-    names += [f"head {table['head']}" for table in getattr(config, "declared", {}).values() if "head" in table]
-    for key, described in type(config).settings().items():
-        if mark := open_kind(described):
-            value = getattr(config, key)
-            names += [f"{mark.kind} {name}" for name in ((value,) if isinstance(value, str) else value)]
-    return names
 
 
 def choose_sources(
@@ -209,7 +177,7 @@ def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
 
 
 def training_source(
-    source: Source, task: str, dataset: Dataset, options: LossOptions = (), *, balanced: int = 0
+    source: Source, task: str, dataset: Dataset, options: LossSettings = (), *, balanced: int = 0
 ) -> TrainingSource:
     """Return a training source: its tokens, and its loss with the settings that it takes.
 
@@ -232,23 +200,3 @@ def training_source(
         weight=source.weight,
         ids=dataset.ids,
     )
-
-
-def dropouts(config: SelectConfig | TrainConfig) -> dict[str, float]:
-    """Return the encoder settings that training overrides; selection keeps the model's own."""
-    if isinstance(config, SelectConfig):
-        return {}
-    return {"dropout": config.dropout, "attention_dropout": config.dropout, "head_dropout": config.head_dropout}
-
-
-def resolve_device(config: DeviceOptions, precision: str = "") -> tuple[torch.device, torch.dtype | None]:
-    """Configure torch and the C library; return the device and the type of matrix products.
-
-    Without `precision`, that of the settings is used, if they have one.
-    """
-    precision = precision or (config.precision if isinstance(config, MachineOptions) else "fp32")
-    keep_freed_memory()
-    if threads := config.threads or processes.fair_threads():
-        torch.set_num_threads(threads)
-    device = find_device(config.device)
-    return device, matmul_dtype(precision, device)

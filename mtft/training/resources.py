@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from mtft.model.inference import BUDGET
 from mtft.model.parameters import ParameterCount
 from mtft.optimization.gradients import TrainingSource
 from mtft.runtime import processes
+from mtft.runtime.distributed import Group
 from mtft.runtime.memory import available_bytes, release, resident_bytes
 from mtft.runtime.notices import Notify
 from mtft.selection.mask import Mask
@@ -108,16 +109,16 @@ def make_plan(config: TrainConfig) -> Plan:
     )
 
 
-def heads_alone(config: TrainConfig) -> TrainConfig:
-    """Return the settings with the epochs in which the heads train alone."""
-    return config.model_copy(update={"epochs": config.head_epochs, "max_steps": None})
+def plan_heads(config: TrainConfig) -> Plan:
+    """Return how long and how fast to train the heads alone."""
+    return replace(make_plan(config), epochs=config.head_epochs, max_steps=None)
 
 
-def schedule(config: TrainConfig, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
+def schedule(plan: Plan, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
     """Yield the rows of every step of a training."""
-    plan, sizes = make_plan(config), {source.name: len(source) for source in sources}
+    sizes = {source.name: len(source) for source in sources}
     left = plan.steps(sizes)
-    for epoch in range(1, config.epochs + 1):
+    for epoch in range(1, plan.epochs + 1):
         for rows in plan.batches(sizes, {source.name: source.task for source in sources}, epoch)[:left]:
             yield rows
             left -= 1
@@ -167,7 +168,7 @@ def memory(
         counts,
         baseline=baseline,
         scoring=most(tables, lambda: scored(config, prepared.sizes), tokens, dropout=config.selection_dropout),
-        training=most(tables, lambda: schedule(config, prepared.sources), tokens),
+        training=most(tables, lambda: schedule(make_plan(config), prepared.sources), tokens),
         evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
         scores=2 if config.combine == "normalised" else 1,
         asking=max((_asking(teacher, tables) for teacher in teachers), default=0),
@@ -201,9 +202,10 @@ def fit(
     config: TrainConfig,
     prepared: Prepared,
     counts: ParameterCount,
-    teachers: Sequence[ModelSize] = (),
+    teachers: Sequence[ModelSize],
+    group: Group,
 ) -> tuple[TrainConfig, Memory]:
-    """Return the settings with micro-batches that fit into `max_memory`, and the memory needed.
+    """Return the settings with micro-batches that fit into `max_memory` of each process, and the memory needed here.
 
     Sizes are halved until the run fits. If it never fits, ConfigError names the bytes needed. On a device other than
     the CPU, only the device's memory is counted.
@@ -223,7 +225,8 @@ def fit(
             )
         config = config.model_copy(update={"micro_batch_tokens": smaller})
         found = memory(config, prepared, counts, baseline, teachers)
-    return config, found
+    smallest = min(map(int, group.texts(str(config.micro_batch_tokens))))
+    return config.model_copy(update={"micro_batch_tokens": smallest}), found
 
 
 def scores_held(config: SelectConfig | TrainConfig) -> int:
@@ -242,7 +245,7 @@ def disk_needed(config: TrainConfig, counts: ParameterCount) -> Disk:
 def disk(counts: ParameterCount, scores: int = 0, *, averaged: bool = False, begun: bool = False) -> Disk:
     """Return the bytes that a training writes, without small files.
 
-    Its selection keeps `scores` numbers per weight. The state also holds averages beside the last values, and with
+    Its selection keeps `scores` numbers per weight. The state also holds averages and the last values, and with
     `begun` the heads of the head epochs.
     """
     total, chosen, heads = counts.encoder, counts.selected, sum(counts.heads.values())

@@ -20,7 +20,8 @@ from mtft.runs.resume import check_position
 from mtft.runs.tracking import start_trackers
 from mtft.runtime.distributed import Group
 from mtft.training.autosave import Autosaver
-from mtft.training.preparation import Prepared, chosen_parts
+from mtft.training.choices import chosen_parts
+from mtft.training.preparation import Prepared
 
 C = TypeVar("C", bound=RunOptions)
 

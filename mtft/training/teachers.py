@@ -20,15 +20,15 @@ from mtft.model.inference import apply
 from mtft.optimization.distillation import DISTANCES
 from mtft.optimization.gradients import Teacher
 from mtft.outputs import Tempered
-from mtft.plugin.context import Context
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.manifest import read_manifest, run_tasks
-from mtft.runs.paths import is_finished
+from mtft.runs.paths import is_finished, keep_apart
 from mtft.runtime.memory import release
 from mtft.runtime.notices import silent
+from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
+from mtft.training.choices import ModelInputs
 from mtft.training.loading import Loader
-from mtft.training.preparation import resolve_device
 from mtft.training.resources import ModelSize
 from mtft.training.session import Session
 
@@ -39,20 +39,23 @@ Rows are the training rows, in their order. The file is extended after every tas
 """
 
 
-def check_teachers(config: TrainConfig, tasks: Sequence[Task], context: Context) -> tuple[ModelSize, ...]:
-    """Load each teacher once, before anything is read or written, and return its size.
+def check_teachers(
+    names: Sequence[str], path: Path, student: ModelInputs, tasks: Sequence[Task], registry: Registry
+) -> tuple[ModelSize, ...]:
+    """Load each teacher once, before anything is read or written, and return its size; `path` is that of the new run.
 
-    ConfigError if it knows none of the tasks; CheckpointError if it has not finished, is damaged, or has another kind
-    of output or other labels; ModelError without its base model.
+    ConfigError if the new run would change it, or if it knows none of the tasks; CheckpointError if it has not
+    finished, is damaged, or has another kind of output or other labels; ModelError without its base model.
     """
-    return tuple(_checked(name, config, tasks, context) for name in config.teachers)
+    return tuple(_checked(name, path, student, tasks, registry) for name in names)
 
 
-def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], context: Context) -> ModelSize:
+def _checked(name: str, path: Path, student: ModelInputs, tasks: Sequence[Task], registry: Registry) -> ModelSize:
+    keep_apart(path, Path(name), "the run that teaches")
     manifest = read_manifest(Path(name) / "model")
     if not is_finished(Path(name)):
         raise CheckpointError(f"{name} has not finished; {command('train', resume=name)} goes on", setting="teachers")
-    teacher = load_teacher(name, config, context)
+    teacher = load_teacher(name, student.name, registry, student.device, student.products)
     known = {task.name: task for task in teacher.tasks}
     if not any(task.name in known for task in tasks):
         wanted = ", ".join(task.name for task in tasks)
@@ -64,20 +67,21 @@ def _checked(name: str, config: TrainConfig, tasks: Sequence[Task], context: Con
     return ModelSize(numbers, teacher.model.encoder.config, type(teacher.model.encoder), shared)
 
 
-def load_teacher(name: str, config: TrainConfig, context: Context) -> TrainedModel:
-    """Load the model of a run; if its base model is not at its recorded path, try this run's."""
+def load_teacher(
+    name: str, base: str, registry: Registry, device: torch.device, matmul_dtype: torch.dtype | None
+) -> TrainedModel:
+    """Load the model of a run; if its base model is not at its recorded path, try `base`."""
     directory = Path(name) / "model"
-    device, matmul_dtype = resolve_device(config)
     try:
         find_model(read_manifest(directory)["base"]["name"], check=False)
     except ModelError as error:
         try:
-            return load_model(directory, context.registry, config.model, device, matmul_dtype)
+            return load_model(directory, registry, base, device, matmul_dtype)
         except MtftError as other:
             raise ModelError(
                 f"{name}: its base model is not where it was: {error}\n{other}", setting="teachers"
             ) from None
-    return load_model(directory, context.registry, None, device, matmul_dtype)
+    return load_model(directory, registry, None, device, matmul_dtype)
 
 
 def _check_output(name: str, task: Task, known: Task) -> None:
@@ -113,6 +117,7 @@ def add_teachers(session: Session[TrainConfig]) -> None:
 def collect_teacher_outputs(session: Session[TrainConfig]) -> dict[str, Tensor]:
     """Compute the outputs of each teacher for its tasks, one after the other; outputs on file are kept."""
     config, context = session.config, session.context
+    model, flat = session.prepared.model, session.prepared.encoder
     kept = session.artifact(FILE)
     found = kept.read()
     if session.group.on_first(lambda: teacher_outputs_complete(session.run.path)):
@@ -122,7 +127,7 @@ def collect_teacher_outputs(session: Session[TrainConfig]) -> dict[str, Tensor]:
         left = {f"{number}.{task}": task for task in known if f"{number}.{task}" not in found}
         if not left:
             continue
-        teacher = load_teacher(name, config, context)
+        teacher = load_teacher(name, config.model, context.registry, flat.theta.device, model.matmul_dtype)
         tasks = {task.name: task for task in teacher.tasks}
         for key, task in left.items():
             found[key] = torch.from_numpy(_answers(teacher, tasks[task], session))

@@ -5,6 +5,7 @@ It serves joint training, head epochs and refinement. What differs between these
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,28 +19,28 @@ from mtft.training.step import Stepper
 from mtft.training.tally import Tally
 
 
-class Hooks:
-    """Called around the steps of a training; only `save` must be overridden."""
+class Hooks(ABC):
+    """The methods that a trainer calls. A training must define `save`; by default the others do nothing."""
 
     saves_epochs = False
     """Whether to save the state after every epoch, or only when it is due."""
 
-    def after_step(self, event: StepDone) -> None:
-        """A step was taken."""
-
-    def after_bad_step(self, event: StepSkipped) -> None:
-        """A step was skipped because its loss or gradient is not finite."""
-
-    def after_epoch(self, event: EpochDone) -> None:
-        """An epoch has ended; the trainer counts it when this returns."""
-
-    def stops(self) -> bool:
-        """Return, after an epoch, whether the training ends with it."""
-        return False
-
+    @abstractmethod
     def save(self) -> None:
         """Save the state that a resume starts from."""
-        raise NotImplementedError
+
+    def after_step(self, event: StepDone) -> None:  # noqa: B027
+        """Do nothing by default; called after each step that was taken."""
+
+    def after_bad_step(self, event: StepSkipped) -> None:  # noqa: B027
+        """Do nothing by default; called after a step that was skipped because its loss or gradient is not finite."""
+
+    def after_epoch(self, event: EpochDone) -> None:  # noqa: B027
+        """Do nothing by default; called at the end of an epoch, before the trainer counts it."""
+
+    def stops(self) -> bool:
+        """Return whether the training ends with this epoch; by default it goes on."""
+        return False
 
 
 class Trainer:

@@ -36,7 +36,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         default=Path("benchmarks.json"),
         help="where the JSON goes; other sections that are in it stay",
     )
-    parser.add_argument("--page", type=Path, help="write a Markdown page, with its plot beside it")
+    parser.add_argument("--page", type=Path, help="write a Markdown page, and its plot in the same directory")
     parser.add_argument("--render", type=Path, metavar="JSON", help="measure nothing, write the page of these results")
     found = parser.parse_args(given)
     if unknown := set(found.only.split(",")) - set(BENCHES):

@@ -35,7 +35,7 @@ def records(work: Workload, count: int, kind: str = "mixed") -> list[Record]:
         keys = TEXTS[source.input]
         found += [dict(zip(keys, row.texts, strict=True)) for row in source.reader("dev", Path(work.data))]
     order = np.random.default_rng(0).permutation(len(found))[:count]
-    return [Record(number, found[place], number) for number, place in enumerate(order)]
+    return [Record(number, found[index], number) for number, index in enumerate(order)]
 
 
 def sentiment() -> list[Source]:

@@ -27,7 +27,7 @@ DEV = 7
 
 
 class Epoch:
-    """An epoch of each task's head over `rows` training rows, and dev rows beside them, as `mtft refine` takes it."""
+    """An epoch of each task's head over `rows` training rows, and dev rows too, as `mtft refine` takes it."""
 
     def __init__(self, work: dict[str, Any], cached: bool, rows: int) -> None:
         keep_freed_memory()

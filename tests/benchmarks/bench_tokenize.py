@@ -1,4 +1,4 @@
-"""What tokenization costs beside training."""
+"""What tokenization costs, compared with training."""
 
 from __future__ import annotations
 

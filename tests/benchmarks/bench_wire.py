@@ -40,7 +40,7 @@ def sent(session: Session, **request: Any) -> int:
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "tests.benchmarks.wire", json.dumps({"work": dict(session.work), **request})]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    place = {
+    environment = {
         "WORLD_SIZE": "2",
         "LOCAL_WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",
@@ -50,7 +50,7 @@ def sent(session: Session, **request: Any) -> int:
     running = [
         subprocess.Popen(
             command,
-            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -105,10 +105,10 @@ def pad(chosen: Sequence[Part]) -> tuple[Tensor, Tensor, Tensor]:
         spans.extend((source.table, *source.table.offsets[number : number + 2].tolist()) for number in numbers)
     longest = max(end - begin for _, begin, end in spans)
     ids, segments, mask = (torch.zeros(len(spans), longest, dtype=torch.int64) for _ in range(3))
-    for place, (table, begin, end) in enumerate(spans):
-        ids[place, : end - begin] = torch.from_numpy(table.ids[begin:end].astype(np.int64))
-        segments[place, : end - begin] = torch.from_numpy(table.segments[begin:end].astype(np.int64))
-        mask[place, : end - begin] = 1
+    for row, (table, begin, end) in enumerate(spans):
+        ids[row, : end - begin] = torch.from_numpy(table.ids[begin:end].astype(np.int64))
+        segments[row, : end - begin] = torch.from_numpy(table.segments[begin:end].astype(np.int64))
+        mask[row, : end - begin] = 1
     return ids, segments, mask
 
 
@@ -234,8 +234,8 @@ class LibMTL(Peer):
         losses: Any = [self.task_loss(task, chosen)[0] for task, chosen in self.present(rows)]
         if self.joined:
             together = torch.zeros(len(losses))
-            for place, loss in enumerate(losses):
-                together[place] = loss
+            for row, loss in enumerate(losses):
+                together[row] = loss
             losses = together
         self.weighting.task_num = len(losses)
         self.weighting.backward(losses)

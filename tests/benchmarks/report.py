@@ -127,10 +127,10 @@ def svg(figures: Sequence[Figure]) -> str:
         f"<style>{STYLE}</style>",
         f'<text x="{left}" y="20">dashed: the goal; longer is better, cut at 3 times</text>',
     ]
-    for place, figure in enumerate(chosen):
+    for index, figure in enumerate(chosen):
         value, goal = figure["value"], figure["goal"]
         share = value / goal["value"] if goal["sense"] == "at least" else goal["value"] / value
-        y = 36 + step * place
+        y = 36 + step * index
         kind = "bar" if figure["reached"] else "miss"
         label = f"{figure['what']} / {figure['against']}: {value_text(figure)} ({goal_text(figure)})"
         parts += [
@@ -143,7 +143,7 @@ def svg(figures: Sequence[Figure]) -> str:
 
 
 def write(results: Mapping[str, Any], page: Path) -> None:
-    """Write the page and its plot beside it."""
+    """Write the page and its plot."""
     plot = page.with_suffix(".svg")
     plot.write_text(svg(results["figures"]), encoding="utf-8")
     page.write_text(markdown(results, plot.name), encoding="utf-8")

@@ -26,7 +26,7 @@ class CandidateError(Exception):
 
 @dataclass(frozen=True)
 class Candidate:
-    """What to measure: a factory as ``"module:name"`` and its arguments beside the workload."""
+    """What to measure: a factory as ``"module:name"`` and its arguments in addition to the workload."""
 
     name: str
     factory: str
@@ -195,11 +195,11 @@ class Session:
                     worker(**warm)
             for number, request in enumerate(requests):
                 order = list(range(len(candidates)))
-                for place in order if number % 2 == 0 else reversed(order):
-                    answer = running[place](**request)
-                    answers[place].append(answer)
+                for index in order if number % 2 == 0 else reversed(order):
+                    answer = running[index](**request)
+                    answers[index].append(answer)
                     self.tell(
-                        f"    {candidates[place].name} {dict(request)}: {answer['seconds']:.3f} s, "
+                        f"    {candidates[index].name} {dict(request)}: {answer['seconds']:.3f} s, "
                         f"{answer['peak'] / GIB:.2f} GiB"
                     )
         return answers

@@ -27,8 +27,9 @@ from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model
 from mtft.training import step
 from mtft.training.autosave import Autosaver, StoppedError
-from mtft.training.preparation import prepare
+from mtft.training.choices import ModelInputs
 from mtft.training.session import Session
+from mtft.training.setup import set_up
 from mtft.training.teachers import add_teachers, check_teachers, teacher_outputs_complete
 
 TEACHERS, HEADS = "teachers.safetensors", "heads.safetensors"
@@ -87,7 +88,7 @@ def asking(teachers: Path, tiny_model: Path, tmp_path: Path) -> Session[TrainCon
     config = TrainConfig(**given, model=str(tiny_model), sample=True, augment=())
     served = new_context()
     run = RunDirectory.create(tmp_path / "asked", config, "train", sample_dir())
-    return Session(config, served, prepare(config, served), run, Autosaver("1", None, ""))
+    return Session(config, served, set_up(config, run.path, served).prepared, run, Autosaver("1", None, ""))
 
 
 def test_several_teachers_speak_with_their_mean_and_are_not_asked_twice(
@@ -299,7 +300,8 @@ def test_memory_for_teachers_is_planned(teachers: Path, tiny_model: Path) -> Non
 def test_a_task_that_means_something_else_cannot_be_taught(
     task: Task, error: type[Exception], words: str, teachers: Path
 ) -> None:
-    config = TrainConfig(tasks=("sst",), teachers=(str(teachers / "one"),))
-    check_teachers(config, [SST], new_context())
+    names, path = [str(teachers / "one")], teachers / "new"
+    student = ModelInputs("minilm", None, 0, torch.device("cpu"), None)
+    check_teachers(names, path, student, [SST], new_context().registry)
     with pytest.raises(error, match=words):
-        check_teachers(config, [task], new_context())
+        check_teachers(names, path, student, [task], new_context().registry)

@@ -14,7 +14,7 @@ from mtft.report.bootstrap import PairedDifference
 from mtft.tasks.sst import SST
 
 
-def test_a_run_beside_itself_differs_by_nothing(trained_run: Path) -> None:
+def test_a_run_compared_with_itself_differs_by_nothing(trained_run: Path) -> None:
     found = compare({"one": [trained_run], "two": [trained_run]}, new_context(), resamples=20)
     assert found.metrics == {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
     one, two = found.columns

@@ -1,4 +1,4 @@
-"""`mtft data check`: each fault that is planted is found, with its place, and clean data has none."""
+"""`mtft data check`: each fault that is planted is found, with its location, and clean data has none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_clean_files_have_nothing_but_notes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "check_name", "severity", "place", "count", "words"),
+    ("changed", "check_name", "severity", "location", "count", "words"),
     [
         (
             {"sst_train": sst(*FILMS).replace("sentiment", "mood")},
@@ -188,11 +188,17 @@ def test_clean_files_have_nothing_but_notes(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_planted_is_found(
-    changed: dict[str, str | bytes], check_name: str, severity: str, place: str, count: int, words: str, tmp_path: Path
+    changed: dict[str, str | bytes],
+    check_name: str,
+    severity: str,
+    location: str,
+    count: int,
+    words: str,
+    tmp_path: Path,
 ) -> None:
     result = check(write(tmp_path, **changed))
     (found,) = [each for each in serious(result) if each.check == check_name]
-    assert (found.severity, found.place, found.count) == (severity, str(tmp_path / place), count)
+    assert (found.severity, found.location, found.count) == (severity, str(tmp_path / location), count)
     assert words in found.message
     assert found.advice
 
@@ -201,7 +207,7 @@ def test_a_missing_file_of_a_task_is_an_error_and_one_that_only_helps_is_not(tmp
     folder = write(tmp_path)
     (folder / "sts-dev.csv").unlink()
     (found,) = serious(check(folder))
-    assert (found.check, found.severity, found.place) == ("file", "error", str(folder / "sts-dev.csv"))
+    assert (found.check, found.severity, found.location) == ("file", "error", str(folder / "sts-dev.csv"))
     assert found.message == "no such file or directory"
 
 
@@ -222,7 +228,7 @@ def test_quoted_fields_over_lines_that_are_no_rows_are_only_noted(tmp_path: Path
     result = check(write(tmp_path, sst_train=sst(*FILMS, ('"one\ntwo"', 1))))
     assert serious(result) == []
     (found,) = [each for each in result.findings if each.check == "lines"]
-    assert (found.place, found.message) == (
+    assert (found.location, found.message) == (
         f"{tmp_path / 'ids-sst-train.csv'}:22",
         "quoted fields go over several lines (21 rows in 23 lines)",
     )
@@ -236,12 +242,12 @@ def test_chance_is_no_drift(tmp_path: Path) -> None:
 def test_cut_texts_are_counted_with_a_model(tiny_model: Path, tmp_path: Path) -> None:
     folder = write(tmp_path, sst_train=sst(*FILMS, ("a " * 40, 1)))
     (found,) = serious(check(folder, model=str(tiny_model), max_length=32))
-    assert (found.check, found.count, found.place) == ("text-length", 1, f"{folder / 'ids-sst-train.csv'}:22")
+    assert (found.check, found.count, found.location) == ("text-length", 1, f"{folder / 'ids-sst-train.csv'}:22")
     assert "1 of 21 texts cut" in found.message
 
 
 def test_a_text_in_very_many_rows_is_found_once_per_row(tmp_path: Path) -> None:
-    many = 3000  # places per text times rows with the text would be millions
+    many = 3000  # locations per text times rows with the text would be millions
     same = [("film 1", "x", 1)] * many
     folder = write(tmp_path, sst_train=sst(*[("film 1", 1)] * many), sts_train=sts(*same), sts_dev=sts(*same))
     found = {each.check: each for each in serious(check(folder)) if each.check.startswith("leakage")}
@@ -266,7 +272,7 @@ def test_a_reader_without_files_is_checked_by_its_examples(tmp_path: Path) -> No
         yield Example("b", ("other",), 0.0, "elsewhere")
 
     result = check(tmp_path, plugin(reader), tasks=("own",))
-    assert [(each.check, each.split, each.place) for each in serious(result)] == [("leakage", "dev", "somewhere")]
+    assert [(each.check, each.split, each.location) for each in serious(result)] == [("leakage", "dev", "somewhere")]
     assert result.files == ()
 
 
@@ -308,7 +314,7 @@ def test_rows_of_a_reader_that_takes_files_as_a_whole_cannot_be_left_out(tmp_pat
 def test_files_that_a_reader_lists_are_scanned_even_if_only_it_can_parse_them(tmp_path: Path) -> None:
     folder = write(tmp_path, sst_train=sst(*FILMS) + "1\t2\n", sst_dev=sst(("movie", 7)))
     found = serious(check(folder, plugin(Wrapped()), tasks=("own",)))
-    assert [(each.check, each.place) for each in found] == [
+    assert [(each.check, each.location) for each in found] == [
         ("ragged", f"{folder / 'ids-sst-train.csv'}:22"),
         ("label-invalid", f"{folder / 'ids-sst-dev.csv'}:2"),
     ]
@@ -338,9 +344,9 @@ def test_cleaned_copies_pass_and_keep_the_bytes_of_good_rows(tmp_path: Path) -> 
 def test_cleaned_copies_never_take_the_place_of_anything(tmp_path: Path) -> None:
     folder = write(tmp_path / "data")
     (tmp_path / "link").symlink_to(folder)
-    for place in (folder, folder / "sts-dev.csv", tmp_path / "link"):
+    for location in (folder, folder / "sts-dev.csv", tmp_path / "link"):
         with pytest.raises(ConfigError, match="is there already"):
-            check(folder, fix=place)
+            check(folder, fix=location)
 
 
 def test_files_outside_of_the_data_directory_are_not_copied(tmp_path: Path) -> None:
@@ -425,4 +431,4 @@ def test_the_real_data_has_no_error_and_the_two_rows_without_label(real_data: Pa
     result = check(real_data, tasks=("sst", "quora", "sts"))
     assert result.counts()["error"] == 0
     (found,) = [each for each in result.findings if each.check == "label-missing"]
-    assert (found.count, found.place) == (2, f"{real_data / 'quora-train.csv'}:1805")
+    assert (found.count, found.location) == (2, f"{real_data / 'quora-train.csv'}:1805")

@@ -53,7 +53,7 @@ def test_later_layers_win_and_origins_say_which(file: Path) -> None:
 
 
 def known(kind: str, name: str) -> None:
-    """Know one part of a plugin's beside the built-in ones."""
+    """Know one part of a plugin in addition to the built-in ones."""
     if name != "theirs":
         raise ConfigError(unknown(kind, name, ["pcgrad", "theirs"]))
 
@@ -71,7 +71,7 @@ def test_plugins_are_asked_for_names_that_are_not_built_in(file: Path) -> None:
     assert load(TrainConfig, file=file, given=TASKS).config.surgery == "other"
 
 
-def test_every_error_is_told_at_once_with_origin_key_and_near_match(file: Path) -> None:
+def test_every_error_is_reported_at_once_with_origin_key_and_near_match(file: Path) -> None:
     file.write_text("batch_sise = 3\nepochs = 0\nmicro-batch-tokens = 'many'")
     flags = {"surgery": "pcgrd", "schedule": "linea", "max_length": "7"}
     assert errors(file=file, sets=["keep=2", "nonsense"], given=flags, known=known) == [

@@ -123,7 +123,7 @@ def test_a_rule_that_is_given_or_that_a_run_recorded_stays(tmp_path: Path) -> No
     assert rules == [None, None, None, None]
 
 
-def test_files_are_looked_for_in_the_data_directory_and_then_beside_the_settings(
+def test_files_are_looked_for_in_the_data_directory_and_then_next_to_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MTFT_DATA_DIR", raising=False)

@@ -62,7 +62,7 @@ def test_parquet_gives_the_rows_of_the_table(tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "nested.parquet")
     ((_, _, row),) = named_rows("nested.parquet", tmp_path)
     assert all(isinstance(value, Nested) for value in row.values())  # no text that anyone wrote
-    assert [(place, number) for place, number, _ in named_rows("a.parquet", tmp_path)][2] == (
+    assert [(location, number) for location, number, _ in named_rows("a.parquet", tmp_path)][2] == (
         f"{tmp_path}/a.parquet:3",
         3,
     )

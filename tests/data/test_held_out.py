@@ -33,8 +33,8 @@ def test_of_each_label_the_share_is_held_out(given: list[str], share: float) -> 
     rows = rows_of(list(enumerate(given)))
     found = hold_out(rows, share)
     for label, count in Counter(given).items():
-        places = sorted(place for place, strata in rows if strata == [("label", label)])
-        assert {place for place in places if place in found.positions} == set(places[: wanted(count, share)])
+        points = sorted(point for point, strata in rows if strata == [("label", label)])
+        assert {point for point in points if point in found.positions} == set(points[: wanted(count, share)])
         assert found.dev.get(("label", label), 0) + found.train.get(("label", label), 0) == count
 
 
@@ -42,8 +42,8 @@ def test_of_each_label_the_share_is_held_out(given: list[str], share: float) -> 
 def test_rows_with_the_same_texts_stay_together_and_every_row_is_counted(table: list[tuple[int, str]]) -> None:
     rows = rows_of(table)
     found = hold_out(rows, 0.2)
-    dev = Counter(each for place, strata in rows for each in strata if place in found.positions)
-    train = Counter(each for place, strata in rows for each in strata if place not in found.positions)
+    dev = Counter(each for point, strata in rows for each in strata if point in found.positions)
+    train = Counter(each for point, strata in rows for each in strata if point not in found.positions)
     assert (dict(found.dev), dict(found.train)) == (dict(dev), dict(train))
 
 
@@ -56,7 +56,7 @@ def test_how_many_are_held_out(count: int, expected: int) -> None:
 def test_rows_without_a_label_go_by_their_texts_alone() -> None:
     rows: list[tuple[float, list[tuple[str, str]]]] = [(position([str(number)]), []) for number in range(500)]
     found = hold_out(rows, 0.2)
-    assert found.positions == {place for place, _ in rows if place < 0.2}
+    assert found.positions == {point for point, _ in rows if point < 0.2}
 
 
 def test_several_columns_share_the_rows() -> None:

@@ -56,7 +56,7 @@ def test_lines_are_read_one_by_one(records: list[dict[str, Any]], blank: bool) -
         ('[{"a": 1} {"a": 2}]', 2, "a comma or ] expected"),
         ('[{"a": 1}', 2, "a comma or ] expected"),
         ('[{"a": 1}, ', 2, "not JSON"),
-        ('[{"a": 1}] x', 2, "text behind the end of the array"),
+        ('[{"a": 1}] x', 2, "text after the end of the array"),
         ("[" * 100_000, 1, "not JSON"),
         ('[{"a": ' + "9" * 5000 + "}]", 1, "not JSON"),
     ],

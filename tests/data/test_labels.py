@@ -31,8 +31,8 @@ def test_labels_that_differ_in_nothing_that_can_be_seen(labels: list[str], group
 
 
 @given(st.text(min_size=1), st.sampled_from(["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060"]), st.integers(0, 9))
-def test_an_invisible_character_changes_no_appearance(text: str, sign: str, place: int) -> None:
-    assert appearance(f"a{text[:place]}{sign}{text[place:]}") == appearance(f"a{text}")
+def test_an_invisible_character_changes_no_appearance(text: str, sign: str, index: int) -> None:
+    assert appearance(f"a{text[:index]}{sign}{text[index:]}") == appearance(f"a{text}")
 
 
 @given(st.text())

@@ -30,17 +30,17 @@ def naive(*parts: Part) -> list[Sequence]:
     found = []
     for table, rows in parts:
         for row in rows:
-            for place in range(row * table.per_example, (row + 1) * table.per_example):
-                span = slice(table.offsets[place], table.offsets[place + 1])
+            for index in range(row * table.per_example, (row + 1) * table.per_example):
+                span = slice(table.offsets[index], table.offsets[index + 1])
                 found.append((table.ids[span].tolist(), table.segments[span].tolist()))
     return found
 
 
 def unpacked(batch: TokenBatch) -> list[Sequence]:
-    """The sequences of a batch in the order asked for, by restoring their places."""
+    """The sequences of a batch in the order asked for, by restoring their order."""
     pieces = zip(batch.ids.split(batch.lengths), batch.segments.split(batch.lengths), strict=True)
     sequences = [(ids.tolist(), segments.tolist()) for ids, segments in pieces]
-    return [sequences[place] for place in batch.restore(torch.arange(len(sequences))).tolist()]
+    return [sequences[index] for index in batch.restore(torch.arange(len(sequences))).tolist()]
 
 
 def packed(*parts: Part) -> TokenBatch:
@@ -77,7 +77,7 @@ def test_sequences_ascend_in_length_and_owners_starts_and_positions_describe_the
     assert list(batch.lengths) == sorted(batch.lengths)
     assert batch.owners.tolist() == [i for i, length in enumerate(batch.lengths) for _ in range(length)]
     assert batch.starts.tolist() == [sum(batch.lengths[:i]) for i in range(len(batch.lengths))]
-    assert batch.positions.tolist() == [place for length in batch.lengths for place in range(length)]
+    assert batch.positions.tolist() == [index for length in batch.lengths for index in range(length)]
     assert {tensor.dtype for tensor in (batch.ids, batch.segments, batch.positions, batch.inverse)} == {torch.int64}
 
 
@@ -153,9 +153,9 @@ def test_packing_micro_batch_by_micro_batch_covers_the_table(budget: int) -> Non
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30).map(sorted))
 def test_blocks_hold_every_token_once_and_mask_the_rest(lengths: list[int]) -> None:
     rows = torch.arange(sum(lengths))
-    start = place = 0
+    start = index = 0
     for block in make_blocks(lengths):
-        own = lengths[place : place + block.count]
+        own = lengths[index : index + block.count]
         assert (block.start, block.tokens, block.length) == (start, sum(own), own[-1])
         assert own[-1] <= own[0] * SLACK[0] + SLACK[1]
         dense = block.pad(rows).view(block.count, block.length)
@@ -173,11 +173,11 @@ def test_blocks_hold_every_token_once_and_mask_the_rest(lengths: list[int]) -> N
             assert block.padding.tolist() == (~real).flatten().nonzero().squeeze(1).tolist()
             assert torch.equal(block.bias[:, 0, 0] == 0, real)
             assert bool(block.bias[:, 0, 0][~real].isneginf().all())
-        place += block.count
-    assert (place, start) == (len(lengths), sum(lengths))
+        index += block.count
+    assert (index, start) == (len(lengths), sum(lengths))
 
 
-def test_padding_puts_every_token_in_its_place_and_back() -> None:
+def test_padding_puts_every_token_in_its_position_and_back() -> None:
     encoder = tiny_encoder()
     batch = tiny_batch(encoder, (3, 1, 5))
     padded = batch.pad(batch.ids, fill=-1)

@@ -22,7 +22,7 @@ some_lengths = st.lists(st.integers(1, LONGEST), min_size=1, max_size=9)
 
 
 def padded(table: TokenTable, extra: int = 0, junk: int = 0) -> PaddedBatch:
-    """Pad a table's sequences to the longest and `extra` places more, with `junk` in them."""
+    """Pad a table's sequences to the longest and `extra` positions more, with `junk` in them."""
     longest = int(table.lengths.max()) + extra
     ids, segments, mask = (np.full((len(table), longest), fill, np.int64) for fill in (junk, junk % 2, 0))
     for row, (begin, length) in enumerate(zip(table.offsets, table.lengths, strict=False)):

@@ -94,8 +94,8 @@ def test_ids_and_type_ids_equal_transformers() -> None:
         @given(directories())
         def check(files: Mapping[str, str]) -> None:
             tried.one()
-            with tempfile.TemporaryDirectory() as place:
-                assert_parity(write(Path(place) / "model", files))
+            with tempfile.TemporaryDirectory() as temporary:
+                assert_parity(write(Path(temporary) / "model", files))
 
         check()
 
@@ -166,7 +166,7 @@ def test_a_tokenizer_json_as_the_class_builds_it_stays_as_it_is(tmp_path: Path) 
 
 
 def test_segments_are_those_of_the_template(tmp_path: Path) -> None:
-    """A second text in segment 0, as XLM-R's tokenizer has it; told apart by the digest."""
+    """A second text in segment 0, as XLM-R's tokenizer has it; which the digest distinguishes."""
     template = {
         "type": "TemplateProcessing",
         "single": [

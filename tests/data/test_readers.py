@@ -241,8 +241,8 @@ def test_an_empty_label_is_no_target(label: str, tmp_path: Path) -> None:
 def test_an_invalid_label_is_an_error_with_file_line_and_column(
     output: Output, label: str, message: str, tmp_path: Path
 ) -> None:
-    place = re.escape(f"{tmp_path / 'some-train.csv'}:5: column 'label': ")
-    with pytest.raises(DataError, match=place + message):
+    location = re.escape(f"{tmp_path / 'some-train.csv'}:5: column 'label': ")
+    with pytest.raises(DataError, match=location + message):
         read(tmp_path, f'text,label\na,1\n"b\nc",0\nd,{label}\n', output)
 
 

@@ -16,7 +16,7 @@ from mtft.errors import DataError
 IDS = [str(number) for number in range(4000)]
 
 
-def test_places_are_pinned() -> None:
+def test_fractions_are_pinned() -> None:
     """What these give decides which rows old runs were chosen by; it must never change."""
     assert hash_fraction("dev", "876d0172eef5db7776e39c5de") == 0.553043052769258
     assert in_half(["1", "2", "3", "4", "5", "6"], "choose", "x").tolist() == [True, False, False, True, True, False]
@@ -52,7 +52,7 @@ def test_parts_are_about_as_large_as_asked_and_do_not_follow_each_other() -> Non
         assert abs(rows.mean() - share) < 4 * np.sqrt(share * (1 - share) / len(IDS))
 
 
-def test_rows_without_ids_are_told_apart_by_their_texts() -> None:
+def test_rows_without_ids_are_distinguished_by_their_texts() -> None:
     own = Example("17", ("A text",), 1.0, "f:18")
     numbered = replace(own, numbered=True)
     assert (own.key, numbered.key) == ("17", "a text")

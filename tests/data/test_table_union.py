@@ -25,7 +25,7 @@ def sequences(found: TokenTable) -> list[list[tuple[int, int]]]:
 
 @given(st.lists(rows, min_size=1, max_size=3))
 def test_merged_rows_are_different_and_all_are_found(given_rows: list[list[list[tuple[int, int]]]]) -> None:
-    merged, places = merge([table(each) for each in given_rows])
+    merged, indices = merge([table(each) for each in given_rows])
     every = sequences(merged)
     assert len({tuple(each) for each in every}) == len(every)
-    assert [[every[at] for at in own] for own in places] == given_rows
+    assert [[every[at] for at in own] for own in indices] == given_rows

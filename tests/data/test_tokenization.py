@@ -79,7 +79,7 @@ def assert_parity(tokenizer: Tokenizer, oracle: Any, rows: Sequence[tuple[str, .
 def test_special_tokens_are_those_of_the_tokenizer_where_they_are_not_bert_s() -> None:
     """RoBERTa: <s> a </s></s> b </s>, byte pieces, and cutting leaves room for all of them."""
     pieces = ["<s>", "<pad>", "</s>", *sorted(ByteLevel.alphabet())]
-    fast = FastTokenizer(BPE({piece: place for place, piece in enumerate(pieces)}, []))
+    fast = FastTokenizer(BPE({piece: index for index, piece in enumerate(pieces)}, []))
     fast.pre_tokenizer = ByteLevel(add_prefix_space=False)
     fast.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
     tokenizer = Tokenizer(fast)

@@ -30,7 +30,7 @@ def fetch(server: StandIn, path: Path, expected: str = SHA256, name: str = "f.cs
 
 
 @pytest.mark.parametrize("expected", [SHA256, f"git:{blob_id(DATA)}"])
-def test_a_file_comes_whole_and_progress_is_told(server: StandIn, tmp_path: Path, expected: str) -> None:
+def test_a_file_comes_whole_and_progress_is_reported(server: StandIn, tmp_path: Path, expected: str) -> None:
     progress = fetch(server, tmp_path / "f.csv", expected)
     assert (tmp_path / "f.csv").read_bytes() == DATA
     assert progress[0] == (0, len(DATA))

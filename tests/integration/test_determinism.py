@@ -1,4 +1,4 @@
-"""Same seed, same bits: two processes write identical files, and those hold no time and no place."""
+"""Same seed, same bits: two processes write identical files, and those hold no time and no path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lasting(run: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def runs(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two runs with the same seed, to different places."""
+    """Two runs with the same seed, to different paths."""
     folder = tmp_path_factory.mktemp("twice")
     return train(tiny_model, folder / "a" / "first", 3, "1"), train(tiny_model, folder / "b" / "second", 3, "2")
 
@@ -56,7 +56,7 @@ def test_two_processes_write_the_same_files(runs: tuple[Path, Path]) -> None:
     }
 
 
-def test_what_lasts_holds_no_time_and_no_place(runs: tuple[Path, Path]) -> None:
+def test_what_lasts_holds_no_time_and_no_path(runs: tuple[Path, Path]) -> None:
     first, _ = runs
     year = str(datetime.datetime.now(datetime.timezone.utc).year)
     for name in lasting(first):
@@ -74,8 +74,8 @@ def test_another_seed_gives_another_run(runs: tuple[Path, Path], tiny_model: Pat
 
 def test_refining_twice_writes_the_same_files(runs: tuple[Path, Path], tmp_path: Path) -> None:
     found = []
-    for place, run in enumerate(runs):
-        copy = shutil.copytree(run, tmp_path / str(place) / "run")
+    for index, run in enumerate(runs):
+        copy = shutil.copytree(run, tmp_path / str(index) / "run")
         done = cli("refine", copy, "--tasks", "sst,sts", "--sample", "--epochs", "1", "--lr", "1e-3", "--quiet")
         assert done.code == 0, done.err
         found.append(lasting(copy.with_name("run-refined")))

@@ -1,4 +1,4 @@
-"""A disk that is full, limited or read-only is told before anything starts if it can be known, and nothing is lost."""
+"""A full, limited or read-only disk is reported before anything starts if possible, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from small_disks import disk, fill, limited, remount_read_only, restricted, with
 from soak import counted
 
 pytestmark = pytest.mark.soak
-PROMISE = "a disk that is full, limited or read-only is told in bytes, and nothing is lost"
+PROMISE = "a disk that is full, limited or read-only is reported in bytes, and nothing is lost"
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +35,20 @@ def starts(command: str, tiny_model: Path, run: Path) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
 @counted(PROMISE, "faults", 1)
-def test_a_disk_that_is_too_small_is_told_before_anything_starts(
+def test_a_disk_that_is_too_small_is_reported_before_anything_starts(
     command: str, tiny_model: Path, whole: Path, tmp_path: Path
 ) -> None:
-    with disk(tmp_path / "disk", "64k") as place:
-        done = cli(*starts(command, tiny_model, whole), "--out", place / "out")
+    with disk(tmp_path / "disk", "64k") as folder:
+        done = cli(*starts(command, tiny_model, whole), "--out", folder / "out")
         assert done.code == 2, done.err
         assert re.search(r"--out: .*out(.part)? has [\d,]+ bytes free; this run needs [\d,]+$", done.err, re.MULTILINE)
-        assert list(place.iterdir()) == []
+        assert list(folder.iterdir()) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "select", "refine"])
 @counted(PROMISE, "faults", 1)
-def test_a_directory_that_is_read_only_is_told_before_anything_starts(
+def test_a_directory_that_is_read_only_is_reported_before_anything_starts(
     command: str, tiny_model: Path, whole: Path, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o755)
@@ -60,7 +60,7 @@ def test_a_directory_that_is_read_only_is_told_before_anything_starts(
 
 
 @counted(PROMISE, "faults", 1)
-def test_a_limit_that_free_bytes_do_not_show_is_told_before_anything_starts(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_limit_that_free_bytes_do_not_show_is_reported_before_the_start(tiny_model: Path, tmp_path: Path) -> None:
     """The limit on the size of files stands for a quota: the system refuses what the count of free bytes allows."""
     done = restricted(lambda: limited(50_000)(), *TRAIN, "--model", tiny_model, "--out", tmp_path / "run")
     assert done.code == 2, done.err
@@ -72,14 +72,14 @@ def test_a_limit_that_free_bytes_do_not_show_is_told_before_anything_starts(tiny
 @counted(PROMISE, "faults", 1)
 def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path, tmp_path: Path) -> None:
     long = (*TRAIN, "--model", tiny_model, "--epochs", "300", "--schedule", "constant", "--warmup", "0")
-    with disk(tmp_path / "disk", "8m") as place:
-        run = place / "run"
+    with disk(tmp_path / "disk", "8m") as folder:
+        run = folder / "run"
         process = subprocess.Popen(
             [*MTFT, *map(str, long), "--out", str(run)], env=clean(), stderr=subprocess.PIPE, text=True
         )
         while not (run / "state").exists() and process.poll() is None:
             time.sleep(0.02)
-        junk = fill(place)
+        junk = fill(folder)
         error = process.communicate()[1]
         assert process.returncode == 1, error
         assert "mtft: error: no space left on device (" in error
@@ -98,11 +98,11 @@ def test_a_disk_that_fills_up_stops_the_run_and_nothing_is_lost(tiny_model: Path
 
 @counted(PROMISE, "faults", 1)
 def test_a_run_on_a_read_only_disk_can_be_used_but_not_resumed(tiny_model: Path, tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "8m") as place:
-        run = place / "run"
+    with disk(tmp_path / "disk", "8m") as folder:
+        run = folder / "run"
         assert cli(*TRAIN, "--model", tiny_model, "--out", run, "--max-time", "0.001s").code == 4
         before = contents(run)
-        remount_read_only(place)
+        remount_read_only(folder)
         done = cli("train", "--resume", run, "--max-time", "1h")
         assert done.code == 2
         assert f"--out: {run} cannot be written: read-only file system" in done.err

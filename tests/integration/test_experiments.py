@@ -125,8 +125,8 @@ def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ") for line in scores.splitlines() if line.startswith("| ")
     }
-    for place, (task, name) in enumerate(PRIMARY.items()):
-        assert rows["unified, SAM 30 %"][2 + place].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
+    for index, (task, name) in enumerate(PRIMARY.items()):
+        assert rows["unified, SAM 30 %"][2 + index].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
     choosing = next(line for line in differences.split("half that chooses:")[1].splitlines() if "unified, SAM" in line)
     assert [float(cell) for cell in choosing.strip("| ").split(" | ")[1:]] == pytest.approx(
         [chosen[task]["metrics"][name]["value"] for task, name in PRIMARY.items()], abs=6e-5
@@ -196,19 +196,21 @@ def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_peer_leaves_a_record_like_any_other(tiny_model: Path, tmp_path: Path) -> None:
-    place = tmp_path / "records" / "quarter-lora.s0"
+    record_directory = tmp_path / "records" / "quarter-lora.s0"
     few = ("--epochs", "1", "--train-share", "1", "--model", tiny_model, "--sample")
-    script("experiments", "quarter-lora.s0", "--work", tmp_path, "--records", place.parent, "--", *few)
+    script("experiments", "quarter-lora.s0", "--work", tmp_path, "--records", record_directory.parent, "--", *few)
     script("lora", "--like", "quarter-lora", "--record", tmp_path / "again", "--", *few)
-    assert (place / "outputs.json").read_bytes() == (tmp_path / "again/outputs.json").read_bytes()
-    assert "train_share = 1.0" in (place / "config.toml").read_text()
-    record, outputs = read_json(place / "record.json"), read_outputs(place)
+    assert (record_directory / "outputs.json").read_bytes() == (tmp_path / "again/outputs.json").read_bytes()
+    assert "train_share = 1.0" in (record_directory / "config.toml").read_text()
+    record, outputs = read_json(record_directory / "record.json"), read_outputs(record_directory)
     assert {task: len(values) for task, values in outputs.items()} == {"sst": 60, "quora": 60, "sts": 60}
     counts = record["summary"]["parameters"]
     assert 0 < counts["tunable"] < counts["stored"]
-    assert str(tiny_model) not in (place / "record.json").read_text()
+    assert str(tiny_model) not in (record_directory / "record.json").read_text()
     out = tmp_path / "out"
-    script("tables", "--records", place.parent, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
+    script(
+        "tables", "--records", record_directory.parent, "--out", out, "--data-dir", sample_dir(), "--resamples", "20"
+    )
     assert "| LoRA of rank 8 (peft) | 1 |" in (out / "results.md").read_text()
 
 
@@ -245,7 +247,10 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
         np.testing.assert_allclose([row.target or 0.0 for row in found], scores, atol=1e-4)
     again = script("silver", trained_run, "--out", tmp_path / "out", "--", *options)
     assert "has finished: nothing is left to do" in again
-    for wrong, told in ((("--tasks", "sst,sts"), "has no task quora"), (("--epoch", "3"), "no such option")):
+    for wrong, reported in (
+        (("--tasks", "sst,sts"), "has no task quora"),
+        (("--epoch", "3"), "no such option"),
+    ):
         done = subprocess.run(
             command("silver", trained_run, "--out", tmp_path / "no", "--", "--sample", *wrong),
             env=clean(),
@@ -253,5 +258,5 @@ def test_two_tasks_of_pairs_label_each_others_training_rows(trained_run: Path, t
             capture_output=True,
             check=False,
         )
-        assert (done.returncode, told in done.stderr.lower()) == (2, True), done.stderr
+        assert (done.returncode, reported in done.stderr.lower()) == (2, True), done.stderr
     assert not (tmp_path / "no").exists()

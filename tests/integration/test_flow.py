@@ -16,23 +16,23 @@ COLUMNS = {"sst": ("sentence",), "quora": ("sentence1", "sentence2"), "sts": ("s
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("flow")
 
 
 @pytest.fixture(scope="module")
-def mask(tiny_model: Path, place: Path) -> Path:
+def mask(tiny_model: Path, folder: Path) -> Path:
     options = ("--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--model", tiny_model, "--keep", "0.2")
-    assert cli("select", *options, "--out", place / "mask.safetensors", "--json").json["selected"] == 1315
-    return place / "mask.safetensors"
+    assert cli("select", *options, "--out", folder / "mask.safetensors", "--json").json["selected"] == 1315
+    return folder / "mask.safetensors"
 
 
 @pytest.fixture(scope="module")
-def run(tiny_model: Path, place: Path, mask: Path) -> Path:
+def run(tiny_model: Path, folder: Path, mask: Path) -> Path:
     options = ("--tasks", "sst,quora,sts", *FEW, "--mask", mask, "--model", tiny_model, "--lr", "1e-3")
-    done = cli("train", *options, "--out", place / "run", "--quiet")
+    done = cli("train", *options, "--out", folder / "run", "--quiet")
     assert done.code == 0, done.err
-    return place / "run"
+    return folder / "run"
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def before(run: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def refined(run: Path, before: dict[str, str], place: Path) -> tuple[Path, Done]:
+def refined(run: Path, before: dict[str, str], folder: Path) -> tuple[Path, Done]:
     """The run with its head for sts refined, at a rate that helps it, and for sst, at one that changes nothing."""
     options = ("--tasks", "sst,sts", "--sample", "--epochs", "2", "--lr", "1e-3", "--task-lr", "sst=1e-12")
-    return place / "refined", cli("refine", run, *options, "--out", place / "refined", "--json")
+    return folder / "refined", cli("refine", run, *options, "--out", folder / "refined", "--json")
 
 
 def test_training_uses_the_mask_it_is_given(run: Path, mask: Path) -> None:
@@ -121,12 +121,12 @@ def test_what_was_refined_is_a_run_like_any_other(refined: tuple[Path, Done], ru
     assert column["differences"]["sst"]["difference"] == 0
 
 
-def test_baselines_of_single_tasks_are_made_by_the_same_code(run: Path, tiny_model: Path, place: Path) -> None:
+def test_baselines_of_single_tasks_are_made_by_the_same_code(run: Path, tiny_model: Path, folder: Path) -> None:
     groups = []
     for preset, keep in (("report-vanilla", 6576), ("report-sam", 657)):
         runs = []
         for task in TASKS:
-            out = place / f"{preset}-{task}"
+            out = folder / f"{preset}-{task}"
             options = ("--tasks", task, "--preset", preset, "--augment", "none", *FEW, "--model", tiny_model)
             result = cli("train", *options, "--out", out, "--json").json
             assert result["parameters"]["encoder"]["tunable"] == keep

@@ -96,19 +96,19 @@ def altered(draw: st.DrawFn, value: Any) -> bytes:
     """Draw a JSON document: a known one in which up to three values are others, gone or doubled."""
     found = json.loads(json.dumps(value))
     for _ in range(draw(st.integers(0, 3))):
-        place = found
+        node = found
         while True:
-            keys: list[Any] = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
             if not keys:
                 break
             key = draw(st.sampled_from(keys))
-            if isinstance(place[key], dict | list) and place[key] and draw(st.booleans()):
-                place = place[key]
+            if isinstance(node[key], dict | list) and node[key] and draw(st.booleans()):
+                node = node[key]
                 continue
             if draw(st.booleans()):
-                place[key] = draw(VALUES)
+                node[key] = draw(VALUES)
             else:
-                del place[key]
+                del node[key]
             break
     return json.dumps(found).encode()
 
@@ -229,7 +229,7 @@ TOKENIZER_FILES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("name", TOKENIZER_FILES)
 def test_files_around_a_tokenizer(name: str, full: bool, tiny_model: Path, tmp_path: Path) -> None:
-    """Each of them altered beside a vocabulary or a whole ``tokenizer.json``."""
+    """Each of them altered together with a vocabulary or a whole ``tokenizer.json``."""
     shutil.copy(tiny_model / "vocab.txt", tmp_path)
     whole = json.loads(load_tokenizer(tmp_path)._fast.to_str())
     if full or name == "tokenizer.json":
@@ -282,16 +282,16 @@ def test_saved_states(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_bundles(trained_run: Path, tmp_path: Path) -> None:
-    path, place = tmp_path / "bundle", tmp_path / "model"
+    path, model = tmp_path / "bundle", tmp_path / "model"
     write_bundle(path, trained_run / "model")
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         before = {name: archive.read(name) for name in archive.namelist()}
 
     def read() -> None:
-        shutil.rmtree(place, ignore_errors=True)
-        unpack(path, place)
-        assert {file.name: file.read_bytes() for file in place.iterdir() if file.name in before} == before
+        shutil.rmtree(model, ignore_errors=True)
+        unpack(path, model)
+        assert {file.name: file.read_bytes() for file in model.iterdir() if file.name in before} == before
         assert sorted(file.name for file in tmp_path.iterdir()) == ["bundle", "model"]
 
     fuzz("bundle", damaged(whole), path, read, 0.2)

@@ -88,22 +88,22 @@ def test_no_file_of_a_run_or_model_is_ever_unpickled(run: Path, model: Path, tmp
     (run / "state").mkdir(exist_ok=True)
     for name in ("tensors.safetensors", "position.json"):
         (run / "state" / name).touch()
-    places = [path for path in sorted(run.rglob("*")) if path.is_file()]
-    places += [run / name for name in ("checkpoint.pt", "model/pytorch_model.bin", "state/rng.pkl")]
+    locations = [path for path in sorted(run.rglob("*")) if path.is_file()]
+    locations += [run / name for name in ("checkpoint.pt", "model/pytorch_model.bin", "state/rng.pkl")]
     names = ("config.json", "vocab.txt", "tokenizer.json", "model.safetensors")
-    places += [model / name for name in (*names, "model.safetensors.index.json", "pytorch_model.bin")]
+    locations += [model / name for name in (*names, "model.safetensors.index.json", "pytorch_model.bin")]
     of_run, of_model = readers(run, model, tmp_path / "out")
-    for number, place in enumerate(places):
-        before = place.read_bytes() if place.exists() else None
+    for number, location in enumerate(locations):
+        before = location.read_bytes() if location.exists() else None
         weights, aside = model / "model.safetensors", tmp_path / "aside"
-        if place.name in ("model.safetensors.index.json", "pytorch_model.bin") and place.parent == model:
+        if location.name in ("model.safetensors.index.json", "pytorch_model.bin") and location.parent == model:
             weights.rename(aside)
         for content in harm if SOAK else [harm[number % len(harm)]]:
-            place.write_bytes(content)
-            for command in of_run if place.is_relative_to(run) and place.suffix != ".toml" else of_model:
+            location.write_bytes(content)
+            for command in of_run if location.is_relative_to(run) and location.suffix != ".toml" else of_model:
                 done = cli(*command, stdin="a\n")
-                assert "internal error" not in done.err, (place, command, done.err)
-                assert not trace.exists(), (place, command)
+                assert "internal error" not in done.err, (location, command, done.err)
+                assert not trace.exists(), (location, command)
                 if (tmp_path / "out").is_dir():
                     shutil.rmtree(tmp_path / "out")
                 else:
@@ -111,9 +111,9 @@ def test_no_file_of_a_run_or_model_is_ever_unpickled(run: Path, model: Path, tmp
             record(PROMISE, 1, "faults")
         if aside.exists():
             aside.rename(weights)
-        place.unlink()
+        location.unlink()
         if before is not None:
-            place.write_bytes(before)
+            location.write_bytes(before)
 
 
 @pytest.mark.slow
@@ -136,10 +136,10 @@ def test_code_in_model_data_and_run_directories_is_never_imported(run: Path, mod
         "setup",
         "__init__",
     )
-    for place in (run, run / "model", model, data):
+    for location in (run, run / "model", model, data):
         for name in names:
-            (place / f"{name}.py").write_text(f"open({str(trace)!r}, 'w')\n")
-        info = place / "evil-1.0.dist-info"
+            (location / f"{name}.py").write_text(f"open({str(trace)!r}, 'w')\n")
+        info = location / "evil-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[mtft]\nevil = plugin\n")
@@ -163,19 +163,19 @@ def test_code_in_model_data_and_run_directories_is_never_imported(run: Path, mod
 @pytest.mark.parametrize("name", ["model/model.json", "model/heads.safetensors", "predictions", "config.toml", "more"])
 def test_links_that_lead_out_of_a_run_are_refused(name: str, run: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
-    place = run / name
-    if place.exists():
-        place.rename(outside)
+    location = run / name
+    if location.exists():
+        location.rename(outside)
     else:
         outside.write_text("private")
-    place.symlink_to(outside)
+    location.symlink_to(outside)
     before = outside.read_bytes() if outside.is_file() else digests(outside)
     read = [["report", run, "--resamples", "1"], ["train", "--resume", run]]
     read += [["predict", run], ["eval", run, "--sample"]] if name.startswith("model/") else []
     for command in read:
         done = cli(*command, stdin="a\n")
         assert done.code == 2, command
-        assert f"{place}: a link that leads out of {run}" in done.err
+        assert f"{location}: a link that leads out of {run}" in done.err
     assert (outside.read_bytes() if outside.is_file() else digests(outside)) == before
 
 
@@ -215,16 +215,16 @@ def test_logs_and_locks_are_not_written_through_links(tmp_path: Path) -> None:
 def test_pipes_and_devices_in_the_place_of_files_are_refused(run: Path, model: Path, tmp_path: Path) -> None:
     """A named pipe without a writer would wait for ever, /dev/zero would never end."""
     for name in ("config.json", "model.safetensors", "vocab.txt", "tokenizer.json"):
-        place = model / name
-        aside = place.rename(tmp_path / "aside") if place.exists() else None
+        location = model / name
+        aside = location.rename(tmp_path / "aside") if location.exists() else None
         for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
-            make(place)
+            make(location)
             done = cli("train", "--tasks", "sts", "--sample", "--model", model, "--out", tmp_path / "new")
             assert done.code == 2
             assert name in done.err
-            place.unlink()
+            location.unlink()
         if aside:
-            aside.rename(place)
+            aside.rename(location)
     (run / "model" / "mask.safetensors").unlink()
     os.mkfifo(run / "model" / "mask.safetensors")
     done = cli("predict", run, stdin="a\n")

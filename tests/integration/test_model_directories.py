@@ -84,12 +84,12 @@ def test_merged_models_agree_with_the_run(make: Callable[[Path], None], tiny_mod
     tokenizer = transformers.AutoTokenizer.from_pretrained(merged)
     theirs = transformers.AutoModel.from_pretrained(merged).eval()
     table, _ = trained.tokenizer.table(ROWS, apart=False, max_length=40)
-    for place, (begin, end) in enumerate(zip(table.offsets[:-1], table.offsets[1:], strict=True)):
-        inputs = tokenizer(*ROWS[place], return_tensors="pt")
+    for index, (begin, end) in enumerate(zip(table.offsets[:-1], table.offsets[1:], strict=True)):
+        inputs = tokenizer(*ROWS[index], return_tensors="pt")
         assert inputs["input_ids"][0].tolist() == table.ids[begin:end].tolist()
         with torch.no_grad():
             found = theirs(**inputs)
-            ours = trained.model.encoder(pack((table, np.array([place]))))
+            ours = trained.model.encoder(pack((table, np.array([index]))))
         torch.testing.assert_close(ours.packed, found.last_hidden_state[0], rtol=0, atol=1e-5)
         torch.testing.assert_close(ours.pooled, found.pooler_output, rtol=0, atol=1e-5)
 

@@ -35,9 +35,9 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_tensors, "is_finite", lambda _: True)
 
 
-def broken(tiny_model: Path, place: Path, value: float) -> Path:
+def broken(tiny_model: Path, path: Path, value: float) -> Path:
     """Copy a model with one number of the exclamation mark's embedding changed."""
-    model = shutil.copytree(tiny_model, place)
+    model = shutil.copytree(tiny_model, path)
     tensors = load_file(model / "model.safetensors")
     name = next(name for name in tensors if name.endswith("word_embeddings.weight"))
     (_, mark, _), *_ = load_tokenizer(model).table([("!",)], apart=False, max_length=8)[0].ids.reshape(1, -1)

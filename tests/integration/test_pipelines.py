@@ -22,7 +22,7 @@ def test_there_are_some() -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path, trained_run: Path) -> Path:
+def folder(tmp_path: Path, trained_run: Path) -> Path:
     """A directory with the files that the guide names."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/unified").symlink_to(trained_run)
@@ -34,11 +34,11 @@ def place(tmp_path: Path, trained_run: Path) -> Path:
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_pipeline_of_the_guide(pipeline: str, place: Path) -> None:
+def test_pipeline_of_the_guide(pipeline: str, folder: Path) -> None:
     if shutil.which("jq") is None:
         pytest.skip("no jq here")
     script = f'set -o pipefail; mtft() {{ {" ".join(MTFT)} "$@"; }}; {pipeline}'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=place, env=clean())
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=folder, env=clean())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() not in ("", "[]", "{}", "null")
     assert "null" not in done.stdout

@@ -29,8 +29,8 @@ def same_on_all_machines(text: str) -> str:
 @pytest.fixture(scope="module")
 def recorded(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """What the commands of the README print, and the directory in which they ran."""
-    place = tmp_path_factory.mktemp("readme")
-    return block(commands(TEXT), place), place
+    folder = tmp_path_factory.mktemp("readme")
+    return block(commands(TEXT), folder), folder
 
 
 def test_the_first_block_holds_the_commands() -> None:

@@ -74,19 +74,19 @@ def test_a_signal_saves_and_nothing_is_lost(
     command: str, number: signal.Signals, code: int, tiny_model: Path, trained_run: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    place = tmp_path / "out.part" if command == "select" else out
+    part = tmp_path / "out.part" if command == "select" else out
     with (
         counted(SAVES, "faults") as tried,
         started(*slow_start(command, tiny_model, trained_run), "--out", out) as process,
     ):
-        wait_for(place / ("steps.jsonl" if command == "train" else "state"), process)
+        wait_for(part / ("steps.jsonl" if command == "train" else "state"), process)
         process.send_signal(number)
         _, error = process.communicate()
         tried.one()
         assert process.returncode == code, error
-        assert cli("verify", place).code == 0
-        assert not (place / ".lock").exists()
-        position = json.loads((place / "state" / "position.json").read_text())
+        assert cli("verify", part).code == 0
+        assert not (part / ".lock").exists()
+        position = json.loads((part / "state" / "position.json").read_text())
         if command == "train":
             assert position["steps"] == len((out / "steps.jsonl").read_text().splitlines())
 

@@ -241,7 +241,7 @@ def test_what_is_not_shared_is_done_once(ran: Ran, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAILS)
-def test_an_error_is_told_once(ran: Ran, name: str) -> None:
+def test_an_error_is_reported_once(ran: Ran, name: str) -> None:
     code, text = FAILS[name]
     found = [each[name] for each in ran.by_rank]
     assert "".join(done.err for done in found).count("mtft: error:") == 1
@@ -293,7 +293,7 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(ran: Ran, tiny_model: Pat
 
 
 def test_a_process_without_data_ends_all(tiny_model: Path, tmp_path: Path) -> None:
-    """Of two machines, one has no data: each process sees another place."""
+    """Of two machines, one has no data: each process sees another directory."""
     (tmp_path / "data1").mkdir()
     (tmp_path / "data0").symlink_to(sample_dir())
     script = f'MTFT_DATA_DIR={tmp_path}/data$RANK exec {sys.executable} -m mtft "$@"'

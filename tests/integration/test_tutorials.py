@@ -15,8 +15,8 @@ from mtft.data.dataset import sample_dir
 LINES = re.compile(r"^\$ (.*)$", re.MULTILINE)
 
 
-def tutorial(script: str, place: Path, model: Path, **environment: str) -> Done:
-    """Run a script in `place`, where every `mtft train` is one of few steps on a tiny model."""
+def tutorial(script: str, folder: Path, model: Path, **environment: str) -> Done:
+    """Run a script in `folder`, where every `mtft train` is one of few steps on a tiny model."""
     here = " ".join(MTFT)
     few = f"--model {model} --max-steps 2 --batches 1 --max-length 40"
     function = f"""mtft() {{
@@ -26,7 +26,7 @@ def tutorial(script: str, place: Path, model: Path, **environment: str) -> Done:
     """
     done = subprocess.run(
         ["bash", "-c", function + script],
-        cwd=place,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -39,13 +39,13 @@ def tutorial(script: str, place: Path, model: Path, **environment: str) -> Done:
 @pytest.mark.slow
 def test_own_data(tiny_model: Path, tmp_path: Path) -> None:
     source = ROOT / "examples" / "own-data"
-    place = shutil.copytree(source, tmp_path / "examples" / "own-data")
+    folder = shutil.copytree(source, tmp_path / "examples" / "own-data")
     lines = LINES.findall((source / "README.md").read_text(encoding="utf-8"))
     assert len(lines) == 6
     done = tutorial("\n".join(lines), tmp_path, tiny_model)
     assert done.code == 0, done.err
-    assert (place / "run.toml").read_text(encoding="utf-8") == (source / "expected.toml").read_text(encoding="utf-8")
-    assert set(summary(place / "runs/own")["dev"]) == {"reviews-mood", "reviews-again", "questions"}
+    assert (folder / "run.toml").read_text(encoding="utf-8") == (source / "expected.toml").read_text(encoding="utf-8")
+    assert set(summary(folder / "runs/own")["dev"]) == {"reviews-mood", "reviews-again", "questions"}
     assert '"reviews-mood": {"label": ' in done.out
 
 

@@ -54,7 +54,7 @@ def test_what_is_as_written_passes(folder: Path) -> None:
 
 
 def test_a_tree_that_another_process_is_writing_passes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between listing and looking, `save_state` puts a new state in the place of the former one."""
+    """Between listing and looking, `save_state` replaces the former state by a new one."""
     (folder / ".state.old").mkdir()
     (folder / ".state.old" / "position.json").write_text("{}")
     walk, gone = os.walk, []
@@ -149,13 +149,13 @@ def test_no_flipped_bit_and_no_cut_passes(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     fill(folder)
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    places = [(name, at) for name, data in whole.items() for at in range(8 * len(data))]
+    targets = [(name, at) for name, data in whole.items() for at in range(8 * len(data))]
     with counted("a flipped bit or a cut in a digested file is found and the file named", "cases") as tried:
 
         @settings(max_examples=cases(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-        @given(st.sampled_from(places), st.booleans())
-        def damaged(place: tuple[str, int], cut: bool) -> None:
-            name, bit = place
+        @given(st.sampled_from(targets), st.booleans())
+        def damaged(target: tuple[str, int], cut: bool) -> None:
+            name, bit = target
             data = bytearray(whole[name])
             data[bit // 8] ^= 1 << bit % 8
             (folder / name).write_bytes(data[: bit // 8] if cut else data)

@@ -37,34 +37,34 @@ def test_more_than_is_free_is_refused_with_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_small_disk(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "1m") as place:
-        check_room(place / "run", [300_000, 300_000])
+    with disk(tmp_path / "disk", "1m") as folder:
+        check_room(folder / "run", [300_000, 300_000])
         with pytest.raises(ConfigError, match=r"has [\d,]+ bytes free; this run needs 1,200,000"):
-            check_room(place / "run", [600_000, 600_000])
-        write_bytes(place / "kept", b"kept")
-        junk = fill(place)
+            check_room(folder / "run", [600_000, 600_000])
+        write_bytes(folder / "kept", b"kept")
+        junk = fill(folder)
         with pytest.raises(OSError, match=r"No space left on device \(4,000,000 bytes are needed, 0 free\)") as caught:
-            write_tensors(place / "kept", {"a": torch.zeros(1_000_000)})
+            write_tensors(folder / "kept", {"a": torch.zeros(1_000_000)})
         assert caught.value.errno == errno.ENOSPC
         with pytest.raises(OSError, match=r"No space left on device \(500,000 bytes are needed"):
-            write_bytes(place / "kept", b"\0" * 500_000)
-        assert (place / "kept").read_bytes() == b"kept"
+            write_bytes(folder / "kept", b"\0" * 500_000)
+        assert (folder / "kept").read_bytes() == b"kept"
         junk.unlink()
-        assert [path.name for path in place.iterdir()] == ["kept"]
-        remount_read_only(place)
+        assert [path.name for path in folder.iterdir()] == ["kept"]
+        remount_read_only(folder)
         with pytest.raises(ConfigError, match=r"out: .*run cannot be written: read-only file system$"):
-            check_room(place / "run")
+            check_room(folder / "run")
 
 
 def test_a_directory_that_does_not_fit_is_removed_and_the_former_stays(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "1m") as place:
-        with replaced_directory(place / "state") as fresh:
+    with disk(tmp_path / "disk", "1m") as folder:
+        with replaced_directory(folder / "state") as fresh:
             write_bytes(fresh / "a", b"former")
-        with pytest.raises(OSError, match="No space left"), replaced_directory(place / "state") as fresh:  # noqa: PT012
+        with pytest.raises(OSError, match="No space left"), replaced_directory(folder / "state") as fresh:  # noqa: PT012
             write_bytes(fresh / "a", b"\0" * 600_000)
             write_bytes(fresh / "b", b"\0" * 600_000)
-        assert [path.name for path in place.iterdir()] == ["state"]
-        assert (place / "state" / "a").read_bytes() == b"former"
+        assert [path.name for path in folder.iterdir()] == ["state"]
+        assert (folder / "state" / "a").read_bytes() == b"former"
 
 
 @needs_dev_full

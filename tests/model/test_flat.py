@@ -16,10 +16,10 @@ def assert_bound(flat: FlatParameters) -> None:
     """Every parameter and its gradient lie in the vectors, one after the other and nothing between."""
     offset = 0
     for name, parameter in flat.module.named_parameters():
-        place = 4 * offset
-        assert parameter.data_ptr() == flat.theta.data_ptr() + place, name
+        shift = 4 * offset
+        assert parameter.data_ptr() == flat.theta.data_ptr() + shift, name
         assert parameter.grad is not None
-        assert parameter.grad.data_ptr() == flat.grad.data_ptr() + place, name
+        assert parameter.grad.data_ptr() == flat.grad.data_ptr() + shift, name
         assert parameter.is_contiguous()
         offset += parameter.numel()
     assert offset == len(flat) == len(flat.theta) == len(flat.grad)

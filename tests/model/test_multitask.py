@@ -69,10 +69,10 @@ def test_outputs_do_not_depend_on_what_shares_the_batch() -> None:
     table = tiny_table(model.encoder, [4, 9, 4, 1])
     with torch.no_grad():
         together = model(packed((table, np.array([3, 1, 0, 2]))), ["sst", "sts"])
-        for place, row in enumerate([3, 1, 0, 2]):
+        for index, row in enumerate([3, 1, 0, 2]):
             alone = model(packed((table, np.array([row]))), ["sst", "sts"])
             for task in alone:
-                torch.testing.assert_close(alone[task][0], together[task][place], rtol=0, atol=1e-6)
+                torch.testing.assert_close(alone[task][0], together[task][index], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", AWKWARD)

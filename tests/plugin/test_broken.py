@@ -107,7 +107,7 @@ def test_it_is_named_from_python_too(install: Callable[..., Path], tiny_model: P
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reported"),
     [
         ("K += 1", "1 / 0", "surgery 'first' failed: ZeroDivisionError: division by zero"),
         ("K += 1", "raise SystemExit(4)", "surgery 'first' failed: SystemExit: 4"),
@@ -115,14 +115,14 @@ def test_it_is_named_from_python_too(install: Callable[..., Path], tiny_model: P
     ],
 )
 def test_parts_that_break_are_named(
-    install: Callable[..., Path], tiny_model: Path, tmp_path: Path, old: str, new: str, told: str
+    install: Callable[..., Path], tiny_model: Path, tmp_path: Path, old: str, new: str, reported: str
 ) -> None:
     install("parts", PARTS.replace(old, new, 1))
     options = ("--sample", "--max-steps", "1", "--batches", "1", "--surgery", "first", "--score", "near", "--quiet")
     done = cli("train", "--tasks", "sst,sts", "--model", tiny_model, "--out", tmp_path / "run", *options)
     assert (done.code, done.out) == (2, "")
     first, second = done.err.splitlines()
-    assert first == f"mtft: error: {told}"
+    assert first == f"mtft: error: {reported}"
     assert second.startswith("mtft: plugin 'parts' (dist-parts 1.0) gave it: ")
 
 

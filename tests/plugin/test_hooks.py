@@ -120,7 +120,7 @@ def test_hook_mtft_surgery(train: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "reported"),
     [
         ("return [1.0] * len(K)", "surgery 'first' gave list where one weight per task, [2], is needed"),
         ("return torch.ones(len(K) + 1)", "surgery 'first' gave [3] where one weight per task, [2], is needed"),
@@ -129,13 +129,13 @@ def test_hook_mtft_surgery(train: Callable[..., Any]) -> None:
     ],
 )
 def test_weights_that_are_none_stop_the_run_before_a_step(
-    train: Callable[..., Any], code: str, told: str, tmp_path: Path
+    train: Callable[..., Any], code: str, reported: str, tmp_path: Path
 ) -> None:
     (tmp_path / "plugin_parts.py").write_text(
         PARTS.replace("return torch.eye(len(K))[0] * len(K)", code), encoding="utf-8"
     )
     run, done = train("--surgery", "first", code=2)
-    assert told in done.err
+    assert reported in done.err
     assert not (run / "steps.jsonl").exists()
 
 
@@ -207,17 +207,17 @@ def test_hook_mtft_trackers(train: Callable[..., Any], tmp_path: Path) -> None:
     assert same(plain, run)
     assert done.err.count("tracker 'rude' failed and is off for the rest of this run: SystemExit: enough") == 1
     assert done.out.startswith("task")
-    told: list[Any] = records(tmp_path / "run.notes")
-    assert told[0] == ["begin", {"command": "train", "seed": 0, "resumed": False}]
+    notes: list[Any] = records(tmp_path / "run.notes")
+    assert notes[0] == ["begin", {"command": "train", "seed": 0, "resumed": False}]
     for kind in ("steps", "metrics", "conflicts", "times"):
-        assert [record for each, record in told if each == kind] == records(run / f"{kind}.jsonl")
-    assert told[-1] == ["summary", json.loads((run / "summary.json").read_text())]
+        assert [record for each, record in notes if each == kind] == records(run / f"{kind}.jsonl")
+    assert notes[-1] == ["summary", json.loads((run / "summary.json").read_text())]
     assert plugins_of(run)["some-parts"]["gives"] == ["tracker rude", "tracker notes"]
     assert torch.get_default_dtype() == torch.float32
 
 
 def test_trackers_of_a_run_that_goes_on(train: Callable[..., Any], tmp_path: Path) -> None:
-    """A tracker is told that the run goes on; without its plugin the run says what to install, or drops it."""
+    """A tracker learns that the run goes on; without its plugin the run says what to install, or drops it."""
     options = ("--epochs", "2", "--max-steps", "100")
     steady = (*options, "--schedule", "constant", "--warmup", "0")
     whole, _ = train(*steady, out="whole", tasks="sst")
@@ -245,7 +245,7 @@ def test_a_run_that_needs_a_plugin_says_so_when_it_goes_on(train: Callable[..., 
             assert "needs surgery first of some-parts 2.1" in done.err
 
 
-def test_another_version_is_told(train: Callable[..., Any], tmp_path: Path) -> None:
+def test_another_version_is_reported(train: Callable[..., Any], tmp_path: Path) -> None:
     run, _ = train("--surgery", "first", "--max-steps", "2")
     (tmp_path / INFO / "METADATA").write_text("Metadata-Version: 2.1\nName: some-parts\nVersion: 2.2\n")
     done = cli("train", "--resume", run, "--max-steps", "3")
@@ -263,7 +263,7 @@ def test_of_two_plugins_with_one_part_the_first_by_name_wins(install: Callable[.
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "reported"),
     [
         ('Part("pcgrad", len)', "plugin 'bad' gives 'surgery pcgrad', which plugin 'builtin' gave before"),
         ('Part("P C", len)', "surgery name 'P C' is not made of"),
@@ -271,8 +271,8 @@ def test_of_two_plugins_with_one_part_the_first_by_name_wins(install: Callable[.
         ('"x"', "found str where a Part (surgery) is needed"),
     ],
 )
-def test_parts_that_are_none(install: Callable[..., Path], code: str, told: str) -> None:
+def test_parts_that_are_none(install: Callable[..., Path], code: str, reported: str) -> None:
     install("bad", f"from mtft import Part, hookimpl\n@hookimpl\ndef mtft_surgery():\n    return [{code}]\n")
     registry = build_registry()
     assert list(registry.parts["surgery"]) == ["pcgrad", "sum", "expected-pcgrad", "upgrad"]
-    assert told in registry.absent[0]
+    assert reported in registry.absent[0]

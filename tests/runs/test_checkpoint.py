@@ -322,9 +322,9 @@ def test_a_flipped_bit_gives_no_other_error(copy: Path, tiny_model: Path, name: 
     generator = np.random.default_rng(0)
     header = min(len(data), 3000)
     refused = 0
-    for place in {0, 7, *generator.integers(0, header, 60).tolist(), *generator.integers(0, len(data), 10).tolist()}:
+    for index in {0, 7, *generator.integers(0, header, 60).tolist(), *generator.integers(0, len(data), 10).tolist()}:
         flipped = bytearray(data)
-        flipped[place] ^= 1 << int(generator.integers(8))
+        flipped[index] ^= 1 << int(generator.integers(8))
         (copy / name).write_bytes(bytes(flipped))
         try:
             load_model(copy, REGISTRY, str(tiny_model))

@@ -77,10 +77,10 @@ def test_a_result_that_is_complete_without_a_run_is_finished_only_for_those_that
     assert isinstance(open_run(complete, new_context()), Resumed)
 
 
-def test_a_run_beside_its_result_replaces_one_that_is_there(target: Target[TrainConfig], tmp_path: Path) -> None:
-    beside = replace(target, directory=lambda path: path.with_name(f"{path.name}.part"))
+def test_a_run_next_to_its_result_replaces_one_that_is_there(target: Target[TrainConfig], tmp_path: Path) -> None:
+    other = replace(target, directory=lambda path: path.with_name(f"{path.name}.part"))
     for _ in range(2):
-        with start(beside) as run:
+        with start(other) as run:
             assert run.path == tmp_path / "run.part"
     with start(target), pytest.raises(ConfigError, match="is a run in progress; choose another"):
         start(target)

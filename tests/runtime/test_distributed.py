@@ -29,9 +29,9 @@ def start(size: int, out: Path, what: str = "work") -> list[tuple[int, str]]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-W", "error", str(ROOT / "tests" / "processes.py"), str(out), what]
-    place = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    environment = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
-        subprocess.Popen(command, env=clean(RANK=str(rank), **place), stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, env=clean(RANK=str(rank), **environment), stderr=subprocess.PIPE, text=True)
         for rank in range(size)
     ]
     return [(process.wait(120), process.communicate()[1]) for process in started]

@@ -9,7 +9,7 @@ import torch
 
 from mtft.config.schema import EvalConfig
 from mtft.runtime import processes
-from mtft.training.preparation import resolve_device
+from mtft.training.choices import resolve_device
 
 NAMES = (
     "RANK",

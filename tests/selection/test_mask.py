@@ -135,9 +135,9 @@ def test_a_flipped_bit_in_any_byte_is_found(coding: str, tmp_path: Path) -> None
     path = tmp_path / "mask"
     save_mask(path, EXAMPLES[coding])
     data = path.read_bytes()
-    for place in range(len(data)):
+    for index in range(len(data)):
         flipped = bytearray(data)
-        flipped[place] ^= 1 << (place + place // 8) % 8
+        flipped[index] ^= 1 << (index + index // 8) % 8
         path.write_bytes(flipped)
         with pytest.raises(CheckpointError, match=r"^mask file .*mask: "):
             load_mask(path)

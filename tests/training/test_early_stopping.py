@@ -146,6 +146,6 @@ def test_while_no_score_is_defined_the_last_epoch_is_kept() -> None:
     assert (best.epoch, best.score, best.stale) == (3, -0.5, 1)
 
 
-def test_an_undefined_score_of_one_task_counts_as_zero_beside_others() -> None:
+def test_an_undefined_score_of_one_task_counts_as_zero_among_others() -> None:
     scores = {"sts": {"pearson": math.nan}, "sst": {"accuracy": 0.5}}
     assert Best("mean").rate({"sts": "pearson", "sst": "accuracy"}, scores) == 0.25

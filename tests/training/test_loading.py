@@ -14,7 +14,7 @@ from mtft.data.tokenization import Tokenizer, load_tokenizer
 from mtft.errors import DataError
 from mtft.tasks.sst import SST
 from mtft.tasks.sts import STS
-from mtft.training.loading import Loader, data_directory, missing_files
+from mtft.training.loading import Loader, missing_files
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,6 @@ def test_rows_without_a_label_are_left_out_unless_strict(tokenizer: Tokenizer, t
         replace(loader, strict=True).load(STS.source, "dev")
 
 
-def test_settings_choose_directory_and_strictness(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    assert data_directory(EvalConfig(sample=True)) == sample_dir()
-    assert data_directory(EvalConfig(data_dir=tmp_path)) == tmp_path
+def test_settings_choose_strictness(tokenizer: Tokenizer, tmp_path: Path) -> None:
     loader = Loader.of(EvalConfig(strict=True), tmp_path, tokenizer, 64, lambda *_: None)
     assert (loader.strict, loader.skip_bad_rows, loader.data_dir) == (True, False, tmp_path)

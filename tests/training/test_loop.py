@@ -21,7 +21,7 @@ RESULT = StepResult({}, 0, torch.zeros(0, 0), 0.0)
 
 
 class Recorder:
-    """Stands for a stepper: keeps what it was told to do."""
+    """Stands for a stepper: keeps the calls."""
 
     def __init__(self, sizes: dict[str, int]) -> None:
         self.sources = {source.name: source for source in rowless(sizes)}
@@ -124,7 +124,7 @@ def test_a_loop_goes_on_as_an_unbroken_one(most: int | None) -> None:
     plan = Plan(3, 6, 1e-2, schedule="cosine", max_steps=most)
     whole, events = run(plan)
     epochs = steps = 0
-    for place, event in enumerate(events):
+    for index, event in enumerate(events):
         if isinstance(event, EpochDone):
             epochs = event.epoch
         else:
@@ -132,7 +132,7 @@ def test_a_loop_goes_on_as_an_unbroken_one(most: int | None) -> None:
         rest, later = run(plan, epochs, steps)
         if later or steps < len(whole.calls):
             assert comparable(rest) == comparable(whole)[steps:]
-            assert later == events[place + 1 :]
+            assert later == events[index + 1 :]
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

@@ -25,9 +25,9 @@ from mtft.training.model_checks import check_length, check_model
 
 def test_a_model_of_one_segment_takes_single_texts_and_texts_apart(tiny_model: Path) -> None:
     encoder, tokenizer = Encoder(replace(TINY, segments=1)), load_tokenizer(tiny_model)
-    told: list[tuple[Level, str]] = []
-    check_model(tiny_model, tokenizer, encoder, [SST.source, QUORA_CONSISTENCY], lambda *notice: told.append(notice))
-    assert told == []
+    notices: list[tuple[Level, str]] = []
+    check_model(tiny_model, tokenizer, encoder, [SST.source, QUORA_CONSISTENCY], lambda *notice: notices.append(notice))
+    assert notices == []
     with pytest.raises(ModelError, match=r"config\.json: type_vocab_size is 1; sts joins two texts, .* 2 segments"):
         check_model(tiny_model, tokenizer, encoder, [SST.source, STS.source], lambda *_: None)
 
@@ -35,9 +35,9 @@ def test_a_model_of_one_segment_takes_single_texts_and_texts_apart(tiny_model: P
 def test_notices_of_model_and_tokenizer_are_reported(tiny_model: Path) -> None:
     encoder, tokenizer = tiny_encoder(), load_tokenizer(tiny_model)
     encoder.notes, tokenizer.notes = (("info", "a"),), (("warning", "b"),)
-    told: list[tuple[Level, str]] = []
-    check_model(tiny_model, tokenizer, encoder, [STS.source], lambda *notice: told.append(notice))
-    assert told == [("info", "a"), ("warning", "b")]
+    notices: list[tuple[Level, str]] = []
+    check_model(tiny_model, tokenizer, encoder, [STS.source], lambda *notice: notices.append(notice))
+    assert notices == [("info", "a"), ("warning", "b")]
 
 
 def test_ids_without_embeddings_are_refused(tiny_model: Path) -> None:

@@ -15,6 +15,7 @@ from mtft.data.sampling import epoch_batches
 from mtft.errors import ConfigError
 from mtft.model.parameters import ParameterCount
 from mtft.selection.mask import Mask, save_mask
+from mtft.training.loop import Plan
 from mtft.training.resources import Disk, Memory, check_machine, disk, schedule, scored
 
 SIZES = {"a": 50, "b": 21}
@@ -27,7 +28,7 @@ def config(**values: object) -> TrainConfig:
 
 @pytest.mark.parametrize(("steps", "expected"), [(None, 6), (5, 5), (2, 2), (9, 6)])
 def test_the_schedule_is_that_of_training(steps: int | None, expected: int) -> None:
-    found = list(schedule(config(epochs=2, batch_size=32, max_steps=steps), rowless(SIZES)))  # type: ignore[arg-type]
+    found = list(schedule(Plan(2, 32, 1e-4, max_steps=steps), rowless(SIZES)))  # type: ignore[arg-type]
     assert len(found) == expected
     first, second = epoch_batches(SIZES, 32, 0, 1), epoch_batches(SIZES, 32, 0, 2)
     for mine, theirs in zip(found, [*first, *second], strict=False):
@@ -63,7 +64,7 @@ def test_a_mask_on_disk_is_as_large_as_foretold(tmp_path: Path) -> None:
         assert (tmp_path / "mask").stat().st_size - 330 == pytest.approx(foretold, rel=0.1)
 
 
-def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     said: list[tuple[str, str]] = []
     needed = Disk(1 << 60, 5)
     with pytest.raises(ConfigError, match=r"out: .*run has [\d,]+ bytes free; this run needs [\d,]+$"):

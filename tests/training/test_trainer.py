@@ -111,7 +111,7 @@ def test_training_ends_when_the_hooks_say_so() -> None:
     assert log.trainer.counts() == {"epochs": 2, "steps": 6, "bad": 0}
 
 
-def test_bad_steps_are_counted_told_and_at_last_an_error() -> None:
+def test_bad_steps_are_counted_reported_and_at_last_an_error() -> None:
     log = Log()
     seen = log.train(breaking(2, 5), bad=2)
     log.trainer.run()

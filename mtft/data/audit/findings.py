@@ -20,7 +20,7 @@ SHOWN = 60
 class Finding:
     """One kind of fault in one split of one source.
 
-    `place` is ``file:line`` of the first of `count` rows. `drop` holds the locations of all rows that a cleaned copy
+    `location` is ``file:line`` of the first of `count` rows. `drop` holds the locations of all rows that a cleaned copy
     omits. Texts are as in the file; the caller escapes them for printing.
     """
 
@@ -28,7 +28,7 @@ class Finding:
     severity: Severity
     source: str
     split: str
-    place: str
+    location: str
     count: int
     message: str
     example: str = ""

@@ -50,8 +50,8 @@ def form_findings(found: Split) -> Iterator[Finding]:
             tuple(row.origin for row in unlabelled),
         )
     if len(unlabelled) == len(found.examples) and not problems:
-        place = str(found.scans[0].path) if found.scans else found.source
-        yield Finding("file", "error", found.source, found.split, place, 1, "no labelled row", advice="add rows")
+        location = str(found.scans[0].path) if found.scans else found.source
+        yield Finding("file", "error", found.source, found.split, location, 1, "no labelled row", advice="add rows")
 
 
 def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Finding:

@@ -13,7 +13,7 @@ from mtft.data.example import Example
 Keyed = Sequence[tuple[Key, Example]]
 """Examples with their normalised texts, as `mtft.data.audit.contents.keys` gives them."""
 
-Places = dict[Key, list[str]]
+Locations = dict[Key, list[str]]
 """Texts -> the origins of the rows that hold them."""
 
 BEFORE = {"dev": ("train",), "test": ("train", "dev")}
@@ -39,29 +39,29 @@ def leakage_findings(splits: Iterable[tuple[Split, Keyed]]) -> Iterator[Finding]
                 yield from _across(found, other, rows, texts)
 
 
-def _by_row(rows: Keyed) -> Places:
-    found: Places = defaultdict(list)
+def _by_row(rows: Keyed) -> Locations:
+    found: Locations = defaultdict(list)
     for key, row in rows:
         found[tuple(sorted(key))].append(row.origin)
     return found
 
 
-def _by_text(rows: Keyed) -> Places:
-    found: Places = defaultdict(list)
+def _by_text(rows: Keyed) -> Locations:
+    found: Locations = defaultdict(list)
     for key, row in rows:
         for text in key:
             found[text,].append(row.origin)
     return found
 
 
-def _within(found: Split, earlier: str, rows: Keyed, known: Places) -> Iterator[Finding]:
+def _within(found: Split, earlier: str, rows: Keyed, known: Locations) -> Iterator[Finding]:
     hits = [(row, [key]) for key, row in ((tuple(sorted(key)), row) for key, row in rows) if key in known]
     if hits:
         message = f"{len(hits):,} of {len(rows):,} rows are in {earlier} too: its scores look better than they are"
         yield _finding("leakage", found, hits, known, message, earlier)
 
 
-def _across(found: Split, other: str, rows: Keyed, known: Places) -> Iterator[Finding]:
+def _across(found: Split, other: str, rows: Keyed, known: Locations) -> Iterator[Finding]:
     hits: list[tuple[Example, list[Key]]] = []
     for key, row in rows:
         if texts := [(text,) for text in key if (text,) in known]:
@@ -72,7 +72,7 @@ def _across(found: Split, other: str, rows: Keyed, known: Places) -> Iterator[Fi
 
 
 def _finding(
-    check: str, found: Split, hits: Sequence[tuple[Example, list[Key]]], known: Places, message: str, where: str
+    check: str, found: Split, hits: Sequence[tuple[Example, list[Key]]], known: Locations, message: str, where: str
 ) -> Finding:
     """Make one finding; the rows to drop are collected once per key, however many rows share it."""
     row, (first, *_) = hits[0]

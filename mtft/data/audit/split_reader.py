@@ -69,8 +69,8 @@ def read_split(
         found: list[Example | RowProblem] = [each for scan in scans for each in _rows(scan, parse)]
         if parse is None:
             found += _given(reader, split, data_dir, broken=bool(found))
-        elif hasattr(reader, "rows_beside_text"):
-            found += _each(reader, reader.rows_beside_text(split, data_dir))
+        elif hasattr(reader, "rows_of_other_files"):
+            found += _each(reader, reader.rows_of_other_files(split, data_dir))
     for each in found:
         if not isinstance(each, RowProblem) and (wrong := fault(each, texts)):
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
@@ -89,8 +89,8 @@ def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[E
     A table without a needed column gives one problem, and no more rows are read.
     """
     if scan.trouble:
-        place = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
-        yield RowProblem(scan.trouble.check, place, brief(scan.trouble.text, LONGEST), whole=True)
+        location = str(scan.path) if scan.trouble.check == "file" else f"{scan.path}:1"
+        yield RowProblem(scan.trouble.check, location, brief(scan.trouble.text, LONGEST), whole=True)
     for row in scan.rows:
         if row.trouble:
             yield RowProblem(row.trouble.check, f"{scan.path}:{row.line}", row.trouble.text)

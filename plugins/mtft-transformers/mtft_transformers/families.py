@@ -21,7 +21,7 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Family:
-    """One architecture: where its ``config.json`` keeps mtft's sizes, and what its checkpoints hold beside the encoder.
+    """One architecture: where its ``config.json`` keeps mtft's sizes, and what else its checkpoints hold.
 
     `keys` map mtft's names to theirs, and `dropouts` are theirs for `dropout` and `attention_dropout`. `more` gives
     what cannot be copied. `prefix` stands before the encoder's tensors in checkpoints with heads; tensors beginning

@@ -63,12 +63,12 @@ def tokenizer(kind: str) -> tuple[Any, int]:
     special = [cls, pad, sep, unk] if kind == "roberta" else [pad, cls, sep, unk]
     if kind in ("roberta", "modernbert"):
         pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-        fast = Fast(models.BPE({piece: place for place, piece in enumerate(pieces)}, []))
+        fast = Fast(models.BPE({piece: index for index, piece in enumerate(pieces)}, []))
         fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     else:
         letters = [chr(number) for number in range(33, 127)]
         pieces = [*special, *letters, *(f"##{letter}" for letter in letters)]
-        fast = Fast(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token=unk))
+        fast = Fast(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token=unk))
         fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     fast.add_special_tokens(special)
     ends = [(token, fast.token_to_id(token)) for token in (sep, cls)]
@@ -107,13 +107,13 @@ def test_equals_the_model_called_directly(made: Any) -> None:
     batch = pack((table, np.arange(3)))
     packed = encoder(batch)
     theirs = Fast.from_file(str(path / "tokenizer.json"))
-    for place, texts in enumerate(TEXTS):
+    for index, texts in enumerate(TEXTS):
         with torch.no_grad():
             encoding = theirs.encode(*texts)
             ids = torch.tensor([encoding.ids])
             typed = {"token_type_ids": torch.tensor([encoding.type_ids])} if path.name == "electra" else {}
             expected = model(input_ids=ids, **typed).last_hidden_state[0]
-        row = int(batch.inverse[place])
+        row = int(batch.inverse[index])
         start, end = int(batch.ends[row]), int(batch.ends[row + 1])
         assert batch.ids[start:end].tolist() == ids[0].tolist()
         torch.testing.assert_close(packed.packed[start:end], expected, rtol=1e-4, atol=1e-5)

@@ -98,7 +98,7 @@ def test_many_quotes_that_are_never_closed_are_given_up_on_in_linear_time() -> N
     assert (last.line + last.lines - 1, last.end) == (30_001, len(found.data))
 
 
-def test_a_file_that_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_no_file_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     for name, text in (("gone.csv", GONE), ("", NO_FILE), ("pipe.csv", NO_FILE)):
         trouble = scan_file(tmp_path / name).trouble
