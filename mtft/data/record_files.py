@@ -13,7 +13,7 @@ from mtft.data.lines import decoded_lines
 from mtft.data.parquet import Null, parquet_columns, parquet_rows
 from mtft.data.records import Record, Wanted, read_records
 from mtft.data.rows import rows_of
-from mtft.data.sniff import dialect_of
+from mtft.data.sniff import EMPTY, dialect_of
 from mtft.data.storage import Stored
 from mtft.errors import DataError
 
@@ -43,7 +43,7 @@ def file_records(
 
 def _table(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], None]) -> Iterator[Record]:
     dialect = dialect_of(path, layout)
-    if dialect.doubt == "no header line":
+    if dialect.doubt == EMPTY:
         return iter(())
     if reason := dialect.doubt or wanted.check(dialect.names):
         raise DataError(f"{path}:{max(dialect.first - 1, 1)}: {reason}")

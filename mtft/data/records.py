@@ -16,6 +16,7 @@ from mtft.data.dialect import AS_FOUND, DELIMITERS, Layout
 from mtft.data.json_rows import ARRAY, JsonRecord, json_array, json_lines
 from mtft.data.lines import MAX_LINE, BoundedLines
 from mtft.data.readers import near_column, row_hint
+from mtft.data.rows import repeats_header
 from mtft.data.sniff import column_twice
 from mtft.errors import DataError, setting
 from mtft.io.text import show
@@ -233,7 +234,7 @@ def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> I
     by_line = delimiter == "\t" and not quotes and layout.quotes is None
     for each in cut(lines, delimiter, quotes, number):
         if each.fields or each.fault:
-            yield _row(_unquoted(each) if by_line else each, names, wanted)
+            yield _row(_unquoted(each) if by_line else each, names, wanted, header=layout.header)
 
 
 def _delimiter(header: str, form: str) -> str:
@@ -249,7 +250,7 @@ def _unquoted(record: Cut) -> Cut:
     return found if found.proven and not found.fault else record
 
 
-def _row(record: Cut, names: list[str], wanted: Wanted) -> Record:
+def _row(record: Cut, names: list[str], wanted: Wanted, *, header: bool) -> Record:
     number = record.line
     try:
         for text in record.texts:
@@ -260,7 +261,7 @@ def _row(record: Cut, names: list[str], wanted: Wanted) -> Record:
             raise ValueError(f"{record.fields[0].count(chr(9)) + 1} fields where the header has 1")
         if len(record.fields) != len(names):
             raise ValueError(f"{len(record.fields)} fields where the header has {len(names)}")
-        if len(names) > 1 and record.fields == names:
+        if header and repeats_header(record.fields, tuple(names)):
             raise ValueError("repeats the header line")
     except ValueError as error:
         return Record(number, {}, number, f"input line {number}: {error}")
