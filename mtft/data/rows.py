@@ -13,7 +13,6 @@ from mtft.data.json_rows import json_array, json_cells, json_lines
 from mtft.data.sniff import likely_of
 from mtft.data.storage import Stored
 
-
 LONGEST_NAME = 200
 """Most characters of a column's name; a longer first field does not repeat the header."""
 

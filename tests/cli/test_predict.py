@@ -264,7 +264,8 @@ def test_a_file_whose_header_lacks_the_columns_is_refused(trained_run: Path, tmp
     (tmp_path / "a.csv").write_text("Id,Sentence\nr0,x\n", encoding="utf-8")
     assert cli("predict", trained_run, tmp_path / "a.csv").err == (
         f"mtft: error: {tmp_path}/a.csv:1: the run's tasks need sentence or sentence1 and sentence2; the columns are "
-        "Id, Sentence; 'Sentence' differs in case, spaces or invisible characters alone\n"
+        "Id, Sentence; 'Sentence' differs only in case, spaces, punctuation, or characters that are invisible "
+        "or look alike\n"
     )
     (tmp_path / "a.csv").write_text("id,sentence\nr0,x\n", encoding="utf-8")
     done = cli("predict", trained_run, tmp_path / "a.csv", "--tasks", "sts")

@@ -340,6 +340,42 @@ def test_true_of_json_and_of_tables_are_one_label() -> None:
     assert found.notes == ["'True', 'true' are one label", "'False', 'false' are one label"]
 
 
+def test_labels_written_in_two_ways_or_renamed_are_named() -> None:
+    (found,) = proposals(rows(40, label=["0", "00", "1", "1.0"]))
+    assert (found.table["names"], found.notes) == (["0", "1"], ["'0', '00' are one label", "'1', '1.0' are one label"])
+    (found,) = proposals(rows(40, label=["01", "02", "03", "10"]))
+    assert (found.table["names"], found.notes) == (
+        ["1", "2", "3", "10"],
+        ["labels are numbers: '01' is 1, '02' is 2, '03' is 3"],
+    )
+    (found,) = proposals(rows(40, score=["0.50", "1.5", "2.25", "3.10", "4.7"]))
+    assert (found.table["kind"], found.notes) == ("regression", [])
+
+
+@pytest.mark.parametrize("labels", [["true", "1", "false", "0"], ["True", "yes", "False", "no"], ["y", "n", "1", "0"]])
+def test_yes_and_no_in_several_ways_are_asked_about(labels: list[str]) -> None:
+    assert "labels of column 'label' say yes and no in several ways: " in open_doubts(rows(40, label=labels))
+    (found,), decisions = decided(rows(40, label=labels), columns={"label": ["joined"]})
+    decisions.close()
+    assert (found.table["kind"], len(found.table["names"]), len(found.table["aliases"])) == ("binary", 2, 2)
+
+
+@pytest.mark.parametrize("labels", [["0,5", "1.25", "4"], ["1,000", "2,500"], ["10%", "20%"], ["\u22121", "0", "1"]])
+def test_numbers_written_otherwise_are_refused_and_not_made_classes(labels: list[str]) -> None:
+    table = rows(60, score=labels)
+    with pytest.raises(DataError, match=r"column 'score' holds numbers, but '.*' is not written with digits and a poi"):
+        proposals(table)
+    (found,), _ = decided(table, columns={"score": ["classification"]})
+    assert found.table["names"] == sorted(labels)
+
+
+@pytest.mark.parametrize(("label", "others"), [("TBD", "yn"), ("99", "012"), ("-100", "012"), ("unbekannt", "yn")])
+def test_a_label_that_may_mean_none_is_named(label: str, others: str) -> None:
+    (found,) = proposals(rows(60, label=[*others, label]))
+    assert label in found.table["names"]
+    assert f"guess: '{label}' is a label; or missing = [\"{label}\"]" in found.notes
+
+
 @pytest.mark.parametrize("sign", ["|", ";", ", "])
 def test_several_labels_in_a_cell_are_an_error_unless_they_are_one(sign: str) -> None:
     table = rows(60, topics=["food", "rent", f"food{sign}rent"])
