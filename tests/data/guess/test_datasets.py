@@ -260,6 +260,15 @@ def test_whole_numbers_with_gaps_are_asked_about() -> None:
     )
 
 
+def test_whole_numbers_that_hardly_repeat_are_asked_about_in_a_column_of_classes() -> None:
+    table = rows(100, label=[str(n) for n in range(77)])
+    assert "column 'label' has 77 different whole numbers from 0 to 76; choose: read='label=classif" in open_doubts(
+        table
+    )
+    (found,) = proposals(rows(100, score=[str(n) for n in range(77)]))
+    assert found.table["kind"] == "regression"
+
+
 def test_amounts_are_not_asked_about() -> None:
     for name in ("score", "price", "similarity"):
         (found,) = proposals(rows(400, **{name: [str(n) for n in range(40)]}))
@@ -412,6 +421,36 @@ def test_columns_equal_in_train_but_not_in_dev_are_asked_about() -> None:
     (found,), decisions = decided(train, dev, columns={"class": ["unused"]})
     decisions.close()
     assert found.table["label"] == "label"
+
+
+@pytest.mark.parametrize(("one", "two"), [("annotator_1", "label"), ("label_2", "label"), ("coder_a", "class")])
+def test_one_annotator_is_the_less_likely_label(one: str, two: str) -> None:
+    train = [{"text": f"row {n}", one: "ab"[n % 2], two: "ab"[n % 2]} for n in range(30)]
+    dev = [{"text": f"dev {n}", one: "ab"[n % 3 % 2], two: "ab"[n % 2]} for n in range(30)]
+    found, _ = decided(train, dev, likely=True)
+    assert [each.table["label"] for each in found if each.likely] == [two]
+
+
+@pytest.mark.parametrize("name", ["review", "comment", "claim"])
+def test_a_label_under_the_name_of_a_text_is_found(name: str) -> None:
+    (found,) = proposals(rows(60, **{name: ["positive", "negative"]}))
+    assert (found.table["text"], found.table["label"], found.table["kind"]) == ("text", name, "binary")
+    (found,) = proposals(rows(60, **{name: ["positive", "negative"], "label": ["a", "b", "c"]}))
+    assert found.table["label"] == "label"
+
+
+def test_rows_that_name_a_column_otherwise_are_refused() -> None:
+    table = [{"text": f"row {n}", ("label", "Label")[n > 19]: "ab"[n % 2]} for n in range(40)]
+    with pytest.raises(DataError, match=r"column 'label' of 20 rows is 'Label' in the others; give both the same name"):
+        proposals(table)
+
+
+def test_a_first_line_without_a_usual_name_is_a_guess() -> None:
+    table = [{"satz": f"das ist Satz {n}", "art": ("gut", "schlecht")[n % 2]} for n in range(20)]
+    (found,) = propose(FileGroup("x", {"train": "t.csv"}), lambda file: table)
+    assert found.notes == [
+        "guess: the first line names the columns ('satz', 'art'); if it is a row: header = false, columns = [...]"
+    ]
 
 
 def test_true_or_false_beside_texts_is_the_label_whatever_its_name() -> None:
