@@ -61,14 +61,15 @@ class Record:
 class Wanted:
     """What is read from records: texts under `keys`, the `id` (by default the line), and the columns to keep.
 
-    `needs` returns what is missing from some columns for the tasks, "" if nothing. With `no_blanks` a blank plain line
-    is not a text.
+    `needs` returns what is missing from some columns for the tasks, "" if nothing, and `report` tells the user what a
+    table with these columns leaves unanswered. With `no_blanks` a blank plain line is not a text.
     """
 
     keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
     id: str = ""
     keep: tuple[str, ...] = ()
     needs: Callable[[Collection[str]], str] = lambda _: ""
+    report: Callable[[Collection[str]], None] = lambda _: None
     no_blanks: bool = False
 
     @property
@@ -173,6 +174,16 @@ def _guess(line: str, second: str, wanted: Wanted, layout: Layout) -> str:
     return "lines"
 
 
+def other_form(lines: Iterable[str], wanted: Wanted) -> str:
+    """Return what the lines of a plain text look like instead, judged by the first that is not blank; "" if nothing."""
+    _, first, second = _begin(iter(lines))
+    try:
+        found = _guess(first.removeprefix("\ufeff"), second, wanted, AS_FOUND)
+    except DataError:
+        found = "table"
+    return {"table": "the header of a table", "json": "a JSON array", "jsonl": "JSON Lines"}.get(found, "")
+
+
 def _fields(line: str, delimiter: str) -> list[str]:
     record = next(cut([line], delimiter, quotes=True), Cut(1, [], []))
     return record.fields if not record.fault else without_end(line).split(delimiter or None)
@@ -228,6 +239,7 @@ def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> I
             raise ValueError(problem)
     except ValueError as error:
         raise DataError(f"input line {number}: {error}") from None
+    wanted.report(names)
     number += len(record.texts) if layout.header else 0
     if quotes is None:
         quotes = delimiter != "\t"
