@@ -60,7 +60,11 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
     _added(draw, files, settings, pieces)
     layout = draw(st.sampled_from(["vocab", "json", "both"]))
     if layout != "json":
-        files["vocab.txt"] = "".join(f"{piece}\n" for piece in pieces)
+        end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+        again = draw(st.sampled_from([[], [], [], pieces[-1:]]))  # a piece twice: the last number counts
+        mark = draw(st.sampled_from(["", "", "", "\ufeff"]))
+        files["vocab.txt"] = mark + "".join(f"{piece}{end}" for piece in [*pieces, *again])
+        spare += len(again)
     if layout != "vocab":
         files["tokenizer.json"] = _whole(draw, pieces, specials)
     names = draw(st.sampled_from([None, None, ["input_ids", "attention_mask"], ["input_ids", "token_type_ids"]]))
@@ -71,6 +75,10 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
     config: dict[str, Any] = {"model_type": "bert", "vocab_size": len(pieces) + spare}
     if name:
         draw(st.sampled_from([settings, settings, config]))["tokenizer_class"] = name
+    if segments := draw(st.sampled_from([None, 1, 2])):
+        config["type_vocab_size"] = segments
+    others = {"do_basic_tokenize": False, "never_split": ["[e1]"], "word_tokenizer_type": "mecab", "use_fast": False}
+    settings |= draw(st.sampled_from([{}, {}, others]))
     if bool(settings) or draw(st.booleans()):
         files["tokenizer_config.json"] = settings
     files["config.json"] = config
@@ -157,5 +165,5 @@ def write(directory: Path, files: Mapping[str, str]) -> Path:
     """Write files into a directory."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (directory / name).write_text(content, encoding="utf-8")
+        (directory / name).write_text(content, encoding="utf-8", newline="")
     return directory
