@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tokenizers.pre_tokenizers import ByteLevel
 
 PIECES = [
     *"abcdeABCDEé",
@@ -153,6 +154,65 @@ def _whole(draw: st.DrawFn, pieces: list[str], specials: Mapping[str, str]) -> d
             "vocab": {piece: number for number, piece in enumerate(pieces)},
         },
     }
+
+
+@st.composite
+def other_directories(draw: st.DrawFn) -> dict[str, str]:
+    """Draw a directory with a tokenizer of RoBERTa or XLM-R in front of a BERT."""
+    named = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    unigram = draw(st.booleans())
+    model: dict[str, Any]
+    if unigram:
+        pieces += [f"\u2581{letter}" for letter in "abcT"] + [*"abcdehtDEB.\u2581"]
+        vocabulary = [[piece, -number / 10] for number, piece in enumerate(pieces)]
+        model = {"type": "Unigram", "unk_id": 3, "vocab": vocabulary, "byte_fallback": False}
+        space: dict[str, Any] = {
+            "type": "Metaspace",
+            "replacement": "\u2581",
+            "prepend_scheme": "always",
+            "split": True,
+        }
+    else:
+        pieces += ByteLevel.alphabet()
+        model = {"type": "BPE", "vocab": {piece: number for number, piece in enumerate(pieces)}, "merges": []}
+        space = {"type": "ByteLevel", "add_prefix_space": draw(st.booleans()), "trim_offsets": True, "use_regex": True}
+    kind, double = draw(st.sampled_from([0, 1])), draw(st.booleans())
+    single = [("<s>", 0), ("A", 0), ("</s>", 0)]
+    pair = [*single, *([("</s>", 0)] if double else []), ("B", kind), ("</s>", kind)]
+    special = {name: {"id": name, "ids": [pieces.index(name)], "tokens": [name]} for name in ("<s>", "</s>")}
+    template = {
+        "type": "TemplateProcessing",
+        "single": _template(single),
+        "pair": _template(pair),
+        "special_tokens": special,
+    }
+    name = "XLMRobertaTokenizer" if unigram else "RobertaTokenizer"
+    settings: dict[str, Any] = {
+        "tokenizer_class": draw(st.sampled_from([name, f"{name}Fast", "PreTrainedTokenizerFast"]))
+    }
+    if (prefix := draw(FLAG)) is not None:
+        settings["add_prefix_space"] = prefix
+    if names := draw(st.sampled_from([None, ["input_ids", "attention_mask"], ["input_ids", "token_type_ids"]])):
+        settings["model_input_names"] = names
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    full = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": number, "content": piece, **flags} for number, piece in enumerate(pieces[:5])],
+        "normalizer": draw(st.sampled_from([None, {"type": "Lowercase"}, {"type": "NFKC"}])),
+        "pre_tokenizer": space,
+        "post_processor": draw(st.sampled_from([template, template, None])),
+        "decoder": None,
+        "model": model,
+    }
+    files = {
+        "tokenizer.json": full,
+        "tokenizer_config.json": settings | draw(st.sampled_from([{}, named])),
+        "config.json": {"model_type": "bert", "vocab_size": len(pieces) + 4},
+    }
+    return {name: json.dumps(content) for name, content in files.items()}
 
 
 def _template(parts: list[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from model_directories import TEXTS, directories, write
+from model_directories import TEXTS, directories, other_directories, write
 from soak import cases, counted
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import BPE
@@ -96,6 +96,26 @@ def test_ids_and_type_ids_equal_transformers() -> None:
 
         @settings(max_examples=cases() // 2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(directories())
+        def check(files: Mapping[str, str]) -> None:
+            nonlocal compared
+            tried.one()
+            with tempfile.TemporaryDirectory() as place:
+                compared += assert_parity(write(Path(place) / "model", files))
+
+        check()
+    assert compared > tried.count / 3
+
+
+@pytest.mark.soak
+def test_ids_and_type_ids_of_other_tokenizers_equal_transformers() -> None:
+    promise = (
+        "ids and segments of a BERT with RoBERTa's or XLM-R's tokenizer are those of transformers, or it is refused"
+    )
+    compared = 0
+    with counted(promise, "cases") as tried:
+
+        @settings(max_examples=cases() // 4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(other_directories())
         def check(files: Mapping[str, str]) -> None:
             nonlocal compared
             tried.one()
