@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mtft.data.guess.columns import Column
 from mtft.data.guess.doubts import SPLIT_NAMES, Decisions, Doubt, Reading
-from mtft.data.guess.split_words import split_of, split_of_value
+from mtft.data.guess.split_words import SHORT, split_of, split_of_value
 from mtft.data.labels import to_number, visible
 from mtft.errors import DataError, setting
 
@@ -31,6 +31,9 @@ NAMES = (
 
 SPLIT_WORDS = {"split", "splits", "splitset", "fold", "folds"}
 """Words in the name of a column that may give the split."""
+
+PLAIN = {"train", "training", "dev", "val", "validation", "test", "testing", "eval", "evaluation", "holdout", "heldout"}
+"""Names of yes/no columns that are asked about; not valid or gold, which are labels as well."""
 
 TRUE = ("true", "1", "yes", "y", "t", "1.0")
 FALSE = ("false", "0", "no", "n", "f", "0.0")
@@ -81,7 +84,8 @@ def _may_tell(column: Column, *, given: bool) -> bool:
     if not column.values or len(column.values) > MOST_PARTS or column.many:
         return False
     named = _plain(column) in NAMES or not SPLIT_WORDS.isdisjoint(column.name_words) or _flag(column) != ""
-    found = {split for value in column.values if (split := split_of_value(value))}
+    long = [value for value in column.values if value.casefold() not in SHORT]  # tr and te are languages too
+    found = {split for value in long if (split := split_of_value(value))}
     return given or named or ("train" in found and len(found) > 1) or all(map(split_of_value, column.values))
 
 
@@ -92,8 +96,8 @@ def _plain(column: Column) -> str:
 def _flag(column: Column) -> str:
     """Return the split of a yes/no column such as is_test; "" for other columns."""
     words = column.name_words
-    named = len(words) == 1 or (len(words) == 2 and words[0] in ("is", "in", "for", "use"))
-    split = split_of(words[-1]) if named else ""
+    named = len(words) == 2 and words[0] in ("is", "in", "for", "use")
+    split = split_of(words[-1]) if named or (len(words) == 1 and words[0] in PLAIN) else ""
     values = {value.casefold() for value in column.values}
     return split if values <= {*TRUE, *FALSE} else ""
 

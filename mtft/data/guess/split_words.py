@@ -91,8 +91,6 @@ SPLITS = {
         "goldstandard",
         "te",
         "benchmark",
-        "quiz",
-        "ood",
         "prueba",
         "pruebas",
         "teste",

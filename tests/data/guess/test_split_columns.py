@@ -46,7 +46,16 @@ def test_clear_columns_need_no_question(name: str, values: list[str], expected: 
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("genre", ["news", "talk"]), ("subset", ["a", "b"]), ("set", ["1", "2"]), ("is_spam", ["0", "1"]), ("x", ["1"])],
+    [
+        ("genre", ["news", "talk"]),
+        ("subset", ["a", "b"]),
+        ("set", ["1", "2"]),
+        ("is_spam", ["0", "1"]),
+        ("x", ["1"]),
+        ("gold", ["0", "1"]),
+        ("valid", ["yes", "no"]),
+        ("lang", ["en", "tr", "te"]),
+    ],
 )
 def test_other_columns_tell_nothing(name: str, values: list[str]) -> None:
     decisions = Decisions()
