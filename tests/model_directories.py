@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tokenizers.pre_tokenizers import ByteLevel
 
 PIECES = [
     *"abcdeABCDEé",
@@ -60,7 +61,11 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
     _added(draw, files, settings, pieces)
     layout = draw(st.sampled_from(["vocab", "json", "both"]))
     if layout != "json":
-        files["vocab.txt"] = "".join(f"{piece}\n" for piece in pieces)
+        end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+        again = draw(st.sampled_from([[], [], [], pieces[-1:]]))  # a piece twice: the last number counts
+        mark = draw(st.sampled_from(["", "", "", "\ufeff"]))
+        files["vocab.txt"] = mark + "".join(f"{piece}{end}" for piece in [*pieces, *again])
+        spare += len(again)
     if layout != "vocab":
         files["tokenizer.json"] = _whole(draw, pieces, specials)
     names = draw(st.sampled_from([None, None, ["input_ids", "attention_mask"], ["input_ids", "token_type_ids"]]))
@@ -71,6 +76,10 @@ def directories(draw: st.DrawFn) -> dict[str, str]:
     config: dict[str, Any] = {"model_type": "bert", "vocab_size": len(pieces) + spare}
     if name:
         draw(st.sampled_from([settings, settings, config]))["tokenizer_class"] = name
+    if segments := draw(st.sampled_from([None, 1, 2])):
+        config["type_vocab_size"] = segments
+    others = {"do_basic_tokenize": False, "never_split": ["[e1]"], "word_tokenizer_type": "mecab", "use_fast": False}
+    settings |= draw(st.sampled_from([{}, {}, others]))
     if bool(settings) or draw(st.booleans()):
         files["tokenizer_config.json"] = settings
     files["config.json"] = config
@@ -147,6 +156,65 @@ def _whole(draw: st.DrawFn, pieces: list[str], specials: Mapping[str, str]) -> d
     }
 
 
+@st.composite
+def other_directories(draw: st.DrawFn) -> dict[str, str]:
+    """Draw a directory with a tokenizer of RoBERTa or XLM-R in front of a BERT."""
+    named = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    unigram = draw(st.booleans())
+    model: dict[str, Any]
+    if unigram:
+        pieces += [f"\u2581{letter}" for letter in "abcT"] + [*"abcdehtDEB.\u2581"]
+        vocabulary = [[piece, -number / 10] for number, piece in enumerate(pieces)]
+        model = {"type": "Unigram", "unk_id": 3, "vocab": vocabulary, "byte_fallback": False}
+        space: dict[str, Any] = {
+            "type": "Metaspace",
+            "replacement": "\u2581",
+            "prepend_scheme": "always",
+            "split": True,
+        }
+    else:
+        pieces += ByteLevel.alphabet()
+        model = {"type": "BPE", "vocab": {piece: number for number, piece in enumerate(pieces)}, "merges": []}
+        space = {"type": "ByteLevel", "add_prefix_space": draw(st.booleans()), "trim_offsets": True, "use_regex": True}
+    kind, double = draw(st.sampled_from([0, 1])), draw(st.booleans())
+    single = [("<s>", 0), ("A", 0), ("</s>", 0)]
+    pair = [*single, *([("</s>", 0)] if double else []), ("B", kind), ("</s>", kind)]
+    special = {name: {"id": name, "ids": [pieces.index(name)], "tokens": [name]} for name in ("<s>", "</s>")}
+    template = {
+        "type": "TemplateProcessing",
+        "single": _template(single),
+        "pair": _template(pair),
+        "special_tokens": special,
+    }
+    name = "XLMRobertaTokenizer" if unigram else "RobertaTokenizer"
+    settings: dict[str, Any] = {
+        "tokenizer_class": draw(st.sampled_from([name, f"{name}Fast", "PreTrainedTokenizerFast"]))
+    }
+    if (prefix := draw(FLAG)) is not None:
+        settings["add_prefix_space"] = prefix
+    if names := draw(st.sampled_from([None, ["input_ids", "attention_mask"], ["input_ids", "token_type_ids"]])):
+        settings["model_input_names"] = names
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    full = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": number, "content": piece, **flags} for number, piece in enumerate(pieces[:5])],
+        "normalizer": draw(st.sampled_from([None, {"type": "Lowercase"}, {"type": "NFKC"}])),
+        "pre_tokenizer": space,
+        "post_processor": draw(st.sampled_from([template, template, None])),
+        "decoder": None,
+        "model": model,
+    }
+    files = {
+        "tokenizer.json": full,
+        "tokenizer_config.json": settings | draw(st.sampled_from([{}, named])),
+        "config.json": {"model_type": "bert", "vocab_size": len(pieces) + 4},
+    }
+    return {name: json.dumps(content) for name, content in files.items()}
+
+
 def _template(parts: list[tuple[str, int]]) -> list[dict[str, Any]]:
     return [
         {"Sequence" if name in ("A", "B") else "SpecialToken": {"id": name, "type_id": kind}} for name, kind in parts
@@ -157,5 +225,5 @@ def write(directory: Path, files: Mapping[str, str]) -> Path:
     """Write files into a directory."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (directory / name).write_text(content, encoding="utf-8")
+        (directory / name).write_text(content, encoding="utf-8", newline="")
     return directory

@@ -18,7 +18,7 @@ from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.manifest import task_names
-from mtft.runs.prediction import lacking, record_keys
+from mtft.runs.prediction import lacking, record_keys, unanswered
 from mtft.runs.prediction import predict as predict_records
 from mtft.runtime.distributed import Group
 from mtft.runtime.notices import Notify
@@ -61,6 +61,7 @@ def predict(
         config.id or "",
         config.keep_columns,
         lambda columns: lacking(columns, tasks, every),
+        lambda columns: _report(unanswered(columns, tasks), context.notify),
         no_blanks=config.on_error == "null",
     )
     if isinstance(source, Path):
@@ -70,6 +71,11 @@ def predict(
     fail = config.on_error == "fail"
     results = predict_records(trained, records, tasks, every=every, chunk=config.batch_size, wait=not fail, group=group)
     return answers(_until_closed(results, records), config.on_error, context.notify)
+
+
+def _report(text: str, notify: Notify) -> None:
+    if text:
+        notify("info", text)
 
 
 def _until_closed(

@@ -13,7 +13,7 @@ from mtft.data.example import Example
 from mtft.data.formats import HUB, expand, is_text, named_rows
 from mtft.data.held_out import HeldOut, Strata, Stratum, advice, hold_out, position, too_few
 from mtft.data.json_rows import Nested
-from mtft.data.labels import appearance, canonical, visible
+from mtft.data.labels import LOOK, appearance, canonical, told_apart, visible
 from mtft.data.readers import RowError, make_example, no_column
 from mtft.errors import DataError
 from mtft.outputs import Output
@@ -181,8 +181,8 @@ class DeclaredReader:
         if not same:
             return ""
         return (
-            f"; {visible(written.strip())} differs from {visible(same[0])} in case, spaces or invisible characters "
-            f"alone: mend it, or name it in aliases"
+            f"; {' differs from '.join(told_apart((written.strip(), same[0])))} only in {LOOK}: mend it, or name it in "
+            f"aliases"
         )
 
 

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Sequence
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 _MARKS = (
-    "- -- --- – — ? ?? . n/a #n/a n.a. na nan null nil none <na> <null> <none> \\n unlabelled unlabeled unannotated "
-    "not_labelled not_labeled no_label nolabel missing undefined"
+    "- -- --- – — − ? ?? . .. ... … …… * ** _ __ [] {} () <> \"\" '' n/a #n/a #na n.a. n.a na na. nan nan. -nan +nan "
+    "nat -1.#ind 1.#ind -1.#qnan 1.#qnan #value! #ref! #name? #null! #num! #div/0! null nil none <na> <null> <none> "
+    "np.nan pd.na pd.nat \\n unlabelled unlabeled unannotated not_labelled not_labeled not_annotated no_label nolabel "
+    "no_annotation no_gold_label not_available not_applicable missing undefined k.a. keine_angabe s/d sin_dato "
+    "sin_datos n.d. non_disponible brak_danych н/д нет_данных 未标注 无标签 未知標籤 欠損"
 )
 
 MARKS = frozenset(_MARKS.split())
@@ -21,6 +24,16 @@ MARKS = frozenset(_MARKS.split())
 
 CERTAIN_MARKS = MARKS - {"na", "none", "nil", "missing", "undefined"}
 """Marks that are not words of any language."""
+
+_ALIKE = (
+    "аa αa вb βb сc еe εe ғf нh ηh іi ιi ıi јj кk κk мm оo οo рp ρp ѕs тt τt υu νv хx χx уy ζz "
+    "‐- ‑- ‒- –- —- −- ‘' ’' “\" ”\" ⁄/"
+)
+LOOK = "case, spaces, punctuation, or characters that are invisible or look alike"
+"""What does not count when labels are compared by their look."""
+
+SAME_LOOK: dict[int, str | None] = {ord(pair[0]): pair[1] for pair in _ALIKE.split()} | {0x307: None}
+"""Lower-case letters and signs that look like Latin letters and plain signs; the dot of a decomposed i is left out."""
 
 PARTING = "|;,+/&"
 """Signs that may separate several labels in one cell."""
@@ -37,6 +50,25 @@ def to_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+_UNITS = re.compile(r"[\s'’_%‰$€£¥₹₩₽.,٫٬]+")
+
+
+def odd_number(labels: Sequence[str]) -> str:
+    """Return a label that is no number as mtft reads it, if all labels are numbers written in some way; "" otherwise.
+
+    Such ways are decimal commas beside points, thousands marks, percent and currency signs, other digits and dashes.
+    """
+    if len(labels) < 2 or not all(map(_like_number, labels)):
+        return ""
+    return next((label for label in labels if to_number(label) is None), "")
+
+
+def _like_number(label: str) -> bool:
+    plain = unicodedata.normalize("NFKC", label).translate(SAME_LOOK)
+    digits = _UNITS.sub("", re.sub(r"(?<=[0-9])[eE][+-]?(?=[0-9])", "", plain).lstrip("+-"))
+    return digits.isdecimal()
+
+
 def canonical(label: str) -> str:
     """Return the form in which labels are compared: 1.0 is 1, and True and TRUE are true, as in JSON and tables."""
     number = to_number(label)
@@ -46,10 +78,13 @@ def canonical(label: str) -> str:
 
 
 def appearance(label: str) -> str:
-    """Return a label in a normal form: case, spacing, compatible and invisible characters do not count."""
+    """Return a label in a normal form: case, spacing, punctuation at the end, invisible characters and which of several
+    characters that look alike is used do not count.
+    """
     text = unicodedata.normalize("NFKC", canonical(label))
-    text = "".join(sign for sign in text if not _invisible(sign))
-    return unicodedata.normalize("NFKC", " ".join(text.casefold().split()))
+    text = "".join(sign for sign in text if not _invisible(sign)).casefold().translate(SAME_LOOK)
+    text = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", " ".join(text.split()))
+    return unicodedata.normalize("NFKC", text.rstrip(".,:;! ") or text)
 
 
 def _invisible(sign: str) -> bool:
@@ -62,6 +97,16 @@ def look_alike(labels: Iterable[str]) -> list[list[str]]:
     for label in labels:
         groups[appearance(label)][label] = None
     return [list(group) for group in groups.values() if len(set(map(canonical, group))) > 1]
+
+
+def told_apart(group: Sequence[str]) -> list[str]:
+    """Quote labels that look the same; letters of another script are written as their codes where the look is equal."""
+    folded = [label.translate(SAME_LOOK) for label in group]
+    alike = {name for name, label in zip(folded, group, strict=True) if folded.count(name) > 1 or name in group}
+    return [
+        "".join(_code(sign) if name in alike and ord(sign) in SAME_LOOK else sign for sign in visible(label))
+        for name, label in zip(folded, group, strict=True)
+    ]
 
 
 def visible(label: str) -> str:
@@ -98,7 +143,7 @@ def several_labels(labels: Sequence[str]) -> str:
 
 
 def _is_list(label: str) -> bool:
-    if not (label.startswith("[") and label.endswith("]")):
+    if not (label.startswith("[") and label.endswith("]")) or mark(label):
         return False
     try:
         return isinstance(json.loads(label.replace("'", '"')), list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +10,7 @@ from pathlib import Path
 from mtft.data.dialect import AS_FOUND, COMMA_NUMBER, NUMBER, CommaNumber, Dialect, Layout
 from mtft.data.example import Example
 from mtft.data.json_rows import Nested
+from mtft.data.labels import LOOK, appearance
 from mtft.data.rows import Row, rows_of
 from mtft.data.sniff import dialect_of
 from mtft.data.storage import Stored
@@ -165,14 +165,14 @@ def no_column(name: str, columns: Sequence[str]) -> str:
 
 
 def near_column(name: str, columns: Sequence[str]) -> str:
-    """Return a hint at a column that differs only in case, white space or invisible characters, "" if none does."""
+    """Return a hint at a column that has the same look, "" if none has."""
     near = [other for other in columns if other != name and _folded(other) == _folded(name)]
-    return f"; {near[0]!r} differs in case, spaces or invisible characters alone" if near else ""
+    return f"; {near[0]!r} differs only in {LOOK}" if near else ""
 
 
 def _folded(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name)
-    return "".join(letter for letter in plain if letter.isprintable() and not letter.isspace()).casefold()
+    plain = appearance(name)
+    return "".join(letter for letter in plain if letter.isalnum()) or plain
 
 
 def row_hint(columns: Sequence[str]) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from mtft.data.dialect import Layout, form_of
 from mtft.data.json_rows import Nested
 from mtft.data.lines import decoded_lines
 from mtft.data.parquet import Null, parquet_columns, parquet_rows
-from mtft.data.records import Record, Wanted, read_records
+from mtft.data.records import MAX_BLANK, Record, Wanted, other_form, read_records
 from mtft.data.rows import rows_of
-from mtft.data.sniff import dialect_of
+from mtft.data.sniff import EMPTY, dialect_of
 from mtft.data.storage import Stored
-from mtft.errors import DataError
+from mtft.errors import DataError, setting
 
 FORMS = {"csv": "table", "tsv": "table", "txt": "lines"}
 """Values of the setting `format`, and the form that each means."""
@@ -28,10 +28,13 @@ def file_records(
 
     A table's dialect is detected from the whole file and reported. Anything but a regular file is read as a stream.
     """
-    form = form_of(str(path)) or "auto" if form == "auto" else form
+    by_suffix = form == "auto"
+    form = form_of(str(path)) or "auto" if by_suffix else form
     form = FORMS.get(form, form)
     try:
         regular = path.is_file()
+        if by_suffix and regular and form == "lines":
+            _report_other_form(path, wanted, layout, notify)
         if form == "parquet":
             return _parquet(path, wanted)
         if regular and form == "table":
@@ -41,13 +44,28 @@ def file_records(
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
+def _report_other_form(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], None]) -> None:
+    """Tell the user if a file that is read line by line because of its suffix looks like a table or JSON."""
+    stored = Stored(path)
+    try:
+        looks = other_form(islice(stored.lines(layout.encoding or stored.encoding(), "\n"), MAX_BLANK), wanted)
+    except DataError:  # reading the records says why
+        return
+    if looks:
+        choices = " or ".join(setting("format", form) for form in ("csv", "jsonl", "json"))
+        notify(
+            f"{path}: each line is one text, as the suffix says, but the first looks like {looks}; {choices} reads it"
+        )
+
+
 def _table(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], None]) -> Iterator[Record]:
     dialect = dialect_of(path, layout)
-    if dialect.doubt == "no header line":
+    if dialect.doubt == EMPTY:
         return iter(())
     if reason := dialect.doubt or wanted.check(dialect.names):
         raise DataError(f"{path}:{max(dialect.first - 1, 1)}: {reason}")
     notify(f"{path}: read as {dialect.describe()}")
+    wanted.report(dialect.names)
     rows = rows_of(Stored(path), dialect)
     return (
         wanted.record(row.line, row.fields)
@@ -60,6 +78,7 @@ def _table(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], N
 def _parquet(path: Path, wanted: Wanted) -> Iterator[Record]:
     if reason := wanted.check(names := parquet_columns(path)):
         raise DataError(f"{path}: {reason}")
+    wanted.report(names)
 
     def record(number: int, row: dict[str, str]) -> Record:
         cells = {name: None if isinstance(cell, Null) else cell for name, cell in row.items()}

@@ -16,6 +16,7 @@ from mtft.data.dialect import AS_FOUND, DELIMITERS, Layout
 from mtft.data.json_rows import ARRAY, JsonRecord, json_array, json_lines
 from mtft.data.lines import MAX_LINE, BoundedLines
 from mtft.data.readers import near_column, row_hint
+from mtft.data.rows import repeats_header
 from mtft.data.sniff import column_twice
 from mtft.errors import DataError, setting
 from mtft.io.text import show
@@ -60,14 +61,15 @@ class Record:
 class Wanted:
     """What is read from records: texts under `keys`, the `id` (by default the line), and the columns to keep.
 
-    `needs` returns what is missing from some columns for the tasks, "" if nothing. With `no_blanks` a blank plain line
-    is not a text.
+    `needs` returns what is missing from some columns for the tasks, "" if nothing, and `report` tells the user what a
+    table with these columns leaves unanswered. With `no_blanks` a blank plain line is not a text.
     """
 
     keys: Collection[tuple[str, ...]] = tuple(TEXTS.values())
     id: str = ""
     keep: tuple[str, ...] = ()
     needs: Callable[[Collection[str]], str] = lambda _: ""
+    report: Callable[[Collection[str]], None] = lambda _: None
     no_blanks: bool = False
 
     @property
@@ -172,6 +174,16 @@ def _guess(line: str, second: str, wanted: Wanted, layout: Layout) -> str:
     return "lines"
 
 
+def other_form(lines: Iterable[str], wanted: Wanted) -> str:
+    """Return what the lines of a plain text look like instead, judged by the first that is not blank; "" if nothing."""
+    _, first, second = _begin(iter(lines))
+    try:
+        found = _guess(first.removeprefix("\ufeff"), second, wanted, AS_FOUND)
+    except DataError:
+        found = "table"
+    return {"table": "the header of a table", "json": "a JSON array", "jsonl": "JSON Lines"}.get(found, "")
+
+
 def _fields(line: str, delimiter: str) -> list[str]:
     record = next(cut([line], delimiter, quotes=True), Cut(1, [], []))
     return record.fields if not record.fault else without_end(line).split(delimiter or None)
@@ -227,13 +239,14 @@ def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> I
             raise ValueError(problem)
     except ValueError as error:
         raise DataError(f"input line {number}: {error}") from None
+    wanted.report(names)
     number += len(record.texts) if layout.header else 0
     if quotes is None:
         quotes = delimiter != "\t"
     by_line = delimiter == "\t" and not quotes and layout.quotes is None
     for each in cut(lines, delimiter, quotes, number):
         if each.fields or each.fault:
-            yield _row(_unquoted(each) if by_line else each, names, wanted)
+            yield _row(_unquoted(each) if by_line else each, names, wanted, header=layout.header)
 
 
 def _delimiter(header: str, form: str) -> str:
@@ -249,7 +262,7 @@ def _unquoted(record: Cut) -> Cut:
     return found if found.proven and not found.fault else record
 
 
-def _row(record: Cut, names: list[str], wanted: Wanted) -> Record:
+def _row(record: Cut, names: list[str], wanted: Wanted, *, header: bool) -> Record:
     number = record.line
     try:
         for text in record.texts:
@@ -260,7 +273,7 @@ def _row(record: Cut, names: list[str], wanted: Wanted) -> Record:
             raise ValueError(f"{record.fields[0].count(chr(9)) + 1} fields where the header has 1")
         if len(record.fields) != len(names):
             raise ValueError(f"{len(record.fields)} fields where the header has {len(names)}")
-        if len(names) > 1 and record.fields == names:
+        if header and repeats_header(record.fields, tuple(names)):
             raise ValueError("repeats the header line")
     except ValueError as error:
         return Record(number, {}, number, f"input line {number}: {error}")

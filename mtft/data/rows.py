@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,6 +12,9 @@ from mtft.data.dialect import Dialect
 from mtft.data.json_rows import json_array, json_cells, json_lines
 from mtft.data.sniff import likely_of
 from mtft.data.storage import Stored
+
+LONGEST_NAME = 200
+"""Most characters of a column's name; a longer first field does not repeat the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,26 @@ def _misfit(record: Record, dialect: Dialect) -> Trouble | None:
         return Trouble("ragged", f"{len(record.fields)} fields where the {wanted} has {width}")
     if not dialect.delimiter and not record.quoted and "\t" in record.fields[0]:
         return Trouble("ragged", f"{record.fields[0].count(chr(9)) + 1} fields where the header has 1")
-    again = dialect.header and width > 1 and record.fields[0].removeprefix("\ufeff") == dialect.names[0]
-    if again and tuple(record.fields[1:]) == dialect.names[1:]:
+    if dialect.header and repeats_header(record.fields, dialect.names):
         return Trouble("header", "repeats the header line")
     return None
+
+
+def repeats_header(fields: Sequence[str], names: tuple[str, ...]) -> bool:
+    """Return whether a row of several fields is the header again, in any order, case and spacing."""
+    if len(names) < 2 or len(fields[0]) > LONGEST_NAME:
+        return False
+    wanted = _plain_names(names)
+    return _plain_name(fields[0]) in wanted and sorted(map(_plain_name, fields)) == wanted
+
+
+@functools.lru_cache(maxsize=64)
+def _plain_names(names: tuple[str, ...]) -> list[str]:
+    return sorted(map(_plain_name, names))
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix("\ufeff").strip().casefold()
 
 
 def _json_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Iterator[Row]:

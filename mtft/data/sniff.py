@@ -11,9 +11,13 @@ from pathlib import Path
 
 from mtft.data.cutting import Record, cut
 from mtft.data.dialect import AS_FOUND, DELIMITERS, Dialect, Layout, form_of
+from mtft.data.foreign import foreign_kind, is_json_record
 from mtft.data.json_rows import ARRAY, json_array, json_cells, json_lines
 from mtft.data.storage import SAMPLE, Stored, likely_encoding
 from mtft.data.tally import ColumnTally, Tally, decimal_columns, tally
+
+EMPTY = "no header line"
+"""The doubt about a table without any content."""
 
 _SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 _COMMA_NUMBERS = re.compile(r':\s*"[+-]?[0-9]+,[0-9]+"')
@@ -41,6 +45,8 @@ def find_dialect(stored: Stored, layout: Layout = AS_FOUND) -> Dialect:
         header=layout.header,
         any_decimal=layout.decimal == ",",
     )
+    if kind := foreign_kind(stored.head()):
+        return replace(found, doubt=f"the file is {kind}", check="encoding")
     try:
         found = replace(found, line_end=stored.line_end(encoding))
     except UnicodeError as error:
@@ -102,9 +108,11 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
             return replace(found, doubt=f"line 1 says sep={separator[1]}, which is not a supported delimiter")
         first = next(islice(lines(), 1, None), "")
     if not first.strip():
-        return replace(found, doubt="no header line")
+        return replace(found, doubt=_no_header(lines(), skipped))
     if trouble := _unreadable(first, stored):
         return replace(found, doubt=trouble, check="encoding")
+    if is_json_record(first):
+        return replace(found, doubt="the first line is JSON, not a header; name the file .jsonl, or .json for an array")
     headers = _headers(lambda: islice(lines(), skipped, None), first, delimiter, layout, skipped)
     if not headers:
         (record, *_) = cut(islice(lines(), skipped, None), delimiter or ",", quotes=True)
@@ -130,6 +138,16 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
         decimal=decimal,
         several=chosen.several - len(chosen.swallowing) if quotes else 0,
         swallowing=chosen.swallowing if layout.quotes is None and quotes else frozenset(),
+    )
+
+
+def _no_header(lines: Iterable[str], skipped: int) -> str:
+    """Return the message for a blank header line: the file is empty, or its first line with content comes later."""
+    number = next((number for number, line in enumerate(lines, 1) if number > skipped and line.strip()), 0)
+    return (
+        f"no header line: line {skipped + 1} is blank, and line {number} is not; remove the blank lines"
+        if number
+        else EMPTY
     )
 
 

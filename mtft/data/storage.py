@@ -66,10 +66,14 @@ class Stored:
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise DataError(f"{self.path}: a damaged {packed} file: {error}") from None
 
+    def head(self) -> bytes:
+        """Return the first bytes, unpacked."""
+        with self.open() as file:
+            return file.read(64)
+
     def encoding(self) -> str:
         """Return the encoding of the byte-order mark, or UTF-8 without a mark."""
-        with self.open() as file:
-            head = file.read(4)
+        head = self.head()[:4]
         return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
 
     def line_end(self, encoding: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mtft.data.cutting import Record, cut, without_end
 from mtft.data.dialect import COMMA_NUMBER, DELIMITERS, NUMBER
+from mtft.data.labels import mark
 
 FEW = 200
 """Most distinct values of a column that are kept."""
@@ -33,6 +34,7 @@ class ColumnTally:
     numeric: bool = True
     commas: int = 0
     thousands: int = 0
+    marks: int = 0
     points: bool = False
     closed: bool = False
 
@@ -64,7 +66,9 @@ class ColumnTally:
     def _measure(self, value: str, count: int) -> None:
         if not self.numeric:
             return
-        if COMMA_NUMBER.fullmatch(value):
+        if not value[:1].isdigit() and mark(value):
+            self.marks += count
+        elif COMMA_NUMBER.fullmatch(value):
             self.commas += count
             whole, _, part = value.lstrip("+-").partition(",")
             self.thousands += count * (len(part) == 3 and 1 <= len(whole) <= 3 and whole != "0")
@@ -76,7 +80,8 @@ class ColumnTally:
     @property
     def decimal(self) -> bool:
         """Return whether the column has decimal commas: most numbers have a comma, and not all could be thousands."""
-        return self.numeric and not self.points and 2 * self.commas >= self.filled > 0 and self.thousands < self.commas
+        numbers = self.filled - self.marks
+        return self.numeric and not self.points and 2 * self.commas >= numbers > 0 and self.thousands < self.commas
 
     @property
     def few(self) -> bool:

@@ -43,6 +43,13 @@ def lacking(names: Collection[str], tasks: Sequence[Task], every: bool) -> str:
     return f"task {without[0].name!r} needs {_needs(without[:1])}" if without and not every else ""
 
 
+def unanswered(names: Collection[str], tasks: Sequence[Task]) -> str:
+    """Return which tasks cannot answer a table with these columns, "" if all can."""
+    without = [task for task in tasks if not any(set(keys) <= set(names) for keys in columns(task))]
+    told = ", ".join(f"{task.name} (needs {_needs([task])})" for task in without)
+    return f"not answered, for lack of columns: {told}" if told else ""
+
+
 def predict(
     trained: TrainedModel,
     records: Iterable[Record],

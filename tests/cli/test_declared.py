@@ -392,5 +392,5 @@ def test_the_data_check_names_labels_that_look_the_same(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(tomli_w.dumps({"tasks": {"mood": table}}))
     found = cli("data", "check", "--config", tmp_path / "c.toml", "--data-dir", tmp_path, "--json").json["findings"]
     told = {(each["check"], each["split"]): each["message"] for each in found}
-    assert told["labels-alike", "train"].endswith("invisible characters: 'good' and 'Good'")
+    assert told["labels-alike", "train"].endswith("look alike: 'good' and 'Good'")
     assert told["labels-several", "dev"] == "labels look like several labels in one ('bad|good')"

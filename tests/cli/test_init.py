@@ -198,7 +198,8 @@ def test_a_doubt_is_refused_without_a_terminal_and_settled_by_options(doubtful: 
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"{doubtful}: read as comma-separated, UTF-8\n"
-        f"mtft: error: {doubtful}: labels of column 'label' differ only in case, spaces or invisible characters: "
+        f"mtft: error: {doubtful}: labels of column 'label' differ only in case, spaces, "
+        "punctuation, or characters that are invisible or look alike: "
         "'yes' (12) and 'Yes' (12); choose: --read label=joined (they are one label); --read label=apart (they are "
         "different labels)\nmtft: or take the first of each, which is likelier: --yes\n"
     )

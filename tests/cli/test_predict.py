@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import MTFT, clean, cli, shell
+from commands import MTFT, Done, clean, cli, shell
 
 LONG = "a " * 100
 
@@ -110,9 +110,10 @@ def test_tables(trained_run: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "sentence1\tsentence2\n"], ids=repr)
 def test_nothing_in_nothing_out(text: str, trained_run: Path) -> None:
-    assert cli("predict", trained_run, stdin=text) == (cli("predict", trained_run, "--tasks", "sts", stdin=text))
     done = cli("predict", trained_run, stdin=text)
-    assert (done.code, done.out, done.err) == (0, "", "")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == ("not answered, for lack of columns: sst (needs sentence)\n" if text else "")
+    assert cli("predict", trained_run, "--tasks", "sts", stdin=text) == Done(0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -264,11 +265,48 @@ def test_a_file_whose_header_lacks_the_columns_is_refused(trained_run: Path, tmp
     (tmp_path / "a.csv").write_text("Id,Sentence\nr0,x\n", encoding="utf-8")
     assert cli("predict", trained_run, tmp_path / "a.csv").err == (
         f"mtft: error: {tmp_path}/a.csv:1: the run's tasks need sentence or sentence1 and sentence2; the columns are "
-        "Id, Sentence; 'Sentence' differs in case, spaces or invisible characters alone\n"
+        "Id, Sentence; 'Sentence' differs only in case, spaces, punctuation, or characters that are invisible "
+        "or look alike\n"
     )
     (tmp_path / "a.csv").write_text("id,sentence\nr0,x\n", encoding="utf-8")
     done = cli("predict", trained_run, tmp_path / "a.csv", "--tasks", "sts")
     assert "task 'sts' needs sentence1 and sentence2; the columns are id, sentence" in done.err
+
+
+def test_a_table_without_the_columns_of_some_tasks_says_which_are_not_answered(
+    trained_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("sentence,sentence1\na film,b\n", encoding="utf-8")
+    done = cli("predict", trained_run, tmp_path / "a.csv")
+    assert [sorted(line) for line in done.lines] == [["id", "sst"]]
+    assert done.err.splitlines()[-1] == (
+        "not answered, for lack of columns: quora (needs sentence1 and sentence2), sts (needs sentence1 and sentence2)"
+    )
+    done = cli("predict", trained_run, tmp_path / "a.csv", "--tasks", "sst")
+    assert "not answered" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"),
+    [
+        ('[\n {"sentence": "a"},\n {"sentence": "b"}\n]\n', "a JSON array"),
+        ('{"sentence": "a"}\n{"sentence": "b"}\n', "JSON Lines"),
+        ("id,Sentence\n1,a\n", "the header of a table"),
+        ("sentence\na\n", "the header of a table"),
+        ("a film\n{broken\n", ""),
+        ("\n\na film, and more\n", ""),
+    ],
+)
+def test_lines_that_look_like_a_table_or_json_are_reported(
+    text: str, looks: str, trained_run: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text, encoding="utf-8")
+    done = cli("predict", trained_run, path, "--tasks", "sst")
+    assert len(done.lines) == text.count("\n")
+    told = f"{path}: each line is one text, as the suffix says, but the first looks like {looks}; --format csv or"
+    assert done.err.startswith(told) if looks else done.err == ""
+    assert cli("predict", trained_run, path, "--tasks", "sst", "--format", "txt").err == ""
 
 
 def test_every_form_of_a_file_is_answered_alike(trained_run: Path, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_numbers_with_a_decimal_comma_are_labels_and_texts_stay(tmp_path: Path) 
 
 def test_a_name_that_is_nearly_right_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("t, Label\nx,yes\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"no column 'Label'; ' Label' differs in case, spaces or invisible characters"):
+    with pytest.raises(DataError, match=r"no column 'Label'; ' Label' differs only in case, spaces, punctuation"):
         list(DeclaredReader((("train", "a.csv"),), ("t",), "Label", YES)("train", tmp_path))
     (tmp_path / "a.csv").write_text("It was a great film,good\nx,yes\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"if the first line is a row, as 'It was a great film' suggests, set header"):

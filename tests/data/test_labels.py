@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.data.labels import appearance, canonical, look_alike, mark, no_labels, several_labels, to_number, visible
+from mtft.data.labels import (
+    appearance,
+    canonical,
+    look_alike,
+    mark,
+    no_labels,
+    odd_number,
+    several_labels,
+    to_number,
+    told_apart,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,10 +35,27 @@ from mtft.data.labels import appearance, canonical, look_alike, mark, no_labels,
         (["true", "True", "TRUE", "false"], []),
         (["true", "tru\u200be"], [["true", "tru\u200be"]]),
         (["a", "b", "ab", "a b"], []),
+        (["\u0430", "a", "b"], [["\u0430", "a"]]),  # Cyrillic
+        (["N\u03bf", "no"], [["N\u03bf", "no"]]),  # Greek
+        (["\u0130", "i"], [["\u0130", "i"]]),
+        (["yes.", "yes", "no"], [["yes.", "yes"]]),
+        (["very_good", "very good", "very-good", "bad"], [["very_good", "very good", "very-good"]]),
+        (["low\u2013mid", "low-mid"], [["low\u2013mid", "low-mid"]]),
+        (["A", "A-", "A+"], []),
+        (["C", "C++", "C#"], []),
+        (["-1", "1"], []),
+        (["1_0", "10", "1.5", "15"], []),
+        (["\u0434\u0430", "\u043d\u0435\u0442"], []),
     ],
 )
 def test_labels_that_differ_in_nothing_that_can_be_seen(labels: list[str], groups: list[list[str]]) -> None:
     assert look_alike(labels) == groups
+
+
+def test_letters_of_another_script_are_shown_as_codes_where_the_look_is_equal() -> None:
+    assert told_apart(["a", "\u0430"]) == ["'a'", r"'\u0430'"]
+    assert told_apart(["yes", "Yes"]) == ["'yes'", "'Yes'"]
+    assert told_apart(["\u0434\u0430", "\u0414\u0430"]) == ["'\u0434\u0430'", "'\u0414\u0430'"]
 
 
 @given(st.text(min_size=1), st.sampled_from(["\u200b", "\u200d", "\ufeff", "\u00ad", "\u2060"]), st.integers(0, 9))
@@ -142,6 +170,55 @@ def test_marks_are_known_in_any_case_and_spacing() -> None:
         "",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "odd"),
+    [
+        (["0,5", "1.25", "2"], "0,5"),
+        (["1,000", "300"], "1,000"),
+        (["10%", "25%"], "10%"),
+        (["3", "\u22121"], "\u22121"),
+        (["\u0660\u066b\u0665", "1"], "\u0660\u066b\u0665"),
+        (["1'000", "2'500"], "1'000"),
+        (["\u20ac5", "\u20ac7,50"], "\u20ac5"),
+        (["2,5e-1", "1e-3"], "2,5e-1"),
+        (["0.5", "-1", "+2", "1e5", "7."], ""),
+        (["5", "good"], ""),
+        (["A1", "B2"], ""),
+        (["1 star", "2 stars"], ""),
+        (["3+", "4"], ""),
+        (["2020-01", "2021-02"], ""),
+        (["1,5"], ""),
+        ([], ""),
+    ],
+)
+def test_numbers_that_are_not_written_as_numbers(labels: list[str], odd: str) -> None:
+    assert odd_number(labels) == odd
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "-NaN",
+        "+nan",
+        "NaT",
+        "#N/A",
+        "#REF!",
+        "1.#QNAN",
+        "pd.NA",
+        "k.A.",
+        "Keine Angabe",
+        "s/d",
+        "\u2026",
+        "*",
+        "[]",
+        "{}",
+    ],
+)
+def test_marks_of_spreadsheets_libraries_and_other_languages_are_no_labels(label: str) -> None:
+    assert no_labels(["yes", "no", label]) == ([label], [])
+    assert no_labels(["0", "1", label]) == ([label], [])
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1_000", "1e999", "0x10", "", "-", "1,5"])

@@ -257,6 +257,20 @@ def test_blocks_have_the_rows_and_lines_of_the_file(tmp_path: Path) -> None:
     assert message == f"{tmp_path / 'x.csv'}:12: 1 fields where the header has 2"
 
 
+@pytest.mark.parametrize(
+    "again", ["text,label", "Text,LABEL", " text , label", '"text","label"', "\ufefftext,label", "label,text"]
+)
+def test_a_header_that_comes_again_is_an_error_however_it_is_written(again: str, tmp_path: Path) -> None:
+    lines = ["text,label", "a,1", again, "b,2"]
+    with pytest.raises(DataError, match=r"x\.csv:3: repeats the header line"):
+        rows(tmp_path, "".join(f"{line}\n" for line in lines))
+
+
+def test_a_row_with_a_name_of_a_column_in_it_is_a_row(tmp_path: Path) -> None:
+    found = rows(tmp_path, "text,label\ntext,1\nlabel,label\ntext,text\n")
+    assert [row["text"] for row in found] == ["text", "label", "text"]
+
+
 # ---- What settings say
 
 

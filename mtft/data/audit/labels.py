@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtft.data.audit.findings import Finding
 from mtft.data.audit.split_reader import Split
-from mtft.data.labels import look_alike, several_labels, visible
+from mtft.data.labels import LOOK, look_alike, several_labels, told_apart, visible
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ def label_findings(found: Split) -> Iterator[Finding]:
 def _names_findings(names: Sequence[str], where: tuple[str, str, str, int]) -> Iterator[Finding]:
     """Report labels that look the same, and labels that may combine several."""
     if groups := look_alike(names):
-        shown = "; ".join(" and ".join(map(visible, group)) for group in groups)
-        message = f"labels differ only in case, spaces or invisible characters: {shown}"
+        shown = "; ".join(" and ".join(told_apart(group)) for group in groups)
+        message = f"labels differ only in {LOOK}: {shown}"
         yield Finding("labels-alike", "warning", *where, message, "", "write them alike, or name one in aliases")
     if sign := several_labels(names):
         shown = next((visible(name) for name in names if sign in name), visible(names[0]))

@@ -122,6 +122,12 @@ class Column:
         return not self.many and 2 * len(self.values) <= self.filled
 
     @property
+    def class_like(self) -> bool:
+        """Return whether the values are few words or pairs of words that occur at least five times on average."""
+        few = not self.many and 2 <= len(self.values) <= MOST_LEVELS and 5 * len(self.values) <= self.filled
+        return few and self.mean_words <= 2 and self.longest <= 40
+
+    @property
     def yes_or_no(self) -> bool:
         """Return whether all values are words for yes and no."""
         return bool(self.values) and {value.casefold() for value in self.values} <= YES_NO
@@ -141,7 +147,8 @@ class Column:
             return "empty"
         if self.nested:
             return "nested"
-        if _ROW_NAMES.fullmatch(self.name) or _ROW_NAMES.fullmatch(self.name.casefold()):
+        numbered = self.named_for_classes and self.repeats  # such as intent_id
+        if not numbered and (_ROW_NAMES.fullmatch(self.name) or _ROW_NAMES.fullmatch(self.name.casefold())):
             return "row name"
         return self._number_role() if self.numeric else self._word_role()
 

@@ -9,7 +9,7 @@ from functools import partial
 from mtft.data.dialect import form_of
 from mtft.data.guess.columns import Column, Role, profile
 from mtft.data.guess.doubts import Decisions
-from mtft.data.guess.header import no_header, value_in_header
+from mtft.data.guess.header import has_known_name, no_header, value_in_header
 from mtft.data.guess.label_columns import choose_labels
 from mtft.data.guess.label_values import read_values, several, sure_marks
 from mtft.data.guess.proposals import Proposal, Tables, make_proposal
@@ -34,11 +34,12 @@ def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None) ->
     decisions = decisions or Decisions()
     tables, split_rows = _tables(group, rows, decisions)
     columns, notes = _joined(tables)
+    notes = [*group.notes, *notes, *_header_notes(tables, decisions)]
     decisions.met["columns"] |= {*columns, *([tables.plan.column] if tables.plan else [])}
     columns = {name: column.without(sure_marks(column, decisions)) for name, column in columns.items()}
     roles = {name: column.role() for name, column in columns.items()}
     file = tables.files["train"]
-    found = _label_candidates(roles, decisions)
+    found = _label_candidates(roles, decisions) or _classes_named_as_texts(columns, roles)
     roles = {name: role if name not in found or role != "text" else "classes" for name, role in roles.items()}
     copies = find_copies(columns, roles, split_rows["train"]())
     names = [name for name, role in roles.items() if role == "text" and not decisions.says(name, "unused")]
@@ -125,11 +126,24 @@ def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
         raise DataError(f"{file}: no rows")
     if form_of(file) not in ("json", "jsonl"):
         _check_header(file, columns)
+    _check_alike(file, columns, number)
     for name, column in columns.items():
         lacking, column.rows = column.rows < number, number
         if lacking and column.role() == "text":  # only a label may be missing
             columns[name] = Column(name, number)
     return columns
+
+
+def _check_alike(file: str, columns: Mapping[str, Column], number: int) -> None:
+    """Raise DataError if some rows lack a column, and have one whose name looks the same instead."""
+    partly = [name for name, column in columns.items() if column.rows < number]
+    for name in partly:
+        same = [other for other in partly if other != name and appearance(other) == appearance(name)]
+        if same and columns[name].rows + columns[same[0]].rows == number:
+            raise DataError(
+                f"{file}: column {visible(name)} of {columns[name].rows:,} rows is {visible(same[0])} in the others; "
+                f"give both the same name"
+            )
 
 
 def _check_header(file: str, columns: Mapping[str, Column]) -> None:
@@ -140,6 +154,16 @@ def _check_header(file: str, columns: Mapping[str, Column]) -> None:
     if len(columns) == 1:
         name = next(iter(columns))[:60]
         raise DataError(f"{file}:1: one column only, {name!r}; columns are cut at tabs, commas, semicolons or bars")
+
+
+def _header_notes(tables: Tables, decisions: Decisions) -> list[str]:
+    """Return a comment if the first line of a table has no usual name of a column, and so may be a row."""
+    file, columns = tables.files["train"], tables.columns["train"]
+    table = form_of(file) == "table"
+    if not table or has_known_name(columns) or any(decisions.kind(name) for name in columns):
+        return []
+    names = ", ".join(map(repr, columns))
+    return [f"guess: the first line names the columns ({names}); if it is a row: header = false, columns = [...]"]
 
 
 def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:
@@ -159,6 +183,7 @@ def _joined(tables: Tables) -> tuple[dict[str, Column], list[str]]:
             )
     if lost:
         notes.append(f"only in {tables.files['train']}: {', '.join(map(repr, lost))}")
+        notes += [f"only in {tables.files['dev']}: {', '.join(map(repr, new))}"] if new else []
         columns = {name: column for name, column in columns.items() if name not in lost}
     return columns, notes
 
@@ -173,6 +198,13 @@ def _label_candidates(roles: Mapping[str, Role], decisions: Decisions) -> list[s
         for name, role in roles.items()
         if (decisions.kind(name) or role in ("classes", "number")) and not decisions.says(name, "unused")
     ]
+
+
+def _classes_named_as_texts(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> list[str]:
+    """Return columns with usual names of texts that hold few short words again and again, beside other texts."""
+    texts = [name for name, role in roles.items() if role == "text"]
+    found = [name for name in texts if columns[name].class_like]
+    return found if len(found) < len(texts) else []
 
 
 def _no_labels(

@@ -17,7 +17,7 @@ def value_in_header(columns: Mapping[str, Column]) -> str | None:
     A number or a very long name looks like a value. Unless some column has a usual name of one or two words, as in
     text,spam, so does a sentence above a column of texts, and a name that is also a value of its own column.
     """
-    known = any(column.known and len(name.split()) <= 2 for name, column in columns.items())
+    known = has_known_name(columns)
     for name, column in columns.items():
         sentence = len(name.split()) > 3 and column.mean_words > 2 and not known
         if to_number(name) is not None or len(name) > LONGEST_NAME or sentence:
@@ -25,6 +25,13 @@ def value_in_header(columns: Mapping[str, Column]) -> str | None:
         if name and name in column.values and not known:
             return name
     return None
+
+
+def has_known_name(columns: Mapping[str, Column]) -> bool:
+    """Return whether some column has a usual name of one or two words, which is not one of its values."""
+    return any(
+        column.known and len(name.split()) <= 2 and name not in column.values for name, column in columns.items()
+    )
 
 
 def no_header(file: str, name: str) -> str:

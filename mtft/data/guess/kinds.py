@@ -89,7 +89,7 @@ def guess_kind(column: Column, order: Mapping[str, float] | None = None, given: 
 def _of_amounts(column: Column) -> Guess:
     """Read numbers as amounts; whole numbers that repeat often may also be classes."""
     span = _range(column.low, column.high)
-    classes = column.whole and column.repeats
+    classes = column.whole and (column.repeats or (column.named_for_classes and not column.many))
     if not classes:
         return Guess("regression", range=span)
     close = column.named_for_classes or (column.gapless and not column.named_for_amounts)

@@ -122,6 +122,12 @@ def _numbered(name: str) -> bool:
     return bool(words) and (words[-1].isdigit() or not {"annotator", "worker", "rater", "label"}.isdisjoint(words))
 
 
+def _single_view(name: str) -> bool:
+    """Return whether a name is that of one annotator's labels."""
+    words = re.findall(r"[a-z]+|[0-9]+", name.casefold())
+    return bool(words) and (words[-1].isdigit() or not {"annotator", "worker", "rater", "coder"}.isdisjoint(words))
+
+
 def _doubt_near_copies(chosen: LabelColumns, pairs: Pairs, file: str, decisions: Decisions) -> None:
     """Ask which of two columns holds the labels if they are equal in train but not in dev."""
     for (one, two), splits in pairs.items():
@@ -130,6 +136,8 @@ def _doubt_near_copies(chosen: LabelColumns, pairs: Pairs, file: str, decisions:
         differ = sum(count for (a, b), count in splits["dev"].items() if a != b)
         if differ and all(a == b for a, b in splits["train"]):
             rows = sum(splits["dev"].values())
+            if _single_view(one) and not _single_view(two):
+                one, two = two, one
             question = (
                 f"columns {one!r} and {two!r} are equal in train, but differ in {differ:,} of {rows:,} rows of dev"
             )

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mtft.data.guess.columns import Column
 from mtft.data.guess.doubts import Decisions, Doubt, Reading
 from mtft.data.guess.kinds import SCALE_SETS, guess_kind
-from mtft.data.labels import appearance, canonical, look_alike, no_labels, several_labels, visible
+from mtft.data.labels import (
+    LOOK,
+    appearance,
+    canonical,
+    look_alike,
+    no_labels,
+    odd_number,
+    several_labels,
+    to_number,
+    told_apart,
+    visible,
+)
 from mtft.errors import DataError, setting
 
-OPEN = {"unknown", "undecided", "unsure", "undetermined", "unclear", "skip", "skipped"}
+_OPEN = (
+    "unknown undecided unsure undetermined unclear skip skipped pending tbd t.b.d. todo to_do blank empty unassigned "
+    "untagged invalid no_consensus no_answer no_majority ambiguous unbekannt unklar leer inconnu vide desconocido "
+    "vacío sconosciuto vuoto desconhecido vazio 不明 未知 неизвестно 9 99 999 -9 -99 -999 -100"
+)
+OPEN = frozenset(_OPEN.split())
 """Values that are treated as labels, with a comment that they may mean no label."""
 
 SIGNED = {"sentiment", "polarity", "stance", "vote", "valence"}
@@ -43,13 +59,17 @@ def read_values(column: Column, file: str, decisions: Decisions) -> LabelValues:
     """Separate labels from marks, and find labels that look the same; DataError if cells hold several labels."""
     gone = sure_marks(column, decisions)
     given = decisions.kind(column.name)
+    if not given:
+        _check_numbers(column.without(gone), file)
     for label in [] if given else _unsure(column):
         if label not in gone and _stands_for_none(column, label, file, decisions):
             gone.append(label)
     found = LabelValues(column.without(gone), {label: column.values[label] for label in gone})
     found.notes += _kept_marks(column, gone) if not given else []
-    if not given and (sign := several_labels(list(found.column.values))):
-        raise DataError(several(column.name, list(found.column.values), sign, file))
+    labels = list(found.column.values)
+    sign = "" if given else several_labels(labels)
+    if sign:
+        raise DataError(several(column.name, labels, sign, file))
     _join(found, file, decisions)
     return found
 
@@ -62,6 +82,20 @@ def several(name: str, labels: list[str], sign: str, file: str) -> str:
         f"{file}: cells of column {name!r} hold several labels, {how}{visible(shown[:60])}; there are no tasks with "
         f"several labels yet: give each label a column of 0 and 1, or, if each combination is one label: "
         f"{setting('read', f'{name}=classification')}"
+    )
+
+
+def _check_numbers(column: Column, file: str) -> None:
+    """Raise DataError for a column of numbers that are not all written with digits and a decimal point."""
+    labels = [] if column.many else list(column.values)
+    if not (label := odd_number(labels)):
+        return
+    sign = several_labels(labels)
+    parted = f"; if {sign!r} parts several labels, give each a column of 0 and 1" if sign else ""
+    raise DataError(
+        f"{file}: column {column.name!r} holds numbers, but {visible(label)} is not written with digits and a point "
+        f'alone; write it so, or, if a comma is decimal, declare the task with decimal = ","; if each is a class: '
+        f"{setting('read', f'{column.name}=classification')}{parted}"
     )
 
 
@@ -86,26 +120,37 @@ def _unsure(column: Column) -> list[str]:
 def _kept_marks(column: Column, gone: list[str]) -> list[str]:
     """Return a comment for each value that is treated as a label but may mean no label."""
     kept = [label for label in _unsure(column) if label not in gone]
-    kept += [label for label in column.values if label.casefold() in OPEN and label not in (*gone, *kept)]
+    kept += [label for label in column.values if label not in (*gone, *kept) and _is_open(column, label)]
     return [f"guess: {visible(label)} is a label; or missing = [{json.dumps(label)}]" for label in kept]
+
+
+def _is_open(column: Column, label: str) -> bool:
+    """Return whether a label may mean no label: a word such as unknown, or a number such as 99 far from the others."""
+    if "_".join(label.casefold().split()) not in OPEN:
+        return False
+    number = to_number(label)
+    rest = [other for value in column.values if value != label and (other := to_number(value)) is not None]
+    return number is None or not column.numeric or (bool(rest) and min(abs(number - other) for other in rest) > 1)
 
 
 def _join(found: LabelValues, file: str, decisions: Decisions) -> None:
     """Ask about labels that look the same; joined labels become aliases of the most frequent one."""
     column = found.column
-    groups = look_alike(column.values) if not column.many else []
+    if column.many:
+        return
+    ways, groups = _two_ways(column.values), look_alike(column.values)
     spellings: dict[str, list[str]] = {}
     for label in column.values:
         spellings.setdefault(canonical(label), []).append(label)
-    for same in spellings.values():
-        if len(same) > 1 and canonical(same[0]).isalpha():
-            found.notes.append(f"{', '.join(map(visible, same))} are one label")
-    if not groups:
+    found.notes += _spelling_notes(column, spellings)
+    if not (groups := ways or groups):
         return
     shown = "; ".join(
-        " and ".join(f"{visible(label)} ({column.values[label]:,})" for label in group) for group in groups
+        " and ".join(f"{name} ({column.values[label]:,})" for name, label in zip(told_apart(group), group, strict=True))
+        for group in groups
     )
-    question = f"labels of column {column.name!r} differ only in case, spaces or invisible characters: {shown}"
+    how = "say yes and no in several ways" if ways else f"differ only in {LOOK}"
+    question = f"labels of column {column.name!r} {how}: {shown}"
     doubt = Doubt(
         file,
         question,
@@ -122,6 +167,36 @@ def _join(found: LabelValues, file: str, decisions: Decisions) -> None:
         found.aliases |= {label: best for label in group if label != best}
     found.column = column.joined(found.aliases)
     found.notes.append(f"guess: one label each: {shown}")
+
+
+YES = {"true", "yes", "y", "t", "1", "1.0"}
+NO = {"false", "no", "n", "f", "0", "0.0"}
+
+
+def _two_ways(labels: Iterable[str]) -> list[list[str]]:
+    """Return the labels for yes and those for no, if both are written in several ways, such as true, 1, false and 0."""
+    groups = [[label for label in labels if label.casefold() in words] for words in (NO, YES)]
+    complete = sum(map(len, groups)) == len(list(labels)) and all(groups)
+    several = any(len(set(map(appearance, group))) > 1 for group in groups)
+    return [group for group in groups if len(group) > 1] if complete and several else []
+
+
+def _spelling_notes(column: Column, spellings: Mapping[str, list[str]]) -> list[str]:
+    """Return comments on labels that the loader takes for one, such as true and TRUE, or for another, such as 01."""
+    if column.many or (column.numeric and not column.whole):
+        return []
+    notes = [f"{', '.join(map(visible, same))} are one label" for same in spellings.values() if len(same) > 1]
+    renamed = [
+        f"{visible(same[0])} is {name}" for name, same in spellings.items() if len(same) == 1 and _padded(same[0])
+    ]
+    if renamed:
+        notes.append(f"labels are numbers: {', '.join(renamed[:3])}{' and so on' if len(renamed) > 3 else ''}")
+    return notes
+
+
+def _padded(label: str) -> bool:
+    """Return whether a number is written with zeros before it, a sign or an exponent, which its name lacks."""
+    return to_number(label) is not None and canonical(label) != label and not label.endswith((".0", "."))
 
 
 def counts_in(column: Column | None, values: LabelValues) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mtft.data.guess.columns import Column
 from mtft.data.guess.doubts import SPLIT_NAMES, Decisions, Doubt, Reading
-from mtft.data.guess.split_words import split_of, split_of_value
+from mtft.data.guess.split_words import SHORT, split_of, split_of_value
 from mtft.data.labels import to_number, visible
 from mtft.errors import DataError, setting
 
@@ -28,6 +28,12 @@ NAMES = (
     "partitions",
 )
 """Names of columns that give the split whatever their values are; without separators between words."""
+
+SPLIT_WORDS = {"split", "splits", "splitset", "fold", "folds"}
+"""Words in the name of a column that may give the split."""
+
+PLAIN = {"train", "training", "dev", "val", "validation", "test", "testing", "eval", "evaluation", "holdout", "heldout"}
+"""Names of yes/no columns that are asked about; not valid or gold, which are labels as well."""
 
 TRUE = ("true", "1", "yes", "y", "t", "1.0")
 FALSE = ("false", "0", "no", "n", "f", "0.0")
@@ -77,8 +83,10 @@ def find_split_column(columns: Mapping[str, Column], file: str, decisions: Decis
 def _may_tell(column: Column, *, given: bool) -> bool:
     if not column.values or len(column.values) > MOST_PARTS or column.many:
         return False
-    named = _plain(column) in NAMES or _flag(column) != ""
-    return given or named or all(map(split_of_value, column.values))
+    named = _plain(column) in NAMES or not SPLIT_WORDS.isdisjoint(column.name_words) or _flag(column) != ""
+    long = [value for value in column.values if value.casefold() not in SHORT]  # tr and te are languages too
+    found = {split for value in long if (split := split_of_value(value))}
+    return given or named or ("train" in found and len(found) > 1) or all(map(split_of_value, column.values))
 
 
 def _plain(column: Column) -> str:
@@ -88,7 +96,8 @@ def _plain(column: Column) -> str:
 def _flag(column: Column) -> str:
     """Return the split of a yes/no column such as is_test; "" for other columns."""
     words = column.name_words
-    split = split_of(words[-1]) if len(words) == 2 and words[0] in ("is", "in", "for", "use") else ""
+    named = len(words) == 2 and words[0] in ("is", "in", "for", "use")
+    split = split_of(words[-1]) if named or (len(words) == 1 and words[0] in PLAIN) else ""
     values = {value.casefold() for value in column.values}
     return split if values <= {*TRUE, *FALSE} else ""
 
@@ -96,7 +105,8 @@ def _flag(column: Column) -> str:
 def _plan(column: Column, file: str, decisions: Decisions) -> SplitPlan | None:
     """Read the values of a column that gives the split; ask if they are ambiguous. None if the column is not used."""
     if split := _flag(column):
-        return _of_flag(column, split)
+        plan = _of_flag(column, split)
+        return plan if len(column.name_words) > 1 else _doubt_flag(plan, column, file, split, decisions)
     plan = SplitPlan(column.name)
     for value in column.values:
         if split := split_of_value(value):
@@ -135,6 +145,16 @@ def _plan(column: Column, file: str, decisions: Decisions) -> SplitPlan | None:
         return None
     plan.comment = f"guess: {readings[0]}"
     return _with_empty(plan, column)
+
+
+def _doubt_flag(plan: SplitPlan, column: Column, file: str, split: str, decisions: Decisions) -> SplitPlan | None:
+    """Ask whether a yes/no column called train, validation or test gives the split."""
+    readings = (
+        Reading(f"it marks the rows of {split}", "read", "split", column.name),
+        Reading("it does not, and all rows are for training", "read", "unused", column.name),
+    )
+    doubt = Doubt(file, f"column {column.name!r} seems to tell which rows are for {split}", readings)
+    return None if decisions.choose(doubt) else plan
 
 
 def _of_flag(column: Column, split: str) -> SplitPlan:

@@ -5,7 +5,31 @@ from __future__ import annotations
 import re
 
 SPLITS = {
-    "train": ("train", "training", "trn", "trainset", "trainingset", "traindata", "trainingdata", "tr"),
+    "train": (
+        "train",
+        "training",
+        "trn",
+        "trainset",
+        "trainingset",
+        "traindata",
+        "trainingdata",
+        "tr",
+        "entrenamiento",
+        "entraînement",
+        "entrainement",
+        "apprentissage",
+        "addestramento",
+        "treino",
+        "treinamento",
+        "eğitim",
+        "обучение",
+        "训练",
+        "训练集",
+        "訓練",
+        "学習",
+        "학습",
+        "훈련",
+    ),
     "dev": (
         "dev",
         "devel",
@@ -29,6 +53,23 @@ SPLITS = {
         "evaldata",
         "tune",
         "tuning",
+        "va",
+        "entwicklung",
+        "validierung",
+        "validación",
+        "validacion",
+        "validação",
+        "validacao",
+        "validazione",
+        "desarrollo",
+        "développement",
+        "sviluppo",
+        "desenvolvimento",
+        "валидация",
+        "验证",
+        "验证集",
+        "検証",
+        "검증",
     ),
     "test": (
         "test",
@@ -48,16 +89,41 @@ SPLITS = {
         "gold",
         "goldset",
         "goldstandard",
+        "te",
+        "benchmark",
+        "prueba",
+        "pruebas",
+        "teste",
+        "prova",
+        "тест",
+        "测试",
+        "测试集",
+        "テスト",
+        "테스트",
     ),
 }
 """Splits, and the words for each; "held out" is treated as two words."""
 
 WORDS = {word: split for split, words in SPLITS.items() for word in words}
 
-SHORT = ("tr",)
-"""Words that name a split in a column, but not in a file name."""
+SHORT = ("tr", "te", "va")
+"""Words that name a split in a column, and in file names only if files of several splits have them."""
 
-FILLERS = ("set", "data", "dataset", "split", "file", "part", "examples", "rows", "sample", "samples", "standard")
+FILLERS = (
+    "public",
+    "private",
+    "set",
+    "data",
+    "dataset",
+    "split",
+    "file",
+    "part",
+    "examples",
+    "rows",
+    "sample",
+    "samples",
+    "standard",
+)
 """Words without meaning next to a word for a split."""
 
 PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
@@ -67,7 +133,7 @@ PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+")
 def pieces_of(name: str) -> list[str]:
     """Split a name into words, numbers and separators; joined, they give the name."""
     found: list[str] = []
-    for piece in re.split(r"([^A-Za-z0-9]+)", name):
+    for piece in re.split(r"((?:\W|_)+)", name):
         if piece.casefold() in WORDS or not piece.isascii():
             found.append(piece)
         else:
@@ -82,6 +148,6 @@ def split_of(word: str) -> str:
 
 def split_of_value(value: str) -> str:
     """Return the split that a cell names, such as "train", "Test set" or "held-out"; "" if none."""
-    words = [word for word in re.split(r"[^a-z]+", value.casefold()) if word]
+    words = [word for word in re.split(r"[\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", value).casefold()) if word]
     rest = [word for word in words if word not in FILLERS] or words
     return split_of("".join(rest)) or (split_of(rest[0]) if len(rest) == 1 else "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtft.data.formats import ALLOWED, HUB, can_read
 from mtft.data.guess.doubts import Decisions, Doubt, Reading
-from mtft.data.guess.shards import join_shards, without_shard
+from mtft.data.guess.shards import join_numbered, join_shards, without_shard
 from mtft.data.guess.split_words import SHORT, WORDS, pieces_of, split_of
 from mtft.data.storage import plain_name
 from mtft.errors import DataError, setting
@@ -23,12 +23,14 @@ Parts = tuple[str, str, str]
 class FileGroup:
     """One dataset: its name, made from file names, and the file of each split.
 
-    `whole` is true if no file name gave a split: all rows are for training, and a share of them becomes dev.
+    `whole` is true if no file name gave a split: all rows are for training, and a share of them becomes dev. `notes`
+    are comments on guesses about the files.
     """
 
     name: str
     splits: dict[str, str] = field(default_factory=dict)
     whole: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def group_files(files: Sequence[str], decisions: Decisions | None = None) -> list[FileGroup]:
@@ -42,7 +44,7 @@ def group_files(files: Sequence[str], decisions: Decisions | None = None) -> lis
         if files.count(file) > 1:
             raise DataError(f"{file}: is given twice")
     found: dict[tuple[str, str], FileGroup] = {}
-    for file, (place, name, split) in _all_parts(join_shards(files), decisions).items():
+    for file, (place, name, split) in _all_parts(join_shards(join_numbered(files)), decisions).items():
         group = found.setdefault((place, name), FileGroup(_task_name(name), whole=not split))
         wanted = split or "train"
         if wanted in group.splits:
@@ -51,6 +53,7 @@ def group_files(files: Sequence[str], decisions: Decisions | None = None) -> lis
         group.whole = group.whole and not split
         group.splits[wanted] = file
     _join_lone(found)
+    _doubt_extensions(found, decisions)
     for group in found.values():
         if "train" not in group.splits:
             told = ", ".join(f"{file} ({split})" for split, file in group.splits.items())
@@ -95,7 +98,8 @@ def _parts(file: str) -> Parts:
         begin, end, split = found
         name = re.sub(r"[-_. ]{2,}", "-", "".join(pieces[:begin] + pieces[end:]).strip("-_. "))
         return str(path.parent), name or path.resolve().parent.name, split
-    if split := split_of(path.parent.name):  # train/reviews.csv, dev/reviews.csv
+    if split := split_of(path.parent.name):  # train/reviews.csv, dev/reviews.csv, train/0.csv
+        stem = "" if stem.isdecimal() else stem
         return str(path.parent.parent), stem or path.parent.parent.resolve().name, split
     return str(path.parent), stem or path.resolve().parent.name, ""
 
@@ -131,7 +135,8 @@ def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
         for word in sorted(WORDS, key=len, reverse=True):
             plain = stem.casefold()
             rest = plain.removesuffix(word) if plain.endswith(word) else plain.removeprefix(word)
-            if len(word) > 2 and rest not in (plain, ""):
+            parted = rest.endswith(tuple("-_. ")) or rest.startswith(tuple("-_. "))
+            if (len(word) > 2 or parted) and rest not in (plain, ""):
                 cut.setdefault((place, rest), {}).setdefault(file, WORDS[word])
                 break
     return {
@@ -151,6 +156,46 @@ def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
             others[0].splits |= group.splits
             others[0].whole = False
             del groups[place, name]
+
+
+def _doubt_extensions(groups: dict[tuple[str, str], FileGroup], decisions: Decisions) -> None:
+    """Ask whether a file such as x-extra.csv beside x-train.csv, or extra.csv beside train.csv, is for evaluation."""
+    for (place, name), group in list(groups.items()):
+        base = _extended(groups, place, name)
+        if base is None or not (group.whole or "train" not in group.splits):
+            continue
+        if not group.whole:  # its split was given, or is in its name
+            if not {*group.splits} & {*base.splits}:
+                base.notes += [f"guess: {Path(own).name} is its {split} split" for split, own in group.splits.items()]
+                base.splits |= group.splits
+                del groups[place, name]
+            continue
+        file = group.splits["train"]
+        readings = (
+            Reading("it is a dataset of its own, to train on", "split", "train", file),
+            Reading(f"it is for evaluating {base.name}", "split", "test", file),
+        )
+        question = f"its name does not say what it is for, beside {base.splits['train']}"
+        if decisions.choose(Doubt(file, question, readings)) == 0:
+            group.notes.append(f"guess: a dataset of its own, not an evaluation file of {base.name}")
+        elif "test" not in base.splits:
+            base.splits["test"] = file
+            del groups[place, name]
+
+
+def _extended(groups: Mapping[tuple[str, str], FileGroup], place: str, name: str) -> FileGroup | None:
+    """Return the dataset with a named training file whose name is the beginning of this name, or has no name."""
+    nameless = Path(place).resolve().name
+    fitting = [
+        (len(other), group)
+        for (where, other), group in groups.items()
+        if where == place
+        and other != name
+        and "train" in group.splits
+        and not group.whole
+        and (other == nameless or (name.startswith(other) and name[len(other)] in "-_. "))
+    ]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
 def _doubt_evaluation(group: FileGroup, decisions: Decisions) -> None:

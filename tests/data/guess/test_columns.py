@@ -114,6 +114,10 @@ def test_columns_of_rows_with_other_keys() -> None:
         ("score", ["0.5", "1.5", "NA", "-", "2.5"], "number"),
         ("label", ["1", "2", "nan", "1", "2"], "classes"),
         ("label", ["NA", "-"], "empty"),
+        ("intent_id", [str(n % 30) for n in range(200)], "classes"),
+        ("class_id", ["3", "5", "8"] * 9, "classes"),
+        ("label_id", [str(n) for n in range(200)], "row name"),
+        ("user_id", ["3", "5", "8"] * 9, "row name"),
     ],
 )
 def test_role_by_name_and_values(name: str, values: list[str], role: str) -> None:

@@ -260,6 +260,15 @@ def test_whole_numbers_with_gaps_are_asked_about() -> None:
     )
 
 
+def test_whole_numbers_that_hardly_repeat_are_asked_about_in_a_column_of_classes() -> None:
+    table = rows(100, label=[str(n) for n in range(77)])
+    assert "column 'label' has 77 different whole numbers from 0 to 76; choose: read='label=classif" in open_doubts(
+        table
+    )
+    (found,) = proposals(rows(100, score=[str(n) for n in range(77)]))
+    assert found.table["kind"] == "regression"
+
+
 def test_amounts_are_not_asked_about() -> None:
     for name in ("score", "price", "similarity"):
         (found,) = proposals(rows(400, **{name: [str(n) for n in range(40)]}))
@@ -340,6 +349,42 @@ def test_true_of_json_and_of_tables_are_one_label() -> None:
     assert found.notes == ["'True', 'true' are one label", "'False', 'false' are one label"]
 
 
+def test_labels_written_in_two_ways_or_renamed_are_named() -> None:
+    (found,) = proposals(rows(40, label=["0", "00", "1", "1.0"]))
+    assert (found.table["names"], found.notes) == (["0", "1"], ["'0', '00' are one label", "'1', '1.0' are one label"])
+    (found,) = proposals(rows(40, label=["01", "02", "03", "10"]))
+    assert (found.table["names"], found.notes) == (
+        ["1", "2", "3", "10"],
+        ["labels are numbers: '01' is 1, '02' is 2, '03' is 3"],
+    )
+    (found,) = proposals(rows(40, score=["0.50", "1.5", "2.25", "3.10", "4.7"]))
+    assert (found.table["kind"], found.notes) == ("regression", [])
+
+
+@pytest.mark.parametrize("labels", [["true", "1", "false", "0"], ["True", "yes", "False", "no"], ["y", "n", "1", "0"]])
+def test_yes_and_no_in_several_ways_are_asked_about(labels: list[str]) -> None:
+    assert "labels of column 'label' say yes and no in several ways: " in open_doubts(rows(40, label=labels))
+    (found,), decisions = decided(rows(40, label=labels), columns={"label": ["joined"]})
+    decisions.close()
+    assert (found.table["kind"], len(found.table["names"]), len(found.table["aliases"])) == ("binary", 2, 2)
+
+
+@pytest.mark.parametrize("labels", [["0,5", "1.25", "4"], ["1,000", "2,500"], ["10%", "20%"], ["\u22121", "0", "1"]])
+def test_numbers_written_otherwise_are_refused_and_not_made_classes(labels: list[str]) -> None:
+    table = rows(60, score=labels)
+    with pytest.raises(DataError, match=r"column 'score' holds numbers, but '.*' is not written with digits and a poi"):
+        proposals(table)
+    (found,), _ = decided(table, columns={"score": ["classification"]})
+    assert found.table["names"] == sorted(labels)
+
+
+@pytest.mark.parametrize(("label", "others"), [("TBD", "yn"), ("99", "012"), ("-100", "012"), ("unbekannt", "yn")])
+def test_a_label_that_may_mean_none_is_named(label: str, others: str) -> None:
+    (found,) = proposals(rows(60, label=[*others, label]))
+    assert label in found.table["names"]
+    assert f"guess: '{label}' is a label; or missing = [\"{label}\"]" in found.notes
+
+
 @pytest.mark.parametrize("sign", ["|", ";", ", "])
 def test_several_labels_in_a_cell_are_an_error_unless_they_are_one(sign: str) -> None:
     table = rows(60, topics=["food", "rent", f"food{sign}rent"])
@@ -376,6 +421,36 @@ def test_columns_equal_in_train_but_not_in_dev_are_asked_about() -> None:
     (found,), decisions = decided(train, dev, columns={"class": ["unused"]})
     decisions.close()
     assert found.table["label"] == "label"
+
+
+@pytest.mark.parametrize(("one", "two"), [("annotator_1", "label"), ("label_2", "label"), ("coder_a", "class")])
+def test_one_annotator_is_the_less_likely_label(one: str, two: str) -> None:
+    train = [{"text": f"row {n}", one: "ab"[n % 2], two: "ab"[n % 2]} for n in range(30)]
+    dev = [{"text": f"dev {n}", one: "ab"[n % 3 % 2], two: "ab"[n % 2]} for n in range(30)]
+    found, _ = decided(train, dev, likely=True)
+    assert [each.table["label"] for each in found if each.likely] == [two]
+
+
+@pytest.mark.parametrize("name", ["review", "comment", "claim"])
+def test_a_label_under_the_name_of_a_text_is_found(name: str) -> None:
+    (found,) = proposals(rows(60, **{name: ["positive", "negative"]}))
+    assert (found.table["text"], found.table["label"], found.table["kind"]) == ("text", name, "binary")
+    (found,) = proposals(rows(60, **{name: ["positive", "negative"], "label": ["a", "b", "c"]}))
+    assert found.table["label"] == "label"
+
+
+def test_rows_that_name_a_column_otherwise_are_refused() -> None:
+    table = [{"text": f"row {n}", ("label", "Label")[n > 19]: "ab"[n % 2]} for n in range(40)]
+    with pytest.raises(DataError, match=r"column 'label' of 20 rows is 'Label' in the others; give both the same name"):
+        proposals(table)
+
+
+def test_a_first_line_without_a_usual_name_is_a_guess() -> None:
+    table = [{"satz": f"das ist Satz {n}", "art": ("gut", "schlecht")[n % 2]} for n in range(20)]
+    (found,) = propose(FileGroup("x", {"train": "t.csv"}), lambda file: table)
+    assert found.notes == [
+        "guess: the first line names the columns ('satz', 'art'); if it is a row: header = false, columns = [...]"
+    ]
 
 
 def test_true_or_false_beside_texts_is_the_label_whatever_its_name() -> None:

@@ -34,6 +34,11 @@ def test_what_looks_like_a_value(first: str, second: str, value: str | None) -> 
     assert found(first, second) == value
 
 
+def test_a_value_with_a_word_for_labels_in_it_is_no_name() -> None:
+    rows = [(text, f"__label__{label}") for text, label in FILMS]
+    assert found("a film", "__label__good", rows) == "__label__good"
+
+
 def test_the_error_says_what_helps() -> None:
     assert "a.csv:1: 'good' looks like a value" in no_header("a.csv", "good")
     assert "header = false and columns = [...]" in no_header("a.csv", "good")

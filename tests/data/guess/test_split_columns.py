@@ -27,6 +27,13 @@ def table(name: str, *values: str) -> dict[str, Any]:
         ("is_valid", ["True", "False"], {"train": ["False"], "dev": ["True"]}),
         ("is_test", ["0", "1"], {"train": ["0"], "test": ["1"]}),
         ("is_train", ["0", "1"], {"train": ["1"], "dev": ["0"]}),
+        ("partition", ["tr", "te", "va"], {"train": ["tr"], "dev": ["va"], "test": ["te"]}),
+        (
+            "Usage",
+            ["Training", "PublicTest", "private_test"],
+            {"train": ["Training"], "test": ["PublicTest", "private_test"]},
+        ),
+        ("conjunto", ["entrenamiento", "prueba"], {"train": ["entrenamiento"], "test": ["prueba"]}),
     ],
 )
 def test_clear_columns_need_no_question(name: str, values: list[str], expected: dict[str, list[str]]) -> None:
@@ -39,7 +46,16 @@ def test_clear_columns_need_no_question(name: str, values: list[str], expected: 
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("genre", ["news", "talk"]), ("subset", ["a", "b"]), ("set", ["1", "2"]), ("is_spam", ["0", "1"]), ("x", ["1"])],
+    [
+        ("genre", ["news", "talk"]),
+        ("subset", ["a", "b"]),
+        ("set", ["1", "2"]),
+        ("is_spam", ["0", "1"]),
+        ("x", ["1"]),
+        ("gold", ["0", "1"]),
+        ("valid", ["yes", "no"]),
+        ("lang", ["en", "tr", "te"]),
+    ],
 )
 def test_other_columns_tell_nothing(name: str, values: list[str]) -> None:
     decisions = Decisions()
@@ -57,6 +73,13 @@ def test_other_columns_tell_nothing(name: str, values: list[str]) -> None:
             r"but 'extra' \(4 rows\) is no split",
             {"train": ["train"], "dev": ["dev"], "unused": ["extra"]},
         ),
+        (
+            "source",
+            ["train", "dev", "extra"],
+            r"but 'extra' \(4 rows\) is no split",
+            {"train": ["train"], "dev": ["dev"], "unused": ["extra"]},
+        ),
+        ("split_id", ["1", "2"], "has 2 numbers", {"train": ["1"], "dev": ["2"]}),
         ("partition", ["A", "B"], r"its values \('A', 'B'\) are no splits", None),
     ],
 )
@@ -72,6 +95,26 @@ def test_doubtful_columns_are_asked_about(name: str, values: list[str], question
     decisions = Decisions(columns={name: ["unused"]})
     assert find_split_column(table(name, *values), "all.csv", decisions) is None
     decisions.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "kept"),
+    [
+        ("test", "test", {"train": ["0"], "test": ["1"]}),
+        ("train", "train", {"train": ["1"], "dev": ["0"]}),
+        ("validation", "dev", {"train": ["0"], "dev": ["1"]}),
+    ],
+)
+def test_a_yes_no_column_called_as_a_split_is_asked_about(name: str, split: str, kept: dict[str, list[str]]) -> None:
+    decisions = Decisions()
+    find_split_column(table(name, "0", "1", "0"), "all.csv", decisions)
+    with pytest.raises(DataError, match=f"column '{name}' seems to tell which rows are for {split}; choose: read="):
+        decisions.close()
+    decisions = Decisions({name: ["split"]})
+    plan = find_split_column(table(name, "0", "1", "0"), "all.csv", decisions)
+    assert plan is not None
+    assert plan.table() == {"column": name, **kept}
+    assert find_split_column(table(name, "0", "1", "0"), "all.csv", Decisions({name: ["unused"]})) is None
 
 
 def test_rows_without_a_value_are_named_and_not_used() -> None:

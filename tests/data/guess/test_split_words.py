@@ -57,6 +57,11 @@ def test_words_in_names(name: str, splits: list[str]) -> None:
         ("", ""),
         ("news", ""),
         ("train and test", ""),
+        ("te", "test"),
+        ("private_test", "test"),
+        ("Prueba", "test"),
+        ("обучение", "train"),
+        ("验证", "dev"),
     ],
 )
 def test_values_of_a_column_that_tells_splits(value: str, split: str) -> None:

@@ -55,6 +55,15 @@ def touch(folder: Path, *names: str) -> list[str]:
         (["all.csv"], {"task-all": "train"}),
         (["été.csv"], {"t": "train"}),
         (["日本.csv"], {"task": "train"}),
+        (["r_tr.csv", "r_te.csv", "r_va.csv"], {"r": "train test dev"}),
+        (["entrenamiento.csv", "prueba.csv"], {"folder": "train test"}),
+        (["r-entraînement.csv", "r-validation.csv"], {"r": "train dev"}),
+        (["训练集.csv", "测试集.csv"], {"folder": "train test"}),
+        (["x-train.csv", "x-benchmark.csv"], {"x": "train test"}),
+        (["train_0.csv", "train_1.csv", "dev.csv"], {"folder": "train dev"}),
+        (["train/0.csv", "train/1.csv", "test/0.csv"], {"folder": "train test"}),
+        (["train_0.csv", "test_0.csv", "train_1.csv", "test_1.csv"], {"0": "train test", "1": "train test"}),  # folds
+        (["train-a.csv", "train-b.csv"], {"a": "train", "b": "train"}),
     ],
 )
 def test_files_of_one_dataset_come_together(tmp_path: Path, names: list[str], groups: dict[str, str]) -> None:
@@ -127,6 +136,28 @@ def test_a_lone_file_that_speaks_of_train_and_evaluation_is_asked_about(tmp_path
     decisions.close()
     decisions = Decisions()
     group_files([*files, *touch(tmp_path / "folder", "test_dev.csv")], decisions)
+    decisions.close()
+
+
+@pytest.mark.parametrize(("names", "base"), [(["x-train.csv", "x-extra.csv"], "x"), (["train.csv", "e.csv"], "folder")])
+def test_a_file_beside_a_training_file_is_asked_about(names: list[str], base: str, tmp_path: Path) -> None:
+    files = touch(tmp_path / "folder", *names)
+    decisions = Decisions()
+    group_files(files, decisions)
+    with pytest.raises(
+        DataError, match=rf"{names[1]}: its name does not say what it is for, beside \S*{names[0]}; choo"
+    ):
+        decisions.close()
+    (own, other) = group_files(files, Decisions(likely=True))
+    assert (own.splits, other.splits) == ({"train": files[0]}, {"train": files[1]})
+    assert other.notes == [f"guess: a dataset of its own, not an evaluation file of {base}"]
+    decisions = Decisions(files={names[1]: "test"})
+    (group,) = group_files(files, decisions)
+    decisions.close()
+    assert group.splits == {"train": files[0], "test": files[1]}
+    assert group.notes == [f"guess: {names[1]} is its test split"]
+    decisions = Decisions(files={names[1]: "train"})
+    assert [list(group.splits) for group in group_files(files, decisions)] == [["train"], ["train"]]
     decisions.close()
 
 
