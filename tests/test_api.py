@@ -253,3 +253,13 @@ def test_data_are_looked_at_before_a_training(tiny_model: Path, tmp_path: Path) 
     planned = mtft.plan(config=tmp_path / "run.toml", model=str(tiny_model), out=tmp_path / "run", batches=1)
     assert planned.work is not None
     assert task.name in planned.parameters.heads
+
+
+def test_the_form_of_files_is_an_argument_of_init(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    rows = [f"a film number {number};{'bad' if number % 2 else 'good'}" for number in range(40)]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (task,) = mtft.init(file, header=False, columns=["text", "label"], delimiter="semicolon").tasks
+    assert (task.table["columns"], task.table["delimiter"]) == (["text", "label"], "semicolon")
+    with pytest.raises(ConfigError, match=r"header=False needs the names of the columns: columns='NAME,\.\.\.'"):
+        mtft.init(file, header=False)

@@ -36,4 +36,4 @@ def test_what_looks_like_a_value(first: str, second: str, value: str | None) -> 
 
 def test_the_error_says_what_helps() -> None:
     assert "a.csv:1: 'good' looks like a value" in no_header("a.csv", "good")
-    assert "header = false and columns = [...]" in no_header("a.csv", "good")
+    assert "or name the columns: header=False columns='NAME,...'" in no_header("a.csv", "good")
