@@ -277,7 +277,10 @@ def test_a_share_that_training_will_refuse_is_a_warning(tmp_path: Path, tiny_mod
     done = cli("init", path, "--out", tmp_path / "run.toml")
     assert done.code == 0
     assert "warning: " in done.err
-    assert "cannot hold out 5 rows of each label: 'b' has 8 (1 would be dev, 7 train)" in done.err
+    assert (
+        "cannot hold out 5 rows of each label and leave as many to train on: 'b' has 8 (1 would be dev, 7 train)"
+        in done.err
+    )
     done = cli("train", "--config", tmp_path / "run.toml", "--model", tiny_model, "--out", tmp_path / "run")
     assert done.code == 2
     assert "few.csv: dev = 0.1 cannot hold out 5 labelled rows of each label of 'label'" in done.err
@@ -351,3 +354,23 @@ def test_a_form_that_cannot_be_is_an_error(old: Path, options: list[str], messag
 def test_a_form_for_no_file_is_an_error(files: Path) -> None:
     done = cli("init", files / "nli.jsonl", "--out", "-", "--delimiter", "comma")
     assert (done.code, done.err) == (2, f"mtft: error: --delimiter: no file is a table of text: {files}/nli.jsonl\n")
+
+
+@pytest.mark.parametrize("rare", [3, 8, 10])
+def test_plan_refuses_no_dev_that_init_has_not_announced(rare: int, tiny_model: Path, tmp_path: Path) -> None:
+    rows = (f"a row of words no {n},{'ab'[n < rare]}" for n in range(40))
+    out = tmp_path / "run.toml"
+    done = cli("init", write(tmp_path / "few.csv", "text,label", *rows), "--out", out)
+    announced = "cannot hold out 5 rows of each label" in done.err
+    assert (done.code, announced) == (0, rare < 10)
+    for command in (("plan", "--model", tiny_model, "--batches", 1), ("data", "check")):
+        found = cli(*command, "--config", out)
+        assert (found.code == 2) == announced, found.err
+        assert ("cannot hold out 5 labelled rows" in found.err + found.out) == announced
+    advised = re.search(r'dev = (0\.\d) and held_out = "texts"', done.err)
+    assert bool(advised) == announced
+    if advised:
+        keys = f'dev = {advised[1]}\nheld_out = "texts"'
+        out.write_text(re.sub(r"(?m)^dev = .*$", keys, out.read_text(encoding="utf-8")), encoding="utf-8")
+        done = cli("plan", "--model", tiny_model, "--batches", 1, "--config", out)
+        assert done.code == 0, done.err
