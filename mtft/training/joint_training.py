@@ -127,16 +127,17 @@ class JointTraining(Hooks):
         """Evaluate on the dev rows that choose the epoch, log, and keep the model if it is the best so far."""
         raw, dev = self._evaluate(event.epoch)
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
-        better = self.best.update(event.epoch, score)
+        better = self.best.update(event.epoch, score, event.cut_at)
         trainer, run = self.trainer, self.run_directory
+        cut = {"cut_at": event.cut_at} if event.cut_at else {}
         record = {"epoch": event.epoch, "step": event.step, "train": trainer.tally.losses(), "dev": dev}
-        run.log("metrics", {**record, "score": score, "best": better})
-        run.log("conflicts", {"epoch": event.epoch, **trainer.tally.conflicts()})
+        run.log("metrics", {**record, "score": score, "best": better, **cut})
+        run.log("conflicts", {"epoch": event.epoch, **trainer.tally.conflicts(), **cut})
         run.log_time(epoch=event.epoch, step=event.step, tokens=trainer.overall.tokens)
         primary = [(task.name, task.primary_metric, dev[task.name][task.primary_metric]) for task in self.tasks]
         line = "  ".join(f"{name} {metric} {value:.3f}" for name, metric, value in primary)
         known = "best so far" if math.isfinite(score) else "kept: no score tells epochs apart"
-        self.context.notify("info", f"epoch {event.epoch}: dev {line}{f'  ({known})' if better else ''}")
+        self.context.notify("info", f"epoch {event.name}: dev {line}{f'  ({known})' if better else ''}")
         release()
         if better:
             self.best_scores = dev
@@ -205,6 +206,7 @@ class JointTraining(Hooks):
             "tasks": {task.name: task.primary_metric for task in self.tasks},
             "epochs": self.trainer.epochs,
             "best_epoch": self.best.epoch,
+            **({"best_cut_at": self.best.cut_at} if self.best.cut_at else {}),
             "dev": self.best_scores,
             "baselines": judged["baselines"],
             "parameters": self.trained.parameters().report(),
