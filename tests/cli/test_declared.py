@@ -347,7 +347,7 @@ def test_what_is_wrong_is_named_with_its_place(
 
 def test_data_check_names_the_keys_of_a_declared_task(data: Path, tmp_path: Path) -> None:
     path = settings(tmp_path / "run.toml", mood={"text": "text", "dev": "none.csv"})
-    found = cli("data", "check", "--config", path, "--data-dir", data, "--json").json["findings"]
+    found = json.loads(cli("data", "check", "--config", path, "--data-dir", data, "--json").out)["findings"]
     advice = {(each["split"], each["check"]): each["advice"] for each in found if each["source"] == "mood"}
     assert advice["train", "columns"] == f"change text = ... in [tasks.mood] of {path}"
     assert advice["dev", "file"] == f"change dev = ... in [tasks.mood] of {path}"

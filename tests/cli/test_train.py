@@ -108,7 +108,8 @@ def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: P
     assert float(pearson[2]) == pytest.approx(summary(out)["dev"]["sts"]["pearson"], abs=1e-4)
     done = cli(*options, "--overwrite")
     assert re.fullmatch(
-        r"best epoch 1 of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts", done.err.splitlines()[-2]
+        r"best epoch 1 \(to step 4\) of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts",
+        done.err.splitlines()[-2],
     )
     assert "augmentation" not in done.err
 
@@ -306,8 +307,9 @@ def test_a_terminal_without_colour(tiny_model: Path, tmp_path: Path) -> None:
         table = training.stdout.read()
     os.close(ours)
     assert training.returncode == 0
-    assert "epoch 1: dev sts pearson" in screen
-    assert "4/4" in screen
+    assert "epoch 1 (to step 4): dev sts pearson" in screen
+    assert "evaluate, epoch 1 of 3" in screen
+    assert "60/60 examples" in screen
     assert "\x1b[2K" in screen  # live: lines are drawn again
     assert not re.search(r"\x1b\[[\d;]*[34]\d[\d;]*m", screen)
     assert "\x1b" not in table
