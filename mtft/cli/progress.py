@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mtft.plugin.context import Progress
 
 EVALUATION = "evaluate"
-"""The phase that comes again after every epoch; plain lines name it only when it takes long."""
+"""The phase that comes again after every epoch."""
 
 
 class Display(Protocol):
@@ -93,12 +92,15 @@ class _Count:
 
 
 class _Lines:
-    """Plain lines: the first step, each tenth of the way, every `every` seconds, the last step."""
+    """Plain lines: the first step, each tenth of the way, every `every` seconds, the last step.
+
+    An evaluation has lines only where it takes more than `every` seconds.
+    """
 
     def __init__(self, every: float, clock: Callable[[], float]) -> None:
         self._every, self._clock = every, clock
         self._tenths: dict[tuple[str, int], int] = {}
-        self._last = -math.inf
+        self._last = clock()
 
     def show(self, at: Progress, details: str, left: float | None) -> None:
         now, tenth, key = self._clock(), 10 * at.step // max(at.total, 1), (at.phase, at.total)

@@ -46,7 +46,7 @@ ELSEWHERE = {"from": f"{FILES} input input_file input_files file files", "config
 """Options that are no settings, and their names in other tools."""
 
 LEAST = 0.75
-"""Least similarity of a misspelt name; below it, --dev-file would mean --device."""
+"""Least similarity of a misspelt name; below it, `dev_file` would mean `device`."""
 
 
 def near(name: str, known: Iterable[str]) -> str | None:

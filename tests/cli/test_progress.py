@@ -65,6 +65,13 @@ def test_evaluations_between_epochs_do_not_disturb_the_count_of_steps(capsys: py
     assert len(found) == 11
 
 
+def test_a_short_evaluation_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar() as progress:
+        for done in (10, 60, 100):
+            progress.update(evaluation(done, 0))
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_long_evaluation_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     now = iter(range(0, 1000, 40))
     with ProgressBar(every=30, clock=lambda: next(now)) as progress:
