@@ -37,6 +37,7 @@ from mtft.config.schema import (
     DataCheckConfig,
     EvalConfig,
     ExportConfig,
+    InitConfig,
     MergeConfig,
     RefineConfig,
     ReportConfig,
@@ -56,6 +57,7 @@ from mtft.settings import (
     DataCheckSettings,
     EvalSettings,
     ExportSettings,
+    InitSettings,
     MergeSettings,
     RefineSettings,
     ReportSettings,
@@ -264,6 +266,7 @@ def check_data(
         return data_check_command.check_data(options, context)
 
 
+@documented(InitConfig)
 def init(
     files: PathName | Sequence[PathName],
     out: PathName | None = None,
@@ -273,20 +276,17 @@ def init(
     missing: Sequence[str] = (),
     yes: bool = False,
     notify: Notify = silent,
+    **settings: Unpack[InitSettings],
 ) -> init_command.InitResult:
     """Guess the tasks of data files and write settings that train on them to `out`; without `out` only return them.
 
     If two readings are close, a DataError names the arguments that choose: `read` takes "COLUMN=READING", `split`
     "FILE=SPLIT", `missing` labels that mean no label. With `yes` the likelier reading is used.
     """
-    context = new_context(notify)
-    decisions = decisions_of(_names(read), _names(split), _names(missing), yes=yes)
+    config, context = load(InitConfig, given=settings).config, new_context(notify)
+    decisions = decisions_of(read, split, missing, yes=yes)
     with context.provenance.attribute_errors():
-        return init_command.init([str(path) for path in _paths(files)], _path(out), context, decisions)
-
-
-def _names(given: str | Sequence[str]) -> Sequence[str]:
-    return [given] if isinstance(given, str) else given
+        return init_command.init([str(path) for path in _paths(files)], _path(out), context, decisions, config)
 
 
 def _path(name: PathName | None) -> Path | None:

@@ -18,6 +18,7 @@ from mtft.config.schema import (
     DataCheckConfig,
     EvalConfig,
     ExportConfig,
+    InitConfig,
     MergeConfig,
     PredictConfig,
     RefineConfig,
@@ -43,6 +44,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     VerifyConfig,
     CountConfig,
     DataCheckConfig,
+    InitConfig,
 )
 LEFT_OUT: dict[type[Options], tuple[str, ...]] = {PredictConfig: ("format", "output_format")}
 """Settings that say how text is read and written, which values of Python need not."""

@@ -82,6 +82,26 @@ def test_a_table_with_the_columns_of_a_task_is_answered_row_by_row(trained_run: 
         model.predict(table[["stars"]])
 
 
+def test_a_table_of_polars_is_answered_row_by_row(trained_run: Path) -> None:
+    polars = pytest.importorskip("polars")
+    model = mtft.Model(trained_run)
+    table = polars.DataFrame({"sentence1": ["One?", "A"], "sentence2": ["Two?", "B"], "stars": [1, 2]})
+    assert model.predict(table) == model.predict([("One?", "Two?"), ("A", "B")])
+    assert model.predict(table["sentence1"]) == model.predict(["One?", "A"])
+    assert model.predict(table.head(0)) == []
+    category = table.with_columns(polars.col("sentence1").cast(polars.Categorical))
+    assert model.predict(category) == model.predict(table)
+    gap = table.with_columns(sentence2=polars.Series(["Two?", None]))
+    with pytest.raises(ValueError, match=r"^inputs\[1\]\['sentence2'\] is None, not a text$"):
+        model.predict(gap)
+    kept = mtft.Model(trained_run, on_error="null").predict(gap)
+    assert (kept[0], set(kept[1])) == (model.predict(table)[0], {"id", "error"})
+    with pytest.raises(ValueError, match=r"^inputs has the columns stars; the tasks need sentence or "):
+        model.predict(table.select("stars"))
+    with pytest.raises(ValueError, match=r"^inputs is a LazyFrame.*; give inputs\.collect\(\)$"):
+        model.predict(table.lazy())
+
+
 @pytest.mark.parametrize("on_error", ["skip", "null"])
 def test_an_input_that_cannot_be_answered_is_left_out_or_stays_in_place(trained_run: Path, on_error: Any) -> None:
     inputs: list[Any] = ["A film.", {"text": "b"}, None, math.nan, ("a", 1)]
@@ -253,3 +273,13 @@ def test_data_are_looked_at_before_a_training(tiny_model: Path, tmp_path: Path) 
     planned = mtft.plan(config=tmp_path / "run.toml", model=str(tiny_model), out=tmp_path / "run", batches=1)
     assert planned.work is not None
     assert task.name in planned.parameters.heads
+
+
+def test_the_form_of_files_is_an_argument_of_init(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    rows = [f"a film number {number};{'bad' if number % 2 else 'good'}" for number in range(40)]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (task,) = mtft.init(file, header=False, columns=["text", "label"], delimiter="semicolon").tasks
+    assert (task.table["columns"], task.table["delimiter"]) == (["text", "label"], "semicolon")
+    with pytest.raises(ConfigError, match=r"header=False needs the names of the columns: columns='NAME,\.\.\.'"):
+        mtft.init(file, header=False)

@@ -73,7 +73,6 @@ REACHED_BY = {
     "data.guess.column_words": "data/guess/test_columns.py",
     "data.guess.label_columns": "data/guess/test_datasets.py",
     "data.guess.label_values": "data/guess/test_datasets.py",
-    "data.guess.shares": "data/guess/test_datasets.py",
     "data.inputs": "test_api.py",
     "data.rows": "data/test_sniff.py",
     "data.tally": "data/test_sniff.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtft.cli.console import ProgressBar, say, show_notice
+from mtft.cli.console import say, show_notice
 from mtft.cli.main import VERBOSE
+from mtft.cli.progress import ProgressBar
 from mtft.config.toml import toml_value
 from mtft.runtime import processes
 
 if TYPE_CHECKING:
     from mtft.config.load import Loaded
-    from mtft.plugin.context import Context, Progress
+    from mtft.plugin.context import Context
 
 
 IDLE = timedelta(days=7)
@@ -40,23 +40,12 @@ def open_context(
     from mtft.runtime.distributed import ALONE, PATIENCE, joined
     from mtft.runtime.notices import silent
 
-    start, last = (0.0, 0), 0
     joining = joined(IDLE if serving else PATIENCE) if shared else nullcontext(ALONE)
     with joining as group, ProgressBar(quiet=quiet or not group.first) as display:
-
-        def progress(at: Progress) -> None:
-            nonlocal start, last
-            now = time.monotonic()
-            if not last or at.step <= last:  # a new count begins
-                start = now, at.tokens
-            last = at.step
-            rate = (at.tokens - start[1]) / (now - start[0]) if at.tokens and now > start[0] else None
-            display.update(at.step, at.total, at.losses, rate, at.unit)
-
         if loaded and group.first and click.get_current_context().meta.get(VERBOSE):
             _say_origins(loaded)
         declared, file = declared_tasks(loaded) if loaded else ({}, "")
-        opened = new_context(silent if quiet or not group.first else show_notice, progress, declared, file, group)
+        opened = new_context(silent if quiet or not group.first else show_notice, display.update, declared, file, group)
         with opened.provenance.attribute_errors():
             yield opened
     if not group.first:

@@ -8,8 +8,7 @@ import json
 import math
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -28,7 +27,7 @@ GAP = 2
 
 def say(text: str = "") -> None:
     """Print a message to stderr, above a progress bar if one is there."""
-    if console := _console(sys.stderr):
+    if console := rich_console(sys.stderr):
         console.print(printable(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
     else:
         tell(printable(text))
@@ -55,7 +54,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         any(_is_number(row[i]) for row in values) and all(row[i] is None or _is_number(row[i]) for row in values)
         for i in range(len(headers))
     ]
-    if console := _console(sys.stdout):
+    if console := rich_console(sys.stdout):
         if widths := _fitting_widths([list(column) for column in zip(headers, *cells, strict=True)], console.width - 2):
             console.print(_rich_table(headers, cells, right, widths))
         else:
@@ -99,48 +98,10 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-class ProgressBar:
-    """Progress of a run on stderr: a live bar on a terminal, elsewhere a line at each tenth and every `every` seconds.
-
-    ``with ProgressBar(quiet=...) as progress: progress.update(step, total, losses, tokens_per_second)``
-    """
-
-    def __init__(
-        self, *, quiet: bool = False, every: float = 30.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._quiet, self._every, self._clock = quiet, every, clock
-        self._display: _Bar | _Lines | None = None
-
-    def __enter__(self) -> ProgressBar:
-        if not self._quiet:
-            console = _console(sys.stderr)
-            self._display = _Bar(console) if console else _Lines(self._every, self._clock)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if isinstance(self._display, _Bar):
-            self._display.stop()
-
-    def update(
-        self,
-        step: int,
-        total: int,
-        losses: Mapping[str, float] | None = None,
-        tokens_per_second: float | None = None,
-        unit: str = "step",
-    ) -> None:
-        """Show that `step` of `total` units are done, with the latest loss per task."""
-        if self._display is not None:
-            parts = [f"{task} {loss:.4f}" for task, loss in (losses or {}).items()]
-            if tokens_per_second is not None:
-                parts.append(f"{tokens_per_second:,.0f} tokens/s")
-            self._display.update(step, total, printable("  ".join(parts)), unit)
-
-
 # ---- inside ---------------------------------------------------------------------------------------------------
 
 
-def _console(stream: TextIO) -> Console | None:
+def rich_console(stream: TextIO) -> Console | None:
     """Return rich's console for a terminal, None for anything else; rich itself honours NO_COLOR."""
     return _rich_console(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else None
 
@@ -207,50 +168,7 @@ def _rich_block(headers: Sequence[str], row: Sequence[str]) -> Any:
     return grid
 
 
-class _Bar:
-    """Live bar; it shares its console with `say`, whose messages appear above it."""
-
-    def __init__(self, console: Console) -> None:
-        from rich import progress
-
-        columns = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn())
-        text = progress.TextColumn("{task.description}", markup=False)
-        self._rich = progress.Progress(*columns, text, console=console, redirect_stdout=False, redirect_stderr=False)
-        self._task: Any = None
-        self._rich.start()
-
-    def update(self, step: int, total: int, text: str, unit: str) -> None:
-        if self._task is None:
-            self._task = self._rich.add_task("", total=total)
-        many = f"{unit}s" if unit.islower() else unit  # KiB stays
-        self._rich.update(self._task, completed=step, total=total, description=f"{many}  {text}")
-
-    def stop(self) -> None:
-        self._rich.stop()
-
-
-class _Lines:
-    """Plain lines: the first step, each tenth of the way, every `every` seconds, the last step."""
-
-    def __init__(self, every: float, clock: Callable[[], float]) -> None:
-        self._every, self._clock = every, clock
-        self._first, self._step = (0, 0.0), 0
-        self._tenth, self._last = -1, -math.inf
-
-    def update(self, step: int, total: int, text: str, unit: str) -> None:
-        now, tenth = self._clock(), 10 * step // max(total, 1)
-        if not self._step or step <= self._step:  # a new count begins
-            self._first = step, now
-        self._step = step
-        first, start = self._first
-        if tenth == self._tenth and now - self._last < self._every and step < total:
-            return
-        self._tenth, self._last = tenth, now
-        left = f"{duration((now - start) / (step - first) * (total - step))} left" if first < step < total else ""
-        head = f"{unit} {step}/{total}"
-        tell("  ".join(filter(None, [head, text, left])))
-
-
 def duration(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

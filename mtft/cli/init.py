@@ -10,7 +10,8 @@ import click
 
 from mtft.cli.command_context import open_context
 from mtft.cli.console import print_json, say, table, warn
-from mtft.cli.options import json_option, quiet_option
+from mtft.cli.options import json_option, quiet_option, settings_of
+from mtft.config.schema import InitConfig
 from mtft.data.guess.doubts import READINGS, Doubt, decisions_of
 
 
@@ -33,7 +34,7 @@ from mtft.data.guess.doubts import READINGS, Doubt, decisions_of
 )
 @click.option(
     "--read",
-    "columns",
+    "read",
     metavar="COLUMN=READING",
     multiple=True,
     help=f"How a column is read: {', '.join(READINGS)}.",
@@ -43,16 +44,18 @@ from mtft.data.guess.doubts import READINGS, Doubt, decisions_of
 )
 @click.option("--missing", metavar="LABEL", multiple=True, help="A label that stands for no label, as in NA.")
 @click.option("--yes", is_flag=True, help="Ask nothing: where two readings are close, take the likelier one.")
+@settings_of(InitConfig)
 @json_option
 @quiet_option
 def command(
     first: tuple[str, ...],
     more: tuple[str, ...],
     out: Path,
-    columns: tuple[str, ...],
+    read: tuple[str, ...],
     splits: tuple[str, ...],
     missing: tuple[str, ...],
     yes: bool,
+    config: InitConfig,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -66,11 +69,15 @@ def command(
     If two readings are close and the wrong one would lose, join or leak rows, the command asks on a terminal.
     Elsewhere it names the readings with the options that choose them, and exits with 2.
 
+    Separator, quotes, encoding and decimal sign are detected in each file. An option that sets one holds for all
+    files, and is written into the tasks' tables.
+
     \b
     Examples:
       mtft init --from reviews.csv
       mtft init --from nli-train.jsonl nli-val.jsonl ratings.tsv --out run.toml
       mtft init --from answers.csv --read label=classification --missing NA
+      mtft init --from old.csv --delimiter semicolon --encoding cp1252 --no-header --columns text,label
       mtft train --config run.toml
     """  # noqa: D301 - click reads the backspace
     if not (first or more):
@@ -78,9 +85,9 @@ def command(
     from mtft.commands.init import described, init
 
     asking = sys.stdin.isatty() and sys.stderr.isatty() and not (as_json or quiet)
-    decisions = decisions_of(columns, splits, missing, yes=yes, ask=_ask if asking else None)
+    decisions = decisions_of(read, splits, missing, yes=yes, ask=_ask if asking else None)
     with open_context(quiet=quiet) as context:
-        result = init([*first, *more], None if str(out) == "-" else out, context, decisions)
+        result = init([*first, *more], None if str(out) == "-" else out, context, decisions, config)
     if as_json:
         print_json({"path": result.path, "tasks": {task.name: task for task in result.tasks}, "text": result.text})
     elif result.path is None:

@@ -250,12 +250,16 @@ def _usage(error: click.ClickException) -> str:
 
 def _no_option(error: click.NoSuchOption) -> str:
     """Return an error text with the unknown option and the most similar one."""
-    from mtft.config.synonyms import near
+    from mtft.config.synonyms import names_files, near
 
     params = error.ctx.command.params if error.ctx else []
     options = {name.lstrip("-").replace("-", "_"): name for param in params for name in param.opts if name[:2] == "--"}
-    meant = near(error.option_name.lstrip("-").replace("-", "_"), options)
-    return f"no such option: {error.option_name}" + (f"; did you mean {options[meant]}?" if meant else "")
+    name = error.option_name.lstrip("-").replace("-", "_")
+    meant = near(name, options)
+    hint = f"; did you mean {options[meant]}?" if meant else ""
+    if meant == "config" and names_files(name):
+        hint += " (a settings file names the data files; mtft init --from FILE writes one)"
+    return f"no such option: {error.option_name}{hint}"
 
 
 def _fail(text: str, code: int, *, reported: bool | None = False) -> int:

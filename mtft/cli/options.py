@@ -75,6 +75,23 @@ def options_for(schema: type[Options], *, resume: str = "") -> Decorator:
     return decorate
 
 
+def settings_of(schema: type[Options]) -> Decorator:
+    """Add one option per field of the schema, and no settings file; the decorated function gets ``config: schema``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(*args: Any, **given: Any) -> Any:
+            flags = {name: _joined(given.pop(name)) for name in schema.settings()}
+            return command(*args, config=load(schema, given=flags).config, **given)
+
+        decorated: Callable[..., Any] = wrapped
+        for name, field in reversed(schema.settings().items()):
+            decorated = _option(name, field)(decorated)
+        return decorated
+
+    return decorate
+
+
 def take_layers(schema: type[Options], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arguments of `load` from the values of a command's options: flags, and the other layers."""
     flags = {name: _joined(given.pop(name)) for name in schema.settings()}

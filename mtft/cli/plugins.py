@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,6 +123,9 @@ def test(name: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
 def freeze(as_json: bool) -> None:
     """Print the packages of all plugins as requirements for `pip install -r`.
 
+    A package that was installed from a directory or an address is given with it: on an index, its name may be somebody
+    else's.
+
     \b
     Example:
       mtft plugins freeze > plugins.txt
@@ -131,7 +135,21 @@ def freeze(as_json: bool) -> None:
         print_json({"requirements": requirements})
         return
     for name, version in sorted(requirements.items()):
-        print(f"{name}=={version}")
+        origin = _installed_from(name)
+        print(f"{name} @ {origin}" if origin else f"{name}=={version}")
+
+
+def _installed_from(distribution: str) -> str:
+    """Return the address that pip recorded for a package that does not come from an index, else ""."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import distribution as find
+
+    try:
+        recorded = json.loads(find(distribution).read_text("direct_url.json") or "{}")
+        url, kept = recorded.get("url", ""), recorded.get("vcs_info")
+        return f"{kept['vcs']}+{url}@{kept['commit_id']}" if kept else url
+    except (PackageNotFoundError, ValueError, AttributeError, KeyError):
+        return ""
 
 
 def _load() -> tuple[Plugins, Registry]:

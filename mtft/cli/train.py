@@ -13,6 +13,7 @@ from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.cli.plan import show_plan
 from mtft.config.load import Loaded
 from mtft.config.schema import TrainConfig
+from mtft.io.text import epoch_name
 
 
 @click.command("train")
@@ -53,8 +54,9 @@ def command(loaded: Loaded[TrainConfig], resume: Path | None, dry_run: bool, as_
     table(["task", "dev metric", "value", "baseline"], rows)
     counts = result.parameters
     if not quiet:
+        best = epoch_name(result.best_epoch, result.best_cut_at)
         say(
-            f"best epoch {result.best_epoch} of {result.epochs}; {counts.stored:,} parameters stored, "
-            f"{counts.tunable:,} tuned; run: {result.path}"
+            f"best epoch {best} of {result.epochs}; {counts.stored:,} parameters stored, {counts.tunable:,} tuned; "
+            f"run: {result.path}"
         )
         say(f"to look at it: mtft report {shlex.quote(str(result.path))}")

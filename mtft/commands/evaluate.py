@@ -18,7 +18,7 @@ from mtft.io.files import to_json
 from mtft.metrics import calibration, confusion, metric
 from mtft.model.inference import read_together
 from mtft.outputs import Array
-from mtft.plugin.context import Context
+from mtft.plugin.context import Context, Evaluation
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
@@ -88,15 +88,14 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
         context.notify("info", line)
     digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
     check_same_model(config, trained, context.group, {"data": digests})
-    values = {
-        task.name: readable
-        for together in sharing(tasks, config.split)
-        for task, readable in zip(
-            together,
-            read_together(trained.model, together, [data[task.name].table for task in together], context.group),
-            strict=True,
-        )
-    }
+    values: dict[str, Array] = {}
+    groups = sharing(tasks, config.split)
+    total = sum(max(len(data[task.name].table) for task in together) for together in groups)
+    watch = Evaluation(context, total)
+    for together in groups:
+        tables = [data[task.name].table for task in together]
+        found = read_together(trained.model, together, tables, context.group, watch)
+        values |= {task.name: readable for task, readable in zip(together, found, strict=True)}
     evaluations = {}
     for task in tasks:
         rows = in_half(data[task.name].keys, config.half, task.name)

@@ -67,7 +67,7 @@ def _from_course(file: CourseFile, config: DataFetchConfig, lock: LockFile, cont
         context.notify("info", f"{file.name} from {address}")
 
         def progress(have: int, total: int) -> None:
-            context.progress(Progress(have // KIB, (total or file.size or have) // KIB, 0, {}, 0, "KiB"))
+            context.progress(Progress(have // KIB, (total or file.size or have) // KIB, 0, {}, 0, "KiB", "fetch"))
 
         download(f"{address}/{file.name}", path, file.digest, progress=progress)
     else:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from mtft.config.schema import TrainConfig
+from mtft.config.schema import InitConfig, TrainConfig
 from mtft.config.toml import one_line, toml_line
-from mtft.data.dialect import with_point
-from mtft.data.formats import HUB, expand, named_rows, readings
+from mtft.data.dialect import Layout, form_of, layout_from, layout_keys, with_point
+from mtft.data.formats import HUB, expand, is_text, named_rows, readings
 from mtft.data.guess.datasets import propose
 from mtft.data.guess.doubts import Decisions
 from mtft.data.guess.proposals import Proposal
@@ -36,14 +37,23 @@ class InitResult:
     tasks: tuple[Proposal, ...]
 
 
-def init(files: Sequence[str], out: Path | None, context: Context, decisions: Decisions | None = None) -> InitResult:
+def init(
+    files: Sequence[str],
+    out: Path | None,
+    context: Context,
+    decisions: Decisions | None = None,
+    config: InitConfig | None = None,
+) -> InitResult:
     """Guess the tasks of some files and write settings for them to a new file; with `out` None only return them.
 
-    DataError names the questions with two close readings, unless `decisions` answer them.
+    `config` says how the files are written; the tasks' tables say it too. DataError names the questions with two close
+    readings, unless `decisions` answer them.
     """
     if out and out.exists():
         raise ConfigError(f"{out} exists; choose another", setting="out")
-    tasks = _proposals(files, context, decisions or Decisions())
+    keys = layout_keys(**config.model_dump()) if config else {}
+    _check_used(keys, files)
+    tasks = _proposals(files, context, decisions or Decisions(), keys)
     data_dir = _common(files)
     for task in tasks:
         task.table = {
@@ -68,18 +78,40 @@ def init(files: Sequence[str], out: Path | None, context: Context, decisions: De
     return InitResult(out, text, tasks)
 
 
-def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> tuple[Proposal, ...]:
+def _check_used(keys: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Raise ConfigError for a key that concerns none of the files."""
+    for key in keys:
+        if not any(_concerns(key, file) for file in files):
+            what = "numbers" if key == "decimal" else "text" if key == "encoding" else "a table of text"
+            raise ConfigError(f"no file is {what}: {', '.join(files)}", setting=key)
+
+
+def _concerns(key: str, file: str) -> bool:
+    """Return whether a key of the layout changes how a file is read."""
+    return key == "decimal" or (is_text(file) and (key == "encoding" or form_of(file) == "table"))
+
+
+def _proposals(
+    files: Sequence[str], context: Context, decisions: Decisions, keys: Mapping[str, Any]
+) -> tuple[Proposal, ...]:
     """Guess the tasks of all files, and give them unique names; an error names every file without a task."""
     tasks: list[Proposal] = []
+    layout = layout_from(keys)
     problems: list[str] = []
     groups = group_files(files, decisions)
-    for line in readings([file for group in groups for file in group.splits.values()], Path()):
+    for line in readings([file for group in groups for file in group.splits.values()], Path(), layout):
         context.notify("info", line)
     for group in groups:
         try:
-            tasks += propose(group, _rows, decisions)
+            found = propose(group, partial(_rows, layout), decisions, header=layout.header)
         except DataError as error:
             problems.append(str(error))
+            continue
+        for task in found:
+            task.table |= {
+                key: value for key, value in keys.items() if any(_concerns(key, file) for file in group.splits.values())
+            }
+        tasks += found
     try:
         decisions.close()
     except DataError as error:
@@ -94,10 +126,10 @@ def _proposals(files: Sequence[str], context: Context, decisions: Decisions) -> 
     return tuple(tasks)
 
 
-def _rows(file: str) -> Iterator[dict[str, str]]:
+def _rows(layout: Layout, file: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a file, or of all that match a pattern; decimal commas become points."""
     for name in expand(file, Path()):
-        for _, _, row in named_rows(name, Path()):
+        for _, _, row in named_rows(name, Path(), layout):
             yield {column: with_point(text) for column, text in row.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.config.schema import PredictConfig
-from mtft.data.dialect import KEYS, Layout, layout_of
+from mtft.data.dialect import layout_from, layout_keys
 from mtft.data.record_files import file_records
 from mtft.data.records import Record, Wanted, read_records
 from mtft.errors import ConfigError, DataError, setting
@@ -41,7 +41,8 @@ def predict(
             f"{setting('on_error', 'null')} writes errors in place, which a table has no column for; "
             f"use {setting('output_format', 'jsonl')}, or {setting('on_error', 'skip')}"
         )
-    layout = _layout(config)
+    keys = layout_keys(config.delimiter, config.quotes, config.header, config.columns, config.encoding)
+    layout = layout_from(keys)
     device, products = resolve_device(config)
     every = config.tasks == ("all",)
     with model_directory(run) as directory:
@@ -88,25 +89,6 @@ def _until_closed(
         results.close()
         if isinstance(records, Generator):
             records.close()
-
-
-def _layout(config: PredictConfig) -> Layout:
-    """Return the settings of the input's format; ConfigError if they contradict each other."""
-    given = {
-        "delimiter": None if config.delimiter == "auto" else config.delimiter,
-        "quotes": None if config.quotes == "auto" else config.quotes == "yes",
-        "header": None if config.header else False,
-        "columns": config.columns or None,
-        "encoding": config.encoding,
-    }
-    try:
-        checked = {key: KEYS[key](value) for key, value in given.items() if value is not None}
-    except ValueError as error:
-        raise ConfigError(str(error), setting="encoding") from None
-    try:
-        return layout_of(checked)
-    except ValueError as error:
-        raise ConfigError(str(error), setting="columns") from None
 
 
 def _share(trained: TrainedModel, group: Group) -> Generator[dict[str, Any], None, None]:

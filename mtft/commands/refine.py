@@ -55,7 +55,7 @@ def refine(run: Path | None, config: RefineConfig, context: Context, resume: Pat
     heads = 4 * sum(trained.parameters().heads.values())
     states = [4 * heads] * (1 if isinstance(opened, Resumed) else 2)
     check_room(opened.path, [4 * len(trained.mask.indices) + heads, *states])
-    with start_session(opened, config, prepared, context, str(origin.resolve())) as session:
+    with start_session(opened, opened.config, prepared, context, str(origin.resolve())) as session:
         return _result(opened.path, Refinement(session, trained, origin.name).run())
 
 

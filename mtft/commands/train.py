@@ -27,12 +27,14 @@ from mtft.training.weight_selection import select_weights
 class TrainResult:
     """A finished run: its path, its best epoch with the dev scores, and its counts of parameters.
 
+    `best_cut_at` is the step at which `max_steps` cut the best epoch short, 0 if that epoch was whole.
     `baselines` are the scores of constant answers on the same rows; runs of older versions have none.
     """
 
     path: Path
     epochs: int
     best_epoch: int
+    best_cut_at: int
     dev: Scores
     baselines: Scores
     parameters: ParameterCount
@@ -67,6 +69,7 @@ def _result(path: Path, summary: Mapping[str, Any]) -> TrainResult:
         path,
         summary["epochs"],
         summary["best_epoch"],
+        summary.get("best_cut_at", 0),
         scores_of(summary["dev"]),
         scores_of(summary.get("baselines", {})),
         ParameterCount.of_report(summary["parameters"]),

@@ -64,6 +64,8 @@ def load(
     """
     problems: list[str] = []
     written = _read(file, problems) if file else {}
+    if problems:  # without the file's settings, further errors would mislead
+        raise ConfigError("\n".join(problems))
     declared = take_tables(written, str(file), problems)
     preset = _preset(schema, preset, written.pop("preset", None), f"{file}: preset", problems)
     layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [

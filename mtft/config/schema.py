@@ -146,7 +146,25 @@ class DataCheckConfig(DataOptions):
     fix: Path | None = Field(None, description="new directory for cleaned copies of the files, and a diff")
 
 
-class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
+class LayoutOptions(Options):
+    """How tables are written; what is not set is detected in the file."""
+
+    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"] = Field(
+        "auto", description="separator of the fields of a table"
+    )
+    quotes: Literal["auto", "yes", "no"] = Field("auto", description="whether quotes enclose fields of a table")
+    header: bool = Field(True, description="whether the first line of a table names its columns")
+    columns: Names = Field((), description="names of the columns of a table without a header")
+    encoding: str | None = Field(None, description="encoding of the input (default: UTF-8, or by a byte-order mark)")
+
+
+class InitConfig(LayoutOptions):
+    """Settings of `mtft init` that its files are read by, and that it writes into every task's table."""
+
+    decimal: Literal["auto", "comma", "point"] = Field("auto", description="sign before the decimals of numbers")
+
+
+class PredictConfig(LayoutOptions, BaseModelOptions, MachineOptions, TaskOptions):
     """Settings of `mtft predict`."""
 
     tasks: Names = Field(("all",), min_length=1, description="tasks to predict, or all")
@@ -157,13 +175,6 @@ class PredictConfig(BaseModelOptions, MachineOptions, TaskOptions):
     output_format: Literal["jsonl", "tsv", "csv"] = Field("jsonl", description="format of the output")
     id: str | None = Field(None, description="column, or key, that names a record (default: id, else the line)")
     keep_columns: Names = Field((), description="columns, or keys, to copy from each record to its answer")
-    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"] = Field(
-        "auto", description="separator of the fields of a table"
-    )
-    quotes: Literal["auto", "yes", "no"] = Field("auto", description="whether quotes enclose fields of a table")
-    header: bool = Field(True, description="whether the first line of a table names its columns")
-    columns: Names = Field((), description="names of the columns of a table without a header")
-    encoding: str | None = Field(None, description="encoding of the input (default: UTF-8, or by a byte-order mark)")
     on_error: Literal["fail", "skip", "null"] = Field(
         "fail",
         description="when a record cannot be answered: stop; leave it out and count it; or write an error in its place",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +34,7 @@ class SplitColumn:
     def split_of(self, row: Mapping[str, str], origin: str) -> str:
         """Return the split of a row, "" if it is not used; RowError for an unknown value."""
         if self.name not in row:
-            raise RowError("columns", origin, no_column(self.name, list(row)))
+            raise RowError("columns", origin, no_column(self.name, list(row)), column=self.name)
         value = row[self.name].strip()
         for known, split in self.values:
             if value == known:
@@ -58,7 +58,7 @@ class DeclaredReader:
     `column` separates splits inside the train file. `held_out` is the share of the train rows used as dev, chosen by
     their texts alone or, with `strata`, as in `mtft.data.held_out`; rows with the same texts stay together. Labels in
     `missing` mean no label; `aliases` are pairs of a label as written and the name that it means. `layout` sets the
-    parts of the files' form that need not be detected.
+    parts of the files' form that need not be detected. `table` names the declaration, as in "[tasks.mood] of run.toml".
     """
 
     splits: tuple[tuple[str, Files], ...]
@@ -72,6 +72,7 @@ class DeclaredReader:
     missing: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     layout: Layout = AS_FOUND
+    table: str = field(default="", compare=False, repr=False)
     chosen: HeldOut | None = field(default=None, compare=False, repr=False)
     trouble: str = field(default="", compare=False)
 
@@ -115,14 +116,19 @@ class DeclaredReader:
         """Yield (origin, number, row) of a split."""
         if not self.name(split):
             raise DataError(f"no file is declared for split {split!r} (declared: {', '.join(dict(self.splits))})")
-        for name in expand(_listed(self.name(split)), data_dir):
-            yield from named_rows(name, data_dir, self.layout, self._columns)
+        yield from self._named_rows(expand(_listed(self.name(split)), data_dir), data_dir)
 
     def rows_of_other_files(self, split: str, data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
         """Yield (origin, number, row) of a split's data other than the text files in `files`."""
-        for name in expand(_listed(self.name(split)), data_dir):
-            if not is_text(name):
+        names = expand(_listed(self.name(split)), data_dir)
+        yield from self._named_rows([name for name in names if not is_text(name)], data_dir)
+
+    def _named_rows(self, names: Sequence[str], data_dir: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
+        try:
+            for name in names:
                 yield from named_rows(name, data_dir, self.layout, self._columns)
+        except RowError as error:
+            raise self._with_remedy(error) from None
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -134,6 +140,12 @@ class DeclaredReader:
 
     def of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
         """Make an example from one row, None if it belongs to another split."""
+        try:
+            return self._of_row(origin, number, row)
+        except RowError as error:
+            raise self._with_remedy(error) from None
+
+    def _of_row(self, origin: str, number: int, row: Mapping[str, str]) -> Example | None:
         held_out = self.held_out and self.own_split in ("train", "dev")
         parted = self.column is not None and (held_out or self.own_split in self.column.splits)
         if self.column and parted and self.column.split_of(row, origin) != ("train" if held_out else self.own_split):
@@ -166,6 +178,24 @@ class DeclaredReader:
             if error.check != "label-invalid":
                 raise
             raise RowError(error.check, origin, f"{error.text}{self._near(written)}") from None
+
+    def _with_remedy(self, error: RowError) -> RowError:
+        """Return the error about a missing column with the key of the declaration that names the column."""
+        if not error.column:
+            return error
+        remedy = self.column_remedy(error.column)
+        return RowError(error.check, error.origin, error.text, column=error.column, remedy=remedy)
+
+    def column_remedy(self, column: str) -> str:
+        """Return what to change if a column is missing: the key of the declaration that names it."""
+        split = self.column is not None and column == self.column.name and column not in (*self.texts, self.label)
+        key = "split" if split else "text" if column in self.texts else "label"
+        return f"change {key} = ... in {self.table}" if self.table else ""
+
+    def file_remedy(self, split: str) -> str:
+        """Return what to change if a file of a split is missing: the key of the declaration that names it."""
+        key = split if split in dict(self.splits) else "train"
+        return f"change {key} = ... in {self.table}" if self.table else ""
 
     def meant(self, written: str) -> str:
         """Return the label of a cell: "" for no label, the name for an alias."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.data.storage import plain_name
+from mtft.errors import ConfigError, setting
 
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 """Delimiters of tables and their names; the setting `delimiter` takes either."""
@@ -193,3 +194,45 @@ def layout_of(given: Mapping[str, Any]) -> Layout:
     if layout.header and layout.columns:
         raise ValueError("columns = [...] names the columns of files without a header line: header = false")
     return layout
+
+
+def layout_keys(
+    delimiter: str = "auto",
+    quotes: str = "auto",
+    header: bool = True,
+    columns: tuple[str, ...] = (),
+    encoding: str | None = None,
+    decimal: str = "auto",
+) -> dict[str, Any]:
+    """Return the keys of a table `[tasks.NAME]` for these settings of a command; those left at their default are out.
+
+    ConfigError if they contradict each other or if the encoding is unknown.
+    """
+    if not header and not columns:
+        names = setting("columns", "NAME,...")
+        raise ConfigError(f"{setting('header', False)} needs the names of the columns: {names}")
+    if header and columns:
+        raise ConfigError(
+            f"it names the columns of files without a header line; give {setting('header', False)} too",
+            setting="columns",
+        )
+    given: dict[str, Any] = {
+        "delimiter": None if delimiter == "auto" else delimiter,
+        "quotes": None if quotes == "auto" else quotes == "yes",
+        "header": None if header else False,
+        "columns": list(columns) or None,
+        "encoding": encoding,
+        "decimal": {"comma": ",", "point": "."}.get(decimal),
+    }
+    for key, value in given.items():
+        try:
+            if value is not None:
+                KEYS[key](value)
+        except ValueError as error:
+            raise ConfigError(str(error), setting=key) from None
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def layout_from(keys: Mapping[str, Any]) -> Layout:
+    """Return the layout for what `layout_keys` returns."""
+    return layout_of({key: KEYS[key](value) for key, value in keys.items()})

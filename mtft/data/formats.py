@@ -113,7 +113,7 @@ def _checked_rows(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[i
     """Read a Parquet file; DataError if a requested column is missing."""
     names = parquet_columns(path)
     if lacking := [name for name in columns or () if name not in names]:
-        raise RowError("columns", str(path), no_column(lacking[0], names))
+        raise RowError("columns", str(path), no_column(lacking[0], names), column=lacking[0])
     yield from parquet_rows(path, columns and (*columns, "id"))
 
 

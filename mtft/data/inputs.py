@@ -29,6 +29,8 @@ def _listed(inputs: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Any]:
         raise ValueError(f"inputs is one {what}, {_shown(inputs)}; give a list of them, as in [{what}]")
     if isinstance(inputs, tuple):
         raise ValueError("inputs is a tuple; give a list: [('a', 'b')] is one pair of texts, ['a', 'b'] are two texts")
+    if type(inputs).__name__ == "LazyFrame":  # of polars, whose columns are not known yet
+        raise ValueError("inputs is a LazyFrame, whose rows are not there yet; give inputs.collect()")
     if hasattr(inputs, "columns"):
         return _rows(inputs, keys)
     if isinstance(inputs, bytes | bytearray) or not isinstance(inputs, Iterable):
@@ -42,8 +44,10 @@ def _rows(table: Any, keys: Collection[tuple[str, ...]]) -> Iterable[Mapping[str
     if not any(set(each) <= set(names) for each in keys):
         wanted = " or ".join(dict.fromkeys(" and ".join(each) for each in keys))
         raise ValueError(f"inputs has the columns {', '.join(names) or 'none'}; the tasks need {wanted}")
-    if hasattr(table, "to_dicts"):  # polars
-        return cast("Iterable[Mapping[str, Any]]", table.to_dicts())
+    needed = {key for each in keys for key in each}
+    table = table[[name for name in table.columns if str(name) in needed]]
+    if hasattr(table, "iter_rows"):  # polars
+        return cast("Iterable[Mapping[str, Any]]", table.iter_rows(named=True))
     to_dict: Callable[[str], Any] = table.to_dict
     return cast("Iterable[Mapping[str, Any]]", to_dict("records"))
 

@@ -76,11 +76,14 @@ def open_file(path: Path, layout: Layout = AS_FOUND) -> tuple[Dialect, Iterator[
 
 
 class RowError(DataError):
-    """A row that cannot become an example; `check` is the kind of fault, `text` the message without the location."""
+    """A row that cannot become an example; `check` is the kind of fault, `text` the message without the location.
 
-    def __init__(self, check: str, origin: str, text: str) -> None:
-        super().__init__(f"{origin}: {text}")
-        self.check, self.origin, self.text = check, origin, text
+    `column` is the one that is missing, if one is, and `remedy` says what to change.
+    """
+
+    def __init__(self, check: str, origin: str, text: str, *, column: str = "", remedy: str = "") -> None:
+        super().__init__(f"{origin}: {text}{f'; {remedy}' if remedy else ''}")
+        self.check, self.origin, self.text, self.column, self.remedy = check, origin, text, column, remedy
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def make_example(
     """
     for name in (*texts, label):
         if name not in row:
-            raise RowError("columns", origin, no_column(name, list(row)))
+            raise RowError("columns", origin, no_column(name, list(row)), column=name)
         if isinstance(row[name], Nested):
             raise RowError("nested", origin, f"column {name!r} is {row[name][:80]}, not a text")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -53,6 +54,18 @@ def find_model(name: str, *, check: bool = True) -> Path:
     if path.exists() or name.startswith((".", "/", "~")):
         raise ModelError(f"{name}: not a directory with config.json, weights and a tokenizer")
     return _encoder_folder(_downloaded(name))
+
+
+def recorded_name(name: str) -> str:
+    """Return a model's name as a run records it: a directory by its absolute path, any other name unchanged.
+
+    A run can then be used from another working directory.
+    """
+    try:
+        path = Path(name).expanduser()
+        return os.path.abspath(path) if path.is_dir() else name
+    except (OSError, RuntimeError):  # `find_model` says why
+        return name
 
 
 def _encoder_folder(directory: Path) -> Path:

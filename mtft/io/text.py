@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def epoch_name(epoch: object, cut_at: object) -> str:
+    """Name an epoch, and the step that it ended with if it was cut short there."""
+    return f"{epoch} (to step {cut_at})" if cut_at else f"{epoch}"
+
+
 def show(value: Any) -> str:
     """Return a value as a user would write it: text quoted, true and false, no names of Python types; cut when long."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,22 @@ BUDGET = 8192
 """Tokens per micro-batch when no gradient is kept."""
 
 
+Watch = Callable[[int, int], None]
+"""Called after each micro-batch with the number of its examples and of its tokens."""
+
+
 @torch.no_grad()
 def apply(
-    model: MultiTaskModel, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET, group: Group = ALONE
+    model: MultiTaskModel,
+    table: TokenTable,
+    tasks: Sequence[str],
+    budget: int = BUDGET,
+    group: Group = ALONE,
+    watch: Watch | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Return raw outputs [n, width] per task, n > 0; one encoder pass serves all tasks given.
 
-    Each process of a `group` computes a share, and all return all outputs.
+    Each process of a `group` computes a share, and all return all outputs. `watch` follows the process's own share.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -43,6 +52,8 @@ def apply(
         for task, outputs in model(pack((table, rows), device=device), tasks).items():
             every = results.setdefault(task, torch.zeros(len(table), outputs.shape[1]))
             every[torch.from_numpy(rows)] = outputs.float().cpu()
+        if watch:
+            watch(len(rows), int(lengths[rows].sum()))
     return {task: group.sum(outputs).numpy() for task, outputs in results.items()}
 
 
@@ -83,11 +94,15 @@ def read_outputs(task: Task, raw: NDArray[np.float32]) -> Array:
 
 
 def read_together(
-    model: MultiTaskModel, tasks: Sequence[Task], tables: Sequence[TokenTable], group: Group = ALONE
+    model: MultiTaskModel,
+    tasks: Sequence[Task],
+    tables: Sequence[TokenTable],
+    group: Group = ALONE,
+    watch: Watch | None = None,
 ) -> list[Array]:
     """Return each task's readable values of its own table; rows that several tables share are encoded once."""
     merged, indices = merge(tables)
-    raw = apply(model, merged, [task.name for task in tasks], group=group)
+    raw = apply(model, merged, [task.name for task in tasks], group=group, watch=watch)
     return [read_outputs(task, raw[task.name][own]) for task, own in zip(tasks, indices, strict=True)]
 
 

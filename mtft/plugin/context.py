@@ -19,7 +19,8 @@ from mtft.tasks.registry import Registry
 class Progress:
     """Progress: step of total, epoch, mean losses per task so far in this epoch, tokens so far.
 
-    A step is an optimizer step, or the given `unit`.
+    A step is an optimizer step, or the given `unit`. `phase` is what the steps do, such as "select" or "train"; with
+    `epochs`, `epoch` is one of so many.
     """
 
     step: int
@@ -28,6 +29,30 @@ class Progress:
     losses: Mapping[str, float]
     tokens: int
     unit: str = "step"
+    phase: str = ""
+    epochs: int = 0
+
+
+@dataclass
+class Evaluation:
+    """Shows the progress of an evaluation of `total` examples, in `epoch` of `epochs` if it is part of a training.
+
+    Each process of a group counts its own share.
+    """
+
+    context: Context
+    total: int
+    epoch: int = 0
+    epochs: int = 0
+    examples: int = 0
+    tokens: int = 0
+
+    def __call__(self, examples: int, tokens: int) -> None:
+        """Add examples and tokens that were evaluated."""
+        self.examples, self.tokens = self.examples + examples, self.tokens + tokens
+        total = max(-(-self.total // self.context.group.size), self.examples)
+        at = Progress(self.examples, total, self.epoch, {}, self.tokens, "example", "evaluate", self.epochs)
+        self.context.progress(at)
 
 
 def _ignore(_: Progress) -> None:

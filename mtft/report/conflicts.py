@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from mtft.io.text import epoch_name
 from mtft.report.charts import Series, line_chart
 from mtft.report.drawing import SERIES
 from mtft.report.figure import Figure, Table, inner, percent, real, signed
@@ -36,7 +37,7 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
     rows = tuple(
         (
             pair.replace("/", " · "),
-            str(record.get("epoch")),
+            epoch_name(record.get("epoch"), record.get("cut_at")),
             percent(counts.get("conflict_rate")),
             signed(real(counts.get("cosine"))),
             str(counts.get("steps")),

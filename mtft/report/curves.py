@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtft.io.text import epoch_name
 from mtft.report.charts import Series, Whisker, interval_chart, line_chart
 from mtft.report.figure import Figure, Table, inner, number, real
 from mtft.report.run_record import Record, RunRecord
@@ -55,7 +56,7 @@ def curve_figures(runs: Sequence[RunRecord], task: str) -> list[Figure]:
         rows = tuple(
             (
                 run.label,
-                str(record.get("epoch")),
+                epoch_name(record.get("epoch"), record.get("cut_at")),
                 str(record.get("step")),
                 number(_dev(record, task, metric)),
                 number(real(inner(record, "train").get(task))),

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtft.outputs import Array
+from mtft.report.dev_rows import DevRow
 from mtft.report.run_record import Predictions, TaskRecord
 
 
 @dataclass(frozen=True)
 class HardExample:
-    """An example with a large error: its texts (or only its id), and facts as (name, value)."""
+    """An example with a large error: its texts (or only its id), facts as (name, value), and where it is, if known."""
 
     texts: tuple[str, ...]
     id: str
     facts: tuple[tuple[str, str], ...]
+    location: str = ""
 
 
 def hardest(task: TaskRecord, count: int) -> list[HardExample]:
@@ -37,12 +39,12 @@ def _wrongness(values: Array, targets: Array) -> Array:
 
 def _hard(task: TaskRecord, predictions: Predictions, row: int) -> HardExample:
     name, target, value = predictions.ids[row], float(predictions.targets[row]), predictions.values[row]
-    texts = predictions.texts.get(name, ())
+    found = predictions.rows.get(row, DevRow((), ""))
     if predictions.values.ndim == 1:
         off = float(value) - target
         numbers = (("true", f"{target:.2f}"), ("answered", f"{float(value):.2f}"), ("off by", f"{off:+.2f}"))
-        return HardExample(texts, name, numbers)
+        return HardExample(found.texts, name, numbers, found.location)
     labels = task.class_names
     both = (("true", int(target)), ("answered", int(np.argmax(value))))
     facts = tuple((word, f"{labels[at]} ({float(value[at]):.1%})") for word, at in both)
-    return HardExample(texts, name, facts)
+    return HardExample(found.texts, name, facts, found.location)

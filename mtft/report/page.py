@@ -137,7 +137,7 @@ def _hardest(runs: Sequence[RunRecord], count: int) -> Section:
     for heading, task in _distinct(runs):
         if examples := hardest(task, count):
             at_hand = any(example.texts for example in examples)
-            note = "" if at_hand else "The texts were not examples; ids are shown instead."
+            note = "" if at_hand else "The texts were not found; ids are shown instead."
             groups.append(FigureGroup(heading, examples=tuple(examples), note=note))
     lead = (
         "The dev examples with the largest errors, with class probabilities: weaknesses of the model, or wrong labels."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from mtft.io.digests import check_tree
 from mtft.io.files import read_json, read_json_lines, read_text
 from mtft.metrics import METRICS
 from mtft.plugin.context import Context
+from mtft.report.dev_rows import DevRow, find_rows
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
@@ -143,10 +143,10 @@ class _Reader:
             ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev", self.half))
         except DataError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
+        return Predictions(tuple(ids), targets, values, self._rows(task, ids, targets, environment))
 
-    def _texts(self, task: str, ids: set[str], environment: Record) -> dict[str, tuple[str, ...]]:
-        """Return the texts of dev examples, read where the run found them; {} if task or file is gone."""
+    def _rows(self, task: str, ids: Sequence[str], targets: Any, environment: Record) -> dict[int, DevRow]:
+        """Return the rows of dev examples, read where the run found them; {} if task or file is gone."""
         data_dir = self.data_dir or (Path(str(environment["data_dir"])) if "data_dir" in environment else None)
         if not self.texts or data_dir is None:
             return {}
@@ -155,8 +155,7 @@ class _Reader:
             examples = read_split(source.name, "dev", source.reader, data_dir, source.texts).examples
         except (MtftError, OSError, ValueError):
             return {}
-        times = Counter(example.id for example in examples)  # an id of several examples does not identify their texts
-        return {example.id: example.texts for example in examples if example.id in ids and times[example.id] == 1}
+        return find_rows(ids, targets, examples, data_dir)
 
     def _selected(self, manifest: Record) -> tuple[SelectedShare, ...]:
         path = self.run / "model" / "mask.safetensors"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtft.outputs import Array
+from mtft.report.dev_rows import DevRow
 from mtft.report.selected_weights import SelectedShare
 
 Record = Mapping[str, Any]
@@ -15,12 +16,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Dev predictions: `ids`, `targets` [n], readable `values` [n] or [n, C], and the texts of ids if found."""
+    """Dev predictions: `ids`, `targets` [n], readable `values` [n] or [n, C], and the data `rows` found, by number."""
 
     ids: tuple[str, ...]
     targets: Array
     values: Array
-    texts: Mapping[str, tuple[str, ...]]
+    rows: Mapping[int, DevRow]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtft.io.text import epoch_name
 from mtft.report.figure import Table, inner, real
 from mtft.report.run_record import RunRecord
 
@@ -56,7 +57,8 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
     if run.files:
         known.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
     if isinstance(run.summary.get("epochs"), int):
-        known.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
+        best = epoch_name(run.summary.get("best_epoch"), run.summary.get("best_cut_at"))
+        known.append(("best epoch", f"{best} of {run.summary['epochs']}"))
     if run.times and math.isfinite(seconds := spent(run.times)):
         known.append(("time", duration(seconds)))
     return tuple(known)

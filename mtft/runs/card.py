@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mtft.io.text import printable
@@ -141,7 +142,8 @@ def _data(story: CardFacts) -> str:
 
 def _base(trained: TrainedModel) -> str:
     base = BASES.get(trained.mask.base_digest)
-    text = f"## Base model\n\n`{_plain(trained.base)}`, weights of sha256 `{trained.mask.base_digest}`"
+    name = Path(trained.base).name if Path(trained.base).is_absolute() else trained.base
+    text = f"## Base model\n\n`{_plain(name)}`, weights of sha256 `{trained.mask.base_digest}`"
     if base is None:
         return text + ". Its licence, training data and warnings hold for this model too; mtft does not know them.\n"
     return f"{text}: {base.hub}, licence {base.licence}. {base.warning}\n"

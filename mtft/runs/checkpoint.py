@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mtft.data.tokenization import Tokenizer
-from mtft.encoder.directory import find_model
+from mtft.encoder.directory import find_model, recorded_name
 from mtft.errors import CheckpointError, ModelError, setting
 from mtft.io.digests import check_digests, write_digests
 from mtft.io.directories import from_one_directory, replaced_directory
@@ -136,7 +136,7 @@ def load_model(
     manifest = read_manifest(directory)
     entries = [entry for entry in manifest["tasks"] if only is None or entry["name"] in only]
     check_digests(directory, FILES)
-    name = base or manifest["base"]["name"]
+    name = recorded_name(base) if base else manifest["base"]["name"]
     found = find_base(directory, name)
     dropouts = {key: manifest["base"]["encoder"][key] for key in DROPOUTS}
     loaded = load_base(found, registry, dropouts, manifest["base"].get("plugin"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import CheckpointError, ConfigError, command, missing_distribution, unknown
+from mtft.errors import CheckpointError, ConfigError, command, missing_distribution, setting, unknown
 from mtft.io.digests import check_tree
 from mtft.io.directories import current_directory, lock_holder
 from mtft.io.files import read_json
@@ -89,9 +89,9 @@ def known_task(directory: Path, registry: Registry, entry: Mapping[str, Any]) ->
     name, plugin = entry.get("name"), entry.get("plugin", {})
     try:
         task = _declared_task(directory, registry, entry) or registry.task(str(name))
-    except ConfigError as error:
+    except ConfigError:
         where = missing_distribution(plugin.get("distribution"), plugin.get("version"))
-        raise CheckpointError(f"{directory}: task {name!r} came from {where} ({error})") from None
+        raise CheckpointError("; ".join([f"{directory}: task {name!r} came from {where}", *registry.absent])) from None
     if task.output.describe() != entry.get("output"):
         now = "it is now declared with" if task.declaration else "the installed plugin says"
         raise CheckpointError(
@@ -114,9 +114,11 @@ def _declared_task(directory: Path, registry: Registry, entry: Mapping[str, Any]
     """Return the task of an entry with a declaration; a declaration in the current settings overrides it."""
     if not isinstance(declaration := entry.get("declaration"), dict):
         return None
-    now = registry.tasks.get(entry["name"])
+    name, now = entry["name"], registry.tasks.get(entry["name"])
+    heads, file = registry.parts.get("head", HEADS), str(directory / "model.json")
+    table_name = f"[tasks.{name}], which the run recorded ({setting('config')} can declare it anew)"
     try:
-        kept = declare(entry["name"], declaration, str(directory / "model.json"), registry.parts.get("head", HEADS))
+        kept = declare(name, declaration, file, heads, table_name=table_name)
     except ConfigError as error:
         plugin = entry.get("plugin", {})
         where = f"; its head came from {missing_distribution(plugin.get('distribution'), plugin.get('version'))}"

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from mtft.config.groups import RunOptions
 from mtft.config.load import load
+from mtft.encoder.directory import recorded_name
 from mtft.errors import ConfigError
 from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
@@ -134,8 +135,14 @@ def open_run(target: Target[S], context: Context) -> New[S] | Resumed[S] | Finis
     path, state = Path(found["path"]), found["state"]
     if state == "finished":
         return Finished(path, found["summary"])
-    config = target.config.model_copy(update=found["fitted"])
+    config = with_absolute_model(target.config).model_copy(update=found["fitted"])
     return (Resumed if state == "resumed" else New)(target.command, path, target.directory(path), config)
+
+
+def with_absolute_model(config: S) -> S:
+    """Return settings that name the directory of the pretrained model by its absolute path."""
+    model = getattr(config, "model", None)
+    return config.model_copy(update={"model": recorded_name(model)}) if model else config
 
 
 def _look(target: Target[S], context: Context) -> dict[str, Any]:
@@ -149,7 +156,7 @@ def _look(target: Target[S], context: Context) -> dict[str, Any]:
         return {**found, "state": "finished", "summary": {}}
     if target.resume or (going_on and target.begun(path)):
         found |= {"state": "resumed", "fitted": {} if target.resume else _fitted(target.config, directory)}
-        config = target.config.model_copy(update=found["fitted"])
+        config = with_absolute_model(target.config).model_copy(update=found["fitted"])
         if _has_finished(directory, check_settings(directory, target.command, config, context), target.may_go_on):
             clear_lock(directory)
             context.notify("info", f"{path} has finished: nothing is left to do")

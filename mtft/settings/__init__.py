@@ -18,6 +18,7 @@ from mtft.settings.groups import (
     DevSettings,
     FileSettings,
     HalfSettings,
+    LayoutSettings,
     LossSettings,
     MachineSettings,
     ModelSettings,
@@ -142,7 +143,7 @@ class EvalSettings(BaseModelSettings, MachineSettings, HalfSettings, FileSetting
     """Bootstrap resamples behind each interval (0: no interval)."""
 
 
-class PredictSettings(BaseModelSettings, MachineSettings, total=False):
+class PredictSettings(LayoutSettings, BaseModelSettings, MachineSettings, total=False):
     """Settings of `mtft predict`."""
 
     tasks: Names
@@ -156,21 +157,6 @@ class PredictSettings(BaseModelSettings, MachineSettings, total=False):
 
     keep_columns: Names
     """Columns, or keys, to copy from each record to its answer."""
-
-    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"]
-    """Separator of the fields of a table."""
-
-    quotes: Literal["auto", "yes", "no"]
-    """Whether quotes enclose fields of a table."""
-
-    header: bool
-    """Whether the first line of a table names its columns."""
-
-    columns: Names
-    """Names of the columns of a table without a header."""
-
-    encoding: str | None
-    """Encoding of the input (default: UTF-8, or by a byte-order mark)."""
 
     on_error: Literal["fail", "skip", "null"]
     """When a record cannot be answered: stop; leave it out and count it; or write an error in its place."""
@@ -247,3 +233,10 @@ class DataCheckSettings(DataSettings, total=False):
 
     fix: str | PathLike[str] | None
     """New directory for cleaned copies of the files, and a diff."""
+
+
+class InitSettings(LayoutSettings, total=False):
+    """Settings of `mtft init` that its files are read by, and that it writes into every task's table."""
+
+    decimal: Literal["auto", "comma", "point"]
+    """Sign before the decimals of numbers."""

@@ -224,6 +224,25 @@ class HalfSettings(TypedDict, total=False):
     """Dev rows to score: all, the half that chose the epoch (dev_split half), or the other half."""
 
 
+class LayoutSettings(TypedDict, total=False):
+    """How tables are written; what is not set is detected in the file."""
+
+    delimiter: Literal["auto", "tab", "comma", "semicolon", "bar"]
+    """Separator of the fields of a table."""
+
+    quotes: Literal["auto", "yes", "no"]
+    """Whether quotes enclose fields of a table."""
+
+    header: bool
+    """Whether the first line of a table names its columns."""
+
+    columns: Names
+    """Names of the columns of a table without a header."""
+
+    encoding: str | None
+    """Encoding of the input (default: UTF-8, or by a byte-order mark)."""
+
+
 class OutSettings(TypedDict, total=False):
     """The path of a result that is made from a run."""
 

@@ -42,13 +42,16 @@ LOSSES = {
 """Kinds of tasks, and the loss of each."""
 
 
-def declare(name: str, table: Mapping[str, Any], file: str, heads: Mapping[str, Part] = HEADS) -> Task:
+def declare(
+    name: str, table: Mapping[str, Any], file: str, heads: Mapping[str, Part] = HEADS, *, table_name: str = ""
+) -> Task:
     """Return the task of a declaration; ConfigError has one line for each fault, with file and key.
 
-    `file` is the file that holds the table; `heads` are the heads that it may name.
+    `file` is the file that holds the table; `heads` are the heads that it may name. Errors about the data call the
+    table `table_name`, by default by its key and file.
     """
     where = f"{file}: tasks.{name}"
-    task = _task(name, read_declaration(table, heads, where), heads)
+    task = _task(name, read_declaration(table, heads, where), heads, table_name or f"[tasks.{name}] of {file}")
     try:
         check_task(task)
     except PluginError as error:
@@ -87,7 +90,7 @@ def _class_weights(output: Output, given: Mapping[str, float] | None) -> tuple[f
     return tuple(given.get(name, 1.0) for name in output.describe()["names"]) if given else ()
 
 
-def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
+def _task(name: str, declared: Declaration, heads: Mapping[str, Part], table: str) -> Task:
     files = {"train": declared.train, "dev": declared.dev, "test": declared.test}
     splits = tuple((split, file) for split, file in files.items() if isinstance(file, str | tuple))
     output = declared.output()
@@ -102,6 +105,7 @@ def _task(name: str, declared: Declaration, heads: Mapping[str, Part]) -> Task:
         missing=tuple(declared.missing or ()),
         aliases=tuple((declared.aliases or {}).items()),
         layout=declared.layout(),
+        table=table,
     )
     return Task(
         name,

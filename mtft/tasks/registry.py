@@ -49,8 +49,15 @@ class Registry:
     def task(self, name: str) -> Task:
         """Return a task; ConfigError names near matches and the plugins that are not loaded."""
         if name not in self.tasks:
-            raise ConfigError("; ".join([unknown("task", name, self.tasks), *self.absent]))
+            raise ConfigError("; ".join([self._unknown_task(name), *self.absent]), setting="tasks")
         return self.tasks[name]
+
+    def _unknown_task(self, name: str) -> str:
+        """Describe a name that no task has; without a near match, say where tasks come from."""
+        text = unknown("task", name, self.tasks)
+        if "did you mean" in text:
+            return text
+        return f"{text}; no installed plugin gives it, and no settings file declares it in [tasks.{name[:80]}]"
 
     def sources_for(self, task: str) -> tuple[Source, ...]:
         """Return the sources attached to a task, without the task's own."""

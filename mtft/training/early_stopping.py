@@ -17,7 +17,8 @@ class Best:
     """Follows a score over epochs.
 
     `rule` is "mean" (of the tasks' primary metrics), "last", or one "task.metric". In the mean an undefined score
-    counts as 0, an undefined error as infinite. While no score is defined, the last epoch is kept.
+    counts as 0, an undefined error as infinite. While no score is defined, the last epoch is kept. `cut_at` is the step
+    at which the best epoch was cut short, 0 if it was whole.
     """
 
     rule: str
@@ -25,6 +26,7 @@ class Best:
     score: float = -math.inf
     epoch: int = 0
     stale: int = 0
+    cut_at: int = 0
 
     def check(self, tasks: tuple[Task, ...]) -> None:
         """Raise ConfigError unless the rule names a metric of these tasks."""
@@ -41,23 +43,23 @@ class Best:
         task, _, name = self.rule.partition(".")
         return _oriented(name, scores[task][name], -math.inf)
 
-    def update(self, epoch: int, score: float) -> bool:
+    def update(self, epoch: int, score: float, cut_at: int = 0) -> bool:
         """Add an epoch's score; return whether this epoch is the best so far."""
         nothing_known = self.epoch >= 0 and score == self.score == -math.inf
         if self.rule == "last" or score > self.score or nothing_known or not self.epoch:
-            self.score, self.epoch, self.stale = score, epoch, 0
+            self.score, self.epoch, self.stale, self.cut_at = score, epoch, 0, cut_at
             return True
         self.stale += 1
         return False
 
     def state(self) -> dict[str, Any]:
         """Return the state as plain values."""
-        return {"score": self.score, "epoch": self.epoch, "stale": self.stale}
+        return {"score": self.score, "epoch": self.epoch, "stale": self.stale, "cut_at": self.cut_at}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` returned; in JSON a score of -inf is null."""
         self.score = -math.inf if state["score"] is None else state["score"]
-        self.epoch, self.stale = state["epoch"], state["stale"]
+        self.epoch, self.stale, self.cut_at = state["epoch"], state["stale"], state.get("cut_at", 0)
 
     @property
     def exhausted(self) -> bool:

@@ -93,7 +93,7 @@ class FeatureCache:
         def watch(sequences: int, tokens: int, save: Callable[[], None]) -> None:
             nonlocal count
             count += 1
-            self.context.progress(Progress(sequences, len(table.lengths), 0, {}, tokens, unit="text"))
+            self.context.progress(Progress(sequences, len(table.lengths), 0, {}, tokens, "text", "encode"))
             self.autosaver.after_step(count, save)
 
         return watch

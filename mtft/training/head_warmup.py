@@ -39,7 +39,7 @@ class HeadWarmup(Hooks):
     def __init__(self, session: Session[TrainConfig]) -> None:
         self.session = session
         stepper = build_stepper(session.prepared, session.config, session.context, None)
-        self.trainer = Trainer(stepper, plan_heads(session.config), session, self)
+        self.trainer = Trainer(stepper, plan_heads(session.config), session, self, "head warm-up")
 
     def run(self) -> dict[str, Tensor]:
         """Train, starting from the run's state if there is one; return the tensors of all heads."""

@@ -14,6 +14,7 @@ from mtft.config.values import averaging
 from mtft.data.shares import in_half
 from mtft.errors import setting
 from mtft.model.inference import apply, read_outputs, scores
+from mtft.plugin.context import Evaluation
 from mtft.report.baseline import constant_labels, judge_run
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.probe import check_saved, save_with_probe
@@ -124,32 +125,35 @@ class JointTraining(Hooks):
 
     def _judge(self, event: EpochDone) -> None:
         """Evaluate on the dev rows that choose the epoch, log, and keep the model if it is the best so far."""
-        raw, dev = self._evaluate()
+        raw, dev = self._evaluate(event.epoch)
         score = self.best.rate({task.name: task.primary_metric for task in self.tasks}, dev)
-        better = self.best.update(event.epoch, score)
+        better = self.best.update(event.epoch, score, event.cut_at)
         trainer, run = self.trainer, self.run_directory
+        cut = {"cut_at": event.cut_at} if event.cut_at else {}
         record = {"epoch": event.epoch, "step": event.step, "train": trainer.tally.losses(), "dev": dev}
-        run.log("metrics", {**record, "score": score, "best": better})
-        run.log("conflicts", {"epoch": event.epoch, **trainer.tally.conflicts()})
+        run.log("metrics", {**record, "score": score, "best": better, **cut})
+        run.log("conflicts", {"epoch": event.epoch, **trainer.tally.conflicts(), **cut})
         run.log_time(epoch=event.epoch, step=event.step, tokens=trainer.overall.tokens)
         primary = [(task.name, task.primary_metric, dev[task.name][task.primary_metric]) for task in self.tasks]
         line = "  ".join(f"{name} {metric} {value:.3f}" for name, metric, value in primary)
         known = "best so far" if math.isfinite(score) else "kept: no score tells epochs apart"
-        self.context.notify("info", f"epoch {event.epoch}: dev {line}{f'  ({known})' if better else ''}")
+        self.context.notify("info", f"epoch {event.name}: dev {line}{f'  ({known})' if better else ''}")
         release()
         if better:
             self.best_scores = dev
             self.session.group.on_first(lambda: self._keep(raw))
 
-    def _evaluate(self) -> tuple[dict[str, Any], Scores]:
+    def _evaluate(self, epoch: int) -> tuple[dict[str, Any], Scores]:
         """Return raw outputs of dev by task, and scores on the rows that choose the epoch."""
         raw: dict[str, Any] = {}
+        total = sum(len(data.table) for data in self.dev.values())
+        watch = Evaluation(self.context, total, epoch, self.config.epochs)
         dev: Scores = {}
         for task in self.tasks:
             # the epoch then ends after a resume
             self.session.autosaver.stop_if_asked(f"after step {self.trainer.steps}", self.save)
             data, rows = self.dev[task.name], self.judged[task.name]
-            raw |= apply(self.trained.model, data.table, [task.name], group=self.session.group)
+            raw |= apply(self.trained.model, data.table, [task.name], group=self.session.group, watch=watch)
             dev[task.name] = scores(task, read_outputs(task, raw[task.name][rows]), data.targets[rows])
         return raw, dev
 
@@ -202,6 +206,7 @@ class JointTraining(Hooks):
             "tasks": {task.name: task.primary_metric for task in self.tasks},
             "epochs": self.trainer.epochs,
             "best_epoch": self.best.epoch,
+            **({"best_cut_at": self.best.cut_at} if self.best.cut_at else {}),
             "dev": self.best_scores,
             "baselines": judged["baselines"],
             "parameters": self.trained.parameters().report(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from mtft.config.groups import FileOptions
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset
+from mtft.data.declared_reader import DeclaredReader
 from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer
 from mtft.errors import DataError, setting
@@ -47,10 +48,7 @@ class Loader:
         DataError if files are missing, rows cannot be read, or no row has a label.
         """
         if missing := missing_files(source, split, self.data_dir):
-            raise DataError(
-                f"{source.name}: {missing[0]}: no such file; give {setting('data_dir')}, set $MTFT_DATA_DIR, or try "
-                f"the shipped sample data with {setting('sample', True)}"
-            )
+            raise DataError(f"{source.name}: {missing[0]}: no such file; {_where_to_look(source, split)}")
         rows = read_split(source.name, split, source.reader, self.data_dir, source.texts)
         examples, notes = usable_examples(rows, skip_bad_rows=self.skip_bad_rows)
         if share < 1:
@@ -70,6 +68,14 @@ class Loader:
         for note in (*notes, *dataset.notes):
             self.notify("info", note)
         return dataset
+
+
+def _where_to_look(source: Source, split: str) -> str:
+    """Return what to change if a file of a source is missing."""
+    if isinstance(source.reader, DeclaredReader) and (remedy := source.reader.file_remedy(split)):
+        return f"{remedy}, or give {setting('data_dir')}; files beside the settings file are found too"
+    data = f"give {setting('data_dir')}, set $MTFT_DATA_DIR"
+    return f"{data}, or try the shipped sample data with {setting('sample', True)}"
 
 
 def _no_labels(source: Source, split: str, rows: int, data_dir: Path) -> str:

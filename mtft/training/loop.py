@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mtft.data.sampling import Rows, Sampling, drawn, epoch_batches, power
+from mtft.io.text import epoch_name
 from mtft.optimization.schedule import Schedule, learning_rate
 from mtft.training.step import NotFiniteError, Stepper, StepResult
 
@@ -61,10 +62,19 @@ class StepSkipped:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch, or the part of it that `max_steps` allows, has ended; `epoch` counts from 1."""
+    """An epoch, or the part of it that `max_steps` allows, has ended; `epoch` counts from 1.
+
+    `cut_at` is the step at which `max_steps` cut the epoch short, 0 if the epoch is whole.
+    """
 
     epoch: int
     step: int
+    cut_at: int = 0
+
+    @property
+    def name(self) -> str:
+        """The epoch's number; one that was cut short, and may come again after a resume, is named by its last step."""
+        return epoch_name(self.epoch, self.cut_at)
 
 
 Event = StepDone | StepSkipped | EpochDone
@@ -96,4 +106,4 @@ def train(stepper: Stepper, plan: Plan, epochs_done: int = 0, steps_done: int = 
                 yield StepSkipped(epoch, step, error)
             else:
                 yield StepDone(epoch, step, rate, result)
-        yield EpochDone(epoch, step)
+        yield EpochDone(epoch, step, 0 if step == per_epoch * epoch else step)

@@ -158,7 +158,7 @@ class HeadTraining(Hooks):
 
     def __init__(self, refinement: Refinement, task: Task, stepper: Stepper, plan: Plan) -> None:
         self.refinement, self.task = refinement, task
-        self.trainer = Trainer(stepper, plan, refinement.session, self)
+        self.trainer = Trainer(stepper, plan, refinement.session, self, f"train {task.name}")
         self.head = stepper.heads[task.name].theta
         self.kept = self.head.clone()
         self.best = Best("mean", refinement.config.patience, epoch=-1)

@@ -46,13 +46,18 @@ class Hooks(ABC):
 class Trainer:
     """A training in progress: `epochs` and `steps` done, steps skipped as `bad`, and sums over both.
 
-    `tally` sums over the epoch in progress, `overall` over all steps.
+    `tally` sums over the epoch in progress, `overall` over all steps. `phase` names the training in its progress.
     """
 
     def __init__(
-        self, stepper: Stepper, plan: Plan, session: Session[TrainConfig] | Session[RefineConfig], hooks: Hooks
+        self,
+        stepper: Stepper,
+        plan: Plan,
+        session: Session[TrainConfig] | Session[RefineConfig],
+        hooks: Hooks,
+        phase: str = "train",
     ) -> None:
-        self.stepper, self.plan, self.hooks = stepper, plan, hooks
+        self.stepper, self.plan, self.hooks, self.phase = stepper, plan, hooks, phase
         self.context, self.autosaver, self.max_bad = session.context, session.autosaver, session.config.max_bad_steps
         self.total = plan.steps({name: len(source) for name, source in stepper.sources.items()})
         self.epochs = self.steps = self.bad = 0
@@ -85,7 +90,8 @@ class Trainer:
         self.tally.add(event.result)
         self.overall.add(event.result)
         self.hooks.after_step(event)
-        at = Progress(event.number, self.total, event.epoch, self.tally.losses(), self.overall.tokens)
+        losses, tokens, epochs = self.tally.losses(), self.overall.tokens, self.plan.epochs
+        at = Progress(event.number, self.total, event.epoch, losses, tokens, phase=self.phase, epochs=epochs)
         self.context.progress(at)
 
     def _skip(self, event: StepSkipped) -> None:

@@ -122,7 +122,8 @@ class ScoreCheckpoints:
         """Show progress; several processes, which can only save together, stop at once if requested."""
         self.session.autosaver.end_if_asked()
         self.examples, self.tokens = self.examples + examples, self.tokens + tokens
-        self.session.context.progress(Progress(self.examples, self.total, 0, {}, self.tokens, unit="example"))
+        at = Progress(self.examples, self.total, 0, {}, self.tokens, unit="example", phase="select")
+        self.session.context.progress(at)
 
     def after_step(self, scorer: Scorer) -> None:
         """Save the state of the scorer if that is due."""

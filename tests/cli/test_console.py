@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mtft.cli.console import GAP, ProgressBar, _fitting_widths, plain, print_json, say, table, warn
+from mtft.cli.console import GAP, _fitting_widths, plain, print_json, say, table, warn
 from mtft.config.schema import EvalConfig
 from mtft.io.text import printable
 
@@ -168,48 +168,11 @@ def test_escaped_json_reads_back_and_steers_no_terminal(text: str) -> None:
     assert not any(character in written for character in "\x1b\x9b\x07\r\u202e")
 
 
-def test_progress_in_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter(range(0, 1000, 2))
-    with ProgressBar(clock=lambda: next(now)) as progress:
-        for step in range(1, 41):
-            progress.update(step, 40, {"sst": 1.5, "sts": 1 / step}, 12345.6)
-    out, lines = capsys.readouterr()
-    assert out == ""
-    assert lines.splitlines()[0] == "step 1/40  sst 1.5000  sts 1.0000  12,346 tokens/s"
-    assert lines.splitlines()[1] == "step 4/40  sst 1.5000  sts 0.2500  12,346 tokens/s  0:01:12 left"
-    assert lines.splitlines()[-1] == "step 40/40  sst 1.5000  sts 0.0250  12,346 tokens/s"
-    assert len(lines.splitlines()) == 11
-
-
-def test_progress_speaks_now_and_then_when_steps_are_slow(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter(range(0, 10000, 20))
-    with ProgressBar(every=30, clock=lambda: next(now)) as progress:
-        for step in range(1, 9):
-            progress.update(step, 1000)
-    assert capsys.readouterr().err.count("\n") == 4
-
-
-def test_progress_on_a_terminal_shares_it_with_messages(terminal: Callable[[str], Terminal]) -> None:
-    screen = terminal("stderr")
-    with ProgressBar() as progress:
-        progress.update(1, 4, {"[red]": 0.25}, 100.0)
-        say("saved")
-        progress.update(4, 4, {"[red]": 0.125}, 100.0)
-    assert "saved\n" in screen.getvalue()
-    assert "4/4" in screen.getvalue()
-    assert "[red] 0.1250" in screen.getvalue()
-
-
-def test_quiet_progress_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressBar(quiet=True) as progress:
-        progress.update(1, 1)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_plain_output_imports_no_rich() -> None:
     probe = (
         "import sys; from mtft.cli.console import *; say('a'); table(['a'], [[1]]); print_json(1)\n"
-        "with ProgressBar() as progress: progress.update(1, 2)\n"
+        "from mtft.cli.progress import ProgressBar; from mtft.plugin.context import Progress\n"
+        "with ProgressBar() as progress: progress.update(Progress(1, 2, 0, {}, 0))\n"
         "print('rich' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

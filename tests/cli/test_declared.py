@@ -306,8 +306,14 @@ def test_a_damaged_declaration_in_a_model_is_refused(own_run: Path, data: Path, 
             {"mood": {"names": ["bad", "good"]}},
             "reviews-train.csv:3: column 'mood': label 'mixed' is not one of bad, g",
         ),
-        ({"mood": {"text": "text"}}, "reviews-train.csv:2: no column 'text' (columns: review, mood, stars, useful)"),
-        ({"mood": {"train": "none.csv"}}, "mood: {data}/none.csv: no such file"),
+        (
+            {"mood": {"text": "text"}},
+            "no column 'text' (columns: review, mood, stars, useful); change text = ... in [tasks.mood] of {config}",
+        ),
+        (
+            {"mood": {"train": "none.csv"}},
+            "mood: {data}/none.csv: no such file; change train = ... in [tasks.mood] of {config}, or give --data",
+        ),
         ({"mood": {"dev": "reviews-train.csv"}}, "warning: leakage: mood: 48 of 48 rows are in train too"),
         ({"near": {"range": [0, 0.5]}}, "pairs-train.csv:5: column 'nearness': label '0.75' is not a number from 0 to"),
         (
@@ -337,6 +343,25 @@ def test_what_is_wrong_is_named_with_its_place(
     )
     assert done.code == (0 if message.startswith("warning: ") else 2)
     assert message.format(config=path, data=data) in done.err
+
+
+def test_data_check_names_the_keys_of_a_declared_task(data: Path, tmp_path: Path) -> None:
+    path = settings(tmp_path / "run.toml", mood={"text": "text", "dev": "none.csv"})
+    found = json.loads(cli("data", "check", "--config", path, "--data-dir", data, "--json").out)["findings"]
+    advice = {(each["split"], each["check"]): each["advice"] for each in found if each["source"] == "mood"}
+    assert advice["train", "columns"] == f"change text = ... in [tasks.mood] of {path}"
+    assert advice["dev", "file"] == f"change dev = ... in [tasks.mood] of {path}"
+
+
+def test_a_run_says_that_its_declaration_can_be_declared_anew(own_run: Path, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    text = (folder / "reviews-dev.csv").read_text(encoding="utf-8")
+    (folder / "reviews-dev.csv").write_text(text.replace("review,", "opinion,", 1), encoding="utf-8")
+    done = cli("eval", own_run, "--tasks", "mood", "--data-dir", folder)
+    assert done.code == 2
+    advice = "change text = ... in [tasks.mood], which the run recorded (--config can declare it anew)"
+    assert f"no column 'review' (columns: opinion, mood, stars, useful); {advice}" in done.err
 
 
 def test_predictions_on_dev_are_kept_for_labelled_rows_alone(own_run: Path) -> None:

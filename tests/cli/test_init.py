@@ -278,7 +278,100 @@ def test_a_share_that_training_will_refuse_is_a_warning(tmp_path: Path, tiny_mod
     done = cli("init", path, "--out", tmp_path / "run.toml")
     assert done.code == 0
     assert "warning: " in done.err
-    assert "cannot hold out 5 rows of each label: 'b' has 8 (1 would be dev, 7 train)" in done.err
+    assert (
+        "cannot hold out 5 rows of each label and leave as many to train on: 'b' has 8 (1 would be dev, 7 train)"
+        in done.err
+    )
     done = cli("train", "--config", tmp_path / "run.toml", "--model", tiny_model, "--out", tmp_path / "run")
     assert done.code == 2
     assert "few.csv: dev = 0.1 cannot hold out 5 labelled rows of each label of 'label'" in done.err
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A table without a header, cut at semicolons, with decimal commas, in an old encoding."""
+    rows = [f"schön {n};{('gut', 'böse')[n % 2]};{n % 7},5" for n in range(40)]
+    path = tmp_path / "old.csv"
+    path.write_bytes(("\n".join(rows) + "\n").encode("cp1252"))
+    return path
+
+
+FORM = (
+    *("--delimiter", "semicolon", "--no-header", "--columns", "text,label,score"),
+    *("--encoding", "cp1252", "--decimal", "comma", "--quotes", "no"),
+)
+
+
+def test_the_form_of_the_files_is_read_as_it_is_set_and_written(old: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "run.toml", tmp_path / "run"
+    done = cli("init", old, "--out", out, *FORM)
+    assert done.code == 0, done.err
+    assert "semicolon-separated, quotes are text, no header line, decimal comma, CP1252" in done.err
+    tables = toml_parser.loads(out.read_text(encoding="utf-8"))["tasks"]
+    form = {"header": False, "columns": ["text", "label", "score"], "encoding": "cp1252", "decimal": ","}
+    for table in tables.values():
+        assert {key: table[key] for key in form} == form
+        assert (table["delimiter"], table["quotes"]) == ("semicolon", False)
+    assert tables["old-label"]["names"] == ["böse", "gut"]
+    assert tables["old-score"]["range"] == [0, 10]
+    done = cli("train", "--config", out, "--model", tiny_model, "--max-steps", 1, "--batches", 1, "--out", run)
+    assert done.code == 0, done.err
+
+
+def test_nothing_that_is_detected_is_written(tmp_path: Path) -> None:
+    rows = (f"schön {n};{('gut', 'böse')[n % 2]}" for n in range(40))
+    (table,) = toml_parser.loads(cli("init", write(tmp_path / "a.csv", "text;label", *rows), "--out", "-").out)[
+        "tasks"
+    ].values()
+    assert not {*table} & {"delimiter", "quotes", "header", "columns", "encoding", "decimal"}
+
+
+def test_keys_stand_where_they_concern_a_file(old: Path, files: Path) -> None:
+    done = cli("init", old, files / "nli.jsonl", "--out", "-", *FORM[:5], "--encoding", "cp1252")
+    tables = toml_parser.loads(done.out)["tasks"]
+    assert "delimiter" in tables["old-label"]
+    assert "delimiter" not in tables["nli"]
+    assert tables["nli"]["encoding"] == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--encoding", "nonsense"], "--encoding: 'nonsense' is not an encoding that Python knows, as in utf-8"),
+        (["--delimiter", "x"], "flag --delimiter: 'x' is not one of auto, tab, comma, semicolon, bar"),
+        (["--decimal", ","], "flag --decimal: ',' is not one of auto, comma, point"),
+        (["--no-header"], "--no-header needs the names of the columns: --columns NAME,..."),
+        (["--columns", "text,label"], "--columns: it names the columns of files without a header line; give --no-h"),
+        (["--no-header", "--columns", "a,a"], "flag --columns: 'a' is given twice"),
+        (["--no-header", "--columns", "a", "--encoding", "cp1252"], "old.csv:1: 2 fields where the setting columns"),
+    ],
+)
+def test_a_form_that_cannot_be_is_an_error(old: Path, options: list[str], message: str) -> None:
+    done = cli("init", old, "--out", "-", *options)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_form_for_no_file_is_an_error(files: Path) -> None:
+    done = cli("init", files / "nli.jsonl", "--out", "-", "--delimiter", "comma")
+    assert (done.code, done.err) == (2, f"mtft: error: --delimiter: no file is a table of text: {files}/nli.jsonl\n")
+
+
+@pytest.mark.parametrize("rare", [3, 8, 10])
+def test_plan_refuses_no_dev_that_init_has_not_announced(rare: int, tiny_model: Path, tmp_path: Path) -> None:
+    rows = (f"a row of words no {n},{'ab'[n < rare]}" for n in range(40))
+    out = tmp_path / "run.toml"
+    done = cli("init", write(tmp_path / "few.csv", "text,label", *rows), "--out", out)
+    announced = "cannot hold out 5 rows of each label" in done.err
+    assert (done.code, announced) == (0, rare < 10)
+    for command in (("plan", "--model", tiny_model, "--batches", 1), ("data", "check")):
+        found = cli(*command, "--config", out)
+        assert (found.code == 2) == announced, found.err
+        assert ("cannot hold out 5 labelled rows" in found.err + found.out) == announced
+    advised = re.search(r'dev = (0\.\d) and held_out = "texts"', done.err)
+    assert bool(advised) == announced
+    if advised:
+        keys = f'dev = {advised[1]}\nheld_out = "texts"'
+        out.write_text(re.sub(r"(?m)^dev = .*$", keys, out.read_text(encoding="utf-8")), encoding="utf-8")
+        done = cli("plan", "--model", tiny_model, "--batches", 1, "--config", out)
+        assert done.code == 0, done.err

@@ -379,3 +379,47 @@ def test_training_ends_by_naming_the_report(trained: tuple[Path, Done], tiny_mod
     out = tmp_path / "a run"
     done = cli("train", "--tasks", "sst", *FEW, "--model", tiny_model, "--out", out)
     assert done.err.splitlines()[-1] == f"to look at it: mtft report '{out}'"
+
+
+SHARDS = """\
+data_dir = "{folder}"
+
+[tasks.given]
+kind = "binary"
+text = "text"
+label = "label"
+names = ["no", "yes"]
+train = ["train-1.csv", "train-2.csv"]
+dev = "dev-*.csv"
+
+[tasks.held]
+kind = "binary"
+text = "text"
+label = "label"
+names = ["no", "yes"]
+train = ["train-1.csv", "train-2.csv"]
+dev = 0.25
+"""
+
+
+def test_hardest_examples_name_file_and_first_line(tiny_model: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "own", tmp_path / "run"
+    folder.mkdir()
+    for name in ("train-1", "train-2", "dev-1", "dev-2"):
+        cells = [f'"{name} first {n}\n\n{name} last {n}"' if n % 3 else f"{name} short {n}" for n in range(24)]
+        rows = [f"{cell},{('no', 'yes', '')[n % 5 % 3]}" for n, cell in enumerate(cells)]
+        (folder / f"{name}.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "run.toml").write_text(SHARDS.format(folder=folder), encoding="utf-8")
+    few = ("--max-steps", 1, "--batches", 1, "--out", out)
+    done = cli("train", "--config", tmp_path / "run.toml", "--model", tiny_model, *few)
+    assert done.code == 0, done.err
+    page, _ = report(out, "--examples", "1000")
+    shown = [element["text"] for element in page.all("li") if element.get("class") == "example"]
+    assert len(shown) == sum(len(records(out / "predictions" / f"{task}.dev.jsonl")) for task in ("given", "held"))
+    files = set()
+    for text in shown:
+        file, line = re.search(r"((?:dev|train)-\d\.csv), line (\d+)", text).groups()
+        begins = (folder / file).read_text(encoding="utf-8").split("\n")[int(line) - 1].split(",")[0].strip('"')
+        assert f"{begins}\n" in text
+        files.add(file)
+    assert files == {"dev-1.csv", "dev-2.csv", "train-1.csv", "train-2.csv"}

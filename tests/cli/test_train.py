@@ -28,7 +28,16 @@ PAIRS = {"sst/quora", "sst/sts", "quora/sts"}
 def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Done]) -> None:
     path, done = trained
     result = done.json
-    assert list(result) == ["path", "epochs", "best_epoch", "dev", "baselines", "parameters", "conflicts"]
+    assert list(result) == [
+        "path",
+        "epochs",
+        "best_epoch",
+        "best_cut_at",
+        "dev",
+        "baselines",
+        "parameters",
+        "conflicts",
+    ]
     kept = summary(path)
     assert result["path"] == str(path)
     for key in ("epochs", "best_epoch", "dev", "baselines", "parameters", "conflicts"):
@@ -43,9 +52,10 @@ def test_json_is_one_document_and_all_there_is_on_stdout(trained: tuple[Path, Do
     lines = done.err.splitlines()
     assert lines[0] == "augmentation: cfimdb, quora-consistency, sts-consistency"
     assert "selecting 30% of 6,576 encoder weights by sum" in lines
-    assert [line.split("  ")[0] for line in lines if line.startswith("step ")] == [f"step {n}/4" for n in (1, 2, 3, 4)]
+    shown = [line.split("  ")[0] for line in lines if line.startswith("train, ")]
+    assert shown == [f"train, epoch 1 of 3: step {n}/4" for n in (1, 2, 3, 4)]
     lines = [line for line in lines if not line.startswith("mtft: warning: ")]
-    assert lines[-1].startswith("epoch 1: dev sst accuracy ")
+    assert lines[-1].startswith("epoch 1 (to step 4): dev sst accuracy ")
 
 
 def test_the_run_directory_is_complete(trained_run: Path) -> None:
@@ -98,7 +108,8 @@ def test_a_table_for_people_and_silence_when_asked(tiny_model: Path, tmp_path: P
     assert float(pearson[2]) == pytest.approx(summary(out)["dev"]["sts"]["pearson"], abs=1e-4)
     done = cli(*options, "--overwrite")
     assert re.fullmatch(
-        r"best epoch 1 of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts", done.err.splitlines()[-2]
+        r"best epoch 1 \(to step 4\) of 1; [\d,]+ parameters stored, [\d,]+ tuned; run: .*sts",
+        done.err.splitlines()[-2],
     )
     assert "augmentation" not in done.err
 
@@ -296,8 +307,9 @@ def test_a_terminal_without_colour(tiny_model: Path, tmp_path: Path) -> None:
         table = training.stdout.read()
     os.close(ours)
     assert training.returncode == 0
-    assert "epoch 1: dev sts pearson" in screen
-    assert "4/4" in screen
+    assert "epoch 1 (to step 4): dev sts pearson" in screen
+    assert "evaluate, epoch 1 of 3" in screen
+    assert "60/60 examples" in screen
     assert "\x1b[2K" in screen  # live: lines are drawn again
     assert not re.search(r"\x1b\[[\d;]*[34]\d[\d;]*m", screen)
     assert "\x1b" not in table
@@ -426,3 +438,29 @@ def test_the_average_is_what_is_kept_and_scored(tiny_model: Path, tmp_path: Path
 def test_misuse_of_averages_and_factors_is_named(tmp_path: Path, option: str, value: str, words: str) -> None:
     done = cli("train", "--tasks", "sst", *FEW, option, value, "--out", tmp_path / "r")
     assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_an_epoch_that_was_cut_short_is_not_called_by_the_name_of_the_whole_one(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    given = ("train", "--tasks", "sts", "--augment", "none", "--sample", "--batches", 1, "--model", tiny_model)
+    done = cli(*given, "--max-steps", 2, "--out", out)
+    assert "epoch 1 (to step 2): dev sts" in done.err
+    assert "best epoch 1 (to step 2) of 1;" in done.err
+    assert (summary(out)["best_epoch"], summary(out)["best_cut_at"]) == (1, 2)
+    done = cli("train", "--resume", out, "--max-steps", 99)
+    assert done.code == 0, done.err
+    told = re.findall(r"^epoch (.*?): dev", done.err, re.MULTILINE)
+    assert told == ["1", "2", "3"]
+    assert [(each["epoch"], each.get("cut_at")) for each in records(out / "metrics.jsonl")] == [
+        (1, 2),
+        (1, None),
+        (2, None),
+        (3, None),
+    ]
+    best = [each for each in records(out / "metrics.jsonl") if each["best"]][-1]
+    assert summary(out)["best_epoch"] == best["epoch"]
+    assert summary(out).get("best_cut_at") == best.get("cut_at")
+    page = Path(cli("report", out, "--resamples", 20).out.strip()).read_text(encoding="utf-8")
+    assert page.count('<td class="number">1 (to step 2)</td>') + page.count("<td>1 (to step 2)</td>") >= 1

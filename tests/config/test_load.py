@@ -158,6 +158,12 @@ def test_files_that_cannot_be_read(file: Path, content: bytes, error: str) -> No
     assert errors(file=file, given=TASKS)[0].startswith(f"{file}: {error}")
 
 
+def test_a_broken_file_is_the_only_fault_that_is_named(file: Path) -> None:
+    file.write_text("[tasks.mood]\ntext = [", encoding="utf-8")
+    (only,) = errors(file=file, given={"epochs": "many"})
+    assert only.startswith(f"{file}: not TOML: ")
+
+
 def test_missing_files(tmp_path: Path) -> None:
     assert errors(file=tmp_path / "no.toml", given=TASKS) == [
         f"cannot read {tmp_path}/no.toml: no such file or directory"

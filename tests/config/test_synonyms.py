@@ -8,7 +8,7 @@ import pytest
 from commands import cli
 
 from mtft.config.schema import SCHEMAS
-from mtft.config.synonyms import SYNONYMS, near
+from mtft.config.synonyms import ELSEWHERE, SYNONYMS, near
 
 KEYS = {key for schema in SCHEMAS for key in schema.settings()}
 
@@ -18,11 +18,27 @@ def test_synonyms_are_of_settings_and_no_settings_themselves() -> None:
     words = [word for others in SYNONYMS.values() for word in others.split()]
     assert len(words) == len(set(words))
     assert not set(words) & KEYS
+    assert not {word for others in ELSEWHERE.values() for word in others.split()} & {*words, *KEYS}
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("learning_rate", "lr"), ("batch", "batch_size"), ("output", "out"), ("epohcs", "epochs"), ("zzzz", None)],
+    [
+        ("learning_rate", "lr"),
+        ("LearningRate", "lr"),
+        ("lerning_rate", "lr"),
+        ("batch", "batch_size"),
+        ("output", "out"),
+        ("epohcs", "epochs"),
+        ("seed_value", "seed"),
+        ("model_path", "model"),
+        ("my_seed", "seed"),
+        ("dev_file", None),  # not "device"
+        ("train_file", None),  # not "train_share"
+        ("zzzz", None),
+        ("", None),
+        ("_", None),
+    ],
 )
 def test_near(typed: str, meant: str | None) -> None:
     assert near(typed, KEYS) == meant
@@ -34,12 +50,27 @@ def test_a_synonym_of_a_setting_that_a_command_lacks_is_not_offered() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("--learning-rate", "--lr"), ("--batch", "--batch-size"), ("--output", "--out"), ("--taks", "--tasks")],
+    [
+        ("train --learning-rate", "--lr"),
+        ("train --batch", "--batch-size"),
+        ("train --output", "--out"),
+        ("train --epoch", "--epochs"),
+        ("train --seed-value", "--seed"),
+        ("train --train-file", "--config"),
+        ("train --taks", "--tasks"),
+        ("train --config-file", "--config"),
+        ("init --train-file", "--from"),
+        ("init --input", "--from"),
+        ("report --output", "--out"),
+        ("predict --batch", "--batch-size"),
+    ],
 )
 def test_options_are_found_by_what_people_type(typed: str, meant: str) -> None:
-    done = cli("train", typed, "1")
+    command, option = typed.split()
+    done = cli(command, option, "1")
     assert (done.code, done.out) == (2, "")
-    assert f"no such option: {typed}; did you mean {meant}?" in done.err
+    assert f"no such option: {option}; did you mean {meant}?" in done.err
+    assert ("mtft init --from FILE writes one" in done.err) == (typed == "train --train-file")
 
 
 def test_an_option_that_means_nothing_is_only_named() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.data.audit.split_reader import read_split
-from mtft.data.declared_reader import DeclaredReader, position
+from mtft.data.audit.split_reader import read_split, usable_examples
+from mtft.data.declared_reader import DeclaredReader, SplitColumn, position
 from mtft.data.dialect import Layout
 from mtft.errors import DataError
 from mtft.outputs import Binary, Bounded
@@ -74,6 +74,42 @@ def test_a_row_of_json_lines_without_the_key_has_no_label(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("t\na\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column 'l'"):
         list(DeclaredReader((("train", "a.csv"),), ("t",), "l", YES)("train", tmp_path))
+
+
+def test_a_column_missing_in_every_row_is_one_fault_of_the_file(tmp_path: Path) -> None:
+    table = "[tasks.x] of run.toml"
+    (tmp_path / "a.jsonl").write_text('{"t": "a", "l": "yes"}\n{"t": "b", "l": "no"}\n', encoding="utf-8")
+    (tmp_path / "a.csv").write_text("t,l\na,yes\nb,no\n", encoding="utf-8")
+    for file in ("a.jsonl", "a.csv"):
+        reader = DeclaredReader((("train", file),), ("u",), "l", YES, table=table)
+        found = read_split("x", "train", reader, tmp_path, 1)
+        (problem,) = found.problems
+        assert problem.whole
+        assert problem.text.startswith("no column 'u' (columns: t, l)")
+        for skipped in (False, True):
+            with pytest.raises(
+                DataError, match=r"no column 'u'.*; change text = \.\.\. in \[tasks\.x\] of run"
+            ) as caught:
+                usable_examples(found, skip_bad_rows=skipped)
+            assert "skip_bad_rows" not in str(caught.value)
+
+
+def test_a_label_that_no_json_object_has_is_no_missing_label(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"t": "a", "m": "yes"}\n{"t": "b"}\n', encoding="utf-8")
+    reader = DeclaredReader((("train", "a.jsonl"),), ("t",), "l", YES, table="[tasks.x] of run.toml")
+    (problem,) = read_split("x", "train", reader, tmp_path, 1).problems
+    assert (problem.whole, problem.text) == (True, "no column 'l' (columns: t, m); all 2 rows lack it")
+    assert problem.remedy == "change label = ... in [tasks.x] of run.toml"
+
+
+@pytest.mark.parametrize(("column", "key"), [("t", "text"), ("l", "label"), ("part", "split")])
+def test_the_key_of_each_column(column: str, key: str) -> None:
+    split = SplitColumn("part", (("a", "train"), ("b", "dev")))
+    reader = DeclaredReader((("train", "a.csv"),), ("t",), "l", YES, column=split, table="[tasks.x] of run.toml")
+    assert reader.column_remedy(column) == f"change {key} = ... in [tasks.x] of run.toml"
+    assert reader.file_remedy("dev") == "change train = ... in [tasks.x] of run.toml"
+    plain = DeclaredReader((("train", "a.csv"), ("dev", "b.csv")), ("t",), "l", YES)
+    assert (plain.column_remedy(column), plain.file_remedy("dev")) == ("", "")
 
 
 # ---- Several files, and how they are written

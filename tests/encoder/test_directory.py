@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 from mtft.encoder.bert import EncoderConfig
-from mtft.encoder.directory import ALLOWED, KEYS, SIZES, config_notes, find_model, known_config, read_config
+from mtft.encoder.directory import (
+    ALLOWED,
+    KEYS,
+    SIZES,
+    config_notes,
+    find_model,
+    known_config,
+    read_config,
+    recorded_name,
+)
 from mtft.errors import ModelError
 from mtft.testing.tiny import TINY
 
@@ -262,3 +271,14 @@ def test_known_names_need_no_files(monkeypatch: pytest.MonkeyPatch, tiny_model: 
 def test_known_sizes_fit_their_heads() -> None:
     assert all(known_config(name).hidden_size % known_config(name).heads == 0 for name in SIZES)
     assert {key for key, _ in ALLOWED.items()} == {"model_type", "hidden_act", "position_embedding_type"}
+
+
+def test_directories_are_recorded_by_their_absolute_path(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(tiny_model)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert recorded_name("link") == recorded_name("./link/") == recorded_name("~/link") == str(tmp_path / "link")
+    for name in ("minilm", "bert-base-uncased", "no/such", "~nobody-of-this-name/x", "x" * 5000):
+        assert recorded_name(name) == name

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mtft.outputs import Array
 from mtft.report.answers import MOST_CLASSES, answer_figures
+from mtft.report.dev_rows import DevRow
 from mtft.report.figure import Figure
 from mtft.report.hardest import hardest
 from mtft.report.run_record import Predictions, TaskRecord
@@ -17,7 +18,8 @@ from mtft.report.svg import to_svg
 
 def record(values: Array, targets: Array, labels: tuple[str, ...] = ()) -> TaskRecord:
     ids = tuple(f"id-{row}" for row in range(len(targets)))
-    return TaskRecord("task", "metric", {}, labels, Predictions(ids, targets, values, {"id-0": ("a text",)}))
+    rows = {0: DevRow(("a text",), "dev.csv, line 2")}
+    return TaskRecord("task", "metric", {}, labels, Predictions(ids, targets, values, rows))
 
 
 def drawn(task: TaskRecord) -> dict[str, Figure]:
@@ -70,5 +72,6 @@ def test_the_hardest_come_first() -> None:
     values = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     found = hardest(record(values, np.array([1.0, 1.0, 1.0]), ("no", "yes")), 2)
     assert [(example.id, example.texts) for example in found] == [("id-0", ("a text",)), ("id-2", ())]
+    assert [example.location for example in found] == ["dev.csv, line 2", ""]
     assert found[0].facts == (("true", "yes (10.0%)"), ("answered", "no (90.0%)"))
     assert hardest(record(np.array([1.0, 2.0]), np.array([1.5, 0.0])), 1)[0].facts[2] == ("off by", "+2.00")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import FEW, cli, contents, summary
+from commands import FEW, cli, contents, records, summary
 from crashes import TRAIN, forked
 
 from mtft.config.schema import TrainConfig
@@ -15,6 +16,7 @@ from mtft.errors import ConfigError
 from mtft.io import toml_parser
 from mtft.plugin.context import new_context
 from mtft.runs.directory import RunDirectory
+from mtft.runs.manifest import read_manifest
 from mtft.runs.opening import Contents, Finished, New, Resumed, Target, open_run
 
 ANEW = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_MAX_RESTARTS": "3"}
@@ -130,3 +132,30 @@ def test_the_record_of_a_run_says_what_it_needs(tiny_model: Path, tmp_path: Path
     record = json.loads((out / "environment.json").read_text())
     assert set(record["material"]) == names
     assert (record["command"], record["plugins"]) == ("train", {})
+
+
+def test_a_model_given_by_a_relative_path_is_found_from_elsewhere(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere, run = tmp_path / "here", tmp_path / "elsewhere", tmp_path / "here" / "run"
+    here.mkdir()
+    elsewhere.mkdir()
+    shutil.copytree(tiny_model, here / "tiny")
+    monkeypatch.chdir(here)
+    done = cli("train", "--tasks", "sst", *FEW, "--model", "tiny", "--out", "run")
+    assert done.code == 0, done.err
+    recorded = toml_parser.loads((run / "config.toml").read_text(encoding="utf-8"))["model"]
+    assert recorded == read_manifest(run / "model")["base"]["name"] == str(here / "tiny")
+    assert str(here) not in (run / "model" / "README.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(elsewhere)
+    assert cli("predict", run, stdin="a film\n").code == 0
+    steps = len(records(run / "steps.jsonl"))
+    done = cli("train", "--resume", run, "--max-steps", steps + 1)
+    assert done.code == 0, done.err
+    assert "--model" not in done.err
+    assert len(records(run / "steps.jsonl")) == steps + 1
+    monkeypatch.chdir(here)
+    done = cli("refine", "run", "--tasks", "sst", "--epochs", 1, "--model", "tiny", "--out", "finer")
+    assert done.code == 0, done.err
+    monkeypatch.chdir(elsewhere)
+    assert cli("predict", here / "finer", stdin="a film\n").code == 0

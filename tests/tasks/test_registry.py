@@ -73,6 +73,10 @@ def test_unknown_names_come_with_near_matches_and_what_is_absent() -> None:
     for look_up in (registry.sources_for, registry.owner):
         with pytest.raises(ConfigError, match="plugin 'b' failed to load"):
             look_up("blue")
+    with pytest.raises(ConfigError) as caught:
+        registry.task("blue")
+    assert caught.value.setting == "tasks"
+    assert "no installed plugin gives it, and no settings file declares it in [tasks.blue]" in str(caught.value)
 
 
 def test_the_first_to_claim_a_name_keeps_it() -> None:

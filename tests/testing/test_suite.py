@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ BREACHES = {
 
 @pytest.mark.parametrize(("name", "code"), [("good", GOOD), ("parts", RUDE)])
 def test_a_plugin_that_keeps_its_contract(install: Callable[..., Path], name: str, code: str) -> None:
-    install(name, code, version="1.5")
+    info = install(name, code, version="1.5")
     done = cli("plugins", "test", name, "--json").json
     assert done["ok"]
     assert [check["check"] for check in done["checks"]][:2] == ["loads", "imports little"]
@@ -65,6 +66,12 @@ def test_a_plugin_that_keeps_its_contract(install: Callable[..., Path], name: st
     assert [str(check) for check in checks(f"plugin_{name}")] == [check["check"] for check in done["checks"]]
     assert cli("plugins", "freeze").out == f"dist-{name}==1.5\n"
     assert cli("plugins", "freeze", "--json").json == {"requirements": {f"dist-{name}": "1.5"}}
+    for recorded, origin in (
+        ({"url": "file:///a/folder", "dir_info": {"editable": True}}, "file:///a/folder"),
+        ({"url": "https://x.org/y", "vcs_info": {"vcs": "git", "commit_id": "abc"}}, "git+https://x.org/y@abc"),
+    ):
+        (info / "direct_url.json").write_text(json.dumps(recorded), encoding="utf-8")
+        assert cli("plugins", "freeze").out == f"dist-{name} @ {origin}\n"
 
 
 @pytest.mark.parametrize("case", BREACHES)

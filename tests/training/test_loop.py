@@ -88,7 +88,8 @@ def test_max_steps_cuts_the_last_epoch_short(most: int, steps: int, epochs: int)
     recorder, events = run(Plan(2, 10, 1e-3, max_steps=most))
     ends = [event for event in events if isinstance(event, EpochDone)]
     assert len(recorder.calls) == steps
-    assert events[-1] == ends[-1] == EpochDone(epochs, steps)
+    assert events[-1] == ends[-1] == EpochDone(epochs, steps, steps if steps % 2 else 0)
+    assert [event.name for event in ends][-1] == (f"{epochs} (to step {steps})" if steps % 2 else f"{epochs}")
     assert len(ends) == epochs
 
 
@@ -149,7 +150,7 @@ def test_a_loop_cut_short_goes_on_with_more_steps(cut: int, most: int | None) ->
     assert [event.epoch for event in ends] == list(range(last.epoch + (cut % 4 == 0), 4))[: len(ends)]
 
 
-@pytest.mark.parametrize(("epochs", "steps", "ends"), [(1, 7, [EpochDone(2, 7)]), (1, 4, []), (2, 8, [])])
+@pytest.mark.parametrize(("epochs", "steps", "ends"), [(1, 7, [EpochDone(2, 7, 7)]), (1, 4, []), (2, 8, [])])
 def test_a_loop_beyond_its_end_takes_no_step(epochs: int, steps: int, ends: list[EpochDone]) -> None:
     recorder, events = run(Plan(3, 6, 1e-2, max_steps=3), epochs, steps)
     assert (recorder.calls, events) == ([], ends)

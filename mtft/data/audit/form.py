@@ -65,7 +65,7 @@ def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Findin
         len(problems),
         first.text,
         _line(found, first),
-        with_names(ADVICE.get(check, "")),
+        first.remedy or with_names(ADVICE.get(check, "")),
         tuple(problem.origin for problem in problems if not problem.whole),
     )
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mtft.data.audit.findings import brief
 from mtft.data.audit.scan import Scan, scan_file
-from mtft.data.dialect import AS_FOUND
+from mtft.data.dialect import AS_FOUND, form_of
 from mtft.data.example import Example, fault
-from mtft.data.readers import RowError
+from mtft.data.readers import RowError, no_column
 from mtft.errors import DataError, PluginError, plugin_guard, setting
 
 LONGEST = 500
@@ -22,12 +22,13 @@ Reader = Callable[[str, Path], Iterable[Example]]
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A row or, with `whole`, a file that cannot be read; `check` names the kind of fault."""
+    """A row or, with `whole`, a file that cannot be read; `check` names the kind of fault, `remedy` what to change."""
 
     check: str
     origin: str
     text: str
     whole: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,37 @@ def read_split(
         if not isinstance(each, RowProblem) and (wrong := fault(each, texts)):
             raise PluginError(f"{what} gave no example for {split}: {brief(wrong, LONGEST)}", source)
     examples = [each for each in found if not isinstance(each, RowProblem)]
-    problems = [each for each in found if isinstance(each, RowProblem)]
+    problems = _once([each for each in found if isinstance(each, RowProblem)], len(examples))
+    problems += _label_nowhere(scans, reader) if not problems else []
+    if remedy := reader.file_remedy(split) if hasattr(reader, "file_remedy") else "":
+        problems = [replace(each, remedy=remedy) if each.check == "file" else each for each in problems]
     if trouble := getattr(reader, "trouble", ""):
         problems.append(RowProblem("held-out", "", trouble, whole=True))
     output, by_label = getattr(reader, "output", None), getattr(reader, "above", None) is not None
     by_row = not scans or parse is not None
     return Split(source, split, scans, tuple(examples), tuple(problems), output, evaluated, by_label, by_row)
+
+
+def _once(problems: list[RowProblem], examples: int) -> list[RowProblem]:
+    """Return one problem for all rows if a column is missing in every row."""
+    if examples or len(problems) < 2 or len({(each.check, each.text) for each in problems}) > 1:
+        return problems
+    first = problems[0]
+    if first.check != "columns":
+        return problems
+    return [replace(first, text=f"{first.text}; all {len(problems):,} rows lack it", whole=True)]
+
+
+def _label_nowhere(scans: Sequence[Scan], reader: Any) -> Iterator[RowProblem]:
+    """Yield a problem if no object of the JSON files has the key of the label, which single objects may lack."""
+    label, rows = getattr(reader, "label", None), [row for scan in scans for row in scan.rows if not row.trouble]
+    json = all(form_of(scan.path.name) in ("json", "jsonl") for scan in scans)
+    if label is None or not json or not rows or any(label in row.fields for row in rows):
+        return
+    keys = list(dict.fromkeys(key for row in rows for key in row.fields))
+    remedy = reader.column_remedy(label) if hasattr(reader, "column_remedy") else ""
+    text = f"{no_column(label, keys)}; all {len(rows):,} rows lack it"
+    yield RowProblem("columns", str(scans[0].path), text, whole=True, remedy=remedy)
 
 
 def _rows(scan: Scan, parse: Callable[..., Example | None] | None) -> Iterator[Example | RowProblem]:
@@ -107,7 +133,7 @@ def _parsed(parse: Callable[..., Example | None], *row: Any, table: bool) -> Exa
         return parse(*row)
     except RowError as error:
         whole = table and error.check == "columns"
-        return RowProblem(error.check, error.origin, brief(error.text, LONGEST), whole)
+        return RowProblem(error.check, error.origin, brief(error.text, LONGEST), whole, error.remedy)
 
 
 def _given(reader: Any, split: str, data_dir: Path, *, broken: bool) -> Iterator[Example | RowProblem]:
@@ -141,7 +167,7 @@ def _each(reader: Any, rows: Iterable[tuple[str, int, Any]]) -> Iterator[Example
 def _whole(error: DataError) -> RowProblem:
     check = error.check if isinstance(error, RowError) else "reader"
     origin, text = (error.origin, error.text) if isinstance(error, RowError) else ("", str(error))
-    return RowProblem(check, origin, brief(text, LONGEST), whole=True)
+    return RowProblem(check, origin, brief(text, LONGEST), whole=True, remedy=getattr(error, "remedy", ""))
 
 
 def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example, ...], tuple[str, ...]]:
@@ -169,4 +195,5 @@ def usable_examples(found: Split, *, skip_bad_rows: bool) -> tuple[tuple[Example
 
 
 def _worded(problem: RowProblem) -> str:
-    return f"{problem.origin}: {problem.text}" if problem.origin else problem.text
+    text = f"{problem.origin}: {problem.text}" if problem.origin else problem.text
+    return f"{text}; {problem.remedy}" if problem.remedy else text

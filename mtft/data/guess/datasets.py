@@ -29,10 +29,13 @@ SplitRows = dict[str, Callable[[], Iterable[Row]]]
 """Returns an iterator over the rows of each split; can be called again."""
 
 
-def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None) -> list[Proposal]:
-    """Return proposals of tasks for a dataset's files; DataError says why there is none."""
+def propose(group: FileGroup, rows: Rows, decisions: Decisions | None = None, *, header: bool = True) -> list[Proposal]:
+    """Return proposals of tasks for a dataset's files; DataError says why there is none.
+
+    `header` tells whether the first line of a table names its columns.
+    """
     decisions = decisions or Decisions()
-    tables, split_rows = _tables(group, rows, decisions)
+    tables, split_rows = _tables(group, rows, decisions, header)
     columns, notes = _joined(tables)
     notes = [*group.notes, *notes, *_header_notes(tables, decisions)]
     decisions.met["columns"] |= {*columns, *([tables.plan.column] if tables.plan else [])}
@@ -95,10 +98,10 @@ def _name(proposals: Sequence[Proposal], name: str) -> None:
 # ---- rows and columns ------------------------------------------------------------------------------------------------
 
 
-def _tables(group: FileGroup, rows: Rows, decisions: Decisions) -> tuple[Tables, SplitRows]:
+def _tables(group: FileGroup, rows: Rows, decisions: Decisions, header: bool) -> tuple[Tables, SplitRows]:
     """Read all files once; a single file is read split by split if a column gives the splits."""
     split_rows: SplitRows = {split: partial(rows, file) for split, file in group.splits.items()}
-    columns = {split: _profile(file, split_rows[split]()) for split, file in group.splits.items()}
+    columns = {split: _profile(file, split_rows[split](), header) for split, file in group.splits.items()}
     plan = None
     if len(group.splits) == 1:
         plan = find_split_column(columns["train"], group.splits["train"], decisions)
@@ -108,7 +111,7 @@ def _tables(group: FileGroup, rows: Rows, decisions: Decisions) -> tuple[Tables,
     if plan:
         whole = split_rows["train"]
         split_rows = {split: partial(_part, whole, plan.column, plan.values[split]) for split in plan.values}
-        columns = {split: _profile(group.splits["train"], own()) for split, own in split_rows.items()}
+        columns = {split: _profile(group.splits["train"], own(), header) for split, own in split_rows.items()}
         for own in columns.values():
             own.pop(plan.column, None)
     files = {split: group.splits.get(split, group.splits["train"]) for split in columns}
@@ -120,11 +123,11 @@ def _part(rows: Callable[[], Iterable[Row]], column: str, values: Sequence[str])
     return (row for row in rows() if row.get(column, "").strip() in values)
 
 
-def _profile(file: str, rows: Iterable[Row]) -> dict[str, Column]:
+def _profile(file: str, rows: Iterable[Row], header: bool) -> dict[str, Column]:
     columns, number = profile(rows)
     if not number:
         raise DataError(f"{file}: no rows")
-    if form_of(file) not in ("json", "jsonl"):
+    if header and form_of(file) not in ("json", "jsonl"):
         _check_header(file, columns)
     _check_alike(file, columns, number)
     for name, column in columns.items():

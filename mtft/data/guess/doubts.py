@@ -121,17 +121,18 @@ class Decisions:
 
 
 def decisions_of(
-    read: Sequence[str] = (),
-    split: Sequence[str] = (),
-    missing: Sequence[str] = (),
+    read: str | Sequence[str] = (),
+    split: str | Sequence[str] = (),
+    missing: str | Sequence[str] = (),
     *,
     yes: bool = False,
     ask: Callable[[Doubt], int] | None = None,
 ) -> Decisions:
     """Return the decisions in the settings: COLUMN=READING, FILE=SPLIT, labels, and whether to guess the rest.
 
-    ConfigError for an unknown reading or split.
+    A single text is a list of one. ConfigError for an unknown reading or split.
     """
+    read, split, missing = ([each] if isinstance(each, str) else each for each in (read, split, missing))
     columns: dict[str, list[str]] = {}
     for name, reading in pairs("read", read, READINGS):
         columns.setdefault(name, []).append(reading)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mtft.data.guess.columns import Column
 from mtft.data.labels import to_number
+from mtft.errors import setting
 
 LONGEST_NAME = 100
 """Characters of a name."""
@@ -38,5 +39,5 @@ def no_header(file: str, name: str) -> str:
     """Return the error for a first line that looks like a row, with the remedy."""
     return (
         f"{file}:1: {name[:60]!r} looks like a value, not the name of a column; put a line with names first, as in "
-        "text,label, or declare the task by hand, with header = false and columns = [...]"
+        f"text,label, or name the columns: {setting('header', False)} {setting('columns', 'NAME,...')}"
     )

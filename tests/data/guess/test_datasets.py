@@ -511,7 +511,7 @@ def test_f1_comes_first_where_a_class_is_rare(labels: list[str], metrics: list[s
 def test_a_share_that_leaves_too_few_rows_is_named() -> None:
     (found,) = proposals(rows(30, label=["a", "b", "c", "d", "d", "d"]))
     assert found.comments["dev"].startswith(
-        "cannot hold out 5 rows of each label: 'a' has 5 (1 would be dev, 4 train),"
+        "cannot hold out 5 rows of each label and leave as many to train on: 'a' has 5 (1 would be dev, 4 train),"
     )
     assert found.warnings == [f"train.jsonl: dev = 0.1 of column 'label' {found.comments['dev']}"]
     (found,) = proposals(rows(60, label=["a", "b"]))

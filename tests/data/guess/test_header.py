@@ -41,4 +41,4 @@ def test_a_value_with_a_word_for_labels_in_it_is_no_name() -> None:
 
 def test_the_error_says_what_helps() -> None:
     assert "a.csv:1: 'good' looks like a value" in no_header("a.csv", "good")
-    assert "header = false and columns = [...]" in no_header("a.csv", "good")
+    assert "or name the columns: header=False columns='NAME,...'" in no_header("a.csv", "good")
