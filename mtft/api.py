@@ -196,7 +196,9 @@ def compare(
     """
     runs = {name: _paths(group) for name, group in groups.items()}
     with open_call(CompareConfig, settings, notify, config=config) as (options, context):
-        return compare_command.compare(runs, context, resamples=options.resamples, half=options.half)
+        return compare_command.compare(
+            runs, context, resamples=options.resamples, half=options.half, seeds=options.seeds
+        )
 
 
 @documented(ReportConfig)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import load_model
 from mtft.runs.fingerprints import table_digest
+from mtft.runs.looks import note_look
 from mtft.runs.manifest import task_names
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
@@ -59,11 +60,15 @@ class TaskEvaluation:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """Evaluations by task, and a sentence for each failed gate."""
+    """Evaluations by task, and a sentence for each failed gate.
+
+    `looks` is how often the run was scored on test, this time included; None for another split, or a bundle.
+    """
 
     split: str
     tasks: dict[str, TaskEvaluation]
     failures: tuple[str, ...]
+    looks: int | None = None
 
 
 def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
@@ -86,8 +91,8 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     readings = [line for task in own for line in readings_of(task.source.reader, config.split, data_dir)]
     for line in dict.fromkeys(readings):
         context.notify("info", line)
-    digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
-    check_same_model(config, trained, context.group, {"data": digests})
+    digests = {name: table_digest(split.table, split.targets) for name, split in data.items()}
+    check_same_model(config, trained, context.group, {"data": to_json(digests)})
     values = {
         task.name: readable
         for together in sharing(tasks, config.split)
@@ -111,7 +116,19 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
         value = evaluations[name].metrics[score].value
         if not value >= least:
             failures.append(f"{limit} is {value:.4f}, below {least:g}")
-    return EvalResult(config.split, evaluations, tuple(failures))
+    looks = context.group.on_first(lambda: _count_look(run, digests, context)) if config.split == "test" else None
+    return EvalResult(config.split, evaluations, tuple(failures), looks)
+
+
+def _count_look(run: Path, digests: Mapping[str, str], context: Context) -> int | None:
+    """Count a look at test in the run, and return the number; None if it cannot be counted."""
+    if run.is_file():
+        return None
+    try:
+        return note_look(run, digests)
+    except OSError as error:
+        context.notify("warning", f"{run}: this look at test could not be counted: {(error.strerror or '').lower()}")
+        return None
 
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:

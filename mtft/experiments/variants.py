@@ -11,7 +11,7 @@ from typing import Any
 from mtft.config.experiment_plan import Entry, Plan, value_text
 from mtft.errors import ConfigError, unknown
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names of runs; each is a directory."""
 
 
@@ -89,7 +89,7 @@ def variants(entry: Merged) -> list[Variant]:
 def _problems(entry: Merged) -> Iterator[str]:
     place = f"runs.{entry.name}"
     if not NAME.fullmatch(entry.name):
-        yield f"{place}: the name is not letters, digits and any of . _ = - (at most 100)"
+        yield f"{place}: the name is not letters, digits and any of . _ - (at most 100)"
     if twice := [seed for at, seed in enumerate(entry.seeds) if seed in entry.seeds[:at]]:
         yield f"{place}.seeds: {twice[0]} is given twice"
     if entry.seeds and "seed" in entry.settings:
@@ -108,5 +108,5 @@ def _problems(entry: Merged) -> Iterator[str]:
 
 def _name(entry: str, seed: int | None, values: Mapping[str, Any]) -> str:
     """Return the name of a run: that of its entry, the values of what varies, the seed."""
-    varied = [f"{key}={re.sub(r'[^A-Za-z0-9._-]', '_', value_text(value))}" for key, value in values.items()]
+    varied = [f"{key}-{re.sub(r'[^A-Za-z0-9._-]', '_', value_text(value))}" for key, value in values.items()]
     return ".".join([entry, *varied, *([] if seed is None else [f"s{seed}"])])

@@ -49,7 +49,7 @@ class TaskRecord:
 class RunRecord:
     """One run; what its directory lacks is empty or None and listed in `notes`.
 
-    `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected,
+    `looks` is how often it was scored on test. `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected,
     `files` gives the bytes of each model file, `base_bytes` those of the base model, None if it was not found.
     """
 
@@ -68,3 +68,4 @@ class RunRecord:
     files: Mapping[str, int]
     base_bytes: int | None
     notes: tuple[str, ...]
+    looks: int = 0

@@ -57,6 +57,8 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
         known.append(("model files", f"{sum(run.files.values()) / 1e6:.1f} MB"))
     if isinstance(run.summary.get("epochs"), int):
         known.append(("best epoch", f"{run.summary.get('best_epoch')} of {run.summary['epochs']}"))
+    if run.looks:
+        known.append(("test looked at", f"{run.looks} time{'s' if run.looks > 1 else ''}"))
     if run.times and math.isfinite(seconds := spent(run.times)):
         known.append(("time", duration(seconds)))
     return tuple(known)

@@ -41,7 +41,8 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     assert result["examples"] == dict.fromkeys(TASKS, 60)
     assert result["columns"][0]["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
     individual, unified = result["columns"]
-    assert list(unified) == ["name", "runs", "scores", "differences", "stored", "tunable", "bytes", "base_bytes"]
+    counts = ["stored", "tunable", "bytes", "base_bytes"]
+    assert list(unified) == ["name", "runs", "scores", "differences", *counts, "seeds", "deviations"]
     assert (individual["name"], individual["runs"]) == ("individual", [str(run) for run in single.values()])
     for task, name in result["metrics"].items():
         assert individual["scores"][task] == pytest.approx(summary(single[task])["dev"][task][name], abs=1e-12)
