@@ -23,9 +23,9 @@ LAYERS = (
     ("selection",),
     ("runs",),
     ("training", "report"),
-    ("testing",),
+    ("testing", "experiments"),
     ("commands",),
-    ("api", "settings"),
+    ("api", "call", "settings"),
     ("predictor", "cli"),
     ("__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )
@@ -38,9 +38,11 @@ ONLY = {
         "config",
         "runs",
         "training",
+        "experiments",
         "commands",
         "cli",
         "api",
+        "call",
         "predictor",
     ),  # elsewhere functions take plain arguments
 }

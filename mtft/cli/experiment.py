@@ -56,7 +56,9 @@ def command(plan: Path | None, loaded: Loaded[ExperimentConfig], dry_run: bool, 
     if not (dry_run or quiet):
         say(f"records: {result.path / 'records'}")
     if result.failed:
-        raise MtftError(f"{len(result.failed)} of {len(result.runs)} runs failed or were skipped: {', '.join(result.failed)}")
+        raise MtftError(
+            f"{len(result.failed)} of {len(result.runs)} runs failed or were skipped: {', '.join(result.failed)}"
+        )
     if result.stopped:
         raise _StoppedRunsError(f"{', '.join(result.stopped)} stopped by --max-time; the same command goes on")
 

@@ -32,10 +32,10 @@ from mtft.training.count import count_run
 class Column:
     """One way to cover the tasks: one run, or several that each cover some, or such runs with several seeds.
 
-    With several `seeds`, scores and counts are means over them, and `deviations` are the standard deviations of the
-    scores (nan of one seed). `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base
-    models) are sums over the runs. `base_bytes` is the size of their base models, each counted once, None if one was
-    not found. `differences` are from the first column.
+    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base models)
+    are sums over the runs. `base_bytes` is the size of their base models, each counted once, None if one was not
+    found. `differences` are from the first column. With several `seeds`, scores and sums are means over them, and
+    `deviations` are the standard deviations of the scores, nan of one seed.
     """
 
     name: str
@@ -209,7 +209,10 @@ def _column(
 
 
 def _with_seeds(column: Column, owners: Owners, tasks: Sequence[Task], kept: Mapping[str, Predictions]) -> Column:
-    """Return a column with its seeds, the deviations of its scores, and counts for one seed; ConfigError if these vary."""
+    """Return a column with its seeds, the deviations of its scores, and the counts of one seed.
+
+    ConfigError if its tasks have different seeds.
+    """
     seeds = {task.name: tuple(seed_of(run) for run in owners[task.name]) for task in tasks}
     first, *others = tasks
     for task in others:

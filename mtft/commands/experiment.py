@@ -9,6 +9,7 @@ from pathlib import Path
 from mtft.commands.compare import Comparison, compare
 from mtft.config.experiment_plan import read_plan
 from mtft.config.schema import ExperimentConfig
+from mtft.data.shares import Half
 from mtft.errors import ConfigError
 from mtft.experiments.baselines import advice, baseline_runs
 from mtft.experiments.estimates import Estimate, Estimates
@@ -66,7 +67,9 @@ def experiment(
     ConfigError for a plan that cannot be carried out; nothing is started then.
     """
     if (plan is None) == (not config.baselines):
-        raise ConfigError(f"give either a plan or finished runs{'' if plan is None else ', not both'}", setting="baselines")
+        raise ConfigError(
+            f"give either a plan or finished runs{'' if plan is None else ', not both'}", setting="baselines"
+        )
     unions = [Path(name) for name in config.baselines]
     file = plan if plan is not None else unions[0]
     if plan is not None:
@@ -81,7 +84,9 @@ def experiment(
     if dry_run:
         return ExperimentResult(store.root, _estimated(runs, waiting, config, store))
     outcomes = _make(runs, waiting, digests, config, store, context) if waiting else {}
-    result = tuple(_status(run, outcomes.get(run.name), store) for run in runs if run in selected or run.name in outcomes)
+    result = tuple(
+        _status(run, outcomes.get(run.name), store) for run in runs if run in selected or run.name in outcomes
+    )
     if unions and all(store.recorded(run.name) for run in runs):
         comparison, sentences = _compare(unions, runs, store, context)
         return ExperimentResult(store.root, result, comparison, sentences)
@@ -146,10 +151,8 @@ def sharing(config: ExperimentConfig, runs: int) -> tuple[int, int]:
     runs. Without `threads`, the processes share the cores.
     """
     cores = len(usable_cores())
-    if config.jobs == "auto":
-        jobs = max(1, min(runs, cores // (config.threads or 1)))
-    else:
-        jobs = int(config.jobs)
+    most = max(1, min(runs, cores // (config.threads or 1)))
+    jobs = most if config.jobs == "auto" else int(config.jobs)
     return jobs, config.threads or max(1, cores // min(jobs, max(1, runs)))
 
 
@@ -182,7 +185,7 @@ def _compare(
 ) -> tuple[Comparison, tuple[str, ...]]:
     """Compare unified runs with individual models, and say for each task whether the union helped."""
     union_config = run_config(unions[0])
-    half = "report" if getattr(union_config, "dev_split", "all") == "half" else "all"
+    half: Half = "report" if getattr(union_config, "dev_split", "all") == "half" else "all"
     groups = {"apart": [store.record(run.name) for run in runs], "together": list(unions)}
     comparison = compare(groups, context, half=half, seeds=True)
     together = comparison.columns[1]

@@ -47,7 +47,7 @@ Seeds = tuple[StrictInt, ...]
 
 
 class Entry(BaseModel):
-    """A table `[runs.NAME]`: the keys below are the plan's, all others are settings of `mtft train` or `mtft refine`."""
+    """A table `[runs.NAME]`: keys of the plan, and settings of `mtft train` or `mtft refine`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

@@ -57,8 +57,8 @@ def load(
     """Resolve the settings of one command from files and values; those `given` as None count as not given.
 
     `known` looks up names that plugins bring; without it such names are accepted here and checked when they are used.
-    `stand_ins` are values for required settings that were not given. `table` is the name and the content of one table of
-    the file, which is then not read.
+    `stand_ins` are values for required settings that were not given. `table` is the name and the content of one table
+    of the file, which is then not read.
     A file may serve several commands: keys that only other commands have are ignored. Raises one ConfigError with a
     line for each fault.
     """

@@ -195,9 +195,7 @@ class ExperimentConfig(Options):
     out: Path | None = Field(
         None, description="directory of runs, records and logs (default: runs/ and the name of the plan)"
     )
-    jobs: Jobs = Field(
-        "1", description="processes at once: a number, or auto, as many as cores and memory allow"
-    )
+    jobs: Jobs = Field("1", description="processes at once: a number, or auto, as many as cores and memory allow")
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads of each process (default: the cores, shared among the processes)"
     )

@@ -24,16 +24,21 @@ def baseline_runs(runs: Sequence[Path], registry: Registry, data_dir: Path | Non
     for run in runs:
         config = run_config(run)
         if not isinstance(config, TrainConfig):
-            raise ConfigError(f"{run} was not made by mtft train; name the run that it was made from", setting="baselines")
+            raise ConfigError(
+                f"{run} was not made by mtft train; name the run that it was made from", setting="baselines"
+            )
         if len(config.tasks) < 2:
             raise ConfigError(f"{run} has one task alone, {config.tasks[0]}", setting="baselines")
         if config.max_steps is not None:
             raise ConfigError(
-                f"{run} was stopped by max_steps, a budget that its tasks shared; train it by epochs", setting="baselines"
+                f"{run} was stopped by max_steps, a budget that its tasks shared; train it by epochs",
+                setting="baselines",
             )
         where = None if config.sample else data_dir or recorded_data_dir(run)
         found += [
-            PlannedRun(f"{task}.s{config.seed}", task, _alone(config, task, registry, where), "", (), keep_weights=False)
+            PlannedRun(
+                f"{task}.s{config.seed}", task, _alone(config, task, registry, where), "", (), keep_weights=False
+            )
             for task in config.tasks
         ]
     return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mtft.config.experiment_plan import Plan, entry_keys, unknown_key
 from mtft.config.load import load
@@ -13,6 +14,8 @@ from mtft.config.schema import RefineConfig, TrainConfig
 from mtft.errors import ConfigError, setting, unknown
 from mtft.experiments.references import PREFIX, references, replaced, with_file
 from mtft.experiments.variants import Merged, Variant, merged, variants
+
+T = TypeVar("T")
 
 COMMON = ("out", "overwrite", "threads")
 """Settings that the experiment gives to its runs."""
@@ -41,19 +44,14 @@ class PlannedRun:
 def expand(plan: Plan, file: Path, data_dir: Path | None = None) -> list[PlannedRun]:
     """Return all runs of a plan, those of one seed before those of the next; ConfigError has a line for each fault."""
     problems: list[str] = []
-    entries = _collect(problems, ((name, lambda name=name: merged(plan, name)) for name in plan.runs))
-    found = _collect(problems, ((name, lambda entry=entry: variants(entry)) for name, entry in entries.items()))
+    entries = _collect(problems, {name: partial(merged, plan, name) for name in plan.runs})
+    found = _collect(problems, {name: partial(variants, entry) for name, entry in entries.items()})
     problems += _same_names(found)
+    runs: dict[str, PlannedRun] = {}
     if not problems:
         expander = _Expander(file, entries, found, data_dir)
-        runs = _collect(
-            problems,
-            (
-                (variant.name, lambda entry=entry, variant=variant: expander.run(entry, variant))
-                for name, entry in entries.items()
-                for variant in found[name]
-            ),
-        )
+        pairs = [(entry, variant) for name, entry in entries.items() for variant in found[name]]
+        runs = _collect(problems, {variant.name: partial(expander.run, entry, variant) for entry, variant in pairs})
     if problems:
         lines = dict.fromkeys(line for problem in problems for line in problem.splitlines())
         raise ConfigError("\n".join(line if line.startswith(f"{file}: ") else f"{file}: {line}" for line in lines))
@@ -62,10 +60,10 @@ def expand(plan: Plan, file: Path, data_dir: Path | None = None) -> list[Planned
     return ordered(sorted(runs.values(), key=lambda run: rank[run.name]), str(file))
 
 
-def _collect(problems: list[str], made: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _collect(problems: list[str], made: Mapping[str, Callable[[], T]]) -> dict[str, T]:
     """Return what each function returns, by name; a ConfigError becomes a problem."""
     found = {}
-    for name, make in made:
+    for name, make in made.items():
         try:
             found[name] = make()
         except ConfigError as error:
@@ -74,13 +72,14 @@ def _collect(problems: list[str], made: Iterable[tuple[str, Any]]) -> dict[str, 
 
 
 def _same_names(found: Mapping[str, Sequence[Variant]]) -> Iterator[str]:
-    """Say which runs would have the same name."""
+    """Say which runs would have the same directory, also where file systems ignore case."""
     taken: dict[str, str] = {}
     for entry, each in found.items():
         for variant in each:
-            other = taken.setdefault(variant.name.casefold(), entry)
-            if other is not entry or sum(one.name == variant.name for one in each) > 1:
-                yield f"runs.{entry}: its run {variant.name} has the name of a run of {other}; rename one of them"
+            name = variant.name.casefold()
+            if name in taken:
+                yield f"runs.{entry}: its run {variant.name} has the name of a run of {taken[name]}; rename one of them"
+            taken.setdefault(name, entry)
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class _Expander:
         return origin
 
     def _find(self, name: str, me: Variant, place: str) -> str:
-        """Return the run that a name means: a run of that name, or the one of that entry with the same seed and values."""
+        """Return the run of a name or, if an entry has that name, its run with the same seed and values."""
         every = {variant.name: variant for each in self.found.values() for variant in each}
         if name in every:
             return name

@@ -22,7 +22,17 @@ from mtft.runs.records import is_record, read_record, write_record
 State = Literal["finished", "stopped", "new"]
 """How far the directory of a run is: complete, stopped before its end, or not there."""
 
-HARMLESS = ("threads", "device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache", "out", "overwrite")
+HARMLESS = (
+    "threads",
+    "device",
+    "data_dir",
+    "checkpoint_every",
+    "max_time",
+    "trackers",
+    "feature_cache",
+    "out",
+    "overwrite",
+)
 """Settings that may differ from those that a run was made with: its result is the same."""
 
 
@@ -122,8 +132,8 @@ def check_unchanged(runs: Sequence[PlannedRun], digests: Mapping[str, str], stor
         if facts.get("plan") != digests[run.name]:
             changes = "; ".join(_changes(run, facts, store)) or "a run that it starts from has other settings"
             problems.append(
-                f"{file}: runs.{run.entry}: {run.name} was made with other settings: {changes}; undo the change, give the "
-                f"run another name, or remove {' and '.join(map(str, made))} to make it again"
+                f"{file}: runs.{run.entry}: {run.name} was made with other settings: {changes}; undo the change, give "
+                f"the run another name, or remove {' and '.join(map(str, made))} to make it again"
             )
     if problems:
         raise ConfigError("\n".join(problems))
@@ -138,6 +148,9 @@ def _changes(run: PlannedRun, facts: Mapping[str, Any], store: Store) -> list[st
     before = load(type(run.config), file=store.settings(run.name)).config
     return [
         f"{key}: {show(old)} -> {show(new)}"
-        for key in (*type(run.config).settings(), *(["declared"] if "declared" in type(run.config).model_fields else []))
+        for key in (
+            *type(run.config).settings(),
+            *(["declared"] if "declared" in type(run.config).model_fields else []),
+        )
         if key not in HARMLESS and (old := getattr(before, key)) != (new := getattr(run.config, key))
     ]

@@ -136,7 +136,9 @@ def load_model(
     """
     manifest = read_manifest(directory)
     if (directory.parent / RECORD).is_file():
-        raise CheckpointError(f"{directory.parent} is the record of a run: it has scores and predictions, but no weights")
+        raise CheckpointError(
+            f"{directory.parent} is the record of a run: it has scores and predictions, but no weights"
+        )
     entries = [entry for entry in manifest["tasks"] if only is None or entry["name"] in only]
     check_digests(directory, FILES)
     name = base or manifest["base"]["name"]

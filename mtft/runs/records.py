@@ -42,7 +42,9 @@ def write_record(run: Path, path: Path, facts: Mapping[str, Any]) -> None:
             shutil.copyfile(run / "model" / name, fresh / "model" / name)
         write_digests(fresh / "model")
         write_json(fresh / RECORD, {"format": FORMAT, "version": VERSION, "model": model, **facts})
-        write_digests(fresh, {file.name: digest(file) for file in fresh.iterdir() if file.name != LOOKS and file.is_file()})
+        write_digests(
+            fresh, {file.name: digest(file) for file in fresh.iterdir() if file.name != LOOKS and file.is_file()}
+        )
 
 
 def is_record(path: Path) -> bool:

@@ -16,7 +16,16 @@ from mtft.runs.integrity import run_config
 SUFFIX = re.compile(r"\.s\d+(?=/|$)")
 """The seed at the end of a run's name, as `mtft experiment` names it."""
 
-IGNORED = LOCATION | {"seed", "threads", "device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache"}
+IGNORED = LOCATION | {
+    "seed",
+    "threads",
+    "device",
+    "data_dir",
+    "checkpoint_every",
+    "max_time",
+    "trackers",
+    "feature_cache",
+}
 """Settings that do not part groups: the seed, and those that cannot change the result."""
 
 

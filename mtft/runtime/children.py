@@ -39,7 +39,7 @@ def start_child(command: Sequence[str], log: Path, cores: Sequence[int], threads
             stderr=stream,
             env=environment,
             start_new_session=True,
-            preexec_fn=_preparation(tuple(cores)),  # noqa: PLW1509 - it makes two system calls, and takes no lock
+            preexec_fn=_preparation(tuple(cores)),
         )
 
 
