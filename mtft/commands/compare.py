@@ -19,7 +19,7 @@ from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import PairedDifference, bootstrap_interval
 from mtft.report.seeds import deviation, over_seeds, seed_difference
-from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.dev_predictions import half_by_keys, read_predictions
 from mtft.runs.directory import read_summary
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runs.records import model_bytes
@@ -175,7 +175,7 @@ def _predictions(name: str, owners: Owners, tasks: Sequence[Task], half: Half) -
     """Return the predictions for each task; CheckpointError if two seeds have other rows."""
     found = {}
     for task in tasks:
-        runs = [read_predictions(run, task.name, "dev", half) for run in owners[task.name]]
+        runs = [read_predictions(run, task.name, "dev", half_by_keys(run, half)) for run in owners[task.name]]
         ids, targets, _ = runs[0]
         for other_ids, other_targets, _ in runs[1:]:
             if other_ids != ids or not np.array_equal(other_targets, targets):

@@ -23,6 +23,7 @@ from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import load_model
+from mtft.runs.dev_predictions import half_by_keys
 from mtft.runs.fingerprints import table_digest
 from mtft.runs.looks import note_look
 from mtft.runs.manifest import task_names
@@ -103,8 +104,9 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
         )
     }
     evaluations = {}
+    half = half_by_keys(run, config.half)
     for task in tasks:
-        rows = in_half(data[task.name].keys, config.half, task.name)
+        rows = in_half(data[task.name].keys, half, task.name)
         evaluations[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )

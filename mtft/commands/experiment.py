@@ -185,7 +185,7 @@ def _compare(
 ) -> tuple[Comparison, tuple[str, ...]]:
     """Compare unified runs with individual models, and say for each task whether the union helped."""
     union_config = run_config(unions[0])
-    half: Half = "report" if getattr(union_config, "dev_split", "all") == "half" else "all"
+    half: Half = "all" if getattr(union_config, "dev_split", "all") == "all" else "report"
     groups = {"apart": [store.record(run.name) for run in runs], "together": list(unions)}
     comparison = compare(groups, context, half=half, seeds=True)
     together = comparison.columns[1]

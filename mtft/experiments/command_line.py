@@ -9,13 +9,21 @@ from mtft.experiments.expansion import PlannedRun
 from mtft.experiments.references import references
 from mtft.experiments.store import Store
 
+MAY_CHANGE = ("device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache")
+"""Settings that a plan may change before a run goes on."""
+
 MTFT = (sys.executable, "-m", "mtft")
 
 
 def run_command(run: PlannedRun, store: Store, threads: int) -> list[str]:
     """Return the command line that begins a run, or goes on with it if it was stopped."""
     if store.state(run.name) == "stopped":
-        return [*MTFT, run.command, *_option("resume", store.run(run.name)), *_option("threads", threads)]
+        command = [*MTFT, run.command, *_option("resume", store.run(run.name)), *_option("threads", threads)]
+        given = {key: getattr(run.config, key) for key in MAY_CHANGE if key in type(run.config).settings()}
+        for key, value in given.items():
+            if value is not None and value != ():
+                command += _option(key, ",".join(value) if isinstance(value, tuple) else value)
+        return command
     command = [*MTFT, run.command, *([str(store.path_of(run.origin))] if run.origin else [])]
     command += _option("config", store.settings(run.name))
     for key in type(run.config).settings():

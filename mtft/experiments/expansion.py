@@ -136,7 +136,7 @@ class _Expander:
         if name in every:
             return name
         if name not in self.entries:
-            raise ConfigError(f"{place}: {unknown('run', name, [*self.entries, *every])}")
+            raise ConfigError(f"{place}: {unknown('run', name, {*self.entries, *every})}")
         same = [variant.name for variant in self.found[name] if me.agrees(variant)]
         if len(same) == 1:
             return same[0]

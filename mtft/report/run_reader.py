@@ -25,7 +25,7 @@ from mtft.plugin.context import Context
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
-from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.dev_predictions import half_by_keys, read_predictions
 from mtft.runs.looks import count_looks
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runs.records import model_bytes
@@ -133,7 +133,7 @@ class _Reader:
             classes = outputs.get(name, {}).get("names")
             labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
             predictions = self._try(partial(self._predictions, name, environment), None)
-            if predictions and (self.half != "all" or config.get("dev_split") == "half"):
+            if predictions and (self.half != "all" or config.get("dev_split", "all") != "all"):
                 dev = _rescored(dev, predictions)
             metric = str(metrics.get(name, next(iter(dev), "")))
             tasks[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
@@ -144,7 +144,9 @@ class _Reader:
         if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
             return None
         try:
-            ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev", self.half))
+            ids, targets, values = _checked_predictions(
+                path, read_predictions(self.run, task, "dev", half_by_keys(self.run, self.half))
+            )
         except DataError as error:
             raise CheckpointError(f"{path}: {error}") from None
         return Predictions(tuple(ids), targets, values, self._texts(task, set(ids), environment))
