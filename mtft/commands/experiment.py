@@ -23,6 +23,9 @@ from mtft.plugin.context import Context
 from mtft.runs.integrity import run_config
 from mtft.runtime.children import usable_cores
 
+SMALL_FILES = 1 << 16
+"""Bytes for settings, logs and locks, beside the runs, which check what they need themselves."""
+
 
 @dataclass(frozen=True)
 class RunStatus:
@@ -121,7 +124,7 @@ def _make(
 ) -> dict[str, str]:
     """Make the runs that are waiting, and return how each ended."""
     jobs, threads = sharing(config, len(waiting))
-    check_room(store.root)
+    check_room(store.root, [SMALL_FILES])
     store.root.mkdir(parents=True, exist_ok=True)
     lock, stop = DirectoryLock(store.root), Stop()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -123,6 +124,32 @@ def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -
     assert done.code == 2
     assert str(path) in done.err
     assert records(trained_run / "predictions" / "sts.dev.jsonl")
+
+
+@pytest.mark.slow
+def test_seeds_are_one_column(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--tasks", ",".join(TASKS), *FEW, "--model", tiny_model, "--quiet")
+    runs = [tmp_path / f"a.s{seed}" for seed in (3, 1)]
+    for run in runs:
+        assert cli("train", *given, "--seed", run.name[-1], "--out", run).code == 0
+    found = cli("compare", "--seeds", f"one={trained_run}", f"two={runs[0]},{runs[1]}", *FAST, "--json").json
+    one, two = found["columns"]
+    assert (one["seeds"], two["seeds"]) == ([0], [1, 3])
+    for task, name in found["metrics"].items():
+        each = [summary(run)["dev"][task][name] for run in runs]
+        assert two["scores"][task] == pytest.approx(sum(each) / 2)
+        assert two["deviations"][task] == pytest.approx(abs(each[0] - each[1]) / math.sqrt(2), abs=1e-12)
+        assert one["deviations"][task] is None
+        assert two["differences"][task]["difference"] == pytest.approx(two["scores"][task] - one["scores"][task])
+    assert (one["stored"], one["tunable"]) == (two["stored"], two["tunable"])
+    shown = cli("compare", "--seeds", *runs, *FAST).out
+    assert shown.splitlines()[0].split() == ["a", "baseline"]
+    assert re.search(r"^seeds +1, 3$", shown, re.MULTILINE)
+    assert f"{found['columns'][1]['scores']['sst']:.4f} (s " in shown
+    plain = cli("compare", f"a={runs[0]},{runs[1]}")
+    assert "--seeds takes their mean if only their seeds differ" in plain.err
+    mixed = cli("compare", "--seeds", f"a={trained_run},{runs[0]},{runs[0]}")
+    assert (mixed.code, "have the same seed 3" in mixed.err) == (2, True)
 
 
 def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_changed_settings_are_refused_with_the_difference(plan: Plan, tmp_path: 
     out = tmp_path / "out"
     done = experiment(plan(f"{text}lr = 1e-3\n"))
     assert done.code == 2
-    assert f"runs.b: b was made with other settings: lr: 0.0001 -> 0.001; undo the change" in done.err
+    assert "runs.b: b was made with other settings: lr: 0.0001 -> 0.001; undo the change" in done.err
     assert f"or remove {out}/records/b to make it again" in done.err
     done = experiment(plan(text.replace("max_steps = 2", "max_steps = 3")))
     assert done.code == 2
@@ -210,7 +210,9 @@ def wait_for(paths: list[Path], process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_what_is_stopped_goes_on_to_the_same_bits(number: signal.Signals, code: int, plan: Plan, tmp_path: Path) -> None:
+def test_what_is_stopped_goes_on_to_the_same_bits(
+    number: signal.Signals, code: int, plan: Plan, tmp_path: Path
+) -> None:
     """Two runs at once; the whole experiment of another directory is what nothing stopped."""
     file = plan(f"[runs.a]\n{LONG}[runs.b]\n{LONG}seed = 1\n")
     options = ("--jobs", "2", "--threads", "1")
@@ -248,18 +250,25 @@ def test_of_two_experiments_in_one_directory_the_second_is_refused(plan: Plan, t
 
 @pytest.mark.slow
 def test_a_disk_that_fills_loses_nothing(plan: Plan, tmp_path: Path) -> None:
-    file = plan(f"[runs.a]\n{SHORT}[runs.b]\n{SHORT}seed = 1\n")
+    """Full before the start, the disk is named and nothing starts; full in the middle, the run goes on afterwards."""
+    file = plan(f"[runs.a]\n{LONG}[runs.b]\n{SHORT}")
     with disk(tmp_path / "out", "3m") as place:
-        assert experiment(file, "--only", "a").code == 0
-        before = contents(place / "records/a")
         junk = fill(place)
         done = experiment(file)
-        assert done.code == 1, done.err
-        assert "No space left on device" in done.err or "bytes free" in done.err or "no room" in done.err
+        assert done.code == 2
+        assert f"--out: {place} has " in done.err
+        junk.unlink()
+        with started(file, "--only", "a") as process:
+            wait_for([place / "runs/a/state"], process)
+            junk = fill(place)
+            assert process.wait(120) == 1
+            assert process.stderr is not None
+            assert "a: failed with exit code 1: mtft: error: no space left on device" in process.stderr.read()
         junk.unlink()
         again = experiment(file)
         assert (again.code, states(again)) == (0, {"a": "recorded", "b": "recorded"}), again.err
-        assert contents(place / "records/a") == before
+        assert "a: goes on" in again.err
+        assert cli("verify", place / "records/a").code == 0
 
 
 # ---- baselines -----------------------------------------------------------------------------------------------------
@@ -269,13 +278,22 @@ def test_a_disk_that_fills_loses_nothing(plan: Plan, tmp_path: Path) -> None:
 def test_each_task_is_trained_alone_with_the_settings_of_the_union(tiny_model: Path, tmp_path: Path) -> None:
     given = ("--sample", "--batches", "1", "--epochs", "1", "--model", tiny_model, "--dev-split", "half", "--quiet")
     both = tmp_path / "both"
-    done = cli("train", "--tasks", "sst,sts", *given, "--lr", "0.01", "--seed", "5", "--best", "sts.pearson", "--out", both)
+    done = cli(
+        "train", "--tasks", "sst,sts", *given, "--lr", "0.01", "--seed", "5", "--best", "sts.pearson", "--out", both
+    )
     assert done.code == 0, done.err
     found = cli("experiment", "--baselines", both, "--json")
     result = found.json
     assert [run["name"] for run in result["runs"]] == ["sst.s5", "sts.s5"]
     alone = mtft.train(
-        tasks="sts", sample=True, batches=1, epochs=1, model=str(tiny_model), dev_split="half", lr=0.01, seed=5,
+        tasks="sts",
+        sample=True,
+        batches=1,
+        epochs=1,
+        model=str(tiny_model),
+        dev_split="half",
+        lr=0.01,
+        seed=5,
         out=tmp_path / "sts",
     )
     records = tmp_path / "both-baselines/records"
@@ -326,7 +344,9 @@ def test_what_only_waits_for_a_run_does_not_need_its_weights(tmp_path: Path, tra
     from mtft.runs.records import write_record
 
     file = tmp_path / "plan.toml"
-    file.write_text('[runs.a]\ntasks = "sst"\n[runs.b]\ntasks = "sst"\nneeds = ["a"]\n[runs.c]\ntasks = "sst"\nmask = "run:a"\n')
+    file.write_text(
+        '[runs.a]\ntasks = "sst"\n[runs.b]\ntasks = "sst"\nneeds = ["a"]\n[runs.c]\ntasks = "sst"\nmask = "run:a"\n'
+    )
     runs, store = expand(read_plan(file), file), Store(tmp_path / "out")
     assert [run.name for run in due(runs, runs, store)] == ["a", "b", "c"]
     assert [run.name for run in due(runs, runs[1:2], store)] == ["a", "b"]

@@ -17,7 +17,9 @@ from mtft.errors import ConfigError
 
 def test_keys_of_the_plan_and_settings_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
-    file.write_text('seeds = [0, 3]\n[settings]\nlr = 1e-4\n[runs.a]\nlike = "b"\nbatch-size = 8\n[runs.b]\ntasks = "sst"\n')
+    file.write_text(
+        'seeds = [0, 3]\n[settings]\nlr = 1e-4\n[runs.a]\nlike = "b"\nbatch-size = 8\n[runs.b]\ntasks = "sst"\n'
+    )
     plan = read_plan(file)
     assert plan.seeds == (0, 3)
     assert plan.settings == {"lr": Decimal("1e-4")}

@@ -116,7 +116,8 @@ def test_runs_named_by_others_come_first_with_the_same_seed(tmp_path: Path) -> N
 
 def test_a_run_may_be_named_exactly(tmp_path: Path) -> None:
     runs = runs_of(
-        '[runs.a]\ntasks = "sst"\nseeds = [0, 1]\n[runs.b]\ntasks = "sst"\nteachers = ["run:a.s0", "run:a.s1"]', tmp_path
+        '[runs.a]\ntasks = "sst"\nseeds = [0, 1]\n[runs.b]\ntasks = "sst"\nteachers = ["run:a.s0", "run:a.s1"]',
+        tmp_path,
     )
     assert runs["b"].needs == ("a.s0", "a.s1")
 
@@ -130,10 +131,16 @@ A = '[runs.a]\ntasks = "sst"\n'
         ('[runs.a]\nlike = "b"\n[runs.b]\nlike = "a"', "runs.a.like: cycle: a -> b -> a"),
         (f'{A}like = "c"', "runs.a.like: unknown run 'c' (allowed: a)"),
         (f'{A}mask = "run:a"', "runs.a: cycle: each of these runs needs the next: a -> a"),
-        (f'{A}needs = ["b"]\n[runs.b]\ntasks = "sst"\nneeds = ["a"]', "runs.a: cycle: each of these runs needs the next: a -> b"),
+        (
+            f'{A}needs = ["b"]\n[runs.b]\ntasks = "sst"\nneeds = ["a"]',
+            "runs.a: cycle: each of these runs needs the next: a -> b",
+        ),
         (f'{A}needs = ["c"]', "runs.a.needs: unknown run 'c' (allowed: a)"),
         (f'{A}teachers = ["run:aa"]', "runs.a.teachers: unknown run 'aa'; did you mean 'a'?"),
-        (f'{A}seeds = [0, 1]\n[runs.b]\ntasks = "sst"\nmask = "run:a"', "runs.b.mask: 'a' may be a.s0, a.s1; name one of them"),
+        (
+            f'{A}seeds = [0, 1]\n[runs.b]\ntasks = "sst"\nmask = "run:a"',
+            "runs.b.mask: 'a' may be a.s0, a.s1; name one of them",
+        ),
         (
             f'{A}seeds = [0]\n[runs.b]\ntasks = "sst"\nseeds = [1]\nmask = "run:a"',
             "runs.b.mask: no run of 'a' has the seed and values of b.s1 (there are a.s0)",
@@ -159,7 +166,10 @@ A = '[runs.a]\ntasks = "sst"\n'
         (f"{A}vary = {{ lr = [1, 1.0] }}", "runs.a.vary.lr: 1 is given twice"),
         (f"{A}vary = {{ lr = [] }}", "runs.a.vary.lr: the list is empty"),
         (f'{A}refine = "gone"', "runs.a.refine: gone: no such run directory"),
-        (f'{A}[runs.b]\ntasks = "sst"\nrefine = "a"', "runs.b.refine: a: no such run directory; write run:a for the run"),
+        (
+            f'{A}[runs.b]\ntasks = "sst"\nrefine = "a"',
+            "runs.b.refine: a: no such run directory; write run:a for the run",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_key(text: str, line: str, tmp_path: Path) -> None:
