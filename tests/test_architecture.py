@@ -57,6 +57,7 @@ GROUND = ("errors", "io.files")
 MAX_LINES = 300
 
 REACHED_BY = {
+    "call": "test_api.py",
     "cli.command_context": "cli/test_main.py",
     "cli.models": "cli/test_fetch.py",
     "cli.plugins": "cli/test_tasks_and_plugins.py",
@@ -82,6 +83,7 @@ REACHED_BY = {
     "data.tokenizer_classes": "data/test_pretrained_tokenizer.py",
     "data.tokenizer_files": "data/test_pretrained_tokenizer.py",
     "encoder.family": "plugin/test_hooks.py",
+    "experiments.variants": "experiments/test_expansion.py",
     "fetch.lock_file": "cli/test_fetch.py",
     "report.conflicts": "cli/test_report.py",
     "report.curves": "cli/test_report.py",

@@ -35,10 +35,13 @@ PRIMARY = {"sst": "accuracy", "quora": "accuracy", "sts": "pearson"}
 SINGLE = ("vanilla-sst.s0", "vanilla-quora.s0", "vanilla-sts.s0")
 
 
+def command(name: str, *args: object) -> list[str]:
+    return [sys.executable, str(HERE / f"{name}.py"), *map(str, args)]
+
+
 def script(name: str, *args: object) -> str:
     """Run a script to its end and return what it printed."""
-    command = [sys.executable, str(HERE / f"{name}.py"), *map(str, args)]
-    done = subprocess.run(command, env=clean(), text=True, capture_output=True, check=False)
+    done = subprocess.run(command(name, *args), env=clean(), text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
