@@ -14,7 +14,8 @@ from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
 from mtft.config.schema import ExperimentConfig
 from mtft.config.values import size_text
-from mtft.errors import MtftError
+from mtft.errors import ConfigError, MtftError
+from mtft.runtime import processes
 
 if TYPE_CHECKING:
     from mtft.commands.experiment import ExperimentResult, RunStatus
@@ -45,6 +46,8 @@ def command(plan: Path | None, loaded: Loaded[ExperimentConfig], dry_run: bool, 
       mtft experiment plan.toml --jobs auto --out runs/plan
       mtft experiment --baselines runs/unified
     """  # noqa: D301 - click reads the backspace
+    if processes.size() > 1:
+        raise ConfigError("mtft experiment starts processes by itself: start it without torchrun")
     from mtft.commands.experiment import experiment
 
     with open_context(loaded, quiet=quiet) as context:

@@ -69,31 +69,35 @@ def experiment(
 
     ConfigError for a plan that cannot be carried out; nothing is started then.
     """
-    if (plan is None) == (not config.baselines):
-        raise ConfigError(
-            f"give either a plan or finished runs{'' if plan is None else ', not both'}", setting="baselines"
-        )
     unions = [Path(name) for name in config.baselines]
-    file = plan if plan is not None else unions[0]
-    if plan is not None:
-        runs = expand(read_plan(plan), plan, config.data_dir)
-    else:
-        runs = baseline_runs(unions, context.registry, config.data_dir)
-    store = Store(config.out or (Path("runs") / file.stem if plan else file.with_name(f"{file.name}-baselines")))
-    digests = plan_digests(runs)
-    selected = chosen(runs, config.only)
+    runs, file, default = _planned(plan, unions, config, context)
+    store = Store(config.out or default)
+    digests, selected = plan_digests(runs), chosen(runs, config.only)
     check_unchanged(runs, digests, store, file)
     waiting = due(runs, selected, store)
     if dry_run:
         return ExperimentResult(store.root, _estimated(runs, waiting, config, store))
     outcomes = _make(runs, waiting, digests, config, store, context) if waiting else {}
-    result = tuple(
-        _status(run, outcomes.get(run.name), store) for run in runs if run in selected or run.name in outcomes
-    )
-    if unions and all(store.recorded(run.name) for run in runs):
-        comparison, sentences = _compare(unions, runs, store, context)
-        return ExperimentResult(store.root, result, comparison, sentences)
-    return ExperimentResult(store.root, result)
+    shown = {run.name for run in selected} | outcomes.keys()
+    result = tuple(_status(run, outcomes.get(run.name), store) for run in runs if run.name in shown)
+    if not unions or not all(store.recorded(run.name) for run in runs):
+        return ExperimentResult(store.root, result)
+    comparison, sentences = _compare(unions, runs, store, context)
+    return ExperimentResult(store.root, result, comparison, sentences)
+
+
+def _planned(
+    plan: Path | None, unions: Sequence[Path], config: ExperimentConfig, context: Context
+) -> tuple[list[PlannedRun], Path, Path]:
+    """Return the runs of a plan, or the baselines of unified runs, where they come from, and the default directory."""
+    if plan is not None and not unions:
+        return expand(read_plan(plan), plan, config.data_dir), plan, Path("runs") / plan.stem
+    if plan is not None or not unions:
+        both = "" if plan is None else ", not both"
+        raise ConfigError(f"give either a plan or finished runs{both}", setting="baselines")
+    first = unions[0]
+    runs = baseline_runs(unions, context.registry, config.data_dir)
+    return runs, first, first.with_name(f"{first.name}-baselines")
 
 
 def due(runs: Sequence[PlannedRun], selected: Sequence[PlannedRun], store: Store) -> list[PlannedRun]:
@@ -102,12 +106,11 @@ def due(runs: Sequence[PlannedRun], selected: Sequence[PlannedRun], store: Store
     A run that has a record is made again if another one needs its weights and they were removed.
     """
     found: list[PlannedRun] = []
-    waited: set[str] = set()
+    waited = {run.name for run in selected}
     weights: set[str] = set()
     for run in reversed(runs):
-        recorded = store.recorded(run.name)
-        wanted = run in selected or run.name in waited
-        if (wanted and not recorded) or (run.name in weights and store.state(run.name) != "finished"):
+        wanted = run.name in waited and not store.recorded(run.name)
+        if wanted or (run.name in weights and store.state(run.name) != "finished"):
             found.append(run)
             waited |= set(run.needs)
             weights |= used(run)
