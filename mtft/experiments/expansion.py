@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -162,20 +163,20 @@ def _instead(key: str) -> str:
 
 def ordered(runs: Sequence[PlannedRun], file: str) -> list[PlannedRun]:
     """Return runs with those that others need first, else in the order given; ConfigError for a cycle."""
-    by_name = {run.name: run for run in runs}
+    try:
+        TopologicalSorter({run.name: run.needs for run in runs}).prepare()
+    except CycleError as error:
+        names = error.args[1][::-1]  # graphlib gives what is needed first
+        entry = next(run.entry for run in runs if run.name == names[0])
+        raise ConfigError(
+            f"{file}: runs.{entry}: cycle: each of these runs needs the next: {' -> '.join(names)}"
+        ) from None
     done: dict[str, PlannedRun] = {}
-
-    def add(run: PlannedRun, above: tuple[str, ...]) -> None:
-        if run.name in above:
-            cycle = " -> ".join([*above[above.index(run.name) :], run.name])
-            raise ConfigError(f"{file}: runs.{run.entry}: cycle: each of these runs needs the next: {cycle}")
-        if run.name not in done:
-            for name in run.needs:
-                add(by_name[name], (*above, run.name))
-            done[run.name] = run
-
-    for run in runs:
-        add(run, ())
+    waiting = list(runs)
+    while waiting:
+        ready = next(run for run in waiting if all(name in done for name in run.needs))
+        waiting.remove(ready)
+        done[ready.name] = ready
     return list(done.values())
 
 

@@ -15,6 +15,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names of runs; each is a directory."""
 
 
+DEEPEST = 100
+"""Most runs through which a run may inherit."""
+
+
 @dataclass(frozen=True)
 class Merged:
     """An entry with all that it inherits; `own` are the settings that it sets itself."""
@@ -48,6 +52,8 @@ def merged(plan: Plan, name: str, above: tuple[str, ...] = ()) -> Merged:
     entry = plan.runs[name]
     if name in above:
         raise ConfigError(f"runs.{above[0]}.like: cycle: {' -> '.join([*above, name])}")
+    if len(above) == DEEPEST:
+        raise ConfigError(f"runs.{above[0]}.like: leads through more than {DEEPEST} runs")
     own, common = entry.settings, {key.replace("-", "_"): value for key, value in plan.settings.items()}
     base = Merged(name, common, {}, None, (), plan.seeds or (), {}, keep_weights=False)
     if entry.like is not None:

@@ -195,3 +195,11 @@ def test_files_of_declared_tasks_lie_beside_the_plan(tmp_path: Path) -> None:
     run = runs_of(f'[runs.a]\nlr = 1e-3\n{table}kind = "classification"', tmp_path)["a"]
     assert isinstance(run.config, TrainConfig)
     assert run.config.declared["mood"]["train"] == str(tmp_path / "mood.csv")
+
+
+def test_long_chains_are_plans_or_errors(tmp_path: Path) -> None:
+    needs = [f'[runs.a{number}]\ntasks = "sst"\nneeds = ["a{number + 1}"]\n' for number in range(300)]
+    runs = runs_of("".join(needs) + '[runs.a300]\ntasks = "sst"', tmp_path)
+    assert list(runs) == [f"a{number}" for number in range(300, -1, -1)]
+    like = [f'[runs.a{number}]\nlike = "a{number + 1}"\n' for number in range(300)]
+    assert "runs.a0.like: leads through more than 100 runs" in problem("".join(like) + "[runs.a300]", tmp_path)
