@@ -8,9 +8,7 @@ from pathlib import Path
 from mtft.experiments.expansion import PlannedRun
 from mtft.experiments.references import references
 from mtft.experiments.store import Store
-
-MAY_CHANGE = ("device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache")
-"""Settings that a plan may change before a run goes on."""
+from mtft.runs.fingerprints import HARMLESS, LOCATION
 
 MTFT = (sys.executable, "-m", "mtft")
 
@@ -19,8 +17,8 @@ def run_command(run: PlannedRun, store: Store, threads: int) -> list[str]:
     """Return the command line that begins a run, or goes on with it if it was stopped."""
     if store.state(run.name) == "stopped":
         command = [*MTFT, run.command, *_option("resume", store.run(run.name)), *_option("threads", threads)]
-        given = {key: getattr(run.config, key) for key in MAY_CHANGE if key in type(run.config).settings()}
-        for key, value in given.items():
+        for key in sorted(HARMLESS - LOCATION - {"threads"}):  # the plan may have changed these
+            value = getattr(run.config, key, None)
             if value is not None and value != ():
                 command += _option(key, ",".join(value) if isinstance(value, tuple) else value)
         return command

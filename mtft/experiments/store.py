@@ -16,24 +16,12 @@ from mtft.experiments.references import references, replaced
 from mtft.io.directories import remove_directory
 from mtft.io.files import read_json, write_bytes, write_json
 from mtft.io.text import show
+from mtft.runs.fingerprints import HARMLESS
 from mtft.runs.paths import is_finished
 from mtft.runs.records import is_record, read_record, write_record
 
 State = Literal["finished", "stopped", "new"]
 """How far the directory of a run is: complete, stopped before its end, or not there."""
-
-HARMLESS = (
-    "threads",
-    "device",
-    "data_dir",
-    "checkpoint_every",
-    "max_time",
-    "trackers",
-    "feature_cache",
-    "out",
-    "overwrite",
-)
-"""Settings that may differ from those that a run was made with: its result is the same."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +95,7 @@ def plan_digests(runs: Sequence[PlannedRun]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for run in runs:
-        kept = run.config.model_dump(mode="json", exclude_defaults=True, exclude=set(HARMLESS))
+        kept = run.config.model_dump(mode="json", exclude_defaults=True, exclude={*HARMLESS})
         declared = getattr(run.config, "declared", {})
         needs = {name: found[name] for name in run.needs if name in used(run)}
         text = json.dumps([run.command, run.origin, kept, declared, needs], sort_keys=True)
@@ -148,9 +136,6 @@ def _changes(run: PlannedRun, facts: Mapping[str, Any], store: Store) -> list[st
     before = load(type(run.config), file=store.settings(run.name)).config
     return [
         f"{key}: {show(old)} -> {show(new)}"
-        for key in (
-            *type(run.config).settings(),
-            *(["declared"] if "declared" in type(run.config).model_fields else []),
-        )
+        for key in type(run.config).model_fields
         if key not in HARMLESS and (old := getattr(before, key)) != (new := getattr(run.config, key))
     ]

@@ -10,23 +10,11 @@ from mtft.config.groups import RunOptions
 from mtft.errors import CheckpointError, ConfigError
 from mtft.io.files import read_json
 from mtft.io.text import show
-from mtft.runs.fingerprints import LOCATION
+from mtft.runs.fingerprints import HARMLESS
 from mtft.runs.integrity import run_config
 
 SUFFIX = re.compile(r"\.s\d+(?=/|$)")
 """The seed at the end of a run's name, as `mtft experiment` names it."""
-
-IGNORED = LOCATION | {
-    "seed",
-    "threads",
-    "device",
-    "data_dir",
-    "checkpoint_every",
-    "max_time",
-    "trackers",
-    "feature_cache",
-}
-"""Settings that do not part groups: the seed, and those that cannot change the result."""
 
 
 def seed_of(run: Path) -> int:
@@ -80,7 +68,7 @@ def _differences(one: Path, other: Path) -> str:
     found = ["the runs that they refine"] if origins[0] != origins[1] else []
     for key in type(first).model_fields:
         before, after = getattr(first, key), getattr(second, key)
-        if key not in IGNORED and _plain(before) != _plain(after):
+        if key not in {"seed", *HARMLESS} and _plain(before) != _plain(after):
             found.append(f"{key}: {show(before)} and {show(after)}")
     return "; ".join(found)
 
