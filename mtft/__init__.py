@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what `_PUBLIC` says, for type checkers and editors
     from mtft.api import compare as compare
     from mtft.api import count_params as count_params
     from mtft.api import evaluate as evaluate
+    from mtft.api import experiment as experiment
     from mtft.api import export as export
     from mtft.api import init as init
     from mtft.api import merge as merge
@@ -46,6 +47,7 @@ _PUBLIC = {
         "compare",
         "count_params",
         "evaluate",
+        "experiment",
         "export",
         "init",
         "merge",

@@ -7,17 +7,17 @@ the command, with the level "info" or "warning". A ConfigError names all wrong s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
 
 from typing_extensions import Unpack
 
+from mtft.call import PathName, open_call
 from mtft.commands import compare as compare_command
 from mtft.commands import data_check as data_check_command
 from mtft.commands import evaluate as evaluate_command
+from mtft.commands import experiment as experiment_command
 from mtft.commands import export as export_command
 from mtft.commands import init as init_command
 from mtft.commands import merge as merge_command
@@ -29,13 +29,12 @@ from mtft.commands import train as train_command
 from mtft.commands import verify as verify_command
 from mtft.commands.train import TrainResult
 from mtft.config.documentation import documented
-from mtft.config.groups import Options
-from mtft.config.load import declared_tasks, load
 from mtft.config.schema import (
     CompareConfig,
     CountConfig,
     DataCheckConfig,
     EvalConfig,
+    ExperimentConfig,
     ExportConfig,
     InitConfig,
     MergeConfig,
@@ -46,16 +45,14 @@ from mtft.config.schema import (
     VerifyConfig,
 )
 from mtft.data.guess.doubts import decisions_of
-from mtft.errors import ConfigError
 from mtft.model.parameters import ParameterCount
-from mtft.plugin.context import Context, new_context
-from mtft.runs.resume import settings_file
 from mtft.runtime.notices import Notify, silent
 from mtft.settings import (
     CompareSettings,
     CountSettings,
     DataCheckSettings,
     EvalSettings,
+    ExperimentSettings,
     ExportSettings,
     InitSettings,
     MergeSettings,
@@ -66,34 +63,6 @@ from mtft.settings import (
     VerifySettings,
 )
 from mtft.training.count import count_plan, count_run
-
-PathName = str | PathLike[str]
-C = TypeVar("C", bound=Options)
-
-
-@contextmanager
-def open_call(
-    kind: type[C],
-    settings: Mapping[str, object],
-    notify: Notify,
-    *,
-    config: PathName | None = None,
-    preset: str | None = None,
-    resume: PathName | None = None,
-) -> Iterator[tuple[C, Context]]:
-    """Yield the settings and the context of a call; an error in a plugin's code names the plugin."""
-    given = dict(settings)
-    if resume is not None:
-        own = {"config": config, "preset": preset, "out": given.get("out")}
-        if taken := [name for name, value in own.items() if value is not None]:
-            raise ConfigError(f"{resume} has its own {taken[0]}; leave that out", setting="resume")
-        config, given["out"] = settings_file(Path(resume)), str(resume)
-    loaded = load(kind, preset=preset, file=Path(config) if config else None, given=given)
-    declared, file = declared_tasks(loaded)
-    context = new_context(notify, declared=declared, file=file)
-    with context.provenance.attribute_errors():
-        yield loaded.config, context
-
 
 # ---- training -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +141,24 @@ def refine(
         return refine_command.refine(_path(run), options, context, _path(resume))
 
 
+@documented(ExperimentConfig)
+def experiment(
+    plan: PathName | None = None,
+    *,
+    config: PathName | None = None,
+    dry_run: bool = False,
+    notify: Notify = silent,
+    **settings: Unpack[ExperimentSettings],
+) -> experiment_command.ExperimentResult:
+    """Make the runs of a `plan`, a TOML file, that are not recorded yet; return the state and the record of each.
+
+    With `dry_run` only list the runs that are due, with estimates. With `baselines` instead of a plan, train each task
+    of these runs alone, and say whether training together helped it. A run that fails is named by the result.
+    """
+    with open_call(ExperimentConfig, settings, notify, config=config) as (options, context):
+        return experiment_command.experiment(_path(plan), options, context, dry_run=dry_run)
+
+
 # ---- finished runs ------------------------------------------------------------------------------------------------
 
 
@@ -198,7 +185,9 @@ def compare(
     """
     runs = {name: _paths(group) for name, group in groups.items()}
     with open_call(CompareConfig, settings, notify, config=config) as (options, context):
-        return compare_command.compare(runs, context, resamples=options.resamples, half=options.half)
+        return compare_command.compare(
+            runs, context, resamples=options.resamples, half=options.half, seeds=options.seeds
+        )
 
 
 @documented(ReportConfig)
@@ -283,10 +272,9 @@ def init(
     If two readings are close, a DataError names the arguments that choose: `read` takes "COLUMN=READING", `split`
     "FILE=SPLIT", `missing` labels that mean no label. With `yes` the likelier reading is used.
     """
-    config, context = load(InitConfig, given=settings).config, new_context(notify)
     decisions = decisions_of(read, split, missing, yes=yes)
-    with context.provenance.attribute_errors():
-        return init_command.init([str(path) for path in _paths(files)], _path(out), context, decisions, config)
+    with open_call(InitConfig, settings, notify) as (options, context):
+        return init_command.init([str(path) for path in _paths(files)], _path(out), context, decisions, options)
 
 
 def _path(name: PathName | None) -> Path | None:

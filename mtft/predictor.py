@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import Unpack
 
-from mtft.api import PathName, open_call
+from mtft.call import PathName, open_call
 from mtft.commands.predict import answers
 from mtft.config.documentation import documented
 from mtft.config.schema import PredictConfig

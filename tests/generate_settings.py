@@ -17,6 +17,7 @@ from mtft.config.schema import (
     CountConfig,
     DataCheckConfig,
     EvalConfig,
+    ExperimentConfig,
     ExportConfig,
     InitConfig,
     MergeConfig,
@@ -38,6 +39,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     EvalConfig,
     PredictConfig,
     CompareConfig,
+    ExperimentConfig,
     ReportConfig,
     ExportConfig,
     MergeConfig,
@@ -108,7 +110,8 @@ def documents() -> dict[str, str]:
     every = dict.fromkeys(base for schema in SCHEMAS for base in reversed(schema.__mro__) if _is_group(base))
     groups = "".join(f"\n\n{_typed_dict(schema)}" for schema in every if schema not in SCHEMAS)
     commands = "".join(f"\n\n{_typed_dict(schema)}" for schema in SCHEMAS)
-    names = {base for schema in SCHEMAS for base in map(_name, schema.__bases__) if f"{base}," in commands}
+    bases = {_name(base) for schema in SCHEMAS for base in schema.__bases__ if _is_group(base)}
+    names = {base for base in bases if f"{base}," in commands}
     names |= {name for name in ("Names", "Numbers") if f": {name}\n" in commands}
     return {
         "groups.py": GROUPS + groups,

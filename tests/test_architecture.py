@@ -23,9 +23,9 @@ LAYERS = (
     ("selection",),
     ("runs",),
     ("training", "report"),
-    ("testing",),
+    ("testing", "experiments"),
     ("commands",),
-    ("api", "settings"),
+    ("api", "call", "settings"),
     ("predictor", "cli"),
     ("__main__", "__init__"),  # `mtft/__init__.py` names modules, imported when asked for
 )
@@ -38,9 +38,11 @@ ONLY = {
         "config",
         "runs",
         "training",
+        "experiments",
         "commands",
         "cli",
         "api",
+        "call",
         "predictor",
     ),  # elsewhere functions take plain arguments
 }
@@ -55,6 +57,7 @@ GROUND = ("errors", "io.files")
 MAX_LINES = 300
 
 REACHED_BY = {
+    "call": "test_api.py",
     "cli.command_context": "cli/test_main.py",
     "cli.models": "cli/test_fetch.py",
     "cli.plugins": "cli/test_tasks_and_plugins.py",
@@ -79,6 +82,7 @@ REACHED_BY = {
     "data.tokenizer_classes": "data/test_pretrained_tokenizer.py",
     "data.tokenizer_files": "data/test_pretrained_tokenizer.py",
     "encoder.family": "plugin/test_hooks.py",
+    "experiments.variants": "experiments/test_expansion.py",
     "fetch.lock_file": "cli/test_fetch.py",
     "report.conflicts": "cli/test_report.py",
     "report.curves": "cli/test_report.py",

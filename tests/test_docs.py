@@ -40,7 +40,7 @@ LOGS = {"benchmarks", "experiments", "reliability"}
 """Pages of figures, written by programs or line by line."""
 
 ELSEWHERE = {"--max-restarts", "--nproc-per-node", "--local-addr", "--work"}
-"""Options of torchrun and of examples/report/experiments.py."""
+"""Options of torchrun and of the programs of examples/report."""
 
 CLICK = tuple(int(part) for part in importlib.metadata.version("click").split(".")[:2])
 

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = "examples/guide/"
 PARTS = {
-    "The guide": ("install", "method", "data", "tasks", "shell", "running", "models", "plugins", "python", "commands"),
+    "The guide": (
+        "install",
+        "method",
+        "data",
+        "tasks",
+        "shell",
+        "running",
+        "experiments-plans",
+        "models",
+        "plugins",
+        "python",
+        "commands",
+    ),
     "Examples and results": ("tutorials", "results", "experiments", "benchmarks", "reliability"),
 }
 """The pages of the guide in the order of the site's menu, by part; pages that are not listed come last."""

@@ -22,7 +22,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plans import read_plans, settings, split
+from plans import label, read_plans, settings_like, split
 from record import write_record
 
 from mtft.config.load import dump
@@ -31,7 +31,7 @@ from mtft.data.sampling import Rows
 from mtft.data.shares import in_half
 from mtft.encoder.directory import find_model
 from mtft.encoder.weight_files import weight_files
-from mtft.errors import MtftError
+from mtft.errors import ConfigError, MtftError, unknown
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate
 from mtft.outputs import Array
@@ -141,8 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(given)
     own = {"rank": asked.rank, "adapter_lr": asked.lr}
     try:
-        arguments = read_plans().command(asked.like, asked.seed, asked.record, options)
-        config = settings(arguments[1:])
+        planned = read_plans().planned
+        if (name := label(asked.like, asked.seed)) not in planned:
+            raise ConfigError(unknown("run", name, planned))
+        config = settings_like(planned[name], options)
         record, outputs = train(config, asked.rank, asked.lr)
     except MtftError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,6 @@
-"""What is kept of a run: everything that the tables need but weights, and nothing of the data.
+"""Records for publication: everything that the tables need but weights, and nothing of the data.
+
+    python examples/report/record.py DISK/records/*        # of the records of `mtft experiment`, or of runs
 
 A record is a directory: ``config.toml`` (without paths), ``record.json`` (summary, logs by epoch, times, bytes,
 versions) and ``outputs.json``, the dev outputs of each task in the order of the data's file, without ids, texts and
@@ -7,7 +9,9 @@ labels. Labels are read from the data when a table is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ import tomli_w
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.encoder.directory import find_model
 from mtft.encoder.weight_files import weight_files
-from mtft.errors import DataError
+from mtft.errors import DataError, MtftError
 from mtft.io import toml_parser
 from mtft.io.directories import replaced_directory
 from mtft.io.files import read_json, read_json_lines, to_json, write_bytes, write_json
@@ -27,10 +31,13 @@ from mtft.report.tables import spent
 from mtft.runs.dev_predictions import read_predictions
 from mtft.runs.directory import read_summary
 from mtft.runs.manifest import read_manifest
+from mtft.runs.records import model_bytes
 from mtft.tasks.registry import Registry
 
 PATHS = ("out", "data_dir", "mask", "overwrite")
 """Settings that say where things were."""
+
+RECORDS = Path(__file__).with_name("runs")
 
 DIGITS = 5
 """Significant digits of outputs; enough for every score in the tables."""
@@ -58,7 +65,7 @@ def keep(run: Path, place: Path) -> None:
         "processor_seconds": spent(times, "processor"),
         "selection_seconds": spent(times[: selected + 1], "processor") if selected >= 0 else None,
         "tokens": max((record.get("tokens", 0) for record in times), default=0),
-        "bytes": {file.name: file.stat().st_size for file in sorted((run / "model").iterdir())},
+        "bytes": model_bytes(run),
         "base_bytes": {
             "name": Path(manifest["base"]["name"]).name,
             "bytes": sum(path.stat().st_size for path in weight_files(find_model(manifest["base"]["name"]))),
@@ -110,3 +117,24 @@ def check_length(place: Path, task: str, outputs: Array, truth: Truth) -> None:
     """Raise DataError if outputs are of other data than the labels."""
     if len(outputs) != len(truth.ids):
         raise DataError(f"{place}: {len(outputs)} outputs of {task}, but the data have {len(truth.ids)} dev rows")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a record of each run that has none yet; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="finished runs, or their records by mtft experiment")
+    parser.add_argument("--records", type=Path, default=RECORDS, help="where records are written")
+    asked = parser.parse_args(arguments)
+    try:
+        for run in asked.runs:
+            if not (asked.records / run.name / "record.json").is_file():
+                keep(run, asked.records / run.name)
+                print(f"{run.name}: recorded")
+    except MtftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

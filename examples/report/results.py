@@ -13,10 +13,11 @@ from record import Truth, check_length, read_outputs, read_truth
 
 from mtft.data.shares import in_half
 from mtft.io.files import read_json
-from mtft.metrics import MetricFunction, metric
+from mtft.metrics import metric
 from mtft.outputs import Array
 from mtft.report.bootstrap import bootstrap_interval, paired_bootstrap
 from mtft.report.scores import Score
+from mtft.report.seeds import over_seeds
 from mtft.tasks.registry import Registry
 
 COUNTS = ("stored", "tunable", "bytes", "base_bytes", "tokens", "processor_seconds")
@@ -93,7 +94,7 @@ class Book:
     ) -> Result:
         values = outputs[row.name]
         scores, apart, choosing = {}, {}, {}
-        for task in self.plans.settings[row.runs[0]]["tasks"] if len(row.runs) == 1 else values:
+        for task in values:
             rows, everything = self.rows(task), self.truth(task).targets
             mine, targets = values[task][rows], everything[rows]
             single = metric(self.registry.task(task).primary_metric).function
@@ -120,10 +121,11 @@ class Book:
     def _counts(self, row: Row, seed: int) -> dict[str, float]:
         """Add up what the runs of one seed count; base models once each; tokens and time also of the runs they need."""
         records = [_record(self.records / label(run, seed)) for run in row.runs]
-        masks = {self.plans.masks[run] for run in row.runs if run in self.plans.masks}
-        before = {other for run in row.runs for other in self.plans.needed(run)} - masks
-        work = records + [_record(self.records / label(run, seed)) for run in before]
-        selections = [_record(self.records / label(run, seed)) for run in masks]
+        names = [label(run, seed) for run in row.runs]
+        masks = {mask for name in names if (mask := self.plans.mask_of(name))}
+        before = {other for name in names for other in self.plans.needed(name)} - masks
+        work = records + [_record(self.records / name) for name in before]
+        selections = [_record(self.records / name) for name in masks]
         bases = {each["base_bytes"]["name"]: each["base_bytes"]["bytes"] for each in records}
         return {
             **{key: sum(each["summary"]["parameters"][key] for each in records) for key in ("stored", "tunable")},
@@ -133,15 +135,6 @@ class Book:
             "processor_seconds": _sum(each["processor_seconds"] for each in work)
             + _sum(each.get("selection_seconds") for each in selections),
         }
-
-
-def over_seeds(single: MetricFunction) -> MetricFunction:
-    """Make a metric of one system the mean over seeds: outputs [n, seeds, ...], targets [n]."""
-
-    def mean(values: Array, targets: Array) -> float:
-        return float(np.mean([single(values[:, seed], targets) for seed in range(values.shape[1])]))
-
-    return mean
 
 
 def _of_seeds(values: Array, seeds: Sequence[int], wanted: Collection[int]) -> Array:

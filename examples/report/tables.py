@@ -76,7 +76,7 @@ def build(book: Book, out: Path, resamples: int) -> None:
         for task, drawing in plots(table, results).items():
             write_bytes(out / f"{table.name}-{task}.svg", to_svg(drawing, f"{table.name}-{task}", alone=True).encode())
             parts.append(f"![{drawing.title}]({table.name}-{task}.svg)\n")
-    every = tuple(Row(run, (run,)) for run in book.plans.settings)
+    every = tuple(Row(run, (run,)) for run in book.plans.entries)
     if results := book.results(every, resamples, compared=False):
         parts.append(section(Table("runs", "Every run", every), results, ()))
     if (found := book.records / FILE).is_file():
@@ -87,8 +87,7 @@ def build(book: Book, out: Path, resamples: int) -> None:
 
 def sizes(book: Book) -> str:
     """Say how many dev rows of each task are scored."""
-    tasks = dict.fromkeys(task for settings in book.plans.settings.values() for task in settings["tasks"])
-    return ", ".join(f"{task} {int(book.rows(task).sum()):,}" for task in tasks)
+    return ", ".join(f"{task} {int(book.rows(task).sum()):,}" for task in book.plans.tasks)
 
 
 def section(table: Table, results: Sequence[Result], missing: Sequence[str]) -> str:

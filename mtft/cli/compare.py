@@ -29,23 +29,35 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     A group is one run with all tasks, or several runs that cover them. Differences are from the first group, with
     95 % paired bootstrap intervals over the same dev examples. A sentence for each says whether it is more than noise.
 
+    With --seeds, runs that differ in their seed alone are one column: the mean, and in brackets the deviation over
+    seeds. Runs may then be named without a group. Records of `mtft experiment` can be compared like runs.
+
     \b
-    Example:
+    Examples:
       mtft compare alone=runs/sst,runs/quora,runs/sts unified=runs/all
+      mtft compare --seeds runs/plan/records/*
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.compare import compare
 
     with open_context(loaded, quiet=quiet) as context:
-        result = compare(_parse(groups), context, resamples=loaded.config.resamples, half=loaded.config.half)
+        config = loaded.config
+        parsed = _parse(groups, bare=config.seeds)
+        result = compare(parsed, context, resamples=config.resamples, half=config.half, seeds=config.seeds)
     if as_json:
         print_json(result)
     else:
-        _render(result)
+        render(result)
 
 
-def _parse(groups: tuple[str, ...]) -> dict[str, list[Path]]:
-    groups_by_name: dict[str, list[Path]] = {}
+def _parse(groups: tuple[str, ...], *, bare: bool) -> dict[str, list[Path]]:
+    """Return the runs of each group; runs without a group, which may be `bare`, are grouped by what they share."""
+    from mtft.runs.seed_groups import group_by_seed
+
+    ungrouped = [Path(group) for group in groups if bare and "=" not in group]
+    groups_by_name = group_by_seed(ungrouped)
     for group in groups:
+        if bare and "=" not in group:
+            continue
         name, equals, runs = group.partition("=")
         if not (name and equals and all(runs.split(","))):
             raise ConfigError(f"{group!r} is not NAME=RUN[,RUN...]")
@@ -55,7 +67,8 @@ def _parse(groups: tuple[str, ...]) -> dict[str, list[Path]]:
     return groups_by_name
 
 
-def _render(result: Comparison) -> None:
+def render(result: Comparison) -> None:
+    """Print the table of a comparison and its sentences."""
     rows: list[list[object]] = []
     for task, name in result.metrics.items():
         scores = [_score(column, task) for column in result.columns]
@@ -68,6 +81,8 @@ def _render(result: Comparison) -> None:
         rows.append([label, *(_number(column, result.columns[0], key) for column in result.columns), ""])
     sizes = [column.base_bytes for column in result.columns]
     rows.append(["bytes of base models", *("not found" if size is None else f"{size:,}" for size in sizes), ""])
+    if any(column.seeds for column in result.columns):
+        rows.append(["seeds", *(", ".join(map(str, column.seeds)) for column in result.columns), ""])
     table(["", *(column.name for column in result.columns), "baseline"], rows)
     for sentence in result.verdicts:
         click.echo(sentence)
@@ -75,6 +90,8 @@ def _render(result: Comparison) -> None:
 
 def _score(column: Column, task: str) -> str:
     text = f"{column.scores[task]:.4f}"
+    if len(column.seeds) > 1:
+        text += f" (s {column.deviations[task]:.4f})"
     if task not in column.differences:
         return text
     difference = column.differences[task]

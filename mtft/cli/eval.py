@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtft.cli.command_context import open_context
-from mtft.cli.console import print_json, table
+from mtft.cli.console import print_json, say, table
 from mtft.cli.options import json_option, options_for, quiet_option
 from mtft.config.load import Loaded
 from mtft.config.schema import EvalConfig
@@ -29,6 +29,8 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
     The baseline is what the best constant answer scores: the most frequent class, or the mean. A warning names a task
     whose score is not above it, or whose model gives the same answer to every row.
 
+    Each score on test is counted in the run: the more often test decides, the less its scores mean.
+
     With --fail-under, a score below its limit gives exit code 3.
 
     \b
@@ -38,6 +40,7 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
       mtft eval runs/unified --fail-under sts.pearson=0.8,sst.accuracy=0.45
     """  # noqa: D301 - click reads the backspace
     from mtft.commands.evaluate import evaluate
+    from mtft.runs.looks import looks_text
 
     with open_context(loaded, quiet=quiet, shared=True) as context:
         result = evaluate(run, loaded.config, context)
@@ -46,6 +49,8 @@ def command(run: Path, loaded: Loaded[EvalConfig], as_json: bool, quiet: bool) -
             print_json(result)
         else:
             _render(result)
+            if result.looks and not quiet:
+                say(looks_text(result.looks))
     finally:  # a reader that closed the pipe must not open the gate
         if result.failures:
             raise GateError("; ".join(result.failures))

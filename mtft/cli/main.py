@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("mtft.cli.eval:command", "Score a run on a split, with intervals and gates."),
     "predict": ("mtft.cli.predict:command", "Predict texts from stdin or a file, all tasks at once."),
     "compare": ("mtft.cli.compare:command", "Compare groups of runs: scores, parameters, bytes."),
+    "experiment": ("mtft.cli.experiment:command", "Make the runs of a plan, several at once."),
     "report": ("mtft.cli.report:command", "Write an HTML report about runs."),
     "merge": ("mtft.cli.merge:command", "Write a run's encoder as a model directory for transformers."),
     "verify": ("mtft.cli.verify:command", "Check the files of a run against their digests."),

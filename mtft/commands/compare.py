@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +12,30 @@ import numpy as np
 from mtft.data.shares import Half
 from mtft.encoder.directory import find_model
 from mtft.encoder.weight_files import weight_files
-from mtft.errors import CheckpointError, ConfigError, ModelError
+from mtft.errors import CheckpointError, ConfigError, ModelError, setting
 from mtft.metrics import metric
 from mtft.outputs import Array
 from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
-from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
-from mtft.runs.dev_predictions import read_predictions
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval
+from mtft.report.seeds import deviation, over_seeds, seed_difference
+from mtft.runs.dev_predictions import half_by_keys, read_predictions
 from mtft.runs.directory import read_summary
 from mtft.runs.manifest import read_manifest, run_tasks
+from mtft.runs.records import model_bytes
+from mtft.runs.seed_groups import check_same_but_seed, seed_of
 from mtft.tasks.task import Task
 from mtft.training.count import count_run
 
 
 @dataclass(frozen=True)
 class Column:
-    """One way to cover the tasks: one run, or several that each cover some.
+    """One way to cover the tasks: one run, or several that each cover some, or such runs with several seeds.
 
-    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base
-    models) are sums over the runs. `base_bytes` is the size of their base models, each counted once, None if one was
-    not found. `differences` are from the first column.
+    `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base models)
+    are sums over the runs. `base_bytes` is the size of their base models, each counted once, None if one was not
+    found. `differences` are from the first column. With several `seeds`, scores and sums are means over them, and
+    `deviations` are the standard deviations of the scores, nan of one seed.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Column:
     tunable: int
     bytes: int
     base_bytes: int | None
+    seeds: tuple[int, ...] = ()
+    deviations: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,50 +66,74 @@ class Comparison:
     doubts: tuple[str, ...]
 
 
-Predictions = tuple[list[str], Array, Array]
+@dataclass(frozen=True)
+class Predictions:
+    """Dev rows of one task: ids, targets [n], and the readable values [n, ...] of the run with each seed."""
+
+    ids: list[str]
+    targets: Array
+    values: list[Array]
+
+    @property
+    def stacked(self) -> Array:
+        """Values [n, seeds, ...]."""
+        return np.stack(self.values, 1)
+
+
+Owners = Mapping[str, Sequence[Path]]
+"""The runs that cover each task, one for each seed."""
 
 
 def compare(
-    groups: Mapping[str, Sequence[Path]], context: Context, *, resamples: int = 1000, half: Half = "all"
+    groups: Mapping[str, Sequence[Path]],
+    context: Context,
+    *,
+    resamples: int = 1000,
+    half: Half = "all",
+    seeds: bool = False,
 ) -> Comparison:
     """Compare groups of runs; every group must cover the same tasks on the same dev examples.
 
-    Scores are on a `half` of these, or on all.
+    Scores are on a `half` of these, or on all. With `seeds`, runs of a group that differ in their seed alone count as
+    one, by their mean.
     """
     if not groups:
         raise ConfigError("nothing to compare: give NAME=RUN[,RUN...] at least once")
-    owners = {name: _owners(name, runs) for name, runs in groups.items()}
+    owners = {name: _owners(name, runs, seeds=seeds) for name, runs in groups.items()}
     first, *others = owners
     for name in others:
         if owners[name].keys() != owners[first].keys():
             raise ConfigError(f"{name} covers {', '.join(owners[name])} but {first} covers {', '.join(owners[first])}")
-    tasks = [task for name, run in owners[first].items() for task in run_tasks(run / "model", context.registry, name)]
-    kept = {name: _predictions(runs, tasks, half) for name, runs in owners.items()}
+    tasks = [
+        task for name, runs in owners[first].items() for task in run_tasks(runs[0] / "model", context.registry, name)
+    ]
+    kept = {name: _predictions(name, runs, tasks, half) for name, runs in owners.items()}
     columns = tuple(
         _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
         for name in groups
     )
-    examples = {task.name: len(kept[first][task.name][0]) for task in tasks}
+    if seeds:
+        columns = tuple(_with_seeds(column, owners[column.name], tasks, kept[column.name]) for column in columns)
+    examples = {task.name: len(kept[first][task.name].ids) for task in tasks}
     verdicts = tuple(
         verdict(task, column.name, first, column.differences[task.name]) for column in columns[1:] for task in tasks
     )
-    baselines = {task.name: baseline(task.primary_metric, *_answers(kept[first][task.name])) for task in tasks}
-    doubts = tuple(
+    baselines = {
+        task.name: baseline(task.primary_metric, kept[first][task.name].values[0], kept[first][task.name].targets)
+        for task in tasks
+    }
+    reasons = (
         f"{name}: {reason}"
         for name in groups
         for task in tasks
-        if (reason := _doubt(task, *_answers(kept[name][task.name]), resamples))
+        for values in kept[name][task.name].values
+        if (reason := _doubt(task, values, kept[name][task.name].targets, resamples))
     )
+    doubts = tuple(dict.fromkeys(reasons))
     for text in doubts:
         context.notify("warning", text)
     metrics = {task.name: task.primary_metric for task in tasks}
     return Comparison(metrics, examples, baselines, columns, verdicts, doubts)
-
-
-def _answers(found: Predictions) -> tuple[Array, Array]:
-    """Return readable values and targets."""
-    _, targets, values = found
-    return values, targets
 
 
 def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | None:
@@ -125,19 +155,33 @@ def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> 
     return f"{task.name}: {better} is better than {worse} by {abs(difference.difference):.4f} ({low:.4f} to {high:.4f})"
 
 
-def _owners(name: str, runs: Sequence[Path]) -> dict[str, Path]:
-    """Return the run of a group that covers each task."""
-    owners: dict[str, Path] = {}
+def _owners(name: str, runs: Sequence[Path], *, seeds: bool) -> Owners:
+    """Return the runs of a group that cover each task; with `seeds` several may, sorted by seed."""
+    owners: dict[str, list[Path]] = {}
     for run in runs:
         for task in read_summary(run).get("tasks", {}):
-            if task in owners:
-                raise ConfigError(f"{name}: both {owners[task]} and {run} cover task {task!r}")
-            owners[task] = run
+            owners.setdefault(task, []).append(run)
+    for task, each in owners.items():
+        if len(each) > 1 and not seeds:
+            hint = f"; {setting('seeds', True)} takes their mean if only their seeds differ"
+            raise ConfigError(f"{name}: both {each[0]} and {each[1]} cover task {task!r}{hint}")
+        if seeds:
+            check_same_but_seed(f"{name}, {task}", each)
+            each.sort(key=seed_of)
     return owners
 
 
-def _predictions(runs: Mapping[str, Path], tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
-    return {task.name: read_predictions(runs[task.name], task.name, "dev", half) for task in tasks}
+def _predictions(name: str, owners: Owners, tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
+    """Return the predictions for each task; CheckpointError if two seeds have other rows."""
+    found = {}
+    for task in tasks:
+        runs = [read_predictions(run, task.name, "dev", half_by_keys(run, half)) for run in owners[task.name]]
+        ids, targets, _ = runs[0]
+        for other_ids, other_targets, _ in runs[1:]:
+            if other_ids != ids or not np.array_equal(other_targets, targets):
+                raise CheckpointError(f"{name}: its runs were evaluated on different {task.name} dev examples")
+        found[task.name] = Predictions(ids, targets, [values for _, _, values in runs])
+    return found
 
 
 def _column(
@@ -151,17 +195,39 @@ def _column(
     scores, differences = {}, {}
     for task in tasks:
         function = metric(task.primary_metric).function
-        ids, targets, values = kept[task.name]
-        scores[task.name] = function(values, targets)
+        mine = kept[task.name]
+        scores[task.name] = over_seeds(function)(mine.stacked, mine.targets)
         if reference:
-            other, others = reference[0], reference[1][task.name]
-            if others[0] != ids or not np.array_equal(others[1], targets):
+            other, theirs = reference[0], reference[1][task.name]
+            if theirs.ids != mine.ids or not np.array_equal(theirs.targets, mine.targets):
                 raise CheckpointError(f"{name} and {other} were evaluated on different {task.name} dev examples")
-            differences[task.name] = paired_bootstrap(function, values, others[2], targets, resamples=resamples)
+            differences[task.name] = seed_difference(function, mine.values, theirs.values, mine.targets, resamples)
     counts = [count_run(run) for run in runs]
-    size = sum(file.stat().st_size for run in runs for file in (run / "model").iterdir())
+    size = sum(sum(model_bytes(run).values()) for run in runs)
     stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
     return Column(name, tuple(runs), scores, differences, stored, tunable, size, _base_bytes(runs))
+
+
+def _with_seeds(column: Column, owners: Owners, tasks: Sequence[Task], kept: Mapping[str, Predictions]) -> Column:
+    """Return a column with its seeds, the deviations of its scores, and the counts of one seed.
+
+    ConfigError if its tasks have different seeds.
+    """
+    seeds = {task.name: tuple(seed_of(run) for run in owners[task.name]) for task in tasks}
+    first, *others = tasks
+    for task in others:
+        if seeds[task.name] != seeds[first.name]:
+            has = ", ".join(f"{name} {' '.join(map(str, each))}" for name, each in seeds.items())
+            raise ConfigError(f"{column.name}: its tasks have different seeds: {has}")
+    found = seeds[first.name]
+    deviations = {
+        task.name: deviation(
+            [metric(task.primary_metric).function(values, kept[task.name].targets) for values in kept[task.name].values]
+        )
+        for task in tasks
+    }
+    counts = {key: round(getattr(column, key) / len(found)) for key in ("stored", "tunable", "bytes")}
+    return replace(column, seeds=found, deviations=deviations, **counts)
 
 
 def _base_bytes(runs: Sequence[Path]) -> int | None:

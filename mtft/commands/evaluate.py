@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mtft.config.schema import EvalConfig
-from mtft.data.dataset import sample_dir
+from mtft.data.dataset import Dataset, sample_dir
 from mtft.data.declared_reader import DeclaredReader
 from mtft.data.formats import readings_of
 from mtft.data.shares import in_half
@@ -22,8 +22,10 @@ from mtft.plugin.context import Context, Evaluation
 from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
-from mtft.runs.checkpoint import load_model
+from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.dev_predictions import half_by_keys
 from mtft.runs.fingerprints import table_digest
+from mtft.runs.looks import note_look
 from mtft.runs.manifest import task_names
 from mtft.tasks.task import Task
 from mtft.training.agreement import check_same_model
@@ -59,11 +61,15 @@ class TaskEvaluation:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """Evaluations by task, and a sentence for each failed gate."""
+    """Evaluations by task, and a sentence for each failed gate.
+
+    `looks` is how often the run was scored on test, this time included; None for another split, or a bundle.
+    """
 
     split: str
     tasks: dict[str, TaskEvaluation]
     failures: tuple[str, ...]
+    looks: int | None = None
 
 
 def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
@@ -86,19 +92,13 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
     readings = [line for task in own for line in readings_of(task.source.reader, config.split, data_dir)]
     for line in dict.fromkeys(readings):
         context.notify("info", line)
-    digests = to_json({name: table_digest(split.table, split.targets) for name, split in data.items()})
-    check_same_model(config, trained, context.group, {"data": digests})
-    values: dict[str, Array] = {}
-    groups = sharing(tasks, config.split)
-    total = sum(max(len(data[task.name].table) for task in together) for together in groups)
-    watch = Evaluation(context, total)
-    for together in groups:
-        tables = [data[task.name].table for task in together]
-        found = read_together(trained.model, together, tables, context.group, watch)
-        values |= {task.name: readable for task, readable in zip(together, found, strict=True)}
+    digests = {name: table_digest(split.table, split.targets) for name, split in data.items()}
+    check_same_model(config, trained, context.group, {"data": to_json(digests)})
+    values = _outputs(trained, tasks, data, config.split, context)
     evaluations = {}
+    half = half_by_keys(run, config.half)
     for task in tasks:
-        rows = in_half(data[task.name].keys, config.half, task.name)
+        rows = in_half(data[task.name].keys, half, task.name)
         evaluations[task.name] = rate_task(
             task, values[task.name][rows], data[task.name].targets[rows].astype(float), config.resamples
         )
@@ -110,7 +110,33 @@ def evaluate(run: Path, config: EvalConfig, context: Context) -> EvalResult:
         value = evaluations[name].metrics[score].value
         if not value >= least:
             failures.append(f"{limit} is {value:.4f}, below {least:g}")
-    return EvalResult(config.split, evaluations, tuple(failures))
+    looks = context.group.on_first(lambda: _count_look(run, digests, context)) if config.split == "test" else None
+    return EvalResult(config.split, evaluations, tuple(failures), looks)
+
+
+def _outputs(
+    trained: TrainedModel, tasks: Sequence[Task], data: Mapping[str, Dataset], split: str, context: Context
+) -> dict[str, Array]:
+    """Return each task's readable outputs for all of its rows; tasks on the same texts share one encoder pass."""
+    groups = sharing(tasks, split)
+    watch = Evaluation(context, sum(max(len(data[task.name].table) for task in together) for together in groups))
+    found: dict[str, Array] = {}
+    for together in groups:
+        tables = [data[task.name].table for task in together]
+        outputs = read_together(trained.model, together, tables, context.group, watch)
+        found |= {task.name: readable for task, readable in zip(together, outputs, strict=True)}
+    return found
+
+
+def _count_look(run: Path, digests: Mapping[str, str], context: Context) -> int | None:
+    """Count a look at test in the run, and return the number; None if it cannot be counted."""
+    if run.is_file():
+        return None
+    try:
+        return note_look(run, digests)
+    except OSError as error:
+        context.notify("warning", f"{run}: this look at test could not be counted: {(error.strerror or '').lower()}")
+        return None
 
 
 def check_limits(config: EvalConfig, tasks: list[Task]) -> None:

@@ -20,6 +20,7 @@ from mtft.model.inference import apply, read_outputs, scores
 from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
+from mtft.runs.looks import count_looks, looks_text
 from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
 from mtft.runs.paths import free_path, keep_apart
 from mtft.runs.probe import compare_probe, probe_table
@@ -71,7 +72,9 @@ def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
             compare_probe(directory, trained)
         except CheckpointError as error:
             raise CheckpointError(f"{run}: {error}") from None
-        write_bundle(path, directory)
+        looks = count_looks(run) if run.is_dir() else 0
+        note = f"Before it was exported: {looks_text(looks)}. Scores on test mean less with each look." if looks else ""
+        write_bundle(path, directory, note)
     return ExportResult(path, path.stat().st_size, files=(path,))
 
 

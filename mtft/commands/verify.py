@@ -16,6 +16,7 @@ from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.integrity import Damage, Integrity, check_files
 from mtft.runs.probe import compare_probe, precision_of
+from mtft.runs.records import is_record
 from mtft.runtime.devices import find_device
 from mtft.selection.mask import load_mask
 from mtft.training.choices import resolve_device
@@ -79,6 +80,9 @@ def verify_bundle(path: Path, config: VerifyConfig, context: Context) -> VerifyR
 def _probe_run(path: Path, config: VerifyConfig, context: Context, integrity: Integrity) -> tuple[str | None, str]:
     """Load the model, check the digest of its base, and run the probe; return base and result."""
     directory = current_directory(path / "model")
+    if is_record(path):
+        integrity.notes.append("this is the record of a run, without weights: the probe was not run")
+        return None, "not run"
     if not directory.is_dir() or not integrity.sound("model"):
         integrity.notes.append("there is no sound model: the probe was not run")
         return None, "not run"

@@ -120,13 +120,17 @@ class ShareOptions(Options):
     )
 
 
+CHOOSING: Mapping[str, Literal["all", "choose", "report"]] = {"all": "all", "half": "choose", "other-half": "report"}
+"""The half of dev that chooses the epoch, by `dev_split`: with the other half, the two change places."""
+
+
 class DevOptions(Options):
     """The data that choose the epoch."""
 
-    dev_split: Literal["all", "half"] = Field(
+    dev_split: Literal["all", "half", "other-half"] = Field(
         "all",
-        description="dev rows that choose the epoch: all, or one half, split by a hash of ids (of texts without ids); "
-        "`half` report of eval, compare and report scores the other half",
+        description="dev rows that choose the epoch: all, or one of two halves, split by a hash of ids (of texts "
+        "without ids); `half` report of eval, compare and report scores the rows that did not choose",
     )
 
     calibrate: bool = Field(
@@ -134,9 +138,9 @@ class DevOptions(Options):
     )
 
     @property
-    def choosing(self) -> Literal["all", "choose"]:
-        """The part of dev that chooses the epoch."""
-        return "choose" if self.dev_split == "half" else "all"
+    def choosing(self) -> Literal["all", "choose", "report"]:
+        """The half of dev, by the keys of its rows, that chooses the epoch."""
+        return CHOOSING[self.dev_split]
 
 
 class HalfOptions(Options):
@@ -144,7 +148,7 @@ class HalfOptions(Options):
 
     half: Literal["all", "choose", "report"] = Field(
         "all",
-        description="dev rows to score: all, the half that chose the epoch (`dev_split` half), or the other half",
+        description="dev rows to score: all, the half that chose the epoch (`dev_split`), or the other half",
     )
 
 

@@ -9,7 +9,7 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -23,12 +23,10 @@ from mtft.config.plugin_choice import Known, open_kind, open_problems
 from mtft.config.schema import SCHEMAS
 from mtft.config.synonyms import near
 from mtft.config.task_tables import Tables, take_tables, task_tables, with_files, with_rules
+from mtft.config.toml_file import exact_number, read_table
 from mtft.errors import ConfigError, setting, unknown, with_names, word_for_given
 from mtft.io import toml_parser
 from mtft.io.text import show
-
-SIZE_LIMIT = 1_000_000
-"""Largest size of a settings file in bytes."""
 
 S = TypeVar("S", bound=Options)
 
@@ -54,24 +52,27 @@ def load(
     given: Mapping[str, Any] | None = None,
     known: Known | None = None,
     stand_ins: Mapping[str, Any] | None = None,
+    table: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Loaded[S]:
     """Resolve the settings of one command from files and values; those `given` as None count as not given.
 
     `known` looks up names that plugins bring; without it such names are accepted here and checked when they are used.
-    `stand_ins` are values for required settings that were not given.
+    `stand_ins` are values for required settings that were not given. `table` is the name and the content of one table
+    of the file, which is then not read.
     A file may serve several commands: keys that only other commands have are ignored. Raises one ConfigError with a
     line for each fault.
     """
     problems: list[str] = []
-    written = _read(file, problems) if file else {}
+    source_name = f"{file}: {table[0]}" if table else str(file)
+    written = dict(table[1]) if table else read_table(file, problems) if file else {}
     if problems:  # without the file's settings, further errors would mislead
         raise ConfigError("\n".join(problems))
-    declared = take_tables(written, str(file), problems)
-    preset = _preset(schema, preset, written.pop("preset", None), f"{file}: preset", problems)
+    declared = take_tables(written, source_name, problems)
+    preset = _preset(schema, preset, written.pop("preset", None), f"{source_name}: preset", problems)
     layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [
         ("not set", (stand_ins or {}).items(), True),
         (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
-        (f"file {file}", written.items(), True),
+        (f"file {source_name}", written.items(), True),
         (setting("set"), _assignments(sets, problems), False),
         ("given", ((key, value) for key, value in (given or {}).items() if value is not None), False),
     ]
@@ -175,45 +176,6 @@ def _all_keys() -> set[str]:
     return {key for schema in SCHEMAS for key in schema.settings()}
 
 
-def _read(file: Path, problems: list[str]) -> dict[str, Any]:
-    """Read a TOML file; hyphens in keys are underscores."""
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(SIZE_LIMIT + 1)
-        if len(content) > SIZE_LIMIT:
-            raise ConfigError(f"larger than {SIZE_LIMIT} bytes")
-        table = toml_parser.loads(content.decode("utf-8-sig"), parse_float=_number)
-    except OSError as error:
-        problems.append(f"cannot read {file}: {(error.strerror or str(error)).lower()}")
-    except UnicodeDecodeError as error:
-        problems.append(f"{file}: not UTF-8 (byte {error.start})")
-    except ConfigError as error:
-        problems.append(f"{file}: {error}")
-    except (ValueError, RecursionError) as error:  # bad TOML, and numbers or nesting beyond Python's limits
-        problems.append(f"{file}: not TOML: {error}")
-    else:
-        return _normalised(table, file, problems)
-    return {}
-
-
-def _number(text: str) -> Decimal | float:
-    """Return a TOML float as the exact decimal."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return float(text)
-
-
-def _normalised(table: Mapping[str, Any], file: Path, problems: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for written, value in table.items():
-        key = written.replace("-", "_")
-        if key in values:
-            problems.append(f"{file}: {written}: the key is given twice, with a hyphen and with an underscore")
-        values[key] = value
-    return values
-
-
 def _preset(schema: type[Options], name: str | None, written: Any, origin: str, problems: list[str]) -> str | None:
     """Return the preset: the flag's, else the file's, if this command has it."""
     everywhere = {preset for other in SCHEMAS for preset in other.presets}
@@ -245,7 +207,7 @@ def _value(text: str) -> Any:
     """Read quoted text, an array or an inline table as TOML, with exact numbers; all else is text, as from a flag."""
     if not text.startswith(("'", '"', "[", "{")):
         return text
-    table = toml_parser.loads(f"value = {text}", parse_float=_number)
+    table = toml_parser.loads(f"value = {text}", parse_float=exact_number)
     if len(table) > 1:
         raise ValueError("more follows after its end")
     return table["value"]

@@ -40,7 +40,7 @@ from mtft.config.groups import (
 )
 from mtft.config.plugin_choice import PluginChoice
 from mtft.config.presets import PRESETS, REFINE_PRESETS
-from mtft.config.values import Averaging, CacheSize, Limits, Names, Rates, Rule, Size
+from mtft.config.values import Averaging, CacheSize, Jobs, Limits, Names, Rates, Rule, Size
 
 
 class SelectConfig(
@@ -197,6 +197,26 @@ class CompareConfig(HalfOptions):
     """Settings of `mtft compare`."""
 
     resamples: int = Field(1000, ge=1, description="bootstrap resamples behind each interval")
+    seeds: bool = Field(False, description="take runs that differ in their seed alone as one, by their mean")
+
+
+class ExperimentConfig(Options):
+    """Settings of `mtft experiment`."""
+
+    out: Path | None = Field(
+        None, description="directory of runs, records and logs (default: runs/ and the name of the plan)"
+    )
+    jobs: Jobs = Field("1", description="processes at once: a number, or auto, as many as cores and memory allow")
+    threads: int | None = Field(
+        None, ge=1, le=4096, description="CPU threads of each process (default: the cores, shared among the processes)"
+    )
+    only: Names = Field((), description="runs to make, with those that they need (default: all)")
+    data_dir: Path | None = Field(
+        None, description="directory of data files (default: that of the plan, else $MTFT_DATA_DIR, else ./data)"
+    )
+    baselines: Names = Field(
+        (), description="instead of a plan: finished runs, each of whose tasks is trained alone with the same settings"
+    )
 
 
 class ReportConfig(HalfOptions):
@@ -253,6 +273,7 @@ SCHEMAS: tuple[type[Options], ...] = (
     VerifyConfig,
     CountConfig,
     CompareConfig,
+    ExperimentConfig,
     ReportConfig,
     DataFetchConfig,
     ModelFetchConfig,

@@ -152,6 +152,12 @@ def _rule(value: str) -> str:
     return value
 
 
+def _jobs(value: str) -> str:
+    if value != "auto" and not (re.fullmatch(r"[0-9]{1,4}", value) and int(value)):
+        raise ValueError(f"{value[:80]!r} is not auto or a number of processes above 0, as in 4")
+    return value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 NamesOrNone = Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: () if value == "none" else _names(value))]
 Rates = Annotated[dict[str, float], BeforeValidator(lambda value: _positive(value, "rate", "sst=5e-8"))]
@@ -162,6 +168,9 @@ Averaging = Annotated[str, AfterValidator(_averaging)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 CacheSize = Annotated[str, AfterValidator(_cache)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Jobs = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_jobs)
+]
 Period = Annotated[
     str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_period)
 ]

@@ -25,8 +25,10 @@ from mtft.report.dev_rows import DevRow, find_rows
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
-from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.dev_predictions import half_by_keys, read_predictions
+from mtft.runs.looks import count_looks
 from mtft.runs.manifest import read_manifest, run_tasks
+from mtft.runs.records import model_bytes
 from mtft.selection.mask import load_mask
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ class _Reader:
         config = self._try(lambda: _read_toml(self.run / "config.toml"), nothing)
         manifest = self._try(lambda: read_manifest(self.run / "model"), nothing)
         logs = {name: self._log(name) for name in LOGS}
+        looks = self._try(lambda: count_looks(self.run), 0)
         return RunRecord(
             self.label,
             str(self.run),
@@ -89,6 +92,7 @@ class _Reader:
             self._try(self._files, {}),
             _base_bytes(manifest) if manifest else None,
             tuple(self.notes),
+            looks,
         )
 
     def _try(self, read: Callable[[], T], otherwise: T) -> T:
@@ -129,7 +133,7 @@ class _Reader:
             classes = outputs.get(name, {}).get("names")
             labels = tuple(map(str, classes)) if isinstance(classes, list) else ()
             predictions = self._try(partial(self._predictions, name, environment), None)
-            if predictions and (self.half != "all" or config.get("dev_split") == "half"):
+            if predictions and (self.half != "all" or config.get("dev_split", "all") != "all"):
                 dev = _rescored(dev, predictions)
             metric = str(metrics.get(name, next(iter(dev), "")))
             tasks[name] = TaskRecord(name, metric, dev, labels, predictions, real(temperatures.get(name)))
@@ -140,7 +144,9 @@ class _Reader:
         if not path.exists() and not (self.run / "summary.json").exists():  # no epoch has ended yet
             return None
         try:
-            ids, targets, values = _checked_predictions(path, read_predictions(self.run, task, "dev", self.half))
+            ids, targets, values = _checked_predictions(
+                path, read_predictions(self.run, task, "dev", half_by_keys(self.run, self.half))
+            )
         except DataError as error:
             raise CheckpointError(f"{path}: {error}") from None
         return Predictions(tuple(ids), targets, values, self._rows(task, ids, targets, environment))
@@ -168,8 +174,7 @@ class _Reader:
             raise CheckpointError(f"{path} does not fit model.json: {error}") from None
 
     def _files(self) -> dict[str, int]:
-        model = self.run / "model"
-        return {file.name: file.stat().st_size for file in sorted(model.glob("*")) if file.is_file()}
+        return model_bytes(self.run) if (self.run / "model").is_dir() else {}
 
 
 def _rescored(dev: Mapping[str, float], predictions: Predictions) -> dict[str, float]:

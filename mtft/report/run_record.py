@@ -50,8 +50,9 @@ class TaskRecord:
 class RunRecord:
     """One run; what its directory lacks is empty or None and listed in `notes`.
 
-    `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected,
-    `files` gives the bytes of each model file, `base_bytes` those of the base model, None if it was not found.
+    `epochs`, `steps`, `conflicts` and `times` are its logs; `selected` counts the weights selected, `files` gives the
+    bytes of each model file, `base_bytes` those of the base model, None if it was not found. `looks` is how often the
+    run was scored on test.
     """
 
     label: str
@@ -69,3 +70,4 @@ class RunRecord:
     files: Mapping[str, int]
     base_bytes: int | None
     notes: tuple[str, ...]
+    looks: int = 0

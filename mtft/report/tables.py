@@ -59,6 +59,8 @@ def facts(run: RunRecord) -> tuple[tuple[str, str], ...]:
     if isinstance(run.summary.get("epochs"), int):
         best = epoch_name(run.summary.get("best_epoch"), run.summary.get("best_cut_at"))
         known.append(("best epoch", f"{best} of {run.summary['epochs']}"))
+    if run.looks:
+        known.append(("test looked at", f"{run.looks} time{'s' if run.looks > 1 else ''}"))
     if run.times and math.isfinite(seconds := spent(run.times)):
         known.append(("time", duration(seconds)))
     return tuple(known)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mtft.errors import CheckpointError, MtftError
 from mtft.io.digests import NAME as DIGESTS
-from mtft.io.digests import check_digests
+from mtft.io.digests import check_digests, digest, read_digests, write_digests
 from mtft.io.files import replaced_file
 from mtft.runs.checkpoint import FILES
 
 REQUIRED = (DIGESTS, *FILES, "probe.safetensors")
-OPTIONAL = ("README.md",)
+CARD = "README.md"
+OPTIONAL = (CARD,)
 BLOCK = 1 << 20
 
 
@@ -41,15 +42,33 @@ def model_directory(run: Path) -> Iterator[Path]:
             raise
 
 
-def write_bundle(path: Path, directory: Path) -> None:
-    """Write the files of a model directory into one file; equal files give equal bytes."""
+def write_bundle(path: Path, directory: Path, note: str = "") -> None:
+    """Write the files of a model directory, and a `note` at the end of its card, into one file.
+
+    Equal files give equal bytes.
+    """
     check_digests(directory)
     names = [*REQUIRED, *(name for name in OPTIONAL if (directory / name).is_file())]
+    with TemporaryDirectory(prefix="mtft-") as folder:
+        changed = _with_note(Path(folder), directory, note) if note and CARD in names else {}
+        _archive(path, {name: changed.get(name, directory / name) for name in names})
+
+
+def _with_note(folder: Path, directory: Path, note: str) -> dict[str, Path]:
+    """Write the card with a note, and the digests with that of the card; return both files by name."""
+    card = folder / CARD
+    card.write_bytes((directory / CARD).read_bytes() + f"\n{note}\n".encode())
+    write_digests(folder, {**read_digests(directory), CARD: digest(card)})
+    return {CARD: card, DIGESTS: folder / DIGESTS}
+
+
+def _archive(path: Path, files: Mapping[str, Path]) -> None:
+    """Write files by name into an archive."""
     with replaced_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in names:
+        for name, file in files.items():
             entry = zipfile.ZipInfo(name)  # dated 1980, so that the bytes do not depend on the time
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            with (directory / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+            with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target, BLOCK)
 
 

@@ -107,7 +107,7 @@ def _tasks(trained: TrainedModel, story: CardFacts) -> str:
     text = _table(["task", "input", "output", "labels or range", "dev scores", "n"], rows)
     what = (
         "Dev chose the epoch that was kept, so these scores are higher than those of data that chose nothing. "
-        "`mtft eval` gives them with bootstrap intervals."
+        "`mtft eval` gives them with bootstrap intervals, and counts in the run how often test was looked at."
     )
     for task in trained.tasks:
         if isinstance(task.output, Tempered):

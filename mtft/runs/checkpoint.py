@@ -28,6 +28,7 @@ from mtft.model.multitask import MultiTaskModel, build_model, to_device
 from mtft.model.parameters import ParameterCount
 from mtft.outputs import Tempered
 from mtft.runs.manifest import DROPOUTS, FORMAT, VERSION, known_task, read_manifest
+from mtft.runs.paths import RECORD
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Task
@@ -134,6 +135,10 @@ def load_model(
     the directory meanwhile, the new model is loaded.
     """
     manifest = read_manifest(directory)
+    if (directory.parent / RECORD).is_file():
+        raise CheckpointError(
+            f"{directory.parent} is the record of a run: it has scores and predictions, but no weights"
+        )
     entries = [entry for entry in manifest["tasks"] if only is None or entry["name"] in only]
     check_digests(directory, FILES)
     name = recorded_name(base) if base else manifest["base"]["name"]

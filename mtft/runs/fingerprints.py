@@ -42,6 +42,10 @@ LOCATION = frozenset({"out", "overwrite"})
 """Settings that only say where a run is."""
 
 
+HARMLESS = LOCATION | {"threads", "device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache"}
+"""Settings that do not change what a run is, also after its end: the place, the machine, and what is only reported."""
+
+
 def fingerprints(
     weights: Mapping[str, str], sources: Iterable[TrainingSource], dev: Mapping[str, Dataset] = MappingProxyType({})
 ) -> dict[str, str]:

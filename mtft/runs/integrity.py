@@ -16,10 +16,11 @@ from mtft.io.directories import LOCK, current_directory, lock_holder
 from mtft.io.files import read_json
 from mtft.runs.directory import LASTING, PARTS, changed_logs
 from mtft.runs.fingerprints import settings_digest
+from mtft.runs.looks import LOOKS
 
 LOGS = ("steps.jsonl", "metrics.jsonl", "conflicts.jsonl", "times.jsonl")
-ADDED = ("report.html",)
-"""Files that `mtft report` adds to a run."""
+ADDED = ("report.html", LOOKS)
+"""Files that `mtft report` and `mtft eval` add to a run."""
 
 STATE_FILES = ("position.json", "tensors.safetensors")
 

@@ -9,6 +9,9 @@ from mtft.io.digests import read_digests
 from mtft.io.directories import lock_holder, real_path
 from mtft.io.files import read_json
 
+RECORD = "record.json"
+"""The file that marks the record of a run, which has no weights (`mtft.runs.records`)."""
+
 
 def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: bool) -> Path:
     """Return the path to write to: the one given, or the default with the first free number and the suffix.

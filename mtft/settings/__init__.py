@@ -168,6 +168,31 @@ class CompareSettings(HalfSettings, total=False):
     resamples: int
     """Bootstrap resamples behind each interval."""
 
+    seeds: bool
+    """Take runs that differ in their seed alone as one, by their mean."""
+
+
+class ExperimentSettings(TypedDict, total=False):
+    """Settings of `mtft experiment`."""
+
+    out: str | PathLike[str] | None
+    """Directory of runs, records and logs (default: runs/ and the name of the plan)."""
+
+    jobs: str | int
+    """Processes at once: a number, or auto, as many as cores and memory allow."""
+
+    threads: int | None
+    """CPU threads of each process (default: the cores, shared among the processes)."""
+
+    only: Names
+    """Runs to make, with those that they need (default: all)."""
+
+    data_dir: str | PathLike[str] | None
+    """Directory of data files (default: that of the plan, else $MTFT_DATA_DIR, else ./data)."""
+
+    baselines: Names
+    """Instead of a plan: finished runs, each of whose tasks is trained alone with the same settings."""
+
 
 class ReportSettings(HalfSettings, total=False):
     """Settings of `mtft report`."""

@@ -141,9 +141,9 @@ class OptimizationSettings(TypedDict, total=False):
 class DevSettings(TypedDict, total=False):
     """The data that choose the epoch."""
 
-    dev_split: Literal["all", "half"]
-    """Dev rows that choose the epoch: all, or one half, split by a hash of ids (of texts without ids); half report of
-    eval, compare and report scores the other half."""
+    dev_split: Literal["all", "half", "other-half"]
+    """Dev rows that choose the epoch: all, or one of two halves, split by a hash of ids (of texts without ids); half
+    report of eval, compare and report scores the rows that did not choose."""
 
     calibrate: bool
     """Fit a temperature for each task with classes on the dev rows that choose the epoch."""
@@ -221,7 +221,7 @@ class HalfSettings(TypedDict, total=False):
     """Which part of dev is scored."""
 
     half: Literal["all", "choose", "report"]
-    """Dev rows to score: all, the half that chose the epoch (dev_split half), or the other half."""
+    """Dev rows to score: all, the half that chose the epoch (dev_split), or the other half."""
 
 
 class LayoutSettings(TypedDict, total=False):

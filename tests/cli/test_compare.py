@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     assert result["examples"] == dict.fromkeys(TASKS, 60)
     assert result["columns"][0]["base_bytes"] == (tiny_model / "model.safetensors").stat().st_size
     individual, unified = result["columns"]
-    assert list(unified) == ["name", "runs", "scores", "differences", "stored", "tunable", "bytes", "base_bytes"]
+    counts = ["stored", "tunable", "bytes", "base_bytes"]
+    assert list(unified) == ["name", "runs", "scores", "differences", *counts, "seeds", "deviations"]
     assert (individual["name"], individual["runs"]) == ("individual", [str(run) for run in single.values()])
     for task, name in result["metrics"].items():
         assert individual["scores"][task] == pytest.approx(summary(single[task])["dev"][task][name], abs=1e-12)
@@ -122,6 +124,39 @@ def test_runs_on_other_examples_are_refused(trained_run: Path, tmp_path: Path) -
     assert done.code == 2
     assert str(path) in done.err
     assert records(trained_run / "predictions" / "sts.dev.jsonl")
+
+
+def number(value: float | None) -> float:
+    """Return a number of JSON, which has no nan."""
+    return math.nan if value is None else value
+
+
+@pytest.mark.slow
+def test_seeds_are_one_column(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    given = ("--tasks", ",".join(TASKS), *FEW, "--model", tiny_model, "--quiet")
+    runs = [tmp_path / f"a.s{seed}" for seed in (3, 1)]
+    for run in runs:
+        assert cli("train", *given, "--seed", run.name[-1], "--out", run).code == 0
+    found = cli("compare", "--seeds", f"one={trained_run}", f"two={runs[0]},{runs[1]}", *FAST, "--json").json
+    one, two = found["columns"]
+    assert (one["seeds"], two["seeds"]) == ([0], [1, 3])
+    for task, name in found["metrics"].items():
+        each = [number(summary(run)["dev"][task][name]) for run in runs]
+        spread = abs(each[0] - each[1]) / math.sqrt(2)
+        assert number(two["scores"][task]) == pytest.approx(sum(each) / 2, nan_ok=True)
+        assert number(two["deviations"][task]) == pytest.approx(spread, abs=1e-12, nan_ok=True)
+        assert one["deviations"][task] is None
+        difference = number(two["scores"][task]) - number(one["scores"][task])
+        assert number(two["differences"][task]["difference"]) == pytest.approx(difference, abs=1e-12, nan_ok=True)
+    assert (one["stored"], one["tunable"]) == (two["stored"], two["tunable"])
+    shown = cli("compare", "--seeds", *runs, *FAST).out
+    assert shown.splitlines()[0].split() == ["a", "baseline"]
+    assert re.search(r"^seeds +1, 3$", shown, re.MULTILINE)
+    assert f"{found['columns'][1]['scores']['sst']:.4f} (s " in shown
+    plain = cli("compare", f"a={runs[0]},{runs[1]}")
+    assert "--seeds takes their mean if only their seeds differ" in plain.err
+    mixed = cli("compare", "--seeds", f"a={trained_run},{runs[0]},{runs[0]}")
+    assert (mixed.code, "have the same seed 3" in mixed.err) == (2, True)
 
 
 def test_a_base_model_that_is_gone_is_no_hindrance(trained_run: Path, tiny_model: Path, tmp_path: Path) -> None:

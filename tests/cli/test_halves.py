@@ -87,3 +87,22 @@ def test_sources_that_a_share_leaves_without_rows(tiny_model: Path, tmp_path: Pa
     assert done.code == 2
     assert "augmentation: none" in done.err.splitlines()
     assert "sst: train has no labelled row (rows: 0" in done.err
+
+
+@pytest.mark.slow
+def test_with_the_other_half_the_two_change_places(tiny_model: Path, halved: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    done = cli(*ALL, *FEW, "--dev-split", "other-half", "--model", tiny_model, "--out", other)
+    assert done.code == 0, done.err
+    for task, name in METRICS.items():
+        assert summary(other)["dev"][task][name] == score(other, task, "report")[0]
+    for half, chosen in (("choose", "report"), ("report", "choose")):
+        evaluated = cli("eval", other, "--sample", "--half", half, "--resamples", "0", "--json").json["tasks"]
+        (column,) = cli("compare", f"a={other}", "--half", half, "--resamples", "1", "--json").json["columns"]
+        for task, name in METRICS.items():
+            expected, rows = score(other, task, chosen)
+            assert evaluated[task]["n"] == rows
+            assert evaluated[task]["metrics"][name]["value"] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+            assert column["scores"][task] == pytest.approx(expected)
+    done = cli("compare", f"a={halved}", f"b={other}", "--half", "report", "--resamples", "1")
+    assert "b and a were evaluated on different sst dev examples" in done.err

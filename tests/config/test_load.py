@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtft.config.groups import Options
-from mtft.config.load import SIZE_LIMIT, Loaded, dump, load
+from mtft.config.load import Loaded, dump, load
 from mtft.config.schema import (
     SCHEMAS,
     DataCheckConfig,
@@ -20,6 +20,7 @@ from mtft.config.schema import (
     SelectConfig,
     TrainConfig,
 )
+from mtft.config.toml_file import SIZE_LIMIT
 from mtft.errors import ConfigError, MtftError, unknown
 
 TASKS = {"tasks": "sst"}

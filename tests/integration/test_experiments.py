@@ -1,23 +1,21 @@
-"""The experiments of examples/report: run, cut off, gone on with, recorded, and tables made of the records alone."""
+"""The experiments of examples/report: made by `mtft experiment`, and tables made of their records alone."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import ROOT, clean, cli
 
+from mtft.config.schema import TrainConfig
 from mtft.data.dataset import sample_dir
 from mtft.data.shares import in_share
-from mtft.errors import ConfigError, DataError
+from mtft.errors import DataError
 from mtft.io.files import read_json
 from mtft.plugin.context import new_context
 from mtft.predictor import Model
@@ -25,9 +23,8 @@ from mtft.report.bootstrap import PairedDifference
 from mtft.runs.checkpoint import load_model
 
 sys.path.insert(0, str(ROOT / "examples/report"))  # the scripts import each other from where they are
-from experiments import due
 from neighbours import by_standards, by_votes, cosines
-from plans import FILE, Row, label, read_plans, settings
+from plans import FILE, Row, read_plans, settings
 from record import Truth, check_length, keep, read_outputs
 from results import Book
 from silver import silver
@@ -49,87 +46,55 @@ def script(name: str, *args: object) -> str:
     return done.stdout
 
 
-def cut_off(state: Path, *args: object) -> None:
-    """Run experiments in a process group of their own and end all of it once `state` is there."""
-    process = subprocess.Popen(
-        command("experiments", *args), env=clean(), start_new_session=True, stdout=subprocess.DEVNULL
-    )
-    while process.poll() is None and not state.exists():
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=60) != 0
+def small(tiny_model: Path, file: Path) -> Path:
+    """Write the plan with a tiny model, few steps and the sample data."""
+    few = f'sample = true\nmax_steps = 3\nbatches = 1\nmodel = "{tiny_model}"\n'
+    text = FILE.read_text(encoding="utf-8")
+    assert text.count("[settings]\n") == 1
+    file.write_text(text.replace("[settings]\n", f"[settings]\n{few}"), encoding="utf-8")
+    return file
 
 
-def test_every_run_has_settings_that_mtft_takes(tmp_path: Path) -> None:
+def test_the_plan_and_the_tables_name_the_same_runs() -> None:
     plans = read_plans()
-    for run in plans.settings.keys() - plans.peers.keys():
-        arguments = plans.command(run, 3, tmp_path / label(run, 3))
-        assert arguments[arguments.index("--dev-split") + 1] == "half", run
-        if arguments[0] == "train":  # the settings are checked before the data are missed
-            done = cli(*arguments, "--data-dir", tmp_path / "none")
-            missing = "holds no trained model" if "--teachers" in arguments else "--data-dir"
-            assert (done.code, missing in done.err) == (2, True), done.err
-
-
-def test_names_stand_for_runs_seed_by_seed_and_what_is_refined_comes_first() -> None:
-    plans = read_plans()
-    assert plans.chosen(["refined.s4"]) == [("unified", 4), ("refined", 4)]
-    teachers = [(name, 1) for name in ("vanilla-sst", "vanilla-quora", "vanilla-sts")]
-    assert plans.chosen(["taught.s1"]) == [*teachers, ("unified", 1), ("taught", 1)]
-    given = plans.command("taught", 1, Path("work/taught.s1"))
-    assert given[given.index("--teachers") + 1] == "work/vanilla-sst.s1,work/vanilla-quora.s1,work/vanilla-sts.s1"
-    assert given[given.index("--mask") + 1] == "work/unified.s1/mask.safetensors"
-    both = plans.chosen(["table1"])
-    assert both == sorted(both, key=lambda pair: pair[1])
-    assert {run for run, _ in both} == {*plans.tables["table1"].runs}
-    assert plans.settings["quarter-sum"] == {**plans.settings["quarter"], "surgery": "sum"}
-    with pytest.raises(ConfigError, match="unknown run or table 'unifid'"):
-        plans.chosen(["unifid"])
-    with pytest.raises(ConfigError, match="is not NAME or NAME"):
-        plans.chosen(["unified.sx"])
+    assert all(run.config.dev_split == "half" for run in plans.planned.values())
+    tabled = {run for table in plans.tables.values() for row in table.rows for run in row.runs}
+    assert tabled - {run.entry for run in plans.planned.values()} == {"quarter-lora"}
+    assert plans.needed("refined.s1") == {"unified.s1"}
+    assert plans.needed("taught.s1") == {"unified.s1", *(f"vanilla-{task}.s1" for task in PRIMARY)}
+    assert (plans.mask_of("taught.s1"), plans.mask_of("unified.s1")) == ("unified.s1", "")
+    quarter, summed = (plans.planned[f"{name}.s0"].config for name in ("quarter", "quarter-sum"))
+    assert isinstance(summed, TrainConfig)
+    assert summed.model_copy(update={"surgery": "pcgrad", "mask": None}) == quarter
 
 
 @pytest.mark.slow
-def test_from_a_cut_off_run_to_tables_without_weights(tiny_model: Path, tmp_path: Path) -> None:
-    work, records, out = tmp_path / "work", tmp_path / "records", tmp_path / "out"
-    where = ("--work", work, "--records", records)
-    cut_off(work / "vanilla-quora.s0/state", *SINGLE, *where, "--", *FEW, "--model", tiny_model)
-    kept = dict(line.split(maxsplit=1) for line in script("experiments", *where).splitlines())
-    assert kept["vanilla-sst.s0"] == "recorded"
-    assert kept["vanilla-quora.s0"].startswith(("cut off", "finished", "recorded"))
-    assert kept["unified.s0"] == "not begun"
-
-    script("experiments", *SINGLE, "unified.s0", *where, "--", *FEW, "--model", tiny_model)
-    script("experiments", "refined.s0", *where, "--", "--sample", "--epochs", "1")
-    script("experiments", "taught.s0", *where, "--", *FEW, "--model", tiny_model)
+def test_from_the_plan_to_tables_without_weights(tiny_model: Path, tmp_path: Path) -> None:
+    made, records, out = tmp_path / "made", tmp_path / "records", tmp_path / "out"
+    file = small(tiny_model, tmp_path / "experiments.toml")
+    names = ",".join((*SINGLE, "refined.s0", "taught.s0"))
+    done = cli("experiment", file, "--out", made, "--only", names, "--quiet")
+    assert done.code == 0, done.err
+    script("record", *sorted((made / "records").iterdir()), "--records", records)
+    assert script("record", *sorted((made / "records").iterdir()), "--records", records) == ""  # all are there
     found, chosen = (
-        cli("eval", work / "unified.s0", "--sample", "--half", half, "--resamples", "0", "--json").json["tasks"]
+        cli("compare", f"a={made / 'records/unified.s0'}", "--half", half, "--resamples", "1", "--json").json[
+            "columns"
+        ][0]
         for half in ("report", "choose")
     )
-    shutil.rmtree(work)
-    assert script("experiments", *SINGLE, "refined.s0", *where) == ""  # all of them are recorded
-    assert not list(work.iterdir())
-    plans, record = read_plans(), records / "taught.s0/record.json"
-    shutil.move(record, tmp_path)
-    needed = [("vanilla-sst", 0), ("vanilla-quora", 0), ("vanilla-sts", 0), ("unified", 0)]
-    assert due(plans, plans.chosen(["taught.s0", "refined.s0"]), work, records) == [*needed, ("taught", 0)]
-    before = (records / "vanilla-sts.s0/record.json").read_bytes()
-    said = script("experiments", "taught.s0", *where, "--", *FEW, "--model", tiny_model)
-    assert "vanilla-sts.s0: its weights are here again" in said
-    assert "taught.s0: recorded" in said
-    assert (records / "vanilla-sts.s0/record.json").read_bytes() == before
-    assert due(plans, plans.chosen(["all"]), work, records)[0] == ("vanilla-long-sst", 0)
+    shutil.rmtree(made)
 
     script("tables", "--records", records, "--out", out, "--data-dir", sample_dir(), "--resamples", "20")
     scores, differences = (out / "results.md").read_text().split("Differences from individual, all weights:")
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ") for line in scores.splitlines() if line.startswith("| ")
     }
-    for index, (task, name) in enumerate(PRIMARY.items()):
-        assert rows["unified, SAM 30 %"][2 + index].startswith(f"{found[task]['metrics'][name]['value']:.4f} (")
+    for index, task in enumerate(PRIMARY):
+        assert rows["unified, SAM 30 %"][2 + index].startswith(f"{found['scores'][task]:.4f} (")
     choosing = next(line for line in differences.split("half that chooses:")[1].splitlines() if "unified, SAM" in line)
     assert [float(cell) for cell in choosing.strip("| ").split(" | ")[1:]] == pytest.approx(
-        [chosen[task]["metrics"][name]["value"] for task, name in PRIMARY.items()], abs=6e-5
+        [chosen["scores"][task] for task in PRIMARY], abs=6e-5
     )
     stored = [read_json(records / run / "record.json")["summary"]["parameters"]["stored"] for run in SINGLE]
     assert rows["individual, all weights"][5] == f"{sum(stored):,}"
@@ -198,8 +163,8 @@ def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path
 def test_a_peer_leaves_a_record_like_any_other(tiny_model: Path, tmp_path: Path) -> None:
     record_directory = tmp_path / "records" / "quarter-lora.s0"
     few = ("--epochs", "1", "--train-share", "1", "--model", tiny_model, "--sample")
-    script("experiments", "quarter-lora.s0", "--work", tmp_path, "--records", record_directory.parent, "--", *few)
-    script("lora", "--like", "quarter-lora", "--record", tmp_path / "again", "--", *few)
+    script("lora", "--record", record_directory, "--", *few)
+    script("lora", "--record", tmp_path / "again", "--", *few)
     assert (record_directory / "outputs.json").read_bytes() == (tmp_path / "again/outputs.json").read_bytes()
     assert "train_share = 1.0" in (record_directory / "config.toml").read_text()
     record, outputs = read_json(record_directory / "record.json"), read_outputs(record_directory)

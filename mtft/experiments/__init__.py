@@ -1,0 +1,1 @@
+"""Experiments: a plan of runs becomes processes that are started, watched, resumed and recorded."""
