@@ -94,7 +94,8 @@ class Book:
     ) -> Result:
         values = outputs[row.name]
         scores, apart, choosing = {}, {}, {}
-        for task in values:
+        planned = self.plans.planned.get(label(row.runs[0], seeds[0]))
+        for task in planned.config.tasks if planned and len(row.runs) == 1 else values:
             rows, everything = self.rows(task), self.truth(task).targets
             mine, targets = values[task][rows], everything[rows]
             single = metric(self.registry.task(task).primary_metric).function
