@@ -16,7 +16,7 @@ FAST = ("--sample", "--resamples", "50")
 
 def test_json(trained_run: Path) -> None:
     result = cli("eval", trained_run, *FAST, "--json").json
-    assert list(result) == ["split", "tasks", "failures"]
+    assert list(result) == ["split", "tasks", "failures", "looks"]
     assert (result["split"], list(result["tasks"]), result["failures"]) == ("dev", ["sst", "quora", "sts"], [])
     for task, found in result["tasks"].items():
         assert list(found) == ["n", "metrics", "labels", "confusion", "calibration", "doubt"]
@@ -153,7 +153,8 @@ def test_the_test_split(trained_run: Path, tmp_path: Path) -> None:
     """The test files have the columns of the dev files: the same rows score the same."""
     for path in (ROOT / "mtft" / "sample").glob("*-dev.csv"):
         shutil.copy(path, tmp_path / path.name.replace("-dev", "-test"))
-    test = cli("eval", trained_run, "--split", "test", "--data-dir", tmp_path, "--resamples", "50", "--json").json
+    run = shutil.copytree(trained_run, tmp_path / "run")  # looks at test are counted in it
+    test = cli("eval", run, "--split", "test", "--data-dir", tmp_path, "--resamples", "50", "--json").json
     dev = cli("eval", trained_run, *FAST, "--json").json
     assert (test["split"], test["tasks"]) == ("test", dev["tasks"])
 

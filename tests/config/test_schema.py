@@ -135,7 +135,7 @@ def test_presets_hold_the_values_of_the_report() -> None:
 
 def test_the_best_preset_is_the_run_that_the_table_reports() -> None:
     from_preset = load(TrainConfig, preset="best", given={"tasks": "sst,quora,sts", "dev_split": "half"}).config
-    run = toml_parser.loads((ROOT / "examples/report/experiments.toml").read_text())["run"]["best"]
+    run = toml_parser.loads((ROOT / "examples/report/experiments.toml").read_text())["runs"]["best"]
     assert from_preset == load(TrainConfig, given={**run, "dev_split": "half"}).config
 
 
