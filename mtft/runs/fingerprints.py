@@ -43,7 +43,10 @@ LOCATION = frozenset({"out", "overwrite"})
 
 
 HARMLESS = LOCATION | {"threads", "device", "data_dir", "checkpoint_every", "max_time", "trackers", "feature_cache"}
-"""Settings that do not change what a run is, also after its end: the place, the machine, and what is only reported."""
+"""Settings that say where and when a run is made and what is reported of it, not what is made.
+
+Threads and device may change the last digits of its numbers.
+"""
 
 
 def fingerprints(

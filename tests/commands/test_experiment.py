@@ -52,6 +52,7 @@ def states(done: Done) -> dict[str, str]:
 SHORT = 'tasks = ["sts"]\nmax_steps = 2\n'
 
 
+@pytest.mark.slow
 def test_runs_are_made_recorded_and_not_made_again(plan: Plan, tmp_path: Path) -> None:
     file = plan(
         f"""
@@ -116,7 +117,6 @@ def test_changed_settings_are_refused_with_the_difference(plan: Plan, tmp_path: 
     assert "settings/a.json, which says what it was made with, is missing" in experiment(plan(text)).err
 
 
-@pytest.mark.slow
 def test_what_cannot_change_the_result_may_change(plan: Plan) -> None:
     text = f"[runs.a]\n{SHORT}"
     assert experiment(plan(text)).code == 0
@@ -291,7 +291,7 @@ def test_each_task_is_trained_alone_with_the_settings_of_the_union(tiny_model: P
         "train", "--tasks", "sst,sts", *given, "--lr", "0.01", "--seed", "5", "--best", "sts.pearson", "--out", both
     )
     assert done.code == 0, done.err
-    found = cli("experiment", "--baselines", both, "--json")
+    found = cli("experiment", "--baselines", both, "--threads", "1", "--json")
     result = found.json
     assert [run["name"] for run in result["runs"]] == ["sst.s5", "sts.s5"]
     alone = mtft.train(
