@@ -46,7 +46,7 @@ def experiment(file: Path, *options: object) -> Done:
 
 def states(done: Done) -> dict[str, str]:
     """Return the state of each run in a table."""
-    return dict(line.split()[:2] for line in done.out.splitlines()[1:])  # type: ignore[misc]
+    return dict(line.split()[:2] for line in done.out.splitlines()[1:])
 
 
 SHORT = 'tasks = ["sts"]\nmax_steps = 2\n'
@@ -213,10 +213,10 @@ def whole(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records of the runs that nothing stops."""
     folder = tmp_path_factory.mktemp("whole")
     given = ("--tasks", "sst,sts", "--sample", "--batches", "1", "--augment", "none", "--model", tiny_model, "--quiet")
-    given += ("--epochs", "2", "--batch-size", "4", "--threads", "1", "--checkpoint-every", "1")
+    more = ("--epochs", "2", "--batch-size", "4", "--threads", "1", "--checkpoint-every", "1")
     for seed, name in enumerate("ab"):
         run = folder / "runs" / name
-        assert cli("train", *given, "--seed", seed, "--out", run).code == 0
+        assert cli("train", *given, *more, "--seed", seed, "--out", run).code == 0
         write_record(run, folder / name, {"name": name, "entry": name})
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from mtft.io.files import write_json
 from mtft.plugin.context import new_context
 
 
-def union(folder: Path, name: str = "both", **settings: object) -> Path:
+def union(folder: Path, name: str = "both", **settings: Any) -> Path:
     """Write what says how a finished run was made."""
     run = folder / name
     run.mkdir()
@@ -26,7 +27,14 @@ def union(folder: Path, name: str = "both", **settings: object) -> Path:
 
 
 def test_a_task_alone_has_all_settings_but_those_of_the_union(tmp_path: Path) -> None:
-    settings = {"lr": 1e-3, "keep": "0.2", "seed": 4, "task_weights": "sst=2", "best": "sts.pearson", "mask": "m"}
+    settings: dict[str, Any] = {
+        "lr": 1e-3,
+        "keep": "0.2",
+        "seed": 4,
+        "task_weights": "sst=2",
+        "best": "sts.pearson",
+        "mask": "m",
+    }
     run = union(tmp_path, augment="cfimdb,sts-consistency", teachers="x", **settings)
     sst, sts = baseline_runs([run], new_context().registry, None)
     before = load(TrainConfig, file=run / "config.toml").config
@@ -50,7 +58,7 @@ def test_seeds_of_a_union_give_a_baseline_each(tmp_path: Path) -> None:
     ("settings", "text"),
     [({"tasks": "sst"}, "has one task alone, sst"), ({"max_steps": 3}, "was stopped by max_steps")],
 )
-def test_runs_without_baselines(settings: dict[str, object], text: str, tmp_path: Path) -> None:
+def test_runs_without_baselines(settings: dict[str, Any], text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=text):
         baseline_runs([union(tmp_path, **settings)], new_context().registry, None)
 
