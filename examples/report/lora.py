@@ -39,8 +39,9 @@ from mtft.plugin.context import new_context
 from mtft.runs.directory import environment
 from mtft.runtime.seeding import seeded
 from mtft.training.early_stopping import Best
-from mtft.training.preparation import Prepared, prepare
+from mtft.training.preparation import Prepared
 from mtft.training.resources import make_plan
+from mtft.training.setup import set_up
 
 LAYERS = ["qkv", "attention_output", "intermediate", "output"]
 
@@ -77,10 +78,10 @@ def judge(prepared: Prepared, config: TrainConfig) -> tuple[dict[str, Any], dict
     return rated, values
 
 
-def train(config: TrainConfig, rank: int, rate: float) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Train adapters and heads; return the record and the best epoch's outputs on dev."""
-    served = new_context(lambda _level, text: print(text, flush=True))
-    prepared = prepare(config, served)
+def train(config: TrainConfig, path: Path, rank: int, rate: float) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Train adapters and heads for the record at `path`; return the record and the best epoch's outputs on dev."""
+    context = new_context(lambda _level, text: print(text, flush=True))
+    prepared = set_up(config, path, context).prepared
     with seeded(config.seed, "adapters"):
         adapters = add_adapters(prepared.encoder.module, rank)
     heads = [parameter for head in prepared.model.heads.values() for parameter in head.parameters()]
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (name := label(asked.like, asked.seed)) not in planned:
             raise ConfigError(unknown("run", name, planned))
         config = settings_like(planned[name], options)
-        record, outputs = train(config, asked.rank, asked.lr)
+        record, outputs = train(config, asked.record, asked.rank, asked.lr)
     except MtftError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -33,7 +33,7 @@ from mtft.runs.artifact import MASK
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.tasks.registry import Registry
 from mtft.tasks.task import Source
-from mtft.training.loading import data_directory
+from mtft.training.choices import data_directory
 
 PAIRS = {"sts": "quora", "quora": "sts"}
 """Each task, and the one whose pairs it labels."""

@@ -77,7 +77,7 @@ def command(
       mtft init --from reviews.csv
       mtft init --from nli-train.jsonl nli-val.jsonl ratings.tsv --out run.toml
       mtft init --from answers.csv --read label=classification --missing NA
-      mtft init --from old.csv --delimiter semicolon --encoding cp1252 --no-header --columns text,label
+      mtft init --from old.csv --delimiter pipe --no-header --columns text,label
       mtft train --config run.toml
     """  # noqa: D301 - click reads the backspace
     if not (first or more):

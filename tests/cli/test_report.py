@@ -105,12 +105,12 @@ def test_logs_are_shown(run: Path, page: tuple[Page, str]) -> None:
     found, text = page
     (epoch,) = records(run / "metrics.jsonl")
     accuracy, loss = epoch["dev"]["sst"]["accuracy"], epoch["train"]["sst"]
-    assert f"run 1 {epoch['step']} {accuracy:.4f} {loss:.4f}" in found.texts("tr")
+    assert f"run 1 (to step {epoch['step']}) {epoch['step']} {accuracy:.4f} {loss:.4f}" in found.texts("tr")
     (conflicts,) = records(run / "conflicts.jsonl")
+    rows = " ".join(found.texts("tr"))
     for pair, each in conflicts["pairs"].items():
-        assert f"{pair.replace('/', ' · ')} 1 {each['conflict_rate']:.1%} {each['cosine']:+.4f}" in " ".join(
-            found.texts("tr")
-        )
+        name = f"{pair.replace('/', ' · ')} 1 (to step {epoch['step']})"
+        assert f"{name} {each['conflict_rate']:.1%} {each['cosine']:+.4f}" in rows
     for step in records(run / "steps.jsonl"):
         for cosine in step["cosines"].values():
             assert f"mean cosine {cosine:+.4f}" in text
@@ -298,7 +298,7 @@ def test_a_run_without_texts_shows_ids(run: Path, tmp_path: Path) -> None:
     assert len(ids & set(found.texts("code"))) == 15
 
 
-def test_an_id_of_several_rows_stands_for_no_text(run: Path, tmp_path: Path) -> None:
+def test_rows_of_one_id_are_told_apart_by_their_order(run: Path, tmp_path: Path) -> None:
     copy, data = shutil.copytree(run, tmp_path / "run"), shutil.copytree(sample_dir(), tmp_path / "data")
     lines = (data / "ids-sst-dev.csv").read_text().splitlines()
     fields = [line.split("\t") for line in lines]
@@ -309,8 +309,8 @@ def test_an_id_of_several_rows_stands_for_no_text(run: Path, tmp_path: Path) -> 
         "\n".join([lines[0], *("\t".join([row[0], "same", *row[2:]]) for row in fields[1:])]) + "\n"
     )
     shown, _ = report(copy, "--data-dir", data, "--out", tmp_path / "a.html")
-    assert len(shown.all("blockquote")) == 10 + 10  # of sts and quora
-    assert shown.texts("code").count("same") == 5
+    assert len(shown.all("blockquote")) == 5 + 10 + 10  # of sst, sts and quora
+    assert len({text for text in shown.texts("code") if text.startswith("ids-sst-dev.csv, line ")}) == 5
 
 
 def test_a_declared_task_is_shown_like_any_other(tiny_model: Path, tmp_path: Path) -> None:

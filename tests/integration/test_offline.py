@@ -55,6 +55,7 @@ def commands(model: Path) -> list[list[str]]:
         ["verify", "refined"],
         ["eval", "refined", "--sample", "--resamples", "10", "--quiet"],
         ["predict", "refined", "texts.txt"],
+        ["experiment", "plan.toml", "--jobs", "1", "--out", "made"],
         ["compare", "a=run", "b=refined", "--resamples", "10"],
         ["report", "run", "refined", "--resamples", "10", "--quiet"],
         ["merge", "refined", "--out", "merged"],
@@ -67,6 +68,8 @@ def commands(model: Path) -> list[list[str]]:
 def test_everything_works_without_a_network(tiny_model: Path, tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "texts.txt").write_text("What a film.\nOne.\tTwo.\n")
+    plan = f'[runs.one]\ntasks = ["sts"]\nsample = true\nmax_steps = 1\nmodel = "{tiny_model}"\n'
+    (tmp_path / "plan.toml").write_text(plan)
     every = commands(tiny_model)
     assert {command[0] for command in every} == COMMANDS.keys() - {"models"}
     done = subprocess.run(

@@ -71,8 +71,8 @@ def test_labels_that_stand_for_none_and_aliases(tmp_path: Path) -> None:
     assert targets == [0.0, None, None, 0.0, 1.0, None, None]
     assert problems == [
         "column 'l': label 'N/A' is not one of OFF, NOT",
-        "column 'l': label 'Off' is not one of OFF, NOT; 'Off' differs from 'OFF' in case, spaces or invisible "
-        "characters alone: mend it, or name it in aliases",
+        "column 'l': label 'Off' is not one of OFF, NOT; 'Off' differs from 'OFF' only in case, spaces, "
+        "punctuation, or characters that are invisible or look alike: mend it, or name it in aliases",
     ]
 
 
