@@ -157,14 +157,15 @@ class Builder:
         return fast
 
     def _usable(self, fast: FastTokenizer, tokens: list[AddedToken]) -> list[AddedToken]:
-        """Leave out special tokens that the vocabulary and the embeddings lack, if no other tokens are new."""
+        """Leave out the new special tokens that get no embedding, if no other tokens are new."""
         new = [str(token) for token in tokens if fast.token_to_id(str(token)) is None]
         size = self.files.model.get("vocab_size")
         room = size - fast.get_vocab_size() if isinstance(size, int) else 0
         if len(new) <= room or not self.listed.only_named.issuperset(new):
             return tokens
-        self._note("info", f"the vocabulary has no {', '.join(new)}: such a text is read like any other")
-        return [token for token in tokens if str(token) not in new]
+        left_out = new[max(room, 0) :]
+        self._note("info", f"the vocabulary has no {', '.join(left_out)}: such a text is read like any other")
+        return [token for token in tokens if str(token) not in left_out]
 
     def _template(self, fast: FastTokenizer) -> Frames:
         """Return the frames described in ``tokenizer.json``."""

@@ -242,6 +242,20 @@ def test_tokens_without_embeddings_are_left_out_and_said(tmp_path: Path) -> None
     assert texts_of("info", tokenizer) == [f"{model}: the vocabulary has no [MASK]: such a text is read like any other"]
 
 
+def test_new_tokens_fill_the_embeddings_that_are_left_in_order(tmp_path: Path) -> None:
+    files = {
+        "vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n",
+        "tokenizer_config.json": '{"entity_token": "[e1]"}',
+        "config.json": '{"model_type": "bert", "vocab_size": 6}',
+    }
+    model = write(tmp_path / "model", files)
+    tokenizer = load_tokenizer(model)
+    assert texts_of("info", tokenizer) == [f"{model}: the vocabulary has no [e1]: such a text is read like any other"]
+    table, _ = tokenizer.table([("a [MASK] [e1]",)], apart=False, max_length=16)
+    assert table.ids.tolist() == [2, 4, 5, 1, 1, 1, 3]
+    assert assert_parity(model)
+
+
 def test_a_class_without_its_tokenizer_json_reads_vocab_txt_and_says_so(tmp_path: Path) -> None:
     tokenizer = load_tokenizer(folder(tmp_path, {"tokenizer_class": "PreTrainedTokenizerFast"}))
     assert tokenizer.encode(["ab"]) == [[5, 11]]
