@@ -101,8 +101,8 @@ class _Expander:
         problems = list(_foreign_keys({*entry.own, *entry.vary}, schema.settings(), section))
         needs = [self._find(name.removeprefix(PREFIX), me, f"{section}.needs") for name in entry.needs]
         for key, value in table.items():
-            place = f"{section}.{key}"
-            table[key] = replaced(with_file(key, value), lambda name: PREFIX + self._find(name, me, place))  # noqa: B023
+            location = f"{section}.{key}"
+            table[key] = replaced(with_file(key, value), lambda name: PREFIX + self._find(name, me, location))  # noqa: B023
             needs += references(table[key])
         needs += references(origin)
         if problems:
@@ -121,30 +121,30 @@ class _Expander:
             prefixed = (line if line.startswith(f"{self.file}: ") else f"{section}: {line}" for line in lines)
             raise ConfigError("\n".join(prefixed)) from None
 
-    def _origin(self, entry: Merged, me: Variant, place: str) -> str:
+    def _origin(self, entry: Merged, me: Variant, location: str) -> str:
         """Return the run that is refined: `run:NAME`, or a path."""
         origin = str(entry.refine)
         if origin.startswith(PREFIX):
-            return str(replaced(origin, lambda name: PREFIX + self._find(name, me, place)))
+            return str(replaced(origin, lambda name: PREFIX + self._find(name, me, location)))
         if not Path(origin).is_dir():
             hint = f"; write {PREFIX}{origin} for the run of this plan" if origin in self.entries else ""
-            raise ConfigError(f"{place}: {origin}: no such run directory{hint}")
+            raise ConfigError(f"{location}: {origin}: no such run directory{hint}")
         return origin
 
-    def _find(self, name: str, me: Variant, place: str) -> str:
+    def _find(self, name: str, me: Variant, location: str) -> str:
         """Return the run of a name or, if an entry has that name, its run with the same seed and values."""
         every = {variant.name: variant for each in self.found.values() for variant in each}
         if name in every:
             return name
         if name not in self.entries:
-            raise ConfigError(f"{place}: {unknown('run', name, {*self.entries, *every})}")
+            raise ConfigError(f"{location}: {unknown('run', name, {*self.entries, *every})}")
         same = [variant.name for variant in self.found[name] if me.agrees(variant)]
         if len(same) == 1:
             return same[0]
         if same:
-            raise ConfigError(f"{place}: {name!r} may be {', '.join(same)}; name one of them")
+            raise ConfigError(f"{location}: {name!r} may be {', '.join(same)}; name one of them")
         others = ", ".join(variant.name for variant in self.found[name])
-        raise ConfigError(f"{place}: no run of {name!r} has the seed and values of {me.name} (there are {others})")
+        raise ConfigError(f"{location}: no run of {name!r} has the seed and values of {me.name} (there are {others})")
 
 
 def _foreign_keys(own: Iterable[str], known: Mapping[str, Any], section: str) -> Iterator[str]:

@@ -93,23 +93,23 @@ def variants(entry: Merged) -> list[Variant]:
 
 
 def _problems(entry: Merged) -> Iterator[str]:
-    place = f"runs.{entry.name}"
+    location = f"runs.{entry.name}"
     if not NAME.fullmatch(entry.name):
-        yield f"{place}: the name is not letters, digits and any of . _ - (at most 100)"
+        yield f"{location}: the name is not letters, digits and any of . _ - (at most 100)"
     if twice := [seed for at, seed in enumerate(entry.seeds) if seed in entry.seeds[:at]]:
-        yield f"{place}.seeds: {twice[0]} is given twice"
+        yield f"{location}.seeds: {twice[0]} is given twice"
     if entry.seeds and "seed" in entry.settings:
-        yield f"{place}.seed: the run has seeds; leave one of the two out"
+        yield f"{location}.seed: the run has seeds; leave one of the two out"
     for key, values in entry.vary.items():
         texts = [value_text(value) for value in values]
         if key == "seed":
-            yield f"{place}.vary.seed: write seeds = [...] in the run instead"
+            yield f"{location}.vary.seed: write seeds = [...] in the run instead"
         elif key in entry.own:
-            yield f"{place}.vary.{key}: the run also sets {key}; leave one of the two out"
+            yield f"{location}.vary.{key}: the run also sets {key}; leave one of the two out"
         elif not values:
-            yield f"{place}.vary.{key}: the list is empty"
+            yield f"{location}.vary.{key}: the list is empty"
         elif twice_text := [text for at, text in enumerate(texts) if text in texts[:at]]:
-            yield f"{place}.vary.{key}: {twice_text[0]} is given twice"
+            yield f"{location}.vary.{key}: {twice_text[0]} is given twice"
 
 
 def _name(entry: str, seed: int | None, values: Mapping[str, Any]) -> str:

@@ -46,8 +46,8 @@ def lacking(names: Collection[str], tasks: Sequence[Task], every: bool) -> str:
 def unanswered(names: Collection[str], tasks: Sequence[Task]) -> str:
     """Return which tasks cannot answer a table with these columns, "" if all can."""
     without = [task for task in tasks if not any(set(keys) <= set(names) for keys in columns(task))]
-    told = ", ".join(f"{task.name} (needs {_needs([task])})" for task in without)
-    return f"not answered, for lack of columns: {told}" if told else ""
+    listed = ", ".join(f"{task.name} (needs {_needs([task])})" for task in without)
+    return f"not answered, for lack of columns: {listed}" if listed else ""
 
 
 def predict(

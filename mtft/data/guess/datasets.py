@@ -227,8 +227,8 @@ def _unused(
     columns: Mapping[str, Column], roles: Mapping[str, Role], used: set[str], plan: SplitPlan | None
 ) -> list[str]:
     rest = {name: role for name, role in roles.items() if name not in used and not (plan and plan.column == name)}
-    told = ", ".join(f"{name!r} ({_described(columns[name], role)})" for name, role in rest.items())
-    return [f"columns not used: {told}"] if told else []
+    listed = ", ".join(f"{name!r} ({_described(columns[name], role)})" for name, role in rest.items())
+    return [f"columns not used: {listed}"] if listed else []
 
 
 OTHER_ROLES: dict[Role, str] = {

@@ -59,7 +59,7 @@ def _pairs_of_values(found: Sequence[str], roles: Mapping[str, Role], rows: Mapp
     """Read the rows of all splits, and count which values of two class columns occur together."""
     classes = [name for name in found if roles[name] == "classes"]
     pairs: Pairs = {
-        (one, two): {split: {} for split in rows} for place, one in enumerate(classes) for two in classes[place + 1 :]
+        (one, two): {split: {} for split in rows} for index, one in enumerate(classes) for two in classes[index + 1 :]
     }
     for split, own in rows.items() if pairs else ():
         for row in own:

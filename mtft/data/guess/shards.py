@@ -16,7 +16,7 @@ _PART = re.compile(r"(?:^|.*[-_. ])(?:part|shard|chunk)[-_. ]?(?P<number>[0-9]+)
 _HASH = re.compile(r"-[0-9a-f]{16}(?=$|\.)")
 _UNIQUE = r"(?:-[0-9a-f]{8}-[0-9a-f-]{27}.*|-[0-9a-f]{16}|-\*)?"
 NUMBERS = "[0-9]*"
-"""The pattern for the number of files that are told apart by a number alone."""
+"""The pattern for the number of files that differ only in a number."""
 _NUMBERED = re.compile(r"(?P<begin>|.*?[A-Za-z][-_. (]*)(?P<number>[0-9]+)(?P<end>\)?\.[^0-9].*)")
 _COMMON = re.compile(
     r"[-_. ]*(?:(?:\*|[0-9]+)[-_]of[-_][0-9]+|(?:^|[-_. ])(?:part|shard|chunk)[-_. ]?(?:\*|[0-9]+))"

@@ -38,12 +38,12 @@ def note_share(proposals: Sequence[Proposal], rows: Callable[[], Iterable[Row]],
         every = {label: _meant(table, label) for label in found.labels(table["label"])}
         meanings = {label: name for label, name in every.items() if name}
         if short := too_few(found, table["label"], meanings):
-            told = (
+            note = (
                 f"cannot hold out {LEAST} rows of each label and leave as many to train on: {short}; training stops; "
                 f"label more rows, or name a file{_by_texts(placed(), table['label'], meanings)}"
             )
-            proposal.comments["dev"] = told
-            proposal.warnings.append(f"{file}: dev = {table['dev']:g} of column {table['label']!r} {told}")
+            proposal.comments["dev"] = note
+            proposal.warnings.append(f"{file}: dev = {table['dev']:g} of column {table['label']!r} {note}")
 
 
 def _by_texts(placed: Iterable[Placed], column: str, meanings: Mapping[Hashable, str]) -> str:
@@ -52,13 +52,15 @@ def _by_texts(placed: Iterable[Placed], column: str, meanings: Mapping[Hashable,
     `meanings` maps the labels of the column to names.
     """
     own = [
-        (place, meanings[label])
-        for place, strata in placed
+        (fraction, meanings[label])
+        for fraction, strata in placed
         for name, label in strata
         if name == column and label in meanings
     ]
     for share in SHARES:
-        dev, train = (Counter(name for place, name in own if (place < share) is inside) for inside in (True, False))
+        dev, train = (
+            Counter(name for fraction, name in own if (fraction < share) is inside) for inside in (True, False)
+        )
         if own and dev.keys() == train.keys() == {*meanings.values()}:
             counts = ", ".join(f"{visible(name)} {dev[name]:,}" for name in sorted(dev)[:3])
             more = ", ..." if len(dev) > 3 else ""

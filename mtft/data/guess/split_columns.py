@@ -70,9 +70,9 @@ def find_split_column(columns: Mapping[str, Column], file: str, decisions: Decis
             continue
         plan = _plan(column, file, decisions)
         if plan and "train" not in plan.values:
-            told = ", ".join(f"{visible(value)} ({split})" for split, own in plan.values.items() for value in own)
+            listed = ", ".join(f"{visible(value)} ({split})" for split, own in plan.values.items() for value in own)
             raise DataError(
-                f"{file}: no row to train on: column {name!r} has {told}; if it tells no splits: "
+                f"{file}: no row to train on: column {name!r} has {listed}; if it tells no splits: "
                 f"{setting('read', f'{name}=unused')}"
             )
         if plan:
@@ -170,8 +170,8 @@ def _with_empty(plan: SplitPlan, column: Column) -> SplitPlan:
     """Add a comment that counts the rows without a value, which are not used."""
     if empty := column.rows - column.filled:
         plan.unused.append("")
-        told = f"{empty:,} rows have no value in it and are not used"
-        plan.comment = f"{plan.comment}; {told}" if plan.comment else told
+        note = f"{empty:,} rows have no value in it and are not used"
+        plan.comment = f"{plan.comment}; {note}" if plan.comment else note
     return plan
 
 
@@ -180,9 +180,9 @@ def check_agreement(columns: Mapping[str, Column], file: str, split: str, decisi
     for name, column in columns.items():
         if decisions.says(name, "unused") or not column.values or len(column.values) > MOST_PARTS:
             continue
-        told = {split_of_value(value) for value in column.values}
-        if "" not in told and told != {split}:
-            others = ", ".join(sorted(told - {split}))
+        splits = {split_of_value(value) for value in column.values}
+        if "" not in splits and splits != {split}:
+            others = ", ".join(sorted(splits - {split}))
             raise DataError(
                 f"{file}: is {split} by its name, but column {name!r} gives {others} for some rows; give this "
                 f"file alone to split it by the column, or {setting('read', f'{name}=unused')}"

@@ -44,8 +44,8 @@ def group_files(files: Sequence[str], decisions: Decisions | None = None) -> lis
         if files.count(file) > 1:
             raise DataError(f"{file}: is given twice")
     found: dict[tuple[str, str], FileGroup] = {}
-    for file, (place, name, split) in _all_parts(join_shards(join_numbered(files)), decisions).items():
-        group = found.setdefault((place, name), FileGroup(_task_name(name), whole=not split))
+    for file, (folder, name, split) in _all_parts(join_shards(join_numbered(files)), decisions).items():
+        group = found.setdefault((folder, name), FileGroup(_task_name(name), whole=not split))
         wanted = split or "train"
         if wanted in group.splits:
             hint = f"; if it is another one: {setting('split', f'{file}=test')}"
@@ -56,10 +56,10 @@ def group_files(files: Sequence[str], decisions: Decisions | None = None) -> lis
     _doubt_extensions(found, decisions)
     for group in found.values():
         if "train" not in group.splits:
-            told = ", ".join(f"{file} ({split})" for split, file in group.splits.items())
+            listed = ", ".join(f"{file} ({split})" for split, file in group.splits.items())
             file = next(iter(group.splits.values()))
             hint = setting("split", f"{file}=train")
-            raise DataError(f"{group.name}: no file to train on beside {told}; if one is: {hint}")
+            raise DataError(f"{group.name}: no file to train on beside {listed}; if one is: {hint}")
         _doubt_evaluation(group, decisions)
     return _distinct(list(found.values()))
 
@@ -77,9 +77,9 @@ def _all_parts(files: Sequence[str], decisions: Decisions) -> dict[str, Parts]:
     """Parse all paths; a split given by the user takes precedence over the one in the name."""
     found = {file: _parts(file) for file in files}
     found |= _glued({file: parts for file, parts in found.items() if not parts[2]})
-    for file, (place, name, _) in found.items():
+    for file, (folder, name, _) in found.items():
         if given := decisions.split(file):
-            found[file] = (place, name, given)
+            found[file] = (folder, name, given)
     return found
 
 
@@ -106,11 +106,11 @@ def _parts(file: str) -> Parts:
 
 def _split_word(pieces: Sequence[str]) -> tuple[int, int, str] | None:
     """Return the range [begin, end) of pieces that name the split, the last of several; "gold" counts only alone."""
-    found = [(place, place + 1, split) for place, piece in enumerate(pieces) if (split := _word(piece))]
+    found = [(index, index + 1, split) for index, piece in enumerate(pieces) if (split := _word(piece))]
     found += [
-        (place, place + 3, "test")
-        for place in range(len(pieces) - 2)
-        if pieces[place].casefold() in ("held", "hold") and pieces[place + 2].casefold() == "out"
+        (index, index + 3, "test")
+        for index in range(len(pieces) - 2)
+        if pieces[index].casefold() in ("held", "hold") and pieces[index + 2].casefold() == "out"
     ]
     clear = [each for each in found if pieces[each[0]].casefold() != "gold"]
     if not found:
@@ -131,17 +131,17 @@ def _word(piece: str) -> str:
 def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
     """Find split words inside longer words, such as imdbtrain and imdbtest, if the files occur together."""
     cut: dict[tuple[str, str], dict[str, str]] = {}
-    for file, (place, stem, _) in parts.items():
+    for file, (folder, stem, _) in parts.items():
         for word in sorted(WORDS, key=len, reverse=True):
             plain = stem.casefold()
             rest = plain.removesuffix(word) if plain.endswith(word) else plain.removeprefix(word)
             parted = rest.endswith(tuple("-_. ")) or rest.startswith(tuple("-_. "))
             if (len(word) > 2 or parted) and rest not in (plain, ""):
-                cut.setdefault((place, rest), {}).setdefault(file, WORDS[word])
+                cut.setdefault((folder, rest), {}).setdefault(file, WORDS[word])
                 break
     return {
-        file: (place, rest.strip("-_. "), split)
-        for (place, rest), splits in cut.items()
+        file: (folder, rest.strip("-_. "), split)
+        for (folder, rest), splits in cut.items()
         if len({*splits.values()}) == len(splits) > 1 and "train" in splits.values()
         for file, split in splits.items()
     }
@@ -149,26 +149,26 @@ def _glued(parts: Mapping[str, Parts]) -> dict[str, Parts]:
 
 def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
     """Treat ``test.csv`` as a split of the only other dataset in its directory."""
-    for (place, name), group in list(groups.items()):
-        others = [other for (where, _), other in groups.items() if where == place and other is not group]
-        nameless = name == Path(place).resolve().name and "train" not in group.splits
+    for (folder, name), group in list(groups.items()):
+        others = [other for (where, _), other in groups.items() if where == folder and other is not group]
+        nameless = name == Path(folder).resolve().name and "train" not in group.splits
         if nameless and len(others) == 1 and "train" in others[0].splits and not {*group.splits} & {*others[0].splits}:
             others[0].splits |= group.splits
             others[0].whole = False
-            del groups[place, name]
+            del groups[folder, name]
 
 
 def _doubt_extensions(groups: dict[tuple[str, str], FileGroup], decisions: Decisions) -> None:
     """Ask whether a file such as x-extra.csv beside x-train.csv, or extra.csv beside train.csv, is for evaluation."""
-    for (place, name), group in list(groups.items()):
-        base = _extended(groups, place, name)
+    for (folder, name), group in list(groups.items()):
+        base = _extended(groups, folder, name)
         if base is None or not (group.whole or "train" not in group.splits):
             continue
         if not group.whole:  # its split was given, or is in its name
             if not {*group.splits} & {*base.splits}:
                 base.notes += [f"guess: {Path(own).name} is its {split} split" for split, own in group.splits.items()]
                 base.splits |= group.splits
-                del groups[place, name]
+                del groups[folder, name]
             continue
         file = group.splits["train"]
         readings = (
@@ -180,16 +180,16 @@ def _doubt_extensions(groups: dict[tuple[str, str], FileGroup], decisions: Decis
             group.notes.append(f"guess: a dataset of its own, not an evaluation file of {base.name}")
         elif "test" not in base.splits:
             base.splits["test"] = file
-            del groups[place, name]
+            del groups[folder, name]
 
 
-def _extended(groups: Mapping[tuple[str, str], FileGroup], place: str, name: str) -> FileGroup | None:
+def _extended(groups: Mapping[tuple[str, str], FileGroup], folder: str, name: str) -> FileGroup | None:
     """Return the dataset with a named training file whose name is the beginning of this name, or has no name."""
-    nameless = Path(place).resolve().name
+    nameless = Path(folder).resolve().name
     fitting = [
         (len(other), group)
         for (where, other), group in groups.items()
-        if where == place
+        if where == folder
         and other != name
         and "train" in group.splits
         and not group.whole

@@ -116,9 +116,9 @@ def _is_copy(one: Sequence[str], two: Sequence[str], least: float) -> bool:
         return False
     at = common = 0
     for word in short:
-        for place in range(at, len(long)):
-            if long[place] == word or (len(word) > 3 and long[place][:3] == word[:3]):
-                at, common = place + 1, common + 1
+        for index in range(at, len(long)):
+            if long[index] == word or (len(word) > 3 and long[index][:3] == word[:3]):
+                at, common = index + 1, common + 1
                 break
     return common >= least * len(short)
 
