@@ -89,4 +89,4 @@ def test_it_is_installed_and_its_tests_pass(tmp_path: Path, tiny_model: Path) ->
         path=[site],
     )
     frozen = call("-m", "mtft", "plugins", "freeze", path=[site])
-    assert frozen == "mtft-film-reviews==0.1.0\n"
+    assert frozen == f"mtft-film-reviews @ {made.as_uri()}\n"  # not from an index
