@@ -12,7 +12,7 @@ from commands import MTFT, ROOT, clean
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```)", re.MULTILINE | re.DOTALL)
-PROGRESS = re.compile(r"^(example|step) \d+/\d+.*\n", re.MULTILINE)
+PROGRESS = re.compile(r"^[^$\n]+: [a-z]+ [\d,]+/[\d,]+.*\n", re.MULTILINE)
 """Lines that a terminal shows as a bar, which is gone at the end."""
 
 
