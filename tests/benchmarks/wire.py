@@ -76,6 +76,8 @@ def ddp(work: dict[str, Any], group: Group, size: int, apart: bool) -> int:
     for part in [[each] for each in present] if apart else [present]:
         plain.optimizer.zero_grad()
         wrapped(part).backward()
+    del wrapped  # while its group is there
+    dist.barrier()
     return sent
 
 
