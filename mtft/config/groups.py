@@ -18,6 +18,10 @@ from mtft.config.values import Duration, Names, NamesOrNone, Period, Weights
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
 Rate = Annotated[float, Field(gt=0, description="peak learning rate")]
+Epsilon = Annotated[
+    float,
+    Field(ge=1e-30, description="epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less"),
+]
 Schedule = Annotated[
     Literal["constant", "linear", "cosine"],
     Field(description="learning rate after warm-up: constant, or falling from the peak to 0"),

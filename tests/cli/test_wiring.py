@@ -49,6 +49,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     [
         ("--weight-decay", "1"),
         ("--optimizer-rule", "cs224n"),
+        ("--eps", "0.1"),
         ("--loss-scale", "log"),
         ("--task-weights", "sst=5"),
         ("--cfimdb-folding", "marginal"),
@@ -118,6 +119,7 @@ def test_selection(option: str, value: str | None, mask: Path, tiny_model: Path,
     ("option", "value"),
     [
         ("--weight-decay", "1"),
+        ("--eps", "0.1"),
         ("--schedule", "linear"),
         ("--warmup", "0.9"),
         ("--seed", "7"),
