@@ -25,18 +25,26 @@ def packed_attention(qkv: Tensor, batch: Batch, heads: int, probability: float =
     weights are dropped with `probability`.
     """
     if not probability and not (torch.is_grad_enabled() and qkv.requires_grad):
-        if isinstance(batch, TokenBatch) and has_varlen(qkv):
+        if isinstance(batch, TokenBatch) and has_varlen(qkv, heads):
             return _by_length(qkv, batch, heads)
         return _inference(qkv, batch.blocks, heads)
     mixed: Tensor = _Attention.apply(qkv, batch.blocks, heads, probability)  # type: ignore[no-untyped-call]
     return mixed
 
 
-def has_varlen(qkv: Tensor) -> bool:
-    """Return whether torch's attention for packed sequences is usable: on CUDA in half precision, without dropout."""
+def has_varlen(qkv: Tensor, heads: int) -> bool:
+    """Return whether torch's attention for packed sequences, without dropout, takes queries, keys and values [N, 3H].
+
+    It is flash attention: on CUDA from compute capability 8.0 on, in half precision, with heads of a size that is a
+    multiple of 8 and at most 256.
+    """
+    size = qkv.shape[1] // 3 // heads
     return (
         qkv.is_cuda
         and qkv.dtype in (torch.bfloat16, torch.float16)
+        and size % 8 == 0
+        and size <= 256
+        and torch.cuda.get_device_capability(qkv.device) >= (8, 0)
         and find_spec("torch.nn.attention.varlen") is not None
     )
 
