@@ -17,6 +17,7 @@ from mtft.selection.mask import load_mask
 from mtft.training import joint_training as training
 from mtft.training import preparation
 from mtft.training.loop import Plan
+from mtft.training.step import Stepper
 
 TRAIN = ("train", "--tasks", "sst,quora,sts", "--sample", "--max-steps", "3", "--lr", "0.01", "--quiet")
 SELECT = ("select", "--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--quiet")
@@ -89,6 +90,26 @@ def test_the_seed_moves_batches_dropout_and_surgery(
     given = ("--model", tiny_model, "--mask", mask, "--seed", "7", "--out", tmp_path / "run")
     assert cli(*TRAIN, *given).code == 0
     assert seeds[-1] == (7, 7)
+
+
+def test_heads_alone_draw_batches_and_dropout_of_their_own(
+    mask: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training would otherwise begin with the batches, in their order and with their dropout, that heads have seen."""
+    drawn: list[tuple[int, Any]] = []
+
+    def watched(self: Stepper, rows: Any, *given: Any) -> Any:
+        drawn.append((self.seed, {name: chosen.tolist() for name, chosen in rows.items()}))
+        return step(self, rows, *given)
+
+    step = Stepper.step
+    monkeypatch.setattr(Stepper, "step", watched)
+    given = ("--model", tiny_model, "--mask", mask, "--head-epochs", "1", "--seed", "7", "--out", tmp_path / "run")
+    assert cli(*TRAIN, *given).code == 0
+    warming, training = drawn[:-3], drawn[-3:]
+    assert {seed for seed, _ in training} == {7}
+    assert len({seed for seed, _ in warming} | {7}) == 2
+    assert not [rows for _, rows in training if rows in [earlier for _, earlier in warming]]
 
 
 @pytest.mark.parametrize(
