@@ -226,7 +226,8 @@ class ScalingOptions(Options):
     )
     task_weights: Weights = Field(
         {},
-        description="factors for the gradients of tasks, that is for their share in a step, as in sst=2 (default: 1)",
+        description="factors for the gradients of tasks, as in sst=2 (default: 1): their share in the encoder's steps; "
+        "heads hardly move differently, as AdamW divides a gradient by its size",
     )
 
 

@@ -83,7 +83,7 @@ class TrainConfig(
         "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
     )
     eps: Epsilon = Field(
-        None,
+        None,  # type: ignore[assignment]  # filled in below
         description="epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less "
         "(default: 1e-8, of the rule cs224n 1e-6)",
     )
