@@ -90,7 +90,6 @@ REACHED_BY = {
     "report.run_reader": "cli/test_report_hostile.py",
     "report.scores": "cli/test_report.py",
     "runs.artifact": "cli/test_teachers.py",
-    "runs.fingerprints": "integration/test_resume.py",
     "runs.onnx": "cli/test_export.py",
     "runs.resume": "integration/test_resume.py",
     "runs.run_card": "cli/test_train.py",

@@ -18,6 +18,10 @@ from mtft.config.values import Duration, Names, NamesOrNone, Period, Weights
 # Options whose default depends on the command.
 BatchSize = Annotated[int, Field(ge=1, description="examples in one batch, all tasks together")]
 Rate = Annotated[float, Field(gt=0, description="peak learning rate")]
+Epsilon = Annotated[
+    float,
+    Field(ge=1e-30, description="epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less"),
+]
 Schedule = Annotated[
     Literal["constant", "linear", "cosine"],
     Field(description="learning rate after warm-up: constant, or falling from the peak to 0"),
@@ -222,7 +226,8 @@ class ScalingOptions(Options):
     )
     task_weights: Weights = Field(
         {},
-        description="factors for the gradients of tasks, that is for their share in a step, as in sst=2 (default: 1)",
+        description="factors for the gradients of tasks, as in sst=2 (default: 1): their share in the encoder's steps; "
+        "heads hardly move differently, as AdamW divides a gradient by its size",
     )
 
 

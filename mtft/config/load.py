@@ -30,6 +30,9 @@ from mtft.io.text import show
 
 S = TypeVar("S", bound=Options)
 
+FORMER: Mapping[str, Any] = {"eps": 1e-8}
+"""Values that runs used before these were settings, which their recorded settings lack."""
+
 
 @dataclass(frozen=True)
 class Loaded(Generic[S]):
@@ -72,6 +75,7 @@ def load(
     layers: list[tuple[str, Iterable[tuple[str, Any]], bool]] = [
         ("not set", (stand_ins or {}).items(), True),
         (f"preset {preset}", schema.presets.get(preset or "", {}).items(), True),
+        (f"file {source_name}", FORMER.items() if _is_record(file) else (), True),
         (f"file {source_name}", written.items(), True),
         (setting("set"), _assignments(sets, problems), False),
         ("given", ((key, value) for key, value in (given or {}).items() if value is not None), False),
@@ -105,10 +109,15 @@ def _completed(declared: Tables, file: Path | None, data_dir: Any) -> Tables:
 
     Tables that a run has recorded are returned unchanged.
     """
-    if file is None or file.with_name("environment.json").is_file():
+    if file is None or _is_record(file):
         return declared
     data_dir = Path(str(data_dir or os.environ.get("MTFT_DATA_DIR") or "data"))
     return with_files(with_rules(declared), file, data_dir)
+
+
+def _is_record(file: Path | None) -> bool:
+    """Return whether a file holds the settings that a run has recorded."""
+    return file is not None and file.with_name("environment.json").is_file()
 
 
 def dump(config: Options, exclude: Collection[str] = ()) -> str:

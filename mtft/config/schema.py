@@ -6,9 +6,9 @@ here: pydantic reads the annotations. Fields are listed from the last base to th
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from mtft.config.groups import (
     BaseModelOptions,
@@ -18,6 +18,7 @@ from mtft.config.groups import (
     DataOptions,
     DeviceOptions,
     DevOptions,
+    Epsilon,
     FileOptions,
     HalfOptions,
     Keep,
@@ -81,6 +82,11 @@ class TrainConfig(
     optimizer_rule: Literal["torch", "cs224n"] = Field(
         "torch", description="where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)"
     )
+    eps: Epsilon = Field(
+        None,  # type: ignore[assignment]  # filled in below
+        description="epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less "
+        "(default: 1e-8, of the rule cs224n 1e-6)",
+    )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps (default: no limit)")
     max_memory: Size | None = Field(
         None, description="memory limit, as in 3G (bytes, K, M, G); micro-batches are made smaller until training fits"
@@ -95,6 +101,12 @@ class TrainConfig(
     best: Rule = Field(
         "mean", description="epoch to keep: mean (of the primary metrics), last, or the best by one task.metric"
     )
+
+    @field_validator("eps", mode="before")
+    @classmethod
+    def _epsilon_of_the_rule(cls, eps: Any, info: ValidationInfo) -> Any:
+        """Fill in the epsilon of torch's AdamW, or of the handout's."""
+        return (1e-6 if info.data.get("optimizer_rule") == "cs224n" else 1e-8) if eps is None else eps
 
 
 class RefineConfig(
@@ -117,6 +129,7 @@ class RefineConfig(
     task_lr: Rates = Field({}, description="learning rates of single tasks, as in sst=5e-8 (instead of lr)")
     schedule: Schedule = "constant"
     warmup: Warmup = 0.0
+    eps: Epsilon = 1e-8
     feature_cache: CacheSize = Field(
         "auto",
         description="disk space for the frozen encoder's outputs: auto (half of what is free), off, or a size as in 8G",

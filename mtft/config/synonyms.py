@@ -19,6 +19,7 @@ SYNONYMS = {
     "tasks": "task",
     "dropout": "dropout_rate hidden_dropout",
     "weight_decay": "wd l2 decay",
+    "eps": "epsilon adam_epsilon adam_eps optimizer_eps",
     "warmup": "warmup_ratio warmup_proportion warmup_steps",
     "schedule": "lr_scheduler lr_schedule scheduler lr_scheduler_type",
     "patience": "early_stopping early_stopping_patience",

@@ -6,6 +6,20 @@ import torch
 from torch import nn
 
 
+def flatten(module: nn.Module) -> torch.Tensor:
+    """Move a module's weights into one float32 vector [P], make the parameters views of it, and return it.
+
+    On a CPU the last bits of a product depend on where its matrices begin in memory, so modules with the same layout
+    give the same bits.
+    """
+    parameters = list(module.parameters())
+    vector = torch.cat([parameter.detach().reshape(-1).float() for parameter in parameters])
+    parts = vector.split([parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part.view(parameter.shape)
+    return vector
+
+
 class FlatParameters:
     """One vector `theta` [P] that holds a module's weights and one `grad` [P] that autograd adds into.
 
@@ -18,7 +32,7 @@ class FlatParameters:
         self.names = [name for name, _ in module.named_parameters()]
         self.shapes = [parameter.shape for parameter in module.parameters()]
         self.sizes = [shape.numel() for shape in self.shapes]
-        self.theta = torch.cat([parameter.detach().reshape(-1).float() for parameter in module.parameters()])
+        self.theta = flatten(module)
         self.grad = torch.zeros_like(self.theta)
         self._bind()
 

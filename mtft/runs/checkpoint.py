@@ -23,7 +23,7 @@ from mtft.io.directories import from_one_directory, replaced_directory
 from mtft.io.disk import named_when_full
 from mtft.io.files import replaced_file, write_bytes, write_json
 from mtft.model.base import load_base
-from mtft.model.flat import FlatParameters
+from mtft.model.flat import FlatParameters, flatten
 from mtft.model.multitask import MultiTaskModel, build_model, to_device
 from mtft.model.parameters import ParameterCount
 from mtft.outputs import Tempered
@@ -173,6 +173,8 @@ def load_model(
         head = trained.model.heads[task.name]
         head.load_state_dict({key: tensors[f"{task.name}.{key}"] for key in head.state_dict()})
     to_device(trained.model, flat, torch.device(device), matmul_dtype)
+    for head in trained.model.heads.values():
+        flatten(head)  # as in training
     return trained
 
 

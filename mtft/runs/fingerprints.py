@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtft.config.groups import Options
-from mtft.config.load import dump
+from mtft.config.load import FORMER, dump
 from mtft.data.dataset import Dataset
 from mtft.data.tokenization import TokenTable
 from mtft.encoder.pretrained import weights_digest
@@ -73,6 +73,7 @@ def model_digest(trained: TrainedModel) -> str:
 
 
 def settings_digest(config: Options) -> str:
-    """Return a digest of the settings that a run cannot change."""
-    kept = dump(config, exclude={*MAY_CHANGE, *LOCATION} & set(type(config).settings()))
+    """Return a digest of the settings that a run cannot change, the same as before it had all of them."""
+    former = {name for name, value in FORMER.items() if getattr(config, name, None) == value}
+    kept = dump(config, exclude=({*MAY_CHANGE, *LOCATION} & set(type(config).settings())) | former)
     return hashlib.sha256(kept.encode()).hexdigest()

@@ -68,6 +68,10 @@ class TrainSettings(
     optimizer_rule: Literal["torch", "cs224n"]
     """Where AdamW adds epsilon: after the bias correction (torch) or before (cs224n)."""
 
+    eps: float
+    """Epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less (default: 1e-8, of the rule
+    cs224n 1e-6)."""
+
     max_steps: int | None
     """Stop after this many steps (default: no limit)."""
 
@@ -122,6 +126,9 @@ class RefineSettings(
 
     task_lr: Numbers
     """Learning rates of single tasks, as in sst=5e-8 (instead of lr)."""
+
+    eps: float
+    """Epsilon of AdamW, in the unit of a gradient: weights with smaller ones move less."""
 
     feature_cache: str
     """Disk space for the frozen encoder's outputs: auto (half of what is free), off, or a size as in 8G."""

@@ -110,7 +110,8 @@ class ScalingSettings(TypedDict, total=False):
     """Loss to differentiate: the loss of each task, or its logarithm, which puts all tasks on one scale."""
 
     task_weights: Numbers
-    """Factors for the gradients of tasks, that is for their share in a step, as in sst=2 (default: 1)."""
+    """Factors for the gradients of tasks, as in sst=2 (default: 1): their share in the encoder's steps; heads hardly
+    move differently, as AdamW divides a gradient by its size."""
 
 
 class OptimizationSettings(TypedDict, total=False):

@@ -106,4 +106,6 @@ def resolve_device(config: DeviceOptions, precision: str = "") -> tuple[torch.de
     if threads := config.threads or processes.fair_threads():
         torch.set_num_threads(threads)
     device = find_device(config.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # what names no device, in torch and NCCL, then means this one, not the first
     return device, matmul_dtype(precision, device)

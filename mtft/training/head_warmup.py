@@ -14,7 +14,7 @@ from mtft.training.resources import plan_heads
 from mtft.training.session import Session
 from mtft.training.trainer import Hooks, Trainer
 
-FILE, STAGE = "heads.safetensors", "heads"
+FILE, STAGE = "heads.safetensors", "head warm-up"
 
 
 def start_heads(session: Session[TrainConfig]) -> None:
@@ -37,9 +37,10 @@ class HeadWarmup(Hooks):
     """The training of all heads on the frozen encoder."""
 
     def __init__(self, session: Session[TrainConfig]) -> None:
-        self.session = session
-        stepper = build_stepper(session.prepared, session.config, session.context, None)
-        self.trainer = Trainer(stepper, plan_heads(session.config), session, self, "head warm-up")
+        self.session, plan = session, plan_heads(session.config)
+        config = session.config.model_copy(update={"seed": plan.seed})
+        stepper = build_stepper(session.prepared, config, session.context, None)
+        self.trainer = Trainer(stepper, plan, session, self, STAGE)
 
     def run(self) -> dict[str, Tensor]:
         """Train, starting from the run's state if there is one; return the tensors of all heads."""

@@ -126,6 +126,7 @@ def build_stepper(
         selection,
         surgery=surgery_method(config.surgery, context.registry),
         weight_decay=config.weight_decay,
+        eps=config.eps,
         rule=config.optimizer_rule,
         scaling=Scaling(config.loss_scale, config.task_weights),
         micro_batch_tokens=config.micro_batch_tokens,

@@ -67,6 +67,7 @@ class Refinement:
             [source],
             None,
             weight_decay=config.weight_decay,
+            eps=config.eps,
             seed=config.seed,
         )
         rate = config.task_lr.get(task.name, config.lr)

@@ -22,6 +22,7 @@ from mtft.runtime import processes
 from mtft.runtime.distributed import Group
 from mtft.runtime.memory import available_bytes, release, resident_bytes
 from mtft.runtime.notices import Notify
+from mtft.runtime.seeding import derive
 from mtft.selection.mask import Mask
 from mtft.tasks.task import Task
 from mtft.training.activation_memory import FLOAT, HEAP, activation_bytes, heaviest, phases
@@ -110,8 +111,9 @@ def make_plan(config: TrainConfig) -> Plan:
 
 
 def plan_heads(config: TrainConfig) -> Plan:
-    """Return how long and how fast to train the heads alone."""
-    return replace(make_plan(config), epochs=config.head_epochs, max_steps=None)
+    """Return how long and how fast to train the heads alone, with batches and dropout of their own."""
+    seed = derive(config.seed, "head warm-up")
+    return replace(make_plan(config), epochs=config.head_epochs, max_steps=None, seed=seed)
 
 
 def schedule(plan: Plan, sources: Sequence[TrainingSource]) -> Iterator[Rows]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class Stepper:
         *,
         surgery: str | Surgery = "pcgrad",
         weight_decay: float = 0.01,
+        eps: float = 1e-8,
         rule: Rule = "torch",
         scaling: Scaling = NO_SCALING,
         micro_batch_tokens: int = 2048,
@@ -76,10 +78,8 @@ class Stepper:
         self.surgery = SURGERY[surgery] if isinstance(surgery, str) else surgery
         self.budget, self.seed, self.scaling, self.teaching_steps = micro_batch_tokens, seed, scaling, teaching_steps
         self.heads = {task: FlatParameters(model.heads[task]) for task in self.tasks}
-        self.optimizers = {
-            f"head.{task}": PackedAdamW(head.theta, slice(None), weight_decay=weight_decay, rule=rule)
-            for task, head in self.heads.items()
-        }
+        adamw = partial(PackedAdamW, eps=eps, weight_decay=weight_decay, rule=rule)
+        self.optimizers = {f"head.{task}": adamw(head.theta, slice(None)) for task, head in self.heads.items()}
         self._sums: list[Any] = []
         if selection is None:
             encoder.freeze()
@@ -88,7 +88,7 @@ class Stepper:
             raise ValueError("features are of a frozen encoder; this one trains")
         else:
             skip_unselected_gradients(encoder.module, selection)
-            self.optimizers["encoder"] = PackedAdamW(encoder.theta, selection, weight_decay=weight_decay, rule=rule)
+            self.optimizers["encoder"] = adamw(encoder.theta, selection)
             count = len(encoder) if isinstance(selection, slice) else len(selection)
             self.gradients = encoder.theta.new_empty(len(self.tasks), count)
 

@@ -67,7 +67,7 @@ def select_weights(session: Selection) -> Mask:
     count = count_selected(config.keep, len(flat))
     if config.score == "bitfit":
         context.notify("info", f"selecting the encoder's biases; {setting('keep')} is not used")
-        indices = score_weights(session).nonzero().squeeze(-1)
+        indices = score_weights(session).nonzero().squeeze(-1).cpu()
     elif count == len(flat):
         indices = torch.arange(count)
     else:

@@ -17,6 +17,7 @@ from mtft.selection.mask import load_mask
 from mtft.training import joint_training as training
 from mtft.training import preparation
 from mtft.training.loop import Plan
+from mtft.training.step import Stepper
 
 TRAIN = ("train", "--tasks", "sst,quora,sts", "--sample", "--max-steps", "3", "--lr", "0.01", "--quiet")
 SELECT = ("select", "--tasks", "sst,quora,sts", "--sample", "--batches", "2", "--quiet")
@@ -49,6 +50,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     [
         ("--weight-decay", "1"),
         ("--optimizer-rule", "cs224n"),
+        ("--eps", "0.1"),
         ("--loss-scale", "log"),
         ("--task-weights", "sst=5"),
         ("--cfimdb-folding", "marginal"),
@@ -90,6 +92,26 @@ def test_the_seed_moves_batches_dropout_and_surgery(
     assert seeds[-1] == (7, 7)
 
 
+def test_heads_alone_draw_batches_and_dropout_of_their_own(
+    mask: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training would otherwise begin with the batches, in their order and with their dropout, that heads have seen."""
+    drawn: list[tuple[int, Any]] = []
+
+    def watched(self: Stepper, rows: Any, *given: Any) -> Any:
+        drawn.append((self.seed, {name: chosen.tolist() for name, chosen in rows.items()}))
+        return step(self, rows, *given)
+
+    step = Stepper.step
+    monkeypatch.setattr(Stepper, "step", watched)
+    given = ("--model", tiny_model, "--mask", mask, "--head-epochs", "1", "--seed", "7", "--out", tmp_path / "run")
+    assert cli(*TRAIN, *given).code == 0
+    warming, training = drawn[:-3], drawn[-3:]
+    assert {seed for seed, _ in training} == {7}
+    assert len({seed for seed, _ in warming} | {7}) == 2
+    assert not [rows for _, rows in training if rows in [earlier for _, earlier in warming]]
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -118,6 +140,7 @@ def test_selection(option: str, value: str | None, mask: Path, tiny_model: Path,
     ("option", "value"),
     [
         ("--weight-decay", "1"),
+        ("--eps", "0.1"),
         ("--schedule", "linear"),
         ("--warmup", "0.9"),
         ("--seed", "7"),

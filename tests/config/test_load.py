@@ -184,6 +184,16 @@ def test_hostile_numbers_are_named_without_being_written_out(file: Path) -> None
     assert max(map(len, found)) < 200 + len(str(file))
 
 
+@pytest.mark.parametrize(("recorded", "eps"), [(False, 1e-6), (True, 1e-8)])
+def test_a_run_from_before_a_setting_has_the_value_that_it_used(recorded: bool, eps: float, file: Path) -> None:
+    file.write_text('optimizer_rule = "cs224n"')
+    if recorded:
+        file.with_name("environment.json").write_text("{}")
+    assert load(TrainConfig, file=file, given=TASKS).config.eps == eps
+    assert load(SelectConfig, file=file, given=TASKS).origins.get("eps") is None
+    assert load(TrainConfig, file=file, given={**TASKS, "eps": 1e-5}).config.eps == 1e-5
+
+
 VALUES: dict[type[Options], dict[str, Any]] = {
     TrainConfig: {"tasks": "a,b", "keep": "0.123456789012", "lr": "3e-5", "data_dir": 'od"d\\dir', "augment": "none"},
     SelectConfig: {"tasks": "a", "keep": "1e-7", "batches": "3", "out": "m.safetensors"},

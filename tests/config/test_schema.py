@@ -10,7 +10,10 @@ from mtft.config.load import kind, load
 from mtft.config.schema import SCHEMAS, EvalConfig, RefineConfig, SelectConfig, TrainConfig
 from mtft.io import toml_parser
 
-UNITS = ("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score")
+UNITS = (
+    *("tokens", "examples", "epochs", "steps", "share", "rate", "seed", "threads", "batches", "resamples", "score"),
+    "gradient",
+)
 
 every_schema = pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 
@@ -60,6 +63,11 @@ def test_keep_cannot_be_so_small_that_its_digits_fill_the_memory() -> None:
         ("lr", 0),
         ("lr", "nan"),
         ("lr", "inf"),
+        ("eps", 0),
+        ("eps", "-1e-8"),
+        ("eps", "1e-46"),
+        ("eps", "nan"),
+        ("eps", "small"),
         ("warmup", 1.5),
         ("dropout", 1),
         ("batch_size", True),
@@ -107,6 +115,12 @@ def test_limits_are_parsed(value: Any) -> None:
 def test_wrong_limits_are_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         EvalConfig(fail_under=value)
+
+
+def test_epsilon_is_that_of_the_rule_unless_it_is_given() -> None:
+    """torch.optim.AdamW has 1e-8, the optimizer of the CS 224N handout 1e-6."""
+    assert (train().eps, train(optimizer_rule="cs224n").eps, RefineConfig(tasks=("sst",)).eps) == (1e-8, 1e-6, 1e-8)
+    assert (train(eps="3e-7").eps, train(optimizer_rule="cs224n", eps=1e-8).eps) == (3e-7, 1e-8)
 
 
 def test_rates_of_single_tasks() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from commands import FEW, Done, cli, contents
 from crashes import TRAIN, forked
 
+from mtft.config.load import dump
+from mtft.config.schema import TrainConfig
 from mtft.data.dataset import sample_dir
 from mtft.io import toml_parser
+from mtft.runs import directory
+from mtft.runs.fingerprints import LOCATION, MAY_CHANGE, settings_digest
 from mtft.testing.tiny import write_tiny_model
 
 
@@ -46,6 +52,32 @@ def test_what_else_training_keeps_survives_a_kill(tiny_model: Path, here: Path) 
     assert cli("train", "--resume", "killed").code == 0
     found, expected = contents(here / "killed"), contents(here / "whole")
     assert [name for name in expected if found.get(name) != expected[name]] == []
+
+
+def test_a_run_from_before_epsilon_was_a_setting_goes_on_with_its_own(
+    tiny_model: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the rule of the handout too it was 1e-8 then; new runs have another, which is no reason to change it."""
+    train = (*TRAIN, "--optimizer-rule", "cs224n", "--eps", "1e-8", "--model", tiny_model)
+    code, operations = forked((*train, "--out", "whole"))
+    assert code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(directory, "dump", partial(dump, exclude={"eps"}))
+        assert forked((*train, "--out", "killed"), die_at=operations // 2)[0] is None
+    assert (here / "killed/state").exists()
+    assert "\neps" not in (here / "killed/config.toml").read_text(encoding="utf-8")
+    done = cli("train", "--resume", "killed", "--eps", "1e-6")
+    assert (done.code, "--resume: --eps: 1e-08 -> 1e-06: cannot change" in done.err) == (2, True)
+    assert cli("train", "--resume", "killed").code == 0
+    found, expected = contents(here / "killed"), contents(here / "whole")
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+
+
+def test_a_state_from_before_epsilon_was_a_setting_fits_its_run() -> None:
+    config = TrainConfig(tasks=("sst",))
+    text = dump(config, exclude={*MAY_CHANGE, *LOCATION, "eps"} & {*TrainConfig.settings()})
+    assert settings_digest(config) == hashlib.sha256(text.encode()).hexdigest()
+    assert settings_digest(config) != settings_digest(config.model_copy(update={"eps": 1e-6}))
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,13 @@ from factories import PLUGINS, REGISTRY, TASKS, toy_trained
 from safetensors.torch import load_file, save_file
 
 from mtft.errors import CheckpointError, ModelError, MtftError
+from mtft.model.flat import FlatParameters
 from mtft.outputs import Categorical
 from mtft.runs.checkpoint import FILES, TrainedModel, load_model, read_tensors, save_model
 from mtft.runs.manifest import read_manifest
 from mtft.runs.probe import check_saved, probe, save_with_probe
 from mtft.tasks.registry import Contribution, Registry, assemble
+from mtft.testing import tiny
 from mtft.testing.tiny import write_tiny_model
 
 
@@ -82,6 +84,22 @@ def test_a_fresh_object_has_the_same_bits(full: bool, tiny_model: Path, tmp_path
     assert (found.max_length, found.base) == (trained.max_length, trained.base)
     assert found.model.encoder.config == trained.model.encoder.config
     assert found.parameters() == trained.parameters()
+
+
+@pytest.mark.parametrize("hidden", [10, 12, 20])
+def test_heads_lie_in_memory_as_in_training(hidden: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of products differ in their last bits where matrices begin at other fractions of a register's width."""
+    monkeypatch.setattr(tiny, "TINY", replace(tiny.TINY, hidden_size=hidden))
+    trained = toy_trained(write_tiny_model(tmp_path / "base"))
+    vectors = [FlatParameters(head).theta for head in trained.model.heads.values()]
+    save_with_probe(tmp_path / "model", trained, PLUGINS)
+    check_saved(tmp_path / "model", REGISTRY, str(tmp_path / "base"))
+    found = load_model(tmp_path / "model", REGISTRY)
+    for vector, (name, head) in zip(vectors, trained.model.heads.items(), strict=True):
+        first = next(found.model.heads[name].parameters()).data_ptr()
+        assert first % 64 == vector.data_ptr() % 64
+        for own, other in zip(head.parameters(), found.model.heads[name].parameters(), strict=True):
+            assert other.data_ptr() - first == own.data_ptr() - vector.data_ptr()
 
 
 def test_a_fresh_process_has_the_same_bits(saved: Path, tiny_model: Path) -> None:

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,31 @@ def test_attention_in_bfloat16_with_dropout_has_finite_gradients(dropout: float)
 
 
 def test_sequences_end_to_end_are_attended_on_cuda_alone() -> None:
-    assert not has_varlen(torch.zeros(2, 6, dtype=torch.bfloat16))
+    assert not has_varlen(torch.zeros(2, 48, dtype=torch.bfloat16), 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "capability", "usable"),
+    [
+        (8, (8, 0), True),
+        (64, (9, 0), True),
+        (256, (12, 0), True),
+        (64, (7, 5), False),
+        (264, (9, 0), False),
+        (20, (9, 0), False),
+    ],
+)
+def test_flash_attention_needs_a_recent_device_and_fitting_heads(
+    size: int, capability: tuple[int, int], usable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where torch has it: its kernels begin at Ampere, and take heads of 8, 16, ..., 256 numbers."""
+    monkeypatch.setattr("mtft.encoder.attention.find_spec", lambda _: object())
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    heads = 3
+    on_cuda: Any = SimpleNamespace(is_cuda=True, dtype=torch.bfloat16, device="cuda:0", shape=(5, 3 * heads * size))
+    assert has_varlen(on_cuda, heads) is usable
+    on_cuda.dtype = torch.float32
+    assert not has_varlen(on_cuda, heads)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
@@ -133,7 +158,7 @@ def test_freed_memory_is_kept() -> None:
 def test_varlen_attention_equals_blocks() -> None:
     batch = tiny_batch(tiny_encoder(), [3, 4, 9, 9])
     qkv = torch.randn(batch.tokens, 48, device="cuda").bfloat16()
-    assert has_varlen(qkv)
+    assert has_varlen(qkv, 2)
     expected = packed_attention(qkv.clone().requires_grad_(), batch, 2)
     torch.testing.assert_close(packed_attention(qkv, batch, 2), expected.detach(), rtol=0.02, atol=0.02)
 

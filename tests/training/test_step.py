@@ -432,3 +432,19 @@ def test_teachers_are_heard_until_their_steps_are_over() -> None:
         ]
         assert (found[0]["sts"] == found[1]["sts"]) is same
         assert found[0]["sst"] == found[1]["sst"]
+
+
+@pytest.mark.parametrize(("eps", "tolerance"), [(1e-8, 0.02), (1e-30, 1e-6)])
+def test_task_weights_move_the_encoder_and_hardly_a_head(eps: float, tolerance: float) -> None:
+    """AdamW divides a gradient by its size: a factor cancels but for epsilon. Of the encoder it changes the mixture."""
+    moves = []
+    for weights in ({}, {"sst": 32.0}):
+        _, flat, stepper = build(surgery="sum", eps=eps, scaling=Scaling("none", weights))
+        vectors = {"encoder": flat.theta, **{task: head.theta for task, head in stepper.heads.items()}}
+        before = frozen_bits(vectors)
+        stepper.step(EVERY, RATE, 0)
+        moves.append({name: vector - before[name] for name, vector in vectors.items()})
+    plain, weighted = moves
+    changes = {name: float((weighted[name] - move).norm() / move.norm()) for name, move in plain.items()}
+    assert changes.pop("encoder") > 0.3
+    assert max(changes.values()) < tolerance, changes
