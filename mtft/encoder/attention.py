@@ -70,18 +70,19 @@ def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
 class _Attention(torch.autograd.Function):
     """Softmax attention of all blocks. Shapes below: C sequences of up to L tokens, K heads of size D.
 
-    A padded key gets weight zero. A padded query repeats a real one; its output is dropped, and the gradient of its
-    output is zero.
+    The factor of the scores is in the queries, which are fewer numbers. A padded key gets weight zero. A padded query
+    repeats a real one; its output is dropped, and the gradient of its output is zero.
     """
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, blocks: tuple[Block, ...], heads: int, probability: float) -> Tensor:
         out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
+        scale = (out.shape[1] // heads) ** -0.5
         saved: list[Tensor | None] = []
         for block in blocks:
             parts = _by_head(block.pad(qkv), block, 3, heads)
             query, key, value = parts
-            scores = _product(query, key.mT, query.shape[-1] ** -0.5)
+            scores = torch.bmm(query.mul_(scale), key.mT)
             if block.bias is not None:
                 scores.view(block.count, heads, *scores.shape[1:]).add_(block.bias)
             weights = scores.softmax(-1, torch.float32 if scores.dtype == torch.bfloat16 else None).to(scores.dtype)
@@ -89,7 +90,7 @@ class _Attention(torch.autograd.Function):
             kept = weights if keep is None else (weights * keep).to(weights.dtype)
             _by_token(torch.bmm(kept, value), block, heads, out)
             saved += [parts, weights, keep]
-        ctx.blocks, ctx.heads = blocks, heads
+        ctx.blocks, ctx.heads, ctx.scale = blocks, heads, scale
         ctx.save_for_backward(*saved)
         return out
 
@@ -106,14 +107,13 @@ class _Attention(torch.autograd.Function):
             (mixed,) = _by_head(padded, block, 1, ctx.heads)
             grad_parts = torch.empty_like(parts)
             kept = weights if keep is None else (weights * keep).to(weights.dtype)
-            _product(kept.mT, mixed, 1.0, grad_parts[2])
+            torch.bmm(kept.mT, mixed, out=grad_parts[2])
             grad_weights = torch.bmm(mixed, value.mT)
             if keep is not None:
                 grad_weights.mul_(keep)
             scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
-            scale = query.shape[-1] ** -0.5
-            _product(scores, key, scale, grad_parts[0])
-            _product(scores.mT, query, scale, grad_parts[1])
+            torch.bmm(scores, key, out=grad_parts[0]).mul_(ctx.scale)
+            torch.bmm(scores.mT, query, out=grad_parts[1])
             _by_token(grad_parts, block, ctx.heads, grad_qkv)
         return grad_qkv, None, None, None
 
@@ -121,7 +121,7 @@ class _Attention(torch.autograd.Function):
 def _by_head(rows: Tensor, block: Block, parts: int, heads: int) -> Tensor:
     """Copy [C * L, parts * K * D] into [parts, C * K, L, D]."""
     split = rows.view(block.count, block.length, parts, heads, -1).permute(2, 0, 3, 1, 4)
-    return split.contiguous().view(parts, block.count * heads, block.length, -1)
+    return split.clone(memory_format=torch.contiguous_format).view(parts, block.count * heads, block.length, -1)
 
 
 def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:
@@ -132,9 +132,3 @@ def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:
         own.view(split.shape).copy_(split)
     else:
         torch.index_select(split.reshape(block.count * block.length, -1), 0, block.real, out=own)
-
-
-def _product(a: Tensor, b: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
-    """Return scale * a @ b for batches of matrices, in one pass."""
-    out = a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out
-    return torch.baddbmm(out, a, b, beta=0, alpha=scale, out=out)

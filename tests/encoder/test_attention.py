@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtft.data.packing import TokenBatch
 from mtft.encoder.attention import packed_attention
@@ -81,6 +84,35 @@ def test_gradients_equal_those_per_sequence_and_stay_inside_the_sequence() -> No
     (first,) = torch.autograd.grad(packed_attention(qkv, batch, 2)[:2].sum(), qkv)
     assert bool(first[:2].any())
     assert not bool(first[2:].any())
+
+
+@pytest.mark.parametrize("lengths", [[1], [3], [2, 3, 3]])
+def test_the_given_numbers_are_not_written_to(lengths: list[int]) -> None:
+    """One sequence of one token lies in memory as its heads do; still it is a copy that is scaled."""
+    batch = batch_of(lengths)
+    qkv = random(batch, 4).requires_grad_()
+    kept = qkv.detach().clone()
+    packed_attention(qkv, batch, 1).sum().backward()
+    assert torch.equal(qkv, kept)
+
+
+class NoSumIntoFreshMemory(TorchDispatchMode):
+    """Refuse products that are added to another tensor: with beta = 0 on MPS, nan of fresh memory stays nan."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func.overloadpacket not in (torch.ops.aten.baddbmm, torch.ops.aten.addmm), func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.4])
+def test_no_product_is_added_to_fresh_memory(probability: float) -> None:
+    batch = batch_of([2, 3, 3])
+    qkv = random(batch, 8).requires_grad_()
+    with NoSumIntoFreshMemory():
+        out = packed_attention(qkv, batch, 2, probability)
+        out.sum().backward()
+    assert qkv.grad is not None
+    assert bool(qkv.grad.isfinite().all())
 
 
 def test_huge_scores_stay_finite() -> None:

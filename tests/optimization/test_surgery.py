@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import pcgrad_direction, upgrad_direction
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtft.optimization.surgery import (
     SURGERY,
@@ -329,6 +331,36 @@ def test_gram_of_float32_is_float64_and_counts_products() -> None:
 def test_gram_of_float32_survives_squares_beyond_its_range(scale: float) -> None:
     G = torch.stack([scale * G1, G2, ZERO]).float()
     torch.testing.assert_close(gram(G), gram(G.double()), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("k", [(1 << 16) - 1, 1 << 16, 5_000_000])
+def test_gram_of_float32_loses_no_digits_however_long_it_is(k: int) -> None:
+    """One float32 sum over 5,000,000 products is low by 5e-4; entries with a mean show it on all pairs."""
+    G = torch.randn(3, k, generator=torch.Generator().manual_seed(0)) * 1e-3 + 5e-4
+    exact = sum((part.double() @ part.double().T for part in G.split(1 << 20, dim=1)), torch.zeros(3, 3).double())
+    torch.testing.assert_close(gram(G), exact, rtol=3e-6, atol=0)
+
+
+@pytest.mark.parametrize("setting", ["highest", "high", "medium"])
+def test_gram_takes_all_bits_of_its_products_whatever_other_products_take(
+    setting: str,
+) -> None:
+    before, met = torch.get_float32_matmul_precision(), []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in (torch.ops.aten.mm.default, torch.ops.aten.bmm.default):
+                met.append(torch.get_float32_matmul_precision())
+            return func(*args, **(kwargs or {}))
+
+    try:
+        torch.set_float32_matmul_precision(setting)
+        with Watch():
+            gram(random(2, 1 << 17, 0).float())
+        assert set(met) == {"highest"}
+        assert torch.get_float32_matmul_precision() == setting
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_cosines_lie_in_range_with_zeros_for_zero_gradients() -> None:
