@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from mtft.cli.console import rich_console
 from mtft.cli.progress_text import time_left, where
 from mtft.cli.streams import tell
-from mtft.io.text import printable
+from mtft.io.text import printable, worst_few
 
 if TYPE_CHECKING:
     from mtft.plugin.context import Progress
@@ -61,7 +61,8 @@ class ProgressBar:
         if not count or at.step <= count.step or at.total != count.total:  # a new count begins
             count = self._counts[at.phase] = _Count(at.step, at.tokens, now, at.total)
         count.step = at.step
-        parts = [f"{task} {loss:.4f}" for task, loss in at.losses.items()]
+        losses = {task: f"{task} {loss:.4f}" for task, loss in at.losses.items()}
+        parts = [worst_few(losses, at.losses, "losses")] if losses else []
         if at.tokens > count.first_tokens and now > count.start:
             parts.append(f"{(at.tokens - count.first_tokens) / (now - count.start):,.0f} tokens/s")
         self._display.show(at, printable("  ".join(parts)), count.left(now))

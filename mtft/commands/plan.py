@@ -16,7 +16,7 @@ from mtft.data.sampling import Rows
 from mtft.io.disk import free_disk_bytes
 from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context
-from mtft.runs.paths import free_path
+from mtft.runs.paths import default_name, free_path
 from mtft.runtime.memory import available_bytes
 from mtft.selection.mask import load_mask
 from mtft.training.choices import data_directory
@@ -79,7 +79,7 @@ class PlanResult:
 
 def plan(config: TrainConfig, context: Context) -> PlanResult:
     """Count and tokenize as `train` would, estimate memory, then time a few steps; nothing is written."""
-    path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    path = free_path(config.out, f"runs/{default_name(config.tasks)}", overwrite=config.overwrite)
     free = {"memory": available_bytes(), "disk": free_disk_bytes(path)}
     if missing := _missing(config, context):
         check_choices(config, context)

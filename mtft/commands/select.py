@@ -19,7 +19,7 @@ from mtft.model.base import load_base
 from mtft.model.flat import FlatParameters
 from mtft.plugin.context import Context
 from mtft.runs.opening import Finished, Resumed, Target, open_run
-from mtft.runs.paths import free_path
+from mtft.runs.paths import default_name, free_path
 from mtft.runs.resume import part_directory
 from mtft.selection.mask import Mask, load_mask, save_mask
 from mtft.tasks.registry import Registry
@@ -93,7 +93,7 @@ def _prepare(config: SelectConfig, context: Context) -> Prepared:
 
 def _new_path(config: SelectConfig) -> Path:
     """Return the path of a new mask; ConfigError if an unfinished selection exists there."""
-    path = free_path(config.out, f"masks/{'-'.join(config.tasks)}", ".safetensors", overwrite=config.overwrite)
+    path = free_path(config.out, f"masks/{default_name(config.tasks)}", ".safetensors", overwrite=config.overwrite)
     if path.is_dir():
         raise ConfigError(f"{path} is a directory; a mask is a file", setting="out")
     if part_directory(path).is_dir() and not config.overwrite:

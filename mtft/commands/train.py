@@ -12,7 +12,7 @@ from mtft.model.parameters import ParameterCount
 from mtft.plugin.context import Context
 from mtft.runs.artifact import write_run_mask
 from mtft.runs.opening import Finished, Resumed, Target, open_run
-from mtft.runs.paths import free_path, refuse_foreign
+from mtft.runs.paths import default_name, free_path, refuse_foreign
 from mtft.runs.state import scores_of
 from mtft.runtime.memory import release
 from mtft.training.head_warmup import start_heads
@@ -58,7 +58,7 @@ def train(config: TrainConfig, context: Context, resume: Path | None = None) -> 
 
 def _new_path(config: TrainConfig) -> Path:
     """Return the path of a new run."""
-    path = free_path(config.out, f"runs/{'-'.join(config.tasks)}", overwrite=config.overwrite)
+    path = free_path(config.out, f"runs/{default_name(config.tasks)}", overwrite=config.overwrite)
     refuse_foreign(path)
     return path
 

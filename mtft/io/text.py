@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
@@ -22,6 +24,14 @@ def printable(text: str) -> str:
 def epoch_name(epoch: object, cut_at: object) -> str:
     """Name an epoch, and the step that it ended with if it was cut short there."""
     return f"{epoch} (to step {cut_at})" if cut_at else f"{epoch}"
+
+
+def worst_few(texts: Mapping[str, str], badness: Mapping[str, float], what: str, most: int = 6) -> str:
+    """Join the texts of tasks on one line; of more than `most`, those of the highest badness, nan first."""
+    if len(texts) <= most:
+        return "  ".join(texts.values())
+    worst = sorted(texts, key=lambda task: -math.inf if math.isnan(badness[task]) else -badness[task])[:most]
+    return f"worst {most} of {len(texts)} {what}: {'  '.join(texts[task] for task in worst)}"
 
 
 def show(value: Any) -> str:

@@ -10,7 +10,7 @@ order, so large differences in scale cost no precision. A task whose gradient va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import permutations
 
@@ -20,11 +20,11 @@ from torch import Tensor
 from mtft.errors import PluginError, plugin_guard
 
 Surgery = Callable[[Tensor, torch.Generator], Tensor]
-Rows = list[list[float]]
 
 EXACT_TASKS = 5  # above, orders are sampled and the dual cone is reached by iteration
 SAMPLED_ORDERS = 256  # per task; the standard error of their mean is a sixteenth of the spread over orders
 _CHUNK = 1 << 16  # columns whose products are summed in the type of the gradients; longer sums lose digits
+_ENTRIES = 1 << 22  # coefficients that are projected at once, 32 MiB
 _NEGLIGIBLE = 1e-30  # a gradient shorter than this share of the longest counts as zero; weights stay in float32's range
 
 
@@ -86,10 +86,10 @@ def sum_weights(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
     return torch.ones(len(K), dtype=torch.float64)
 
 
-def random_orders(tasks: int, generator: torch.Generator) -> list[list[int]]:
-    """Return a random order of the other tasks, [T, T - 1], for each of `tasks` tasks."""
-    draws = [torch.randperm(tasks, generator=generator).tolist() for _ in range(tasks)]
-    return [[other for other in draw if other != task] for task, draw in enumerate(draws)]
+def random_orders(tasks: int, generator: torch.Generator) -> Tensor:
+    """Return a random order of the other tasks, [T, T - 1] int64, for each of `tasks` tasks."""
+    draws = torch.stack([torch.randperm(tasks, generator=generator) for _ in range(tasks)])
+    return draws[draws != torch.arange(tasks)[:, None]].view(tasks, -1)
 
 
 def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
@@ -101,12 +101,12 @@ def pcgrad(K: Tensor, orders: Sequence[Sequence[int]] | Tensor) -> Tensor:
     rows = orders.tolist() if isinstance(orders, Tensor) else [list(order) for order in orders]
     if [sorted(row) for row in rows] != [[j for j in range(len(K)) if j != i] for i in range(len(K))]:
         raise ValueError(f"orders are {rows}, allowed: one row per task, an order of the other {len(K) - 1} tasks")
-    return _surgery(K, ([row] for row in rows))
+    return _surgery(K, torch.tensor(rows, dtype=torch.int64).view(1, len(K), -1))
 
 
 def drawn_pcgrad(K: Tensor, generator: torch.Generator) -> Tensor:
     """Return the PCGrad weights w [T] of Gram matrix K [T, T] for orders drawn from `generator`, as in the paper."""
-    return pcgrad(K, random_orders(len(K), generator))
+    return _surgery(K, random_orders(len(K), generator)[None])
 
 
 def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -116,10 +116,10 @@ def expected_pcgrad(K: Tensor, generator: torch.Generator | None = None) -> Tens
     """
     tasks = len(K)
     if tasks <= EXACT_TASKS:
-        return _surgery(K, (permutations([j for j in range(tasks) if j != i]) for i in range(tasks)))
+        every = [list(permutations([j for j in range(tasks) if j != i])) for i in range(tasks)]
+        return _surgery(K, torch.tensor(every, dtype=torch.int64).transpose(0, 1))
     source = generator or torch.Generator().manual_seed(0)
-    samples = [random_orders(tasks, source) for _ in range(SAMPLED_ORDERS)]
-    return _surgery(K, zip(*samples, strict=True))
+    return _surgery(K, torch.stack([random_orders(tasks, source) for _ in range(SAMPLED_ORDERS)]))
 
 
 def upgrad(K: Tensor, _generator: torch.Generator | None = None) -> Tensor:
@@ -149,22 +149,23 @@ def _weights(V: Tensor, norms: Tensor) -> Tensor:
     return (norms[:, None] / norms * V).sum(dim=0)
 
 
-def _surgery(K: Tensor, orders: Iterable[Iterable[Sequence[int]]]) -> Tensor:
-    """Return PCGrad weights [T], for each task the mean over its `orders` [T, any, T - 1]."""
+def _surgery(K: Tensor, orders: Tensor) -> Tensor:
+    """Return PCGrad weights [T], for each task the mean over its `orders` [n, T, T - 1]."""
     C, norms = _normalised(K)
-    rows: Rows = C.tolist()
-    solutions = [list(_deconflict(rows, task, choices)) for task, choices in enumerate(orders)]
-    return _weights(torch.tensor(solutions, dtype=torch.float64).mean(dim=1), norms)
+    parts = orders.split(max(1, _ENTRIES // max(1, C.numel())))
+    return _weights(sum((_deconflict(C, part) for part in parts), torch.zeros_like(C)) / len(orders), norms)
 
 
-def _deconflict(C: Rows, task: int, orders: Iterable[Sequence[int]]) -> Iterator[list[float]]:
-    """Yield, for each order, the projected unit gradient `task` as coefficients [T] of the unit gradients."""
-    for order in orders:
-        coefficients = [float(j == task) for j in range(len(C))]
-        for other in order:
-            dot = sum(c * cosine for c, cosine in zip(coefficients, C[other], strict=True))
-            coefficients[other] -= min(dot, 0.0)
-        yield coefficients
+def _deconflict(C: Tensor, orders: Tensor) -> Tensor:
+    """Return the projected unit gradients as coefficients [T, T] of the unit gradients, summed over `orders`.
+
+    All tasks and orders take their next conflict at once.
+    """
+    V = torch.eye(len(C), dtype=C.dtype).repeat(len(orders), 1, 1)
+    for others in orders.unbind(-1):
+        dots = (V * C[others]).sum(dim=-1)
+        V.scatter_add_(-1, others[..., None], -dots.clamp_max(0)[..., None])
+    return V.sum(dim=0)
 
 
 def _enumerate_cone(C: Tensor) -> Tensor:

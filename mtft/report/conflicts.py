@@ -12,6 +12,9 @@ from mtft.report.figure import Figure, Table, inner, percent, real, signed
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.run_record import RunRecord
 
+MOST_PAIRS = 45
+"""Most pairs of tasks in a figure."""
+
 Stretch = tuple[str, dict[str, tuple[float, float]]]
 """The last step of a stretch, and per pair of tasks the share of steps in conflict and the mean cosine."""
 
@@ -19,7 +22,7 @@ Stretch = tuple[str, dict[str, tuple[float, float]]]
 def conflict_figures(run: RunRecord) -> list[Figure]:
     """Return figures of how often each pair of tasks was in conflict, and of their mean cosine, over time."""
     parts, unit = _stretches(run), "step" if run.steps else "epoch"
-    pairs = list(dict.fromkeys(pair for _, rates in parts for pair in rates))
+    pairs = _lowest(parts, MOST_PAIRS)
     if not pairs:
         return []
     cells = [[_conflict_cell(name, rates.get(pair)) for name, rates in parts] for pair in pairs]
@@ -54,17 +57,29 @@ def conflict_figures(run: RunRecord) -> list[Figure]:
 
 def _cosines(parts: Sequence[Stretch], pairs: Sequence[str], unit: str) -> Figure:
     """Return a figure of the mean cosines of the pairs that agree least, as many as there are colours."""
-    lines = {pair: tuple((float(step), rates[pair][1]) for step, rates in parts if pair in rates) for pair in pairs}
-    chosen = sorted(pairs, key=lambda pair: sum(y for _, y in lines[pair]) / len(lines[pair]))[: len(SERIES)]
+    chosen = _lowest(parts, len(SERIES))
     curves = [
-        Series(pair.replace("/", " · "), lines[pair], number, dots=len(parts) < 4)
-        for number, pair in enumerate(pair for pair in pairs if pair in chosen)
+        Series(
+            pair.replace("/", " · "),
+            tuple((float(step), rates[pair][1]) for step, rates in parts if pair in rates),
+            number,
+            dots=len(parts) < 4,
+        )
+        for number, pair in enumerate(chosen)
     ]
     drawing = line_chart("Cosine of the tasks' gradients over time", curves, unit, "mean cosine")
     words = "Above zero the two tasks agree on where the weights should go."
     if len(chosen) < len(pairs):
         words += f" Shown are the {len(chosen)} of {len(pairs)} pairs that agree least."
     return Figure("cosines", drawing, words)
+
+
+def _lowest(parts: Sequence[Stretch], most: int) -> list[str]:
+    """Return the pairs with the lowest mean cosines over the stretches, at most so many, in the order of the log."""
+    pairs = list(dict.fromkeys(pair for _, rates in parts for pair in rates))
+    cosines = {pair: [rates[pair][1] for _, rates in parts if pair in rates] for pair in pairs}
+    lowest = sorted(pairs, key=lambda pair: sum(cosines[pair]) / len(cosines[pair]))[:most]
+    return [pair for pair in pairs if pair in lowest]
 
 
 def _stretches(run: RunRecord, most: int = 24) -> list[Stretch]:
@@ -111,4 +126,8 @@ def _conflict_words(run: RunRecord) -> str:
     parts = [
         f"{pair}: {percent(each.get('conflict_rate'))}" for pair, each in pairs.items() if isinstance(each, Mapping)
     ]
+    if every := inner(run.summary, "conflicts", "all"):
+        parts.append(
+            f"all {every.get('pairs')} pairs: {percent(every.get('conflict_rate'))}; the others have higher cosines"
+        )
     return f"Share of steps in conflict over the whole run. {'; '.join(parts)}." if parts else ""

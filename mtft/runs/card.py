@@ -15,6 +15,7 @@ from typing import Any
 from mtft.io.text import printable
 from mtft.outputs import Tempered
 from mtft.runs.checkpoint import TrainedModel
+from mtft.runs.paths import default_name
 
 SMALL = 300
 """A score on fewer examples is called uncertain."""
@@ -69,7 +70,7 @@ def _metadata(trained: TrainedModel, story: CardFacts) -> str:
     lines = ["---", "library_name: mtft", "tags:", "- multi-task", "- text-classification"]
     if base:
         lines.insert(2, f"base_model: {base.hub}")
-    lines += ["model-index:", f"- name: {_scalar('-'.join(task.name for task in trained.tasks))}", "  results:"]
+    lines += ["model-index:", f"- name: {_scalar(default_name([task.name for task in trained.tasks]))}", "  results:"]
     for task in trained.tasks:
         kind = "sentence-similarity" if task.output.kind == "bounded" else "text-classification"
         lines += ["  - task:", f"      type: {kind}", f"      name: {_scalar(task.name)}", "    dataset:"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtft.errors import CheckpointError, ConfigError, command, setting
 from mtft.io.digests import read_digests
 from mtft.io.directories import lock_holder, real_path
 from mtft.io.files import read_json
+
+LONGEST_NAME = 80
+"""Most characters of a name made from tasks; file systems take 255 bytes."""
 
 RECORD = "record.json"
 """The file that marks the record of a run, which has no weights (`mtft.runs.records`)."""
@@ -27,6 +31,15 @@ def free_path(given: Path | None, default: str, suffix: str = "", *, overwrite: 
     if real_path(path) in (Path.cwd(), *Path.cwd().parents):
         raise ConfigError(f"{path} is or holds the working directory; it is not replaced", setting="out")
     return path
+
+
+def default_name(tasks: Sequence[str]) -> str:
+    """Return the name of what is made from tasks: their names, of many only the first, and how many more there are."""
+    name = "-".join(tasks)
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = f"-and-{len(tasks) - 1}-more" if len(tasks) > 1 else ""
+    return f"{tasks[0][: LONGEST_NAME - len(end)]}{end}"
 
 
 def keep_apart(path: Path, run: Path, what: str) -> None:

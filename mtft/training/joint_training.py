@@ -13,6 +13,7 @@ from mtft.config.schema import TrainConfig
 from mtft.config.values import averaging
 from mtft.data.shares import in_half
 from mtft.errors import setting
+from mtft.io.text import worst_few
 from mtft.model.inference import apply, read_outputs, scores
 from mtft.plugin.context import Evaluation
 from mtft.report.baseline import constant_labels, judge_run
@@ -28,7 +29,7 @@ from mtft.training.loop import EpochDone, StepDone, StepSkipped
 from mtft.training.preparation import build_stepper
 from mtft.training.resources import make_plan
 from mtft.training.session import Session
-from mtft.training.tally import pair_cosines
+from mtft.training.tally import step_cosines
 from mtft.training.temperatures import calibrate_all
 from mtft.training.trainer import Hooks, Trainer
 
@@ -84,10 +85,8 @@ class JointTraining(Hooks):
         if self.averages:
             self.averages.update(event.number)
         record = {"step": event.number, "epoch": event.epoch, "lr": event.rate, "tokens": result.tokens}
-        cosines = pair_cosines(result)
-        self.run_directory.log(
-            "steps", {**record, "losses": result.losses, "cosines": cosines, "changed": result.changed}
-        )
+        cosines = step_cosines(result)
+        self.run_directory.log("steps", {**record, "losses": result.losses, **cosines, "changed": result.changed})
 
     def after_bad_step(self, event: StepSkipped) -> None:
         self.run_directory.log("steps", {"step": event.number, "epoch": event.epoch, "skipped": str(event.error)})
@@ -134,8 +133,9 @@ class JointTraining(Hooks):
         run.log("metrics", {**record, "score": score, "best": better, **cut})
         run.log("conflicts", {"epoch": event.epoch, **trainer.tally.conflicts(), **cut})
         run.log_time(epoch=event.epoch, step=event.step, tokens=trainer.overall.tokens)
-        primary = [(task.name, task.primary_metric, dev[task.name][task.primary_metric]) for task in self.tasks]
-        line = "  ".join(f"{name} {metric} {value:.3f}" for name, metric, value in primary)
+        primary = {task.name: dev[task.name][task.primary_metric] for task in self.tasks}
+        texts = {task.name: f"{task.name} {task.primary_metric} {primary[task.name]:.3f}" for task in self.tasks}
+        line = worst_few(texts, {name: -value for name, value in primary.items()}, "scores")
         known = "best so far" if math.isfinite(score) else "kept: no score tells epochs apart"
         self.context.notify("info", f"epoch {event.name}: dev {line}{f'  ({known})' if better else ''}")
         release()

@@ -61,7 +61,7 @@ class Trainer:
         self.context, self.autosaver, self.max_bad = session.context, session.autosaver, session.config.max_bad_steps
         self.total = plan.steps({name: len(source) for name, source in stepper.sources.items()})
         self.epochs = self.steps = self.bad = 0
-        self.tally, self.overall = Tally(), Tally()
+        self.tally, self.overall = Tally(stepper.tasks), Tally(stepper.tasks)
 
     def counts(self) -> dict[str, int]:
         """Return the counts of epochs and steps, for the state."""
@@ -106,7 +106,7 @@ class Trainer:
     def _end_epoch(self, event: EpochDone) -> bool:
         """Count an epoch; return whether the state was saved."""
         self.hooks.after_epoch(event)
-        self.epochs, self.tally = event.epoch, Tally()
+        self.epochs, self.tally = event.epoch, Tally(self.stepper.tasks)
         if self.hooks.saves_epochs:
             self.hooks.save()
         return self.hooks.saves_epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.io.text import printable, show
+from mtft.io.text import printable, show, worst_few
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -48,3 +49,11 @@ def test_a_number_with_too_many_digits_and_a_list_nested_too_deep_are_not_shown(
     for _ in range(10_000):
         value = [value]
     assert show(value) == show(10**5000) == "a value too long to show"
+
+
+def test_of_many_texts_the_worst_few_are_shown() -> None:
+    texts = {name: name.upper() for name in "abcdefgh"}
+    badness = dict(zip("abcdefgh", [0.0, 7, 1, 6, math.nan, 5, 2, 3], strict=True))
+    assert worst_few(texts, badness, "losses", most=8) == "A  B  C  D  E  F  G  H"
+    assert worst_few(texts, badness, "losses", most=3) == "worst 3 of 8 losses: E  B  D"
+    assert worst_few({}, {}, "losses") == ""

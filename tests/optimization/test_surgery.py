@@ -34,7 +34,7 @@ def random(tasks: int, k: int, seed: int) -> Tensor:
 
 
 def orders_of(tasks: int, seed: int = 0) -> list[list[int]]:
-    return random_orders(tasks, torch.Generator().manual_seed(seed))
+    return [list(order) for order in random_orders(tasks, torch.Generator().manual_seed(seed)).tolist()]
 
 
 def all_orders(tasks: int) -> list[tuple[tuple[int, ...], ...]]:
@@ -74,7 +74,7 @@ methods = pytest.mark.parametrize("name", SURGERY)
 # ---- PCGrad against oracles
 
 
-@pytest.mark.parametrize("tasks", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("tasks", [1, 2, 3, 4, 6, 40])
 @pytest.mark.parametrize("seed", range(10))
 def test_pcgrad_equals_its_vector_form(tasks: int, seed: int) -> None:
     G, orders = random(tasks, 5, seed), orders_of(tasks, seed)
@@ -122,7 +122,7 @@ def test_random_orders_are_fresh_per_task_uniform_and_repeatable() -> None:
     draws = [random_orders(3, generator) for _ in range(2000)]
     counts = dict.fromkeys(all_orders(3), 0)
     for draw in draws:
-        counts[tuple(map(tuple, draw))] += 1
+        counts[tuple(map(tuple, draw.tolist()))] += 1
     assert all(200 < count < 300 for count in counts.values())
     assert orders_of(5, seed=3) == orders_of(5, seed=3)
 

@@ -11,7 +11,7 @@ from mtft.errors import CheckpointError, ConfigError
 from mtft.io.digests import write_digests
 from mtft.io.directories import DirectoryLock
 from mtft.runs.manifest import read_manifest
-from mtft.runs.paths import free_path, stopped_command, taken
+from mtft.runs.paths import default_name, free_path, stopped_command, taken
 
 
 @pytest.fixture
@@ -62,3 +62,11 @@ def test_a_finished_run_just_exists(stopped: Path) -> None:
     write_digests(stopped)
     assert stopped_command(stopped) == ""
     assert taken(stopped) == f"{stopped} exists; choose another or give overwrite=True"
+
+
+def test_a_default_name_is_short_with_many_tasks() -> None:
+    assert default_name(["sst", "quora", "sts"]) == "sst-quora-sts"
+    many = [f"task-{number}" for number in range(300)]
+    assert default_name(many) == "task-0-and-299-more"
+    assert default_name(["x" * 200]) == "x" * 80
+    assert len(default_name(["y" * 90, "z"])) == 80

@@ -82,7 +82,7 @@ class Naive:
             task: naive_gradient(self.model, parts) for task in TASKS if (parts := mean_parts(SOURCES, rows, task))
         }
         G = torch.stack([encoder[self.selection] for _, encoder, _ in found.values()]).cpu().numpy()
-        orders = random_orders(len(found), torch_generator(self.seed, "surgery", number))
+        orders = random_orders(len(found), torch_generator(self.seed, "surgery", number)).tolist()
         direction = pcgrad_direction(G, orders) if surgery else G.sum(axis=0)
         self.values.grad = torch.from_numpy(direction / len(found)).to(self.values)
         self.encoder.step()
