@@ -46,7 +46,7 @@ _YESES = (
     "accepted accept agree agrees favor favour pass passed correct right valid malignant ja oui si sí sim да tak "
     "positiv gut hoch positif bon haut positivo bueno alto hate hateful offensive abusive sarcastic ironic fake "
     "machine ai related relevant similar same duplicate paraphrase like up win open active hard ano áno igen evet "
-    "deceptive phishing fraud sexist racist misogynous kyllä jah jā taip ναι да так כן نعم بله ہاں हाँ হ্যাঁ ஆம் ใช่ ya có vâng "
+    "deceptive phishing fraud sexist racist kyllä jah jā taip ναι да так כן نعم بله ہاں हाँ হ্যাঁ ஆம் ใช่ ya có vâng "
     "はい 是 有 对 네 예 doğru wahr vrai vero verdade истина правда + ✓ ✔ ✅ 👍"
 )
 YESES = frozenset(_YESES.split())
