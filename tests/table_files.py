@@ -54,6 +54,7 @@ class Written:
     last_end: bool = True
     indent: int | None = None
     again: int | None = field(default=None)
+    headed: bool = True
 
     @property
     def records(self) -> list[dict[str, str]]:
@@ -69,7 +70,7 @@ class Written:
             return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self.records)
         if self.suffix == ".json":
             return json.dumps(self.records, ensure_ascii=False, indent=self.indent)
-        lines = [self.names, *self.rows]
+        lines = [self.names] * self.headed + [*self.rows]
         if self.again is not None:
             lines.insert(min(self.again + 1, len(lines)), self.names)
         if self.quoting == "none":

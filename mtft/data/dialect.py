@@ -78,9 +78,9 @@ class Dialect:
 
     `form` is "table", "jsonl" or "json" (an array). `names` are a table's columns, and `first` is the line of its first
     record. `line_end` ends lines. `decimal` names the columns whose numbers have a decimal comma; with `any_decimal`
-    every column may have some. `swallowing` holds the lines whose open quote swallows other rows, and `several` counts
-    the rows that span several lines. `doubt` says why the file cannot be read ("" if it can), and `check` is the kind
-    of that fault.
+    every column may have some. `swallowing` holds the lines whose open quote swallows other rows. `several` counts the
+    rows that span several lines, and `blank` the lines without text. `doubt` says why the file cannot be read ("" if it
+    can), and `check` is the kind of that fault.
     """
 
     form: str
@@ -97,6 +97,7 @@ class Dialect:
     any_decimal: bool = False
     swallowing: frozenset[int] = frozenset()
     several: int = 0
+    blank: int = 0
     doubt: str = ""
     check: str = "header"
 
@@ -110,6 +111,8 @@ class Dialect:
                 said.append("fields in quotes" if self.quotes else "quotes are text")
             if self.several:
                 said.append(f"{self.several:,} row{'s' if self.several > 1 else ''} over several lines")
+            if self.blank and not self.delimiter:
+                said.append(f"{self.blank:,} blank line{'s' if self.blank > 1 else ''} left out")
             if not self.header:
                 said.append("no header line")
         else:

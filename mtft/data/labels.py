@@ -16,7 +16,8 @@ _MARKS = (
     "nat -1.#ind 1.#ind -1.#qnan 1.#qnan #value! #ref! #name? #null! #num! #div/0! null nil none <na> <null> <none> "
     "np.nan pd.na pd.nat \\n unlabelled unlabeled unannotated not_labelled not_labeled not_annotated no_label nolabel "
     "no_annotation no_gold_label not_available not_applicable missing undefined k.a. keine_angabe s/d sin_dato "
-    "sin_datos n.d. non_disponible brak_danych н/д нет_данных 未标注 无标签 未知標籤 欠損"
+    "sin_datos sin_etiqueta kein_label ohne_label n.d. non_disponible brak_danych н/д нет_данных 未标注 "
+    "无标签 未知標籤 欠損"
 )
 
 MARKS = frozenset(_MARKS.split())
@@ -35,8 +36,12 @@ LOOK = "case, spaces, punctuation, or characters that are invisible or look alik
 SAME_LOOK: dict[int, str | None] = {ord(pair[0]): pair[1] for pair in _ALIKE.split()} | {0x307: None}
 """Lower-case letters and signs that look like Latin letters and plain signs; the dot of a decomposed i is left out."""
 
-PARTING = "|;,+/&"
-"""Signs that may separate several labels in one cell."""
+ALWAYS = ("|", ";", "\uff1b", "\n")
+LISTING = (",", "\uff0c", "\u3001")
+ADDING = ("+", "/", "&")
+OPEN = ("#", ":")
+PARTING = (*ALWAYS, *LISTING, *ADDING, *OPEN)
+"""What may separate several labels in one cell, from what always does to what also stands inside one label."""
 
 LONGEST_PART = 40
 """Most characters of each of several labels in a cell; the parts of texts with commas are longer."""
@@ -95,8 +100,14 @@ def look_alike(labels: Iterable[str]) -> list[list[str]]:
     """Return groups of different labels that look the same."""
     groups: dict[str, dict[str, None]] = defaultdict(dict)
     for label in labels:
-        groups[appearance(label)][label] = None
+        groups[_closed(appearance(label))][label] = None
     return [list(group) for group in groups.values() if len(set(map(canonical, group))) > 1]
+
+
+def _closed(text: str) -> str:
+    """Return a longer text of words without the spaces between them: New York and NewYork look the same."""
+    closed = text.replace(" ", "")
+    return closed if len(closed) >= 5 and closed.isalpha() else text
 
 
 def told_apart(group: Sequence[str]) -> list[str]:
@@ -128,25 +139,28 @@ def _code(sign: str) -> str:
 def several_labels(labels: Sequence[str]) -> str:
     """Return the sign that separates several labels in a column's cells, as in `a|b`; "" if each cell holds one label.
 
-    A bar or semicolon between two labels always separates them. A comma does if a part occurs in two labels, and +, /
-    and & do if a part is also a label by itself. A JSON list always holds several labels.
+    A bar, a semicolon or a line end between two labels always separates them. A comma does if a part occurs in two
+    labels, and +, / and & do if a part is also a label by itself; # and : do if all parts of a label
+    are. A JSON list or object always holds several labels.
     """
-    if any(_is_list(label) for label in labels):
+    if any(_is_nested(label) for label in labels):
         return "a list"
     for sign in PARTING:
         parted = [parts for label in labels if len(parts := _parts(label, sign)) > 1]
         if parted and max(len(part) for parts in parted for part in parts) <= LONGEST_PART:
             single = {label.strip() for label in labels if sign not in label}
-            if sign in "|;" or _shared(parted, single, alone=sign in "+/&"):
+            if sign in ALWAYS or (sign in OPEN and any(single.issuperset(parts) for parts in parted)):
+                return sign
+            if sign not in OPEN and _shared(parted, single, alone=sign in ADDING):
                 return sign
     return ""
 
 
-def _is_list(label: str) -> bool:
-    if not (label.startswith("[") and label.endswith("]")) or mark(label):
+def _is_nested(label: str) -> bool:
+    if f"{label[:1]}{label[-1:]}" not in ("[]", "{}") or mark(label):
         return False
     try:
-        return isinstance(json.loads(label.replace("'", '"')), list)
+        return isinstance(json.loads(label.replace("'", '"')), list | dict)
     except ValueError:
         return False
 

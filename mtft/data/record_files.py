@@ -45,11 +45,13 @@ def file_records(
 
 
 def _report_other_form(path: Path, wanted: Wanted, layout: Layout, notify: Callable[[str], None]) -> None:
-    """Tell the user if a file that is read line by line because of its suffix looks like a table or JSON."""
+    """Tell the user if a text file looks like a table or JSON, or has no line feed but carriage returns."""
     stored = Stored(path)
     try:
+        if stored.line_end(layout.encoding or stored.encoding()) == "\r":
+            notify(f"{path}: only a line feed ends a line; the file has carriage returns alone, and is one text")
         looks = other_form(islice(stored.lines(layout.encoding or stored.encoding(), "\n"), MAX_BLANK), wanted)
-    except DataError:  # reading the records says why
+    except (DataError, UnicodeError):  # reading the records says why
         return
     if looks:
         choices = " or ".join(setting("format", form) for form in ("csv", "jsonl", "json"))

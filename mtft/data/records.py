@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -134,7 +134,7 @@ def read_records(
         yield from _json(json_lines(rest), wanted)
     elif form == "json":
         pieces = lines.pieces() if isinstance(lines, BoundedLines) else ()
-        yield from _json(json_array(itertools.chain(head, pieces or rest)), wanted)
+        yield from _json(json_array(itertools.chain(head, pieces or rest)), wanted, by_line=False)
     elif form in ("csv", "tsv", "table"):
         yield from _table(rest, form, wanted, layout)
     else:
@@ -201,8 +201,10 @@ def _readable(line: str) -> str:
     return line
 
 
-def _json(records: Iterable[JsonRecord], wanted: Wanted) -> Iterator[Record]:
-    for found in records:
+def _json(records: Iterable[JsonRecord], wanted: Wanted, *, by_line: bool = True) -> Iterator[Record]:
+    """Make records; those without an id have their line, or their number, since an array may be one line."""
+    for number, found in enumerate(records, 1):
+        place = found.line if by_line else number
         try:
             _readable(found.text)
             if found.fault:
@@ -211,9 +213,10 @@ def _json(records: Iterable[JsonRecord], wanted: Wanted) -> Iterator[Record]:
             if isinstance(name, list | dict) and sum(map(json.dumps(name).count, "[{")) > MAX_PARTS:
                 raise ValueError(f"id holds more than {MAX_PARTS} lists and objects")
         except ValueError as error:
-            yield Record(found.line, {}, found.line, f"input line {found.line}: {error}")
+            yield Record(place, {}, found.line, f"input line {found.line}: {error}")
         else:
-            yield wanted.record(found.line, found.value)
+            record = wanted.record(found.line, found.value)
+            yield record if (wanted.id or "id") in found.value else replace(record, id=place)
 
 
 def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:

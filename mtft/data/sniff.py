@@ -137,6 +137,7 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
         first=chosen.first,
         decimal=decimal,
         several=chosen.several - len(chosen.swallowing) if quotes else 0,
+        blank=chosen.blank,
         swallowing=chosen.swallowing if layout.quotes is None and quotes else frozenset(),
     )
 

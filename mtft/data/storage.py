@@ -6,6 +6,7 @@ import codecs
 import gzip
 import importlib
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,9 +190,10 @@ def _common(data: bytes, name: str) -> bool:
 
 
 def _of_one_byte(data: bytes) -> str:
-    """Distinguish Cyrillic (most letters are high bytes, mostly lower case) from Western texts of Windows or a Mac."""
-    high = [byte for byte in data if byte >= 0xC0]
-    small = sum(bytes([byte]).isalpha() for byte in data)
+    """Distinguish Cyrillic (words are high bytes, mostly of lower case) from Western texts of Windows or a Mac."""
+    words = [word for word in re.findall(rb"[A-Za-z\x80-\xff]+", data) if not word.isascii()]
+    high = [byte for word in words for byte in word if byte >= 0xC0]
+    small = sum(bytes([byte]).isalpha() for word in words for byte in word)
     if len(high) > max(small, 3):
         return "cp1251" if sum(byte >= 0xE0 for byte in high) >= len(high) / 2 else "koi8-r"
     inside = [

@@ -103,8 +103,9 @@ class Tally:
 
     `bad` counts rows that do not fit if quotes are read, `raw_bad` lines that do not fit if quotes are text. `torn`
     counts opening quotes that are not closed properly, `proven` records whose quotes are needed, `several` records over
-    several lines, `stray` records with quotes only inside fields. `swallowing` holds the lines whose open quote
-    swallows rows. For a table of one column, `widths` counts (delimiter, fields) of lines that could have more columns.
+    several lines, `blank` lines without text, `stray` records with quotes only inside fields. `swallowing` holds the
+    lines whose open quote swallows rows. For a table of one column, `widths` counts (delimiter, fields) of lines that
+    could have more columns.
     """
 
     delimiter: str
@@ -119,6 +120,7 @@ class Tally:
     quoted: int = 0
     quotes: bool = False
     several: int = 0
+    blank: int = 0
     stray: int = 0
     columns: list[ColumnTally] = field(default_factory=list)
     widths: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -144,6 +146,7 @@ def tally(lines: Iterable[str], delimiter: str, header: Record, skipped: int, *,
     suspects: list[Record] = []
     for record in cut(lines, delimiter, quotes, skipped + 1, quick=delimiter not in ("", "\t")):
         if not record.fields and not record.fault:
+            found.blank += 1
             continue
         found.rows += 1
         if _count(found, record) and len(record.texts) == 1:

@@ -35,6 +35,8 @@ from mtft.data.labels import (
         (["true", "True", "TRUE", "false"], []),
         (["true", "tru\u200be"], [["true", "tru\u200be"]]),
         (["a", "b", "ab", "a b"], []),
+        (["New York", "NewYork", "Rome"], [["New York", "NewYork"]]),
+        (["1 1111", "11111"], []),
         (["\u0430", "a", "b"], [["\u0430", "a"]]),  # Cyrillic
         (["N\u03bf", "no"], [["N\u03bf", "no"]]),  # Greek
         (["\u0130", "i"], [["\u0130", "i"]]),
@@ -106,6 +108,12 @@ def test_what_cannot_be_seen_is_shown_as_its_code() -> None:
         (["so, so", "good, really"], ""),
         (["|", ";"], ""),
         (["a b", "a", "b"], ""),
+        (["a#b", "a", "b"], "#"),
+        (["food", "food:thai", "food:greek"], ""),
+        (["a:b", "a", "b"], ":"),
+        (["a\uff0cb", "a"], "\uff0c"),
+        (["a\nb", "c"], "\n"),
+        (["{'joy': 1}", "{'anger': 1}"], "a list"),
     ],
 )
 def test_cells_with_several_labels(labels: list[str], sign: str) -> None:

@@ -198,6 +198,29 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["auto", "json"])
+def test_records_of_an_array_are_numbered_however_its_lines_are_cut(form: str) -> None:
+    table = [{"review": "a"}, {"review": "b"}, {"review": 1}, {"id": "x", "review": "c"}]
+    for indent in (None, 1):
+        found = list(read_records(json.dumps(table, indent=indent).splitlines(keepends=True), form, REVIEW))
+        assert [(record.id, bool(record.error)) for record in found] == [
+            (1, False),
+            (2, False),
+            (3, True),
+            ("x", False),
+        ]
+
+
+def test_a_text_whose_only_line_ends_are_carriage_returns_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mac.txt").write_bytes(b"one\rtwo\r")
+    said: list[str] = []
+    (found,) = file_records(tmp_path / "mac.txt", "auto", REVIEW, AS_FOUND, said.append)
+    assert found.texts == {"sentence": "one\rtwo\r"}
+    assert said == [
+        f"{tmp_path / 'mac.txt'}: only a line feed ends a line; the file has carriage returns alone, and is one text"
+    ]
+
+
+@pytest.mark.parametrize("form", ["auto", "json"])
 def test_an_array_of_standard_input_may_be_one_long_line(form: str) -> None:
     found = list(read_records([json.dumps(ROWS)], form, REVIEW))
     assert [record.id for record in found] == ["r0", "r1", "r2", "r3"]

@@ -69,6 +69,7 @@ def test_one_column_is_a_table_whose_lines_are_texts(tmp_path: Path) -> None:
     text = 'review\nGood, really good\n"two\nlines, yes"\nplain\n'
     assert [row["review"] for row in rows(tmp_path, text)] == ["Good, really good", "two\nlines, yes", "plain"]
     assert find(text).describe() == "one column, fields in quotes, 1 row over several lines, UTF-8"
+    assert find("review\na\n\nb\n \n").describe() == "one column, 1 blank line left out, UTF-8"
     doubt = find("report of may\n" + "1,a\n2,b\n3,c\n").doubt
     assert doubt == "the header has one column, 'report of may', but all rows have 2 fields cut at commas"
 

@@ -33,6 +33,11 @@ def test_the_likely_encoding_of_usual_texts_is_named(encoding: str) -> None:
     assert likely_encoding(f"text,label\n{TEXTS[encoding]},good\n".encode(encoding)) == encoding
 
 
+def test_a_few_words_of_russian_among_english_ones_are_enough() -> None:
+    text = "the play was \u0444\u0438\u043b\u044c\u043c and the food was good\n" * 3
+    assert likely_encoding(text.encode("cp1251")) == "cp1251"
+
+
 @given(st.binary(max_size=300))
 def test_of_any_bytes_an_encoding_is_named_that_python_knows(data: bytes) -> None:
     data.decode(likely_encoding(data), "replace")

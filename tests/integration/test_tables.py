@@ -13,7 +13,7 @@ from soak import cases, counted
 from table_files import Written, written
 
 from mtft.data.audit.split_reader import read_split
-from mtft.data.declared_reader import DeclaredReader
+from mtft.data.declared_reader import DeclaredReader, SplitColumn
 from mtft.data.dialect import AS_FOUND, Dialect, Layout
 from mtft.data.readers import open_file, read_rows
 from mtft.data.record_files import file_records
@@ -67,13 +67,15 @@ def test_a_table_whose_form_is_said_is_read_as_it_was_written() -> None:
     with counted("tables of known content whose form is given: read as written", "cases") as tried:
 
         @every
-        @given(written())
-        def check(table: Written) -> None:
+        @given(written(), st.booleans())
+        def check(table: Written, headed: bool) -> None:
             tried.one()
             if table.suffix in (".json", ".jsonl"):
                 layout = AS_FOUND
             else:
-                layout = Layout(delimiter=table.delimiter, quotes=table.quoting != "none")
+                table = replace(table, headed=headed or not table.rows)
+                columns = () if table.headed else table.names
+                layout = Layout(table.delimiter, table.quoting != "none", table.headed, columns)
             if table.again is not None:
                 return
             with tempfile.TemporaryDirectory() as folder:
@@ -149,6 +151,41 @@ def test_examples_of_several_files_have_the_texts_and_labels_that_were_written()
             ]
             assert [(row.texts, row.target) for row in found.examples] == expected
             compared.append(len(expected))
+
+        check()
+    assert len(compared) > tried.count / 10
+
+
+@pytest.mark.soak
+def test_a_column_that_tells_splits_parts_the_rows_as_they_were_written() -> None:
+    compared: list[int] = []
+    column = SplitColumn("part", (("learn", "train"), ("held", "dev"), ("", "")))
+    with counted("tables of known content: a column of splits parts their rows", "cases") as tried:
+
+        @every
+        @given(written(), st.lists(st.sampled_from(["learn", "held", ""]), min_size=12, max_size=12))
+        def check(table: Written, parts: list[str]) -> None:
+            tried.one()
+            label, text = table.names[-1], table.names[0]
+            labels = sorted({record[label].strip() for record in table.records} - {""})
+            if len(table.names) < 2 or len(labels) < 2 or table.again is not None:
+                return
+            rows = tuple((*row, part) for row, part in zip(table.rows, parts, strict=False))
+            table = replace(table, names=(*table.names, "part"), rows=rows)
+            output = Categorical(tuple(labels))
+            with tempfile.TemporaryDirectory() as folder:
+                path = table.write(Path(folder))
+                reader = DeclaredReader((("train", (path.name,)),), (text,), label, output, column=column)
+                found = {split: read_split("x", split, reader, Path(folder), 1) for split in ("train", "dev")}
+                if any(own.problems for own in found.values()) or reported(table, find_dialect(Stored(path))):
+                    return
+            for word, split in (("learn", "train"), ("held", "dev")):
+                own = [record for record in table.records if record["part"] == word]
+                names = [each[label].strip() for each in own]
+                targets = [output.parse(name) if name else None for name in names]
+                expected = [((each[text],), target) for each, target in zip(own, targets, strict=True)]
+                assert [(row.texts, row.target) for row in found[split].examples] == expected
+            compared.append(len(rows))
 
         check()
     assert len(compared) > tried.count / 10

@@ -17,7 +17,7 @@ from mtft.data.guess.shares import note_share
 from mtft.data.guess.split_columns import SplitPlan, check_agreement, find_split_column
 from mtft.data.guess.splits import FileGroup
 from mtft.data.guess.texts import choose_texts, find_copies
-from mtft.data.labels import appearance, several_labels, visible
+from mtft.data.labels import appearance, odd_number, several_labels, visible
 from mtft.errors import DataError
 
 Row = Mapping[str, str]
@@ -236,7 +236,7 @@ OTHER_ROLES: dict[Role, str] = {
     "row name": "names of rows",
     "constant": "one value",
     "empty": "empty, or not in every row",
-    "nested": "lists or objects",
+    "nested": "lists, objects or others that are no text",
 }
 
 
@@ -250,6 +250,8 @@ def _described(column: Column, role: Role) -> str:
         return f"{len(column.values)} classes"
     if role == "number":
         return f"numbers from {column.low:g} to {column.high:g}"
+    if role == "other" and (number := odd_number(list(column.values))):
+        return f"numbers, some not written with digits and a point alone, such as {number!r}"
     if role == "other" and column.labelled and not column.many:
         return f"{len(column.values):,} different words in {column.filled:,} rows, too many to be classes"
     return OTHER_ROLES.get(role, "words of many kinds")

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from mtft.data.guess.columns import Column, Role
 from mtft.data.guess.doubts import Decisions, Doubt, Reading
 
-GOLD = {"gold", "majority", "final", "consensus", "adjudicated", "aggregated", "aggregate", "voted", "agreed"}
+GOLD = {"gold", "majority", "final", "consensus", "adjudicated", "aggregated", "aggregate", "voted", "agreed", "truth"}
 """Words in the name of a column with the joint result of several annotators."""
+
+PREDICTED = {"predicted", "prediction", "predictions", "pred", "preds", "noisy", "weak", "silver", "pseudo"}
+"""Words in the name of a column with labels that a model or a rule gave."""
 
 Rows = Iterable[Mapping[str, str]]
 
@@ -42,6 +45,7 @@ def choose_labels(
     kept, order = _without_copies(columns, found, pairs)
     chosen = LabelColumns(kept, [], order)
     _demote_annotators(columns, chosen)
+    _demote_predictions(columns, chosen)
     _doubt_near_copies(chosen, pairs, file, decisions)
     named = [name for name in chosen.names if columns[name].labelled or columns[name].yes_or_no or name in given]
     classes = [name for name in chosen.names if roles[name] == "classes"]
@@ -115,6 +119,14 @@ def _demote_annotators(columns: Mapping[str, Column], chosen: LabelColumns) -> N
         chosen.notes += [f"{best!r} is what annotators came to; {', '.join(map(repr, same))} may be one's view"] * bool(
             same
         )
+
+
+def _demote_predictions(columns: Mapping[str, Column], chosen: LabelColumns) -> None:
+    """Leave out columns of predictions if there are other labels."""
+    same = [name for name in chosen.names if not PREDICTED.isdisjoint(columns[name].name_words)]
+    if same and len(same) < len(chosen.names):
+        chosen.names = [name for name in chosen.names if name not in same]
+        chosen.notes.append(f"{', '.join(map(repr, same))} may be what a model answered")
 
 
 def _numbered(name: str) -> bool:

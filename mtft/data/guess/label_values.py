@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ from mtft.errors import DataError, setting
 
 _OPEN = (
     "unknown undecided unsure undetermined unclear skip skipped pending tbd t.b.d. todo to_do blank empty unassigned "
-    "untagged invalid no_consensus no_answer no_majority ambiguous unbekannt unklar leer inconnu vide desconocido "
+    "unk untagged invalid no_consensus no_answer no_majority ambiguous unbekannt unklar leer inconnu vide desconocido "
     "vacío sconosciuto vuoto desconhecido vazio 不明 未知 неизвестно 9 99 999 -9 -99 -999 -100"
 )
 OPEN = frozenset(_OPEN.split())
@@ -70,6 +71,7 @@ def read_values(column: Column, file: str, decisions: Decisions) -> LabelValues:
     sign = "" if given else several_labels(labels)
     if sign:
         raise DataError(several(column.name, labels, sign, file))
+    found.notes += [] if given else _composed(labels)
     _join(found, file, decisions)
     return found
 
@@ -122,6 +124,15 @@ def _kept_marks(column: Column, gone: list[str]) -> list[str]:
     kept = [label for label in _unsure(column) if label not in gone]
     kept += [label for label in column.values if label not in (*gone, *kept) and _is_open(column, label)]
     return [f"guess: {visible(label)} is a label; or missing = [{json.dumps(label)}]" for label in kept]
+
+
+def _composed(labels: list[str]) -> list[str]:
+    """Return a comment on the labels whose words are labels too, such as `joy anger` beside joy and anger."""
+    made = [
+        label for label in labels if len(words := re.split(r"[\s_-]+", label)) > 1 and set(labels).issuperset(words)
+    ]
+    shown = ", ".join(map(visible, made[:3])) + " and so on" * (len(made) > 3)
+    return [f"guess: each of these is one label, though its words are labels too: {shown}"] if made else []
 
 
 def _is_open(column: Column, label: str) -> bool:

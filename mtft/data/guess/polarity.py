@@ -34,7 +34,10 @@ _WEAK = (
 WEAK = frozenset(_WEAK.split())
 """Words for the smaller or worse of two."""
 
-_FAINT = "off other others normal neutral safe clean human real regular ordinary rest background"
+_FAINT = (
+    "off other others normal neutral safe clean human real genuine legit legitimate authentic truthful ok okay regular "
+    "ordinary rest background"
+)
 FAINT = frozenset(_FAINT.split())
 """Words for the normal case, which a classifier does not look for."""
 
@@ -43,8 +46,8 @@ _YESES = (
     "accepted accept agree agrees favor favour pass passed correct right valid malignant ja oui si sí sim да tak "
     "positiv gut hoch positif bon haut positivo bueno alto hate hateful offensive abusive sarcastic ironic fake "
     "machine ai related relevant similar same duplicate paraphrase like up win open active hard ano áno igen evet "
-    "kyllä jah jā taip ναι да так כן نعم بله ہاں हाँ হ্যাঁ ஆம் ใช่ ya có vâng はい 是 有 对 네 예 doğru wahr vrai vero "
-    "verdade истина правда + ✓ ✔ ✅ 👍"
+    "deceptive phishing fraud sexist racist kyllä jah jā taip ναι да так כן نعم بله ہاں हाँ হ্যাঁ ஆம் ใช่ ya có vâng "
+    "はい 是 有 对 네 예 doğru wahr vrai vero verdade истина правда + ✓ ✔ ✅ 👍"
 )
 YESES = frozenset(_YESES.split())
 """Words for yes, for the greater or better of two, and for the case that a classifier looks for."""
@@ -70,6 +73,8 @@ def no_first(names: tuple[str, str]) -> tuple[tuple[str, str], bool]:
 
 def _negates(label: str, other: str) -> bool:
     """Return whether a label is the other one with a negating word or prefix before it."""
+    if label.isupper() and label == f"N{other}" and len(other) > 1:  # an abbreviation, such as NHS beside HS
+        return True
     plain, base = (re.sub(r"[\s_-]+", " ", _lower(text)).strip() for text in (label, other))
     return any(plain == f"{negation}{gap}{base}" for negation in NEGATIONS for gap in ("", " "))
 

@@ -159,7 +159,7 @@ def _join_lone(groups: dict[tuple[str, str], FileGroup]) -> None:
 
 
 def _doubt_extensions(groups: dict[tuple[str, str], FileGroup], decisions: Decisions) -> None:
-    """Ask whether a file such as x-extra.csv beside x-train.csv, or extra.csv beside train.csv, is for evaluation."""
+    """Ask whether x-extra.csv beside x-train.csv or x.csv, or extra.csv beside train.csv, is for evaluation."""
     for (folder, name), group in list(groups.items()):
         base = _extended(groups, folder, name)
         if base is None or not (group.whole or "train" not in group.splits):
@@ -180,11 +180,12 @@ def _doubt_extensions(groups: dict[tuple[str, str], FileGroup], decisions: Decis
             group.notes.append(f"guess: a dataset of its own, not an evaluation file of {base.name}")
         elif "test" not in base.splits:
             base.splits["test"] = file
+            base.whole = False
             del groups[folder, name]
 
 
 def _extended(groups: Mapping[tuple[str, str], FileGroup], folder: str, name: str) -> FileGroup | None:
-    """Return the dataset with a named training file whose name is the beginning of this name, or has no name."""
+    """Return the dataset with a training file whose name is the beginning of this name, or is only that of a split."""
     nameless = Path(folder).resolve().name
     fitting = [
         (len(other), group)
@@ -192,8 +193,7 @@ def _extended(groups: Mapping[tuple[str, str], FileGroup], folder: str, name: st
         if where == folder
         and other != name
         and "train" in group.splits
-        and not group.whole
-        and (other == nameless or (name.startswith(other) and name[len(other)] in "-_. "))
+        and ((other == nameless and not group.whole) or (name.startswith(other) and name[len(other)] in "-_. "))
     ]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 

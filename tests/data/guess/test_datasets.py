@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_a_list_is_no_text_to_train_on() -> None:
     table = [{"tokens": Nested('["the", "film"]'), **row} for row in rows(label="ab")]
     (found,) = proposals(table)
     assert found.table["text"] == "text"
-    assert "columns not used: 'tokens' (lists or objects)" in found.notes
+    assert "columns not used: 'tokens' (lists, objects or others that are no text)" in found.notes
 
 
 def test_a_test_split_without_labels_is_not_declared() -> None:
@@ -385,16 +386,23 @@ def test_a_label_that_may_mean_none_is_named(label: str, others: str) -> None:
     assert f"guess: '{label}' is a label; or missing = [\"{label}\"]" in found.notes
 
 
-@pytest.mark.parametrize("sign", ["|", ";", ", "])
+@pytest.mark.parametrize("sign", ["|", ";", ", ", "#", "\u3001"])
 def test_several_labels_in_a_cell_are_an_error_unless_they_are_one(sign: str) -> None:
+    meant = "," if sign == ", " else sign
     table = rows(60, topics=["food", "rent", f"food{sign}rent"])
     for likely in (False, True):
         with pytest.raises(
-            DataError, match=rf"cells of column 'topics' hold several labels, parted by '\{sign.strip()}'"
+            DataError, match=f"cells of column 'topics' hold several labels, parted by '{re.escape(meant)}'"
         ):
             decided(table, likely=likely)
     (found,), _ = decided(table, columns={"topics": ["classification"]})
     assert found.table["names"] == ["food", f"food{sign}rent", "rent"]
+
+
+def test_a_label_of_words_that_are_labels_is_named() -> None:
+    found = proposals(rows(60, topic=["left", "center", "left-center", "right"]))
+    assert "guess: each of these is one label, though its words are labels too: 'left-center'" in found[0].notes
+    assert not proposals(rows(60, topic=["very good", "good", "bad"]))[0].notes
 
 
 def test_lists_of_labels_are_an_error() -> None:
@@ -411,6 +419,22 @@ def test_what_annotators_came_to_is_the_label() -> None:
     assert [(task.table["label"], task.likely) for task in found] == [("gold_label", True), ("label1", False)]
     (found_one,) = proposals(train)
     assert found_one.table["label"] == "gold_label"
+
+
+@pytest.mark.parametrize("name", ["predicted_label", "label_pred", "noisy_class"])
+def test_what_a_model_answered_is_only_offered_beside_labels(name: str) -> None:
+    train = [{"text": f"row {n}", name: "ab"[n // 2 % 2], "label": "ab"[n % 2]} for n in range(40)]
+    found = proposals(train)
+    assert [(task.table["label"], task.likely) for task in found] == [("label", True), (name, False)]
+    assert f"'{name}' may be what a model answered" in found[0].notes
+    (alone,) = proposals([{"text": row["text"], name: row[name]} for row in train])
+    assert (alone.table["label"], alone.likely) == (name, True)
+
+
+def test_numbers_with_a_thousands_mark_are_called_numbers() -> None:
+    table = [{"text": f"the text of row {n}", "price": f"{n + 1},000"} for n in range(60)]
+    with pytest.raises(DataError, match="'price' is numbers, some not written with digits and a point alone, such as"):
+        proposals(table)
 
 
 def test_columns_equal_in_train_but_not_in_dev_are_asked_about() -> None:

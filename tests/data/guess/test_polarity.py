@@ -17,6 +17,11 @@ PAIRS = [
     ("no", "s\u00ed"),
     ("NO", "YES"),
     ("not_offensive", "offensive"),
+    ("NHS", "HS"),
+    ("NCR", "CR"),
+    ("legit", "phishing"),
+    ("genuine", "deceptive"),
+    ("ok", "sexist"),
     ("non-toxic", "toxic"),
     ("Not Sarcastic", "Sarcastic"),
     ("no hate", "hate speech"),
@@ -79,7 +84,9 @@ def test_the_negated_label_comes_first_in_either_order(names: tuple[str, str]) -
     assert no_first(names) == no_first(names[::-1]) == (names, True)
 
 
-@pytest.mark.parametrize("names", [("cat", "dog"), ("F", "M"), ("TIN", "UNT"), ("a", "b")])
+@pytest.mark.parametrize(
+    "names", [("cat", "dog"), ("F", "M"), ("TIN", "UNT"), ("a", "b"), ("O", "NO2"), ("age", "nage")]
+)
 def test_where_nothing_says_so_the_order_stays(names: tuple[str, str]) -> None:
     assert no_first(names) == (names, False)
 

@@ -139,7 +139,14 @@ def test_a_lone_file_that_speaks_of_train_and_evaluation_is_asked_about(tmp_path
     decisions.close()
 
 
-@pytest.mark.parametrize(("names", "base"), [(["x-train.csv", "x-extra.csv"], "x"), (["train.csv", "e.csv"], "folder")])
+@pytest.mark.parametrize(
+    ("names", "base"),
+    [
+        (["x-train.csv", "x-extra.csv"], "x"),
+        (["train.csv", "e.csv"], "folder"),
+        (["reviews.csv", "reviews_check.csv"], "reviews"),
+    ],
+)
 def test_a_file_beside_a_training_file_is_asked_about(names: list[str], base: str, tmp_path: Path) -> None:
     files = touch(tmp_path / "folder", *names)
     decisions = Decisions()
