@@ -96,7 +96,7 @@ def test_a_table_of_polars_is_answered_row_by_row(trained_run: Path) -> None:
     with pytest.raises(ValueError, match=r"^inputs\[1\]\['sentence2'\] is None, not a text$"):
         model.predict(gap)
     kept = mtft.Model(trained_run, on_error="null").predict(gap)
-    assert (kept[0], set(kept[1])) == (model.predict(table)[0], {"id", "error"})
+    assert (kept[0], set(kept[1])) == (model.predict(table.head(1))[0], {"id", "error"})
     with pytest.raises(ValueError, match=r"^inputs has the columns stars; the tasks need sentence or "):
         model.predict(table.select("stars"))
     with pytest.raises(ValueError, match=r"^inputs is a LazyFrame.*; give inputs\.collect\(\)$"):
