@@ -77,7 +77,8 @@ class Written:
             text = "".join(self.delimiter.join(line) + self.end for line in lines)
         else:
             buffer = io.StringIO(newline="")
-            mode: Literal[0, 1] = csv.QUOTE_ALL if self.quoting == "all" else csv.QUOTE_MINIMAL
+            bare = any("\r" in cell for line in lines for cell in line)  # csv leaves it so before Python 3.13
+            mode: Literal[0, 1] = csv.QUOTE_ALL if self.quoting == "all" or bare else csv.QUOTE_MINIMAL
             csv.writer(buffer, delimiter=self.delimiter, lineterminator=self.end, quoting=mode).writerows(lines)
             text = buffer.getvalue()
         text = f"sep={self.delimiter}{self.end}" * self.separator + text

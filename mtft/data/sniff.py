@@ -107,8 +107,8 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
         if delimiter not in DELIMITERS:
             return replace(found, doubt=f"line 1 says sep={separator[1]}, which is not a supported delimiter")
         first = next(islice(lines(), 1, None), "")
-    if not first.strip():
-        return replace(found, doubt=_no_header(lines(), skipped))
+    if not (first.strip() if layout.header else first.strip("\r\n")):  # a row may be a space
+        return replace(found, doubt=_blank_start(lines(), skipped, layout))
     if trouble := _unreadable(first, stored):
         return replace(found, doubt=trouble, check="encoding")
     if is_json_record(first):
@@ -142,14 +142,13 @@ def _table(stored: Stored, layout: Layout, found: Dialect) -> Dialect:
     )
 
 
-def _no_header(lines: Iterable[str], skipped: int) -> str:
-    """Return the message for a blank header line: the file is empty, or its first line with content comes later."""
+def _blank_start(lines: Iterable[str], skipped: int, layout: Layout) -> str:
+    """Return the message for a blank first line: the file is empty, or its first line with content comes later."""
     number = next((number for number, line in enumerate(lines, 1) if number > skipped and line.strip()), 0)
-    return (
-        f"no header line: line {skipped + 1} is blank, and line {number} is not; remove the blank lines"
-        if number
-        else EMPTY
-    )
+    if not number:
+        return EMPTY
+    lacking = "no header line: " if layout.header else ""
+    return f"{lacking}line {skipped + 1} is blank, and line {number} is not; remove the blank lines"
 
 
 def _unreadable(header: str, stored: Stored) -> str:

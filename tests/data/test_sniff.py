@@ -152,6 +152,13 @@ def test_without_a_header_the_columns_are_named_by_settings(tmp_path: Path) -> N
         rows(tmp_path, "good,a film\n", layout=Layout(header=False, columns=("a", "b", "c")))
 
 
+def test_the_first_row_without_a_header_may_be_a_space_but_no_empty_line(tmp_path: Path) -> None:
+    layout = Layout(header=False, columns=("text",))
+    assert rows(tmp_path, " \na film\n", layout=layout) == [{"text": " "}, {"text": "a film"}]
+    with pytest.raises(DataError, match=r"x\.csv:1: line 1 is blank, and line 2 is not; remove the blank lines"):
+        rows(tmp_path, "\na film\n", layout=layout)
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_that_comes_again_is_an_error(mark: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.csv:3: repeats the header line"):
