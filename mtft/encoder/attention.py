@@ -78,8 +78,8 @@ def _inference(qkv: Tensor, blocks: tuple[Block, ...], heads: int) -> Tensor:
 class _Attention(torch.autograd.Function):
     """Softmax attention of all blocks. Shapes below: C sequences of up to L tokens, K heads of size D.
 
-    The factor of the scores is in the queries, which are fewer numbers. A padded key gets weight zero. A padded query
-    repeats a real one; its output is dropped, and the gradient of its output is zero.
+    A padded key gets weight zero. A padded query repeats a real one; its output is dropped, and the gradient of its
+    output is zero.
     """
 
     @staticmethod
@@ -90,7 +90,7 @@ class _Attention(torch.autograd.Function):
         for block in blocks:
             parts = _by_head(block.pad(qkv), block, 3, heads)
             query, key, value = parts
-            scores = torch.bmm(query.mul_(scale), key.mT)
+            scores = torch.bmm(query, key.mT).mul_(scale)
             if block.bias is not None:
                 scores.view(block.count, heads, *scores.shape[1:]).add_(block.bias)
             weights = scores.softmax(-1, torch.float32 if scores.dtype == torch.bfloat16 else None).to(scores.dtype)
@@ -120,8 +120,9 @@ class _Attention(torch.autograd.Function):
             if keep is not None:
                 grad_weights.mul_(keep)
             scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
-            torch.bmm(scores, key, out=grad_parts[0]).mul_(ctx.scale)
+            torch.bmm(scores, key, out=grad_parts[0])
             torch.bmm(scores.mT, query, out=grad_parts[1])
+            grad_parts[:2].mul_(ctx.scale)
             _by_token(grad_parts, block, ctx.heads, grad_qkv)
         return grad_qkv, None, None, None
 
@@ -129,7 +130,7 @@ class _Attention(torch.autograd.Function):
 def _by_head(rows: Tensor, block: Block, parts: int, heads: int) -> Tensor:
     """Copy [C * L, parts * K * D] into [parts, C * K, L, D]."""
     split = rows.view(block.count, block.length, parts, heads, -1).permute(2, 0, 3, 1, 4)
-    return split.clone(memory_format=torch.contiguous_format).view(parts, block.count * heads, block.length, -1)
+    return split.contiguous().view(parts, block.count * heads, block.length, -1)
 
 
 def _by_token(parts: Tensor, block: Block, heads: int, out: Tensor) -> None:

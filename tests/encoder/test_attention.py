@@ -88,7 +88,7 @@ def test_gradients_equal_those_per_sequence_and_stay_inside_the_sequence() -> No
 
 @pytest.mark.parametrize("lengths", [[1], [3], [2, 3, 3]])
 def test_the_given_numbers_are_not_written_to(lengths: list[int]) -> None:
-    """One sequence of one token lies in memory as its heads do; still it is a copy that is scaled."""
+    """One sequence of one token lies in memory as its heads do, so that nothing may be scaled in place."""
     batch = batch_of(lengths)
     qkv = random(batch, 4).requires_grad_()
     kept = qkv.detach().clone()
