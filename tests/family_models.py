@@ -42,7 +42,7 @@ def _mpnet() -> Any:
 
 
 def _roberta() -> Any:
-    merges = [("t", "h"), ("th", "e"), ("\u0120", "the"), ("i", "s")]
+    merges: Any = [("t", "h"), ("th", "e"), ("\u0120", "the"), ("i", "s")]
     alphabet = [*sorted(ByteLevel.alphabet()), *("".join(merge) for merge in merges)]
     return transformers.RobertaTokenizer(
         vocab=_numbered(["<s>", "<pad>", "</s>", "<unk>", *alphabet, "<mask>"]), merges=merges

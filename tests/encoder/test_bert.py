@@ -144,6 +144,7 @@ def test_outputs_are_read_as_cls_mean_and_padded() -> None:
     assert torch.equal(hidden[mask], output.packed)
     assert torch.equal(output.cls(), hidden[:, 0])
     torch.testing.assert_close(output.mean(), hidden.sum(1) / mask.sum(1, keepdim=True))
+    assert encoder.pooler is not None
     torch.testing.assert_close(output.pooled, encoder.pooler(output.cls()).tanh())
 
 

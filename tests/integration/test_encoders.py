@@ -28,7 +28,7 @@ FEW = (*SHORT, "--max-steps", "2", "--batches", "1", "--batch-size", "8", "--kee
 
 @pytest.fixture(scope="module", params=[name for name in FAMILIES if name != "bert"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / request.param
+    path: Path = tmp_path_factory.mktemp("models") / request.param
     write_family(path, request.param)
     return path
 
