@@ -20,6 +20,7 @@ PARTS = {
     "The guide": (
         "install",
         "method",
+        "encoders",
         "data",
         "tasks",
         "shell",

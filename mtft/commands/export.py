@@ -13,6 +13,7 @@ import numpy as np
 from mtft.config.schema import ExportConfig
 from mtft.data.dataset import Dataset
 from mtft.data.tokenization import TokenTable
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.encoder.pretrained import weights_digest
 from mtft.errors import CheckpointError, ConfigError, ModelError, setting
 from mtft.io.files import replaced_file, write_json
@@ -21,7 +22,7 @@ from mtft.plugin.context import Context
 from mtft.runs.bundle import model_directory, write_bundle
 from mtft.runs.checkpoint import TrainedModel, load_model
 from mtft.runs.looks import count_looks, looks_text
-from mtft.runs.onnx import apply_session, check_installed, open_session, write_int8, write_onnx
+from mtft.runs.onnx import apply_session, check_installed, inputs, open_session, write_int8, write_onnx
 from mtft.runs.paths import free_path, keep_apart
 from mtft.runs.probe import compare_probe, probe_table
 from mtft.runtime.seeding import numpy_generator
@@ -81,8 +82,8 @@ def export(run: Path, config: ExportConfig, context: Context) -> ExportResult:
 def export_onnx(path: Path, trained: TrainedModel, dev: Mapping[str, Dataset]) -> ExportResult:
     """Write a graph and its description as JSON; with `dev` rows also an int8 graph, and score both on them."""
     family = trained.model.encoder.family
-    if family != "bert":
-        raise ConfigError(f"onnx takes encoders of the family 'bert' alone, not {family!r}", setting="format")
+    if family not in ARCHITECTURES:
+        raise ConfigError(f"onnx takes encoders of {', '.join(ARCHITECTURES)}, not {family!r}", setting="format")
     about = describe(trained)
     with _removed_on_error(path) as temporary:
         write_onnx(temporary, trained, about)
@@ -115,7 +116,7 @@ def describe(trained: TrainedModel) -> dict[str, Any]:
     return {
         "format": "mtft-onnx",
         "version": 1,
-        "inputs": "input_ids, token_type_ids, attention_mask: int64 [batch, length], as Hugging Face tokenizers return",
+        "inputs": f"{', '.join(inputs(trained))}: int64 [batch, length], as Hugging Face tokenizers return",
         "outputs": "one per task: float32 [batch, width], raw; `reads` says what they mean",
         "max_length": trained.max_length,
         "base": {"name": trained.base, "weights": trained.mask.base_digest},
@@ -158,7 +159,7 @@ def _random(trained: TrainedModel) -> TokenTable:
     longest = min(trained.max_length, 64)
     offsets = np.cumsum([0, longest, longest // 2, 1])
     ids = generator.integers(0, config.vocabulary, offsets[-1]).astype(np.int32)
-    return TokenTable(ids, generator.integers(0, config.segments, offsets[-1]).astype(np.uint8), offsets, 1)
+    return TokenTable(ids, generator.integers(0, max(config.segments, 1), offsets[-1]).astype(np.uint8), offsets, 1)
 
 
 def dev_sets(run: Path, trained: TrainedModel, config: ExportConfig, context: Context) -> dict[str, Dataset]:

@@ -10,6 +10,7 @@ import torch
 
 from mtft.config.schema import MergeConfig
 from mtft.data.tokenization import load_tokenizer
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.encoder.bert import Encoder
 from mtft.encoder.pretrained import load_encoder, weights_digest, write_model
 from mtft.errors import ConfigError, ModelError
@@ -48,7 +49,9 @@ def merge(run: Path, config: MergeConfig, context: Context) -> MergeResult:
         base = find_base(directory, trained.base)
     encoder = trained.model.encoder
     if not isinstance(encoder, Encoder):
-        raise ConfigError(f"{run}: its encoder is of the family {encoder.family!r}; merge writes 'bert' alone")
+        raise ConfigError(
+            f"{run}: its encoder is of the family {encoder.family!r}; merge writes {', '.join(ARCHITECTURES)}"
+        )
     before = FlatParameters(load_encoder(base)).theta
     digest = weights_digest(trained.encoder.theta)
     origin = {

@@ -15,7 +15,7 @@ from tokenizers.models import WordPiece
 from mtft.data.added_tokens import FLAGS, ListedTokens, list_tokens
 from mtft.data.frame import Frames, by_text, template_frames
 from mtft.data.tokenizer_classes import AS_FILE, BERT, Settings, TokenizerClass, casing
-from mtft.data.tokenizer_files import TokenizerFiles, check_settings, find_kind, read_files
+from mtft.data.tokenizer_files import USUAL, TokenizerFiles, check_settings, find_kind, read_files
 from mtft.errors import ModelError
 from mtft.runtime.notices import Level, Notice
 
@@ -94,9 +94,12 @@ class Builder:
         return self._with_tokens(None if changed else fast, state, bare)
 
     def frames(self, fast: FastTokenizer) -> Frames:
-        """Return the special tokens that the class puts around texts; except for BERT, each text is its own segment."""
+        """Return the special tokens that the class puts around texts.
+
+        For an encoder of a plugin, each text is its own segment.
+        """
         frames = self._template(fast) if self.kind.frames is None else self.kind.frames(*self._ends(fast))
-        if self.files.family not in ("bert", None):
+        if self.files.family not in (*USUAL, None):
             return {count: by_text(frame) for count, frame in frames.items()}
         names = self.files.settings.get("model_input_names")
         typed = self.kind.typed if names is None else "token_type_ids" in names

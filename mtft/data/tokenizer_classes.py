@@ -95,6 +95,17 @@ def _roberta(settings: Settings, named: Named, full: Parts) -> Parts:
 
 
 def _xlm_roberta(settings: Settings, named: Named, full: Parts) -> Parts:
+    return _unigram(settings, full, 3)
+
+
+def _camembert(settings: Settings, named: Named, full: Parts) -> Parts:
+    pieces = [piece for piece, _ in full["model"]["vocab"]]
+    unknown = named["unk_token"]
+    return _unigram(settings, full, pieces.index(unknown) if unknown in pieces else 0)
+
+
+def _unigram(settings: Settings, full: Parts, unknown: int) -> Parts:
+    """Return the parts around a vocabulary of SentencePiece; `unknown` is the id of the unknown token."""
     scheme = "always" if settings.switch("add_prefix_space", True) else "never"
     given = full.get("normalizer") or {}
     several = given.get("normalizers", [given])
@@ -103,7 +114,7 @@ def _xlm_roberta(settings: Settings, named: Named, full: Parts) -> Parts:
     return {
         "normalizer": charts[0] if charts else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
-        "model": _with(full["model"], {"unk_id": 3, "byte_fallback": False}),
+        "model": _with(full["model"], {"unk_id": unknown, "byte_fallback": False}),
     }
 
 
@@ -128,22 +139,28 @@ ROBERTA_NAMED = {
     "cls_token": "<s>",
     "mask_token": "<mask>",
 }
+MPNET_NAMED = {**ROBERTA_NAMED, "unk_token": "[UNK]"}
+SENTENCEPIECE_ENDS = ("bos_token", "eos_token")
 BERT = TokenizerClass("WordPiece", _bert, BERT_NAMED, frames=bert_frames)
 UNTYPED_BERT = TokenizerClass("WordPiece", _bert, BERT_NAMED, frames=bert_frames, typed=False)
 AS_FILE = TokenizerClass()
 CLASSES: dict[str, TokenizerClass] = {
     "BertTokenizer": BERT,
+    "CamembertTokenizer": TokenizerClass(
+        "Unigram", _camembert, ROBERTA_NAMED, SENTENCEPIECE_ENDS, roberta_frames, typed=False
+    ),
     "ConvBertTokenizer": BERT,
     "DistilBertTokenizer": UNTYPED_BERT,
     "ElectraTokenizer": BERT,
     "LayoutLMTokenizer": BERT,
+    "MPNetTokenizer": TokenizerClass("WordPiece", _bert, MPNET_NAMED, frames=roberta_frames, typed=False),
     "MobileBertTokenizer": BERT,
     "PreTrainedTokenizer": AS_FILE,
     "PreTrainedTokenizerFast": AS_FILE,
     "RobertaTokenizer": TokenizerClass("BPE", _roberta, ROBERTA_NAMED, frames=roberta_frames, typed=False),
     "TokenizersBackend": AS_FILE,
     "XLMRobertaTokenizer": TokenizerClass(
-        "Unigram", _xlm_roberta, ROBERTA_NAMED, ("bos_token", "eos_token"), roberta_frames, typed=False
+        "Unigram", _xlm_roberta, ROBERTA_NAMED, SENTENCEPIECE_ENDS, roberta_frames, typed=False
     ),
 }
 """The supported classes by name; a name with ``Fast`` at its end means the same class."""

@@ -16,8 +16,18 @@ LARGEST = 100_000_000
 """Bytes of the largest tokenizer file."""
 
 CASING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
-BERT_LIKE = ("convbert", "distilbert", "electra", "layoutlm", "mobilebert")
-"""Architectures other than BERT that use BERT's tokenizer if no class is named."""
+USUAL = {
+    "bert": "BertTokenizer",
+    "camembert": "CamembertTokenizer",
+    "distilbert": "BertTokenizer",
+    "electra": "BertTokenizer",
+    "mpnet": "MPNetTokenizer",
+    "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+}
+"""The architectures of mtft's own encoder, with the class that transformers takes if none is named."""
+BERT_LIKE = ("convbert", "layoutlm", "mobilebert")
+"""Other architectures that use BERT's tokenizer if no class is named."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 def find_kind(files: TokenizerFiles) -> tuple[str, TokenizerClass | None]:
     """Return the name of the class that reads a directory, and the class; None means ``tokenizer.json`` as it is.
 
-    ``tokenizer_config.json`` takes precedence over ``config.json``. If neither names a class, BERT uses BERT's class.
+    ``tokenizer_config.json`` takes precedence over ``config.json``. If neither names a class, the architectures of
+    mtft's own encoder use their usual one.
     """
-    bert = files.family == "bert"
+    own = files.family in USUAL
     for source, values in (("tokenizer_config.json", files.settings), ("config.json", files.model)):
         name = values.get("tokenizer_class")
         if name is None:
@@ -82,14 +93,16 @@ def find_kind(files: TokenizerFiles) -> tuple[str, TokenizerClass | None]:
         kind = find_class(name) if isinstance(name, str) else None
         if kind is not None:
             return str(name), kind
-        if not bert and files.text is not None:  # a plugin's architecture: the plugin knows the tokenizer
+        if not own and files.text is not None:  # a plugin's architecture: the plugin knows the tokenizer
             return str(name), None
         allowed = f"{', '.join(sorted(CLASSES))}; also with 'Fast' at the end"
         raise ModelError(
             f"{files.directory / source}: tokenizer_class is {name!r}, which mtft does not read (allowed: {allowed})"
         )
+    if files.family in USUAL:
+        return USUAL[files.family], find_class(USUAL[files.family])
     cased = files.family in BERT_LIKE and any(key in files.settings for key in CASING)
-    return "BertTokenizer", BERT if bert or cased or files.text is None else None
+    return "BertTokenizer", BERT if cased or files.text is None else None
 
 
 def check_settings(files: TokenizerFiles) -> None:

@@ -12,7 +12,7 @@ from mtft.errors import ModelError
 from mtft.runtime.notices import Notice
 
 MARK = "embeddings.word_embeddings.weight"
-"""A tensor that every BERT has; the text before its name is the prefix of the wrapping module."""
+"""A tensor that every encoder has; the text before its name is the prefix of the wrapping module."""
 HEADS = (
     "classifier",
     "cls",
@@ -40,20 +40,21 @@ MOST_NAMED = 10
 
 
 def encoder_tensors(
-    directory: Path, pairs: Iterable[tuple[str, Tensor]], wanted: set[str]
+    directory: Path, pairs: Iterable[tuple[str, Tensor]], wanted: set[str], usual: str = "bert."
 ) -> tuple[dict[str, Tensor], list[Notice]]:
     """Return the encoder's tensors by plain name, and notes on what was removed or left out.
 
-    Names that are neither the encoder's nor a head's are returned too, and fail the later check.
+    `usual` is the prefix of checkpoints with heads, which needs no note. Names that are neither the encoder's nor a
+    head's are returned too, and fail the later check.
     """
     stored = dict(pairs)
-    prefix = find_prefix(directory, stored)
+    prefix = find_prefix(directory, stored, usual)
     outer = prefix[: prefix[:-1].rfind(".") + 1]
     found: dict[str, Tensor] = {}
     beside: list[str] = []
     for name, tensor in stored.items():
         inner = name.removeprefix(prefix) if name.startswith(prefix) else name.removeprefix(outer)
-        inner = inner.removeprefix("bert.")
+        inner = inner.removeprefix(usual)
         own = name.startswith(prefix) if prefix else inner.partition(".")[0] not in HEADS
         if inner in IGNORED:
             continue
@@ -64,7 +65,7 @@ def encoder_tensors(
         else:
             found[inner] = tensor
     notes: list[Notice] = []
-    if prefix not in ("", "bert."):
+    if prefix not in ("", usual):
         notes.append(("info", f"{directory}: {prefix!r} is removed from the names of the weights"))
     if beside:
         text = f"{directory}: tensors beside the encoder are not read: {shortened(sorted(beside))}"
@@ -72,7 +73,7 @@ def encoder_tensors(
     return found, notes
 
 
-def find_prefix(directory: Path, names: Iterable[str]) -> str:
+def find_prefix(directory: Path, names: Iterable[str], usual: str = "bert.") -> str:
     """Return the prefix of the encoder's tensor names; ModelError if there are several encoders."""
     names = list(names)
     found = {name.removesuffix(MARK) for name in names if name == MARK or name.endswith(f".{MARK}")}
@@ -80,7 +81,7 @@ def find_prefix(directory: Path, names: Iterable[str]) -> str:
         raise ModelError(f"{directory}: the weights hold several encoders, under {shortened(sorted(map(repr, found)))}")
     if found:
         return found.pop()
-    return "bert." if any(name.startswith("bert.") for name in names) else ""
+    return usual if any(name.startswith(usual) for name in names) else ""
 
 
 def check_numbers(directory: Path, tensors: Mapping[str, Tensor]) -> list[Notice]:

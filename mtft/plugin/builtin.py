@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.plugin.hookspecs import hookimpl
 from mtft.tasks.augmentation import CFIMDB, QUORA_CONSISTENCY, STS_CONSISTENCY
 from mtft.tasks.declared import HEADS
@@ -45,8 +46,11 @@ def mtft_surgery() -> Iterable[Part]:
 
 @hookimpl
 def mtft_encoders() -> Iterable[Part]:
-    """BERT."""
-    return [Part("bert", "mtft.encoder.family:BERT", "BERT over packed batches")]
+    """BERT and its relatives."""
+    return [
+        Part(name, "mtft.encoder.family:PACKED", f"{architecture.title} over packed batches")
+        for name, architecture in ARCHITECTURES.items()
+    ]
 
 
 @hookimpl

@@ -166,7 +166,7 @@ class _Reader:
     def _selected(self, manifest: Record) -> tuple[SelectedShare, ...]:
         path = self.run / "model" / "mask.safetensors"
         if "plugin" in manifest["base"]:
-            raise ModelError("the selection per layer is drawn for BERT only")
+            raise ModelError("the selection per layer is drawn for mtft's own encoders only")
         mask = load_mask(path, total=manifest["total"])
         try:
             return tuple(selected_parts(mask, manifest["base"]["encoder"]))

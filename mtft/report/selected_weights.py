@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from mtft.encoder.architectures import MOST, MOST_LAYERS
 from mtft.encoder.bert import Encoder, EncoderConfig
-from mtft.encoder.directory import MOST
 from mtft.report.figure import Figure, Table
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.selection.mask import Mask
@@ -23,10 +23,16 @@ KINDS = {
 }
 """Tensor of a transformer layer -> its kind; the joint tensor of query, key and value is split, others are biases."""
 
-SIZES = ("vocabulary", "hidden_size", "intermediate_size", "positions", "segments")
-LIMITS = {"layers": 1000, **dict.fromkeys(SIZES, MOST)}
-"""The largest allowed sizes of an encoder; larger ones are from a damaged or hostile configuration."""
+SIZES = ("vocabulary", "hidden_size", "intermediate_size", "positions")
+OPTIONAL = ("segments", "first_position", "embedding_size", "relative_buckets")
+LIMITS = {
+    "layers": (1, MOST_LAYERS),
+    **dict.fromkeys(SIZES, (1, MOST)),
+    **dict.fromkeys(OPTIONAL, (0, MOST)),
+}
+"""The ranges allowed for the sizes of an encoder; others are from a damaged or hostile configuration."""
 
+OUTSIDE = ("embeddings", "relative bias", "pooler")
 IN_LAYERS = ("query", "key", "value", "out", "up", "down", "norm", "bias")
 
 
@@ -46,10 +52,11 @@ class SelectedShare:
 
 def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare]:
     """Return the shares selected of an encoder of this configuration; ValueError if the mask has another size."""
-    for key, most in LIMITS.items():
-        if type(size := encoder.get(key)) is not int or not 1 <= size <= most:
-            raise ValueError(f"{key} is {size!r}, allowed: 1 to {most}")
-    pieces = list(_pieces(encoder))
+    config = EncoderConfig(**encoder)
+    for key, (least, most) in LIMITS.items():
+        if type(size := getattr(config, key)) is not int or not least <= size <= most:
+            raise ValueError(f"{key} is {size!r}, allowed: {least} to {most}")
+    pieces = list(_pieces(config))
     if sum(size for _, _, size in pieces) != mask.total:
         raise ValueError(f"the mask has {mask.total} weights, the encoder {sum(size for *_, size in pieces)}")
     ends = torch.tensor([size for *_, size in pieces]).cumsum(0)
@@ -63,14 +70,15 @@ def selected_parts(mask: Mask, encoder: Mapping[str, Any]) -> list[SelectedShare
     return [SelectedShare(layer, kind, *entry) for (layer, kind), entry in totals.items()]
 
 
-def _pieces(encoder: Mapping[str, Any]) -> Iterator[tuple[int | None, str, int]]:
+def _pieces(config: EncoderConfig) -> Iterator[tuple[int | None, str, int]]:
     """Yield (layer, kind, size) in the order of the flat vector; no weight is allocated."""
     with torch.device("meta"):
-        named = list(Encoder(EncoderConfig(**encoder)).named_parameters())
+        named = list(Encoder(config).named_parameters())
     for name, tensor in named:
         group, _, rest = name.partition(".")
         if group != "layers":
-            yield None, f"{group} {rest.removesuffix('weight').replace('.', ' ')}".strip(), tensor.numel()
+            words = f"{group} {rest.removesuffix('weight')}".replace(".", " ").replace("_", " ")
+            yield None, words.strip(), tensor.numel()
             continue
         number, _, rest = rest.partition(".")
         if rest == "qkv.weight":
@@ -97,9 +105,11 @@ def selection_figures(parts: Sequence[SelectedShare]) -> list[Figure]:
         label_width=62,
     )
     outside = [part for part in parts if part.layer is None]
+    groups = [name for name in OUTSIDE if any(part.kind.startswith(name) for part in outside)]
+    where = f"{', '.join(groups[:-1])} and {groups[-1]}" if len(groups) > 1 else groups[0]
     bars = Heatmap(
         "Share of weights selected outside the layers",
-        "Embeddings and pooler.",
+        f"{where.capitalize()}.",
         [part.kind for part in outside],
         ["selected"],
         [[_share_cell(part)] for part in outside],
@@ -120,7 +130,7 @@ def selection_figures(parts: Sequence[SelectedShare]) -> list[Figure]:
     caption = f"{overall}. Query, key, value and out are the attention's matrices; up and down are the feed-forward's."
     return [
         Figure("layers", heatmap.draw(), caption, table),
-        Figure("outside", bars.draw(), "Embeddings and pooler."),
+        Figure("outside", bars.draw(), f"{where.capitalize()}."),
     ]
 
 

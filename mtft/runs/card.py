@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mtft.encoder.architectures import ARCHITECTURES
 from mtft.io.text import printable
 from mtft.outputs import Tempered
 from mtft.runs.checkpoint import TrainedModel
@@ -84,7 +85,10 @@ def _metadata(trained: TrainedModel, story: CardFacts) -> str:
 def _head(trained: TrainedModel, story: CardFacts) -> str:
     names = ", ".join(task.name for task in trained.tasks)
     family = trained.model.encoder.family
-    kind = "A BERT encoder" if family == "bert" else f"An encoder of the family {family}"
+    kind = f"An encoder of the family {family}"
+    if family in ARCHITECTURES:
+        title = ARCHITECTURES[family].title
+        kind = f"{'An' if title[0] in 'EX' else 'A'} {title} encoder"
     text = (
         f"# One encoder, {len(trained.tasks)} task{'s' if len(trained.tasks) > 1 else ''}: {names}\n\n"
         f"{kind} shared by all tasks, with one head each, made by `mtft {story.command}`. Stored are the "
@@ -153,8 +157,8 @@ def _base(trained: TrainedModel) -> str:
 def _use(trained: TrainedModel) -> str:
     task = trained.tasks[0]
     text = "a text\\n" if task.source.input == "single" else "one text\\tanother\\n"
-    bert = trained.model.encoder.family == "bert"
-    merged = "$ mtft merge RUN --out encoder        # the encoder for transformers\n" if bert else ""
+    own = trained.model.encoder.family in ARCHITECTURES
+    merged = "$ mtft merge RUN --out encoder        # the encoder for transformers\n" if own else ""
     return (
         "## How to use\n\nWith the run that this directory is part of as RUN:\n\n```console\n"
         f"$ printf '{text}' | mtft predict RUN --tasks {task.name}\n$ mtft eval RUN\n{merged}"

@@ -1,7 +1,8 @@
 """A model as an ONNX file: all tasks as named outputs of one graph, written, run by onnxruntime, and compared.
 
-It needs the packages of the extra `onnx`. The graph has three inputs [B, L] of int64, `input_ids`, `token_type_ids` and
-`attention_mask`, and one output [B, width] per task: the raw numbers of its head.
+It needs the packages of the extra `onnx`. The graph has three inputs [B, L] of int64, `input_ids`, `token_type_ids`
+(only if the encoder has several segments) and `attention_mask`, and one output [B, width] per task: the raw numbers of
+its head.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ def check_installed() -> None:
         raise ConfigError(f"{setting('format', 'onnx')} needs: {install_hint('onnx')} ({error})") from None
 
 
+def inputs(trained: TrainedModel) -> tuple[str, ...]:
+    """Return the names of a graph's inputs, in order."""
+    several = trained.model.encoder.config.segments > 1
+    return tuple(name for name in INPUTS if several or name != "token_type_ids")
+
+
 class Graph(nn.Module):
     """A model on padded batches: the same modules, tensors in and tensors out."""
 
@@ -54,9 +61,11 @@ class Graph(nn.Module):
         super().__init__()
         self.model, self.tasks = model, tuple(tasks)
 
-    def forward(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the raw outputs [B, width] of all tasks."""
-        encoded = self.model.encoder(padded_batch(input_ids, token_type_ids, attention_mask))
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        """Return the raw outputs [B, width] of all tasks; `arrays` [B, L] are the graph's `inputs`."""
+        ids, mask = arrays[0], arrays[-1]
+        segments = arrays[1] if len(arrays) > 2 else torch.zeros_like(ids)
+        encoded = self.model.encoder(padded_batch(ids, segments, mask))
         return tuple(self.model.heads[task](encoded) for task in self.tasks)
 
 
@@ -75,8 +84,8 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
     for parameter in graph.parameters():
         parameter.requires_grad_(False)
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=trained.model.encoder.config.positions)
-    # Three tensors, for one given twice would be one input; a size of 1 would be taken for a constant.
-    examples = tuple(torch.ones(2, 3, dtype=torch.int64) for _ in INPUTS)
+    # A tensor each, for one given twice would be one input; a size of 1 would be taken for a constant.
+    examples = tuple(torch.ones(2, 3, dtype=torch.int64) for _ in inputs(trained))
     with _silence():
         try:
             program = torch.onnx.export(
@@ -85,9 +94,9 @@ def write_onnx(path: Path, trained: TrainedModel, about: Mapping[str, Any]) -> N
                 dynamo=True,
                 verbose=False,
                 opset_version=OPSET,
-                input_names=list(INPUTS),
+                input_names=list(inputs(trained)),
                 output_names=names,
-                dynamic_shapes=({0: batch, 1: length},) * len(INPUTS),
+                dynamic_shapes=(({0: batch, 1: length},) * len(examples),),
             )
         except Exception as error:  # the exporter raises many types
             raise ModelError(f"the model cannot be exported: {str(error).strip() or error!r}") from error
@@ -133,8 +142,9 @@ def open_session(path: Path, threads: int | None = None) -> Any:
 def apply_session(session: Any, table: TokenTable, tasks: Sequence[str], budget: int = BUDGET) -> Outputs:
     """Return raw outputs [n, width] per task of sequences, run in padded batches of at most `budget` tokens."""
     found: Outputs = {}
+    wanted = {each.name for each in session.get_inputs()}
     for rows in micro_batches(table.lengths, budget):
-        arrays = dict(zip(INPUTS, pad(table, rows), strict=True))
+        arrays = {name: array for name, array in zip(INPUTS, pad(table, rows), strict=True) if name in wanted}
         for task, outputs in zip(tasks, session.run(list(tasks), arrays), strict=True):
             found.setdefault(task, np.zeros((len(table), outputs.shape[1]), np.float32))[rows] = outputs
     return found

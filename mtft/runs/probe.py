@@ -49,7 +49,7 @@ def _probe(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], m
 def probe_table(model: MultiTaskModel, tokenizer: Tokenizer, max_length: int) -> TokenTable:
     """Tokenize the fixed texts; segments that the model does not have are replaced by its last one."""
     table, _ = tokenizer.table(TEXTS, apart=False, max_length=max_length)
-    return replace(table, segments=np.minimum(table.segments, model.encoder.config.segments - 1))
+    return replace(table, segments=np.minimum(table.segments, max(model.encoder.config.segments, 1) - 1))
 
 
 def rehearse(model: MultiTaskModel, tokenizer: Tokenizer, tasks: Sequence[Task], max_length: int) -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 from mtft.data.packing import TokenBatch, pack
 from mtft.data.tokenization import TokenTable
+from mtft.encoder.architectures import BERT
 from mtft.encoder.bert import Encoder, EncoderConfig, SharedEncoder, initialise
-from mtft.encoder.directory import KEYS
 from mtft.encoder.pretrained import hub_tensors
 from mtft.runtime.seeding import numpy_generator, torch_generator
 
@@ -37,7 +37,7 @@ def tiny_table(encoder: SharedEncoder, lengths: Sequence[int], seed: int = 0, pe
     generator = numpy_generator(seed, "tokens")
     offsets = np.cumsum([0, *lengths])
     ids = generator.integers(0, encoder.config.vocabulary, offsets[-1])
-    segments = generator.integers(0, encoder.config.segments, offsets[-1])
+    segments = generator.integers(0, max(encoder.config.segments, 1), offsets[-1])
     return TokenTable(ids.astype(np.int32), segments.astype(np.uint8), offsets.astype(np.int64), per_example)
 
 
@@ -54,7 +54,7 @@ def write_tiny_model(directory: Path, seed: int = 0) -> Path:
     pieces.append("the")
     (directory / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
     encoder = tiny_encoder(seed)
-    sizes = {theirs: getattr(TINY, ours) for ours, (theirs, _) in KEYS.items()}
+    sizes = {key.name: getattr(TINY, ours) for ours, key in BERT.keys.items()}
     config = {"model_type": "bert", "hidden_act": "gelu", **sizes}
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file(hub_tensors(encoder), directory / "model.safetensors")

@@ -10,7 +10,7 @@ import torch
 
 from mtft.config.schema import CountConfig
 from mtft.encoder.directory import find_model, known_config
-from mtft.encoder.family import BERT
+from mtft.encoder.family import PACKED
 from mtft.errors import ConfigError, unknown
 from mtft.model.multitask import build_head, encoder_family
 from mtft.model.parameters import ParameterCount
@@ -37,7 +37,7 @@ def count_plan(config: CountConfig, context: Context, score: str = "sum") -> Par
         raise ConfigError("name the tasks to count, or give a run", setting="tasks")
     tasks = [context.registry.task(name) for name in config.tasks]
     name = config.model or "minilm"
-    family, sizes = BERT, known_config(name)
+    family, sizes = PACKED, known_config(name)
     if sizes is None:
         directory = find_model(name)
         family = encoder_family(directory, context.registry)

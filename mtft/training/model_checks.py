@@ -28,7 +28,7 @@ def check_model(
         )
     pairs = [source.name for source in sources if source.input == "pair"]
     needed = tokenizer.segments(2)
-    if pairs and needed > encoder.config.segments:
+    if pairs and 0 < encoder.config.segments < needed:
         raise ModelError(
             f"{directory / 'config.json'}: type_vocab_size is {encoder.config.segments}; {', '.join(pairs)} joins two "
             f"texts, for which the tokenizer gives {needed} segments: a model with type_vocab_size {needed} is needed"

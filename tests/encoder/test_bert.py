@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,27 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from encoder_parity import assert_gradients_equal, read_texts, spans, worst_difference
 from factories import packed
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtft.data.dataset import sample_dir
-from mtft.data.packing import micro_batches
-from mtft.data.readers import read_rows
 from mtft.data.tokenization import TokenTable, load_tokenizer
 from mtft.encoder.bert import Encoder, EncoderConfig, initialise
-from mtft.encoder.pretrained import hub_names, hub_tensors, load_encoder
+from mtft.encoder.pretrained import hub_tensors, load_encoder
 from mtft.runtime.seeding import seeded
 from mtft.testing.tiny import TINY, device_of_tests, tiny_batch, tiny_encoder, tiny_table
 
 transformers = pytest.importorskip("transformers")
 DEVICE = device_of_tests()
-
-FILES = {  # how many rows to take of each: lengths from 4 to 512 tokens
-    "ids-sst-dev.csv": (80, ("sentence",)),
-    "quora-dev.csv": (60, ("sentence1", "sentence2")),
-    "sts-dev.csv": (50, ("sentence1", "sentence2")),
-    "ids-cfimdb-dev.csv": (10, ("sentence",)),
-}
 
 
 def oracle(directory: Path) -> Any:
@@ -40,42 +31,7 @@ def oracle(directory: Path) -> Any:
 
 def tables(data: Path, model: Path, max_length: int = 512) -> list[TokenTable]:
     tokenizer = load_tokenizer(model)
-    found = []
-    for name, (count, columns) in FILES.items():
-        rows = [tuple(row[column] for column in columns) for _, row in read_rows(data / name)][:count]
-        found.append(tokenizer.table(rows, apart=False, max_length=max_length)[0])
-    return found
-
-
-def spans(table: TokenTable) -> list[slice]:
-    return [slice(a, b) for a, b in zip(table.offsets[:-1], table.offsets[1:], strict=True)]
-
-
-def padded_inputs(table: TokenTable, rows: Sequence[int]) -> dict[str, Tensor]:
-    """What transformers wants: ids, segments and the mask of real tokens [B, L], padded with zeros."""
-    chosen = [spans(table)[row] for row in rows]
-
-    def pad(pieces: list[Any]) -> Tensor:
-        return nn.utils.rnn.pad_sequence([torch.tensor(piece) for piece in pieces], batch_first=True).to(DEVICE)
-
-    return {
-        "input_ids": pad([table.ids[span].astype(np.int64) for span in chosen]),
-        "token_type_ids": pad([table.segments[span].astype(np.int64) for span in chosen]),
-        "attention_mask": pad([np.ones(span.stop - span.start, np.int64) for span in chosen]),
-    }
-
-
-def worst_difference(encoder: Encoder, model: Any, table: TokenTable, budget: int = 2000) -> float:
-    """Largest absolute difference of last hidden state and pooler over all examples of a table."""
-    worst = 0.0
-    for rows in micro_batches(table.example_lengths, budget):
-        with torch.no_grad():
-            ours, theirs = encoder(packed((table, rows))), model(**padded_inputs(table, rows.tolist()))
-        hidden, mask = ours.padded()
-        hidden, mask, pooled = (ours.batch.restore(part) for part in (hidden, mask, ours.pooled))
-        worst = max(worst, float((hidden - theirs.last_hidden_state)[mask].abs().max()))
-        worst = max(worst, float((pooled - theirs.pooler_output).abs().max()))
-    return worst
+    return [tokenizer.table(rows, apart=False, max_length=max_length)[0] for rows in read_texts(data)]
 
 
 def saved(model: Any, directory: Path) -> Path:
@@ -147,28 +103,6 @@ def test_outputs_equal_transformers_on_a_tiny_model(tmp_path: Path) -> None:
 # ---- Gradients
 
 
-def weighted(hidden: Tensor, mask: Tensor, pooled: Tensor) -> Tensor:
-    """A loss that gives every output its own random weight; hidden [B, L, H], mask [B, L], pooled [B, H]."""
-    generator = torch.Generator().manual_seed(5)
-    first, second = (torch.randn(part.shape, generator=generator).to(DEVICE) for part in (hidden, pooled))
-    return (hidden * first)[mask].sum() + (pooled * second).sum()
-
-
-def assert_gradients_equal(encoder: Encoder, model: Any, table: TokenTable) -> None:
-    rows = list(range(len(table)))
-    output, inputs = encoder(packed((table, np.array(rows)))), padded_inputs(table, rows)
-    hidden, _ = output.padded()
-    mask = inputs["attention_mask"].bool()
-    weighted(output.batch.restore(hidden), mask, output.batch.restore(output.pooled)).backward()
-    theirs = model(**inputs)
-    weighted(theirs.last_hidden_state, mask, theirs.pooler_output).backward()
-    expected, names = dict(model.named_parameters()), hub_names(encoder.config)
-    for name, parameter in encoder.named_parameters():
-        grad = torch.cat([expected[part].grad for part in names[name]])
-        assert parameter.grad is not None
-        assert float((parameter.grad - grad).abs().max()) <= 1e-4 * float(grad.abs().max()), name
-
-
 def test_gradients_equal_transformers_on_a_tiny_model(tmp_path: Path) -> None:
     encoder, model = tiny_pair(tmp_path)
     assert_gradients_equal(encoder, model, tiny_table(encoder, [1, 48, 5, 5, 5, 2]))
@@ -210,6 +144,7 @@ def test_outputs_are_read_as_cls_mean_and_padded() -> None:
     assert torch.equal(hidden[mask], output.packed)
     assert torch.equal(output.cls(), hidden[:, 0])
     torch.testing.assert_close(output.mean(), hidden.sum(1) / mask.sum(1, keepdim=True))
+    assert encoder.pooler is not None
     torch.testing.assert_close(output.pooled, encoder.pooler(output.cls()).tanh())
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
+from mtft.encoder.architectures import ARCHITECTURES, BERT
 from mtft.encoder.bert import EncoderConfig
 from mtft.encoder.directory import (
-    ALLOWED,
-    KEYS,
     SIZES,
     config_notes,
     find_model,
@@ -175,7 +174,7 @@ def test_a_hub_id_without_the_hub_library_says_what_to_install(monkeypatch: pyte
 def write(folder: Path, **changes: Any) -> Path:
     """Write the tiny model's configuration with changes; ... drops a key."""
     config: dict[str, Any] = {"model_type": "bert", "hidden_act": "gelu"}
-    config |= {theirs: getattr(TINY, ours) for ours, (theirs, _) in KEYS.items()} | changes
+    config |= {key.name: getattr(TINY, ours) for ours, key in BERT.keys.items()} | changes
     kept = {key: value for key, value in config.items() if value is not ...}
     (folder / "config.json").write_text(json.dumps(kept), encoding="utf-8")
     return folder
@@ -186,7 +185,7 @@ def test_a_configuration_is_read_with_keys_that_do_not_matter(tmp_path: Path) ->
     assert read_config(write(tmp_path, model_type=..., hidden_act=..., position_embedding_type="absolute")) == TINY
 
 
-@pytest.mark.parametrize(("ours", "key"), [(ours, theirs) for ours, (theirs, _) in KEYS.items()])
+@pytest.mark.parametrize(("ours", "key"), [(ours, key.name) for ours, key in BERT.keys.items()])
 def test_what_is_not_there_is_as_in_bert_config_and_said(ours: str, key: str, tmp_path: Path) -> None:
     """Heads divide 16 and 768 both where the other key is missing."""
     sizes = {"num_attention_heads": 12, "hidden_size": ...} if key == "hidden_size" else {}
@@ -224,7 +223,7 @@ def test_what_changes_the_meaning_of_weights_is_refused(key: str, value: Any, tm
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("model_type", "roberta", "'bert'"),
+        ("model_type", "gpt2", " or ".join(map(repr, sorted(ARCHITECTURES)))),
         ("hidden_act", "relu", "'gelu'"),
         ("position_embedding_type", "relative_key", "'absolute'"),
         ("model_type", None, "'bert'"),
@@ -270,7 +269,6 @@ def test_known_names_need_no_files(monkeypatch: pytest.MonkeyPatch, tiny_model: 
 
 def test_known_sizes_fit_their_heads() -> None:
     assert all(known_config(name).hidden_size % known_config(name).heads == 0 for name in SIZES)
-    assert {key for key, _ in ALLOWED.items()} == {"model_type", "hidden_act", "position_embedding_type"}
 
 
 def test_directories_are_recorded_by_their_absolute_path(

@@ -190,7 +190,8 @@ def test_hook_mtft_encoders(train: Callable[..., Any], tiny_model: Path, tmp_pat
     assert "install it from where it came from" in done.err
     (half / "config.json").write_text(json.dumps({**config, "model_type": "halfbrt"}))
     _, done = train("--model", half, out="no", code=2)
-    assert "model_type: unknown encoder 'halfbrt'; did you mean 'halfbert'? (allowed: bert, halfbert)" in done.err
+    assert "model_type: unknown encoder 'halfbrt'; did you mean 'halfbert'? (allowed: bert, camembert, " in done.err
+    assert "electra, halfbert, mpnet" in done.err
 
 
 def same(first: Path, second: Path) -> bool:

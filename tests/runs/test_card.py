@@ -56,14 +56,14 @@ def test_it_says_what_is_stored_trained_on_and_uncertain(tiny_model: Path) -> No
     assert "mtft does not know them" in card
 
 
-def test_only_a_bert_is_said_to_be_one_that_can_be_merged(tiny_model: Path) -> None:
+def test_only_an_encoder_of_mtft_is_said_to_be_one_that_can_be_merged(tiny_model: Path) -> None:
     trained = toy_trained(tiny_model)
     card = model_card(trained, STORY)
     assert "A BERT encoder shared by all tasks" in card
     assert "mtft merge" in card
-    trained.model.encoder.family = "roberta"
+    trained.model.encoder.family = "modernbert"
     card = model_card(trained, STORY)
-    assert "An encoder of the family roberta shared by all tasks" in card
+    assert "An encoder of the family modernbert shared by all tasks" in card
     assert "mtft merge" not in card
 
 

@@ -78,7 +78,7 @@ def test_a_run_on_one_segment_is_saved_and_read_again(tiny_model: Path, tmp_path
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "roberta"}, "unknown encoder 'roberta' (allowed: bert"),
+        ({"model_type": "gpt2"}, "unknown encoder 'gpt2' (allowed: bert, camembert, "),
         ({"is_decoder": True}, "config.json: is_decoder is True"),
         ({"tokenizer_class": "BertJapaneseTokenizer"}, "tokenizer_class is 'BertJapaneseTokenizer'"),
     ],

@@ -13,11 +13,6 @@ MTFT_API_VERSION = 1
 def mtft_encoders() -> Iterable[Part]:
     """One family per ``model_type``."""
     return [
-        Part("roberta", "mtft_transformers.families:ROBERTA", "RoBERTa (Liu et al. 2019)"),
-        Part(
-            "distilbert", "mtft_transformers.families:DISTILBERT", "DistilBERT (Sanh et al. 2019), through transformers"
-        ),
-        Part("electra", "mtft_transformers.families:ELECTRA", "ELECTRA (Clark et al. 2020)"),
         Part(
             "modernbert",
             "mtft_transformers.families:MODERNBERT",

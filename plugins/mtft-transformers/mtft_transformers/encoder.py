@@ -17,22 +17,18 @@ from mtft.plugin import EncoderConfig, EncoderOutput, SharedEncoder, TokenBatch
 class TransformersConfig(EncoderConfig):
     """mtft's sizes, and the model's own configuration, `raw`, as ``config.json`` has it.
 
-    `dropouts` are the keys of `raw` that hold `dropout` and `attention_dropout`. Positions count from `first_position`
-    and are given to the model if that is not 0; segments are given if `typed`. Heads get the mean over the tokens as
+    `dropouts` are the keys of `raw` that hold `dropout` and `attention_dropout`. Heads get the mean over the tokens as
     the pooled output if `mean` is set, the first token otherwise.
     """
 
     raw: Mapping[str, Any] = field(default_factory=dict)
     dropouts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    pooler: bool = False
-    first_position: int = 0
-    typed: bool = False
     mean: bool = False
     padding: int = 0
 
 
 class TransformersEncoder(SharedEncoder):
-    """An encoder of transformers, without its pooler."""
+    """An encoder of transformers."""
 
     def __init__(self, config: TransformersConfig) -> None:
         super().__init__(config)
@@ -44,19 +40,14 @@ class TransformersEncoder(SharedEncoder):
         }
         given = {key: value for key, value in config.raw.items() if key not in ("model_type", "dtype", "torch_dtype")}
         own = AutoConfig.for_model(self.family, **{**given, **changed})
-        options = {"add_pooling_layer": False} if config.pooler else {}
         with torch.random.fork_rng(devices=[]):  # fresh weights, which are replaced or stay on the meta device
-            self.model = AutoModel.from_config(own, attn_implementation="sdpa", **options).float()
+            self.model = AutoModel.from_config(own, attn_implementation="sdpa").float()
 
     def forward(self, batch: TokenBatch) -> EncoderOutput:
         """Encode a packed batch."""
         inputs = {"input_ids": batch.pad(batch.ids, self.config.padding)}
         if not batch.ids.is_meta:  # with numbers of its own: whether all are real decides what transformers does
             inputs["attention_mask"] = batch.pad(torch.ones_like(batch.ids))
-        if self.config.first_position:
-            inputs["position_ids"] = batch.pad(batch.positions + self.config.first_position, self.config.padding)
-        if self.config.typed:
-            inputs["token_type_ids"] = batch.pad(batch.segments)
         hidden: Tensor = batch.unpad(self.model(**inputs).last_hidden_state)
         pooled = batch.mean(hidden) if self.config.mean else hidden[batch.starts]
         return EncoderOutput(hidden, pooled, batch)

@@ -85,39 +85,10 @@ BERT_LIKE = {
     "norm_epsilon": "layer_norm_eps",
     "initializer_range": "initializer_range",
 }
-DROPOUTS = (("hidden_dropout_prob",), ("attention_probs_dropout_prob",))
 COMMON = ("pooler.", "classifier.", "qa_outputs.", "embeddings.position_ids", "embeddings.token_type_ids")
 """Beginnings of the names of tensors that no encoder here has: ignored by name, never by accident."""
 
 
-def _roberta(raw: Raw) -> dict[str, Any]:
-    """Positions begin behind the padding token's id, and that many embeddings are never used."""
-    first = raw.get("pad_token_id", 1) + 1
-    return {"positions": raw["max_position_embeddings"] - first, "first_position": first, "pooler": True}
-
-
-ROBERTA = Family(BERT_LIKE, DROPOUTS, "roberta.", (*COMMON, "lm_head."), _roberta)
-ELECTRA = Family(
-    BERT_LIKE,
-    DROPOUTS,
-    "electra.",
-    (*COMMON, "discriminator_predictions.", "generator_predictions.", "generator_lm_head."),
-    lambda raw: {"segments": raw.get("type_vocab_size", 2), "typed": True},
-)
-DISTILBERT = Family(
-    {
-        "vocabulary": "vocab_size",
-        "hidden_size": "dim",
-        "layers": "n_layers",
-        "heads": "n_heads",
-        "intermediate_size": "hidden_dim",
-        "positions": "max_position_embeddings",
-        "initializer_range": "initializer_range",
-    },
-    (("dropout",), ("attention_dropout",)),
-    "distilbert.",
-    (*COMMON, "vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "pre_classifier."),
-)
 MODERNBERT = Family(
     {**BERT_LIKE, "norm_epsilon": "norm_eps"},
     (("embedding_dropout", "mlp_dropout"), ("attention_dropout",)),

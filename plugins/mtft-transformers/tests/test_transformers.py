@@ -1,4 +1,4 @@
-"""Tiny random models of each architecture: equal to transformers itself, and trained, resumed and used by mtft."""
+"""A tiny random ModernBERT: equal to transformers itself, and trained, resumed and used by mtft."""
 
 from __future__ import annotations
 
@@ -28,19 +28,12 @@ from mtft.testing.tiny import tiny_table
 
 transformers.logging.set_verbosity_error()
 
-BERT_LIKE = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 66,
-}
 SIZES = {
-    "roberta": {**BERT_LIKE, "type_vocab_size": 1},
-    "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64},
-    "electra": {**BERT_LIKE, "max_position_embeddings": 64, "embedding_size": 8},
     "modernbert": {
-        **BERT_LIKE,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
         "max_position_embeddings": 64,
         "local_attention": 8,
         "global_attn_every_n_layers": 2,
@@ -55,28 +48,13 @@ KINDS = list(SIZES)
 TEXTS = [("A joy from start to end.",), ("Dull!",), ("What is new?", "Nothing that we know of, sadly.")]
 
 
-def tokenizer(kind: str) -> tuple[Any, int]:
-    """Letters or bytes as pieces, with the special tokens and the pair template of the architecture."""
-    cls, sep, pad, unk = (
-        ("<s>", "</s>", "<pad>", "<unk>") if kind == "roberta" else ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
-    )
-    special = [cls, pad, sep, unk] if kind == "roberta" else [pad, cls, sep, unk]
-    if kind in ("roberta", "modernbert"):
-        pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-        fast = Fast(models.BPE({piece: index for index, piece in enumerate(pieces)}, []))
-        fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    else:
-        letters = [chr(number) for number in range(33, 127)]
-        pieces = [*special, *letters, *(f"##{letter}" for letter in letters)]
-        fast = Fast(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token=unk))
-        fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    fast.add_special_tokens(special)
-    ends = [(token, fast.token_to_id(token)) for token in (sep, cls)]
-    fast.post_processor = (
-        processors.RobertaProcessing(*ends, trim_offsets=False)
-        if kind == "roberta"
-        else processors.BertProcessing(*ends)
-    )
+def tokenizer() -> tuple[Any, int]:
+    """Bytes as pieces, with ModernBERT's special tokens and pair template."""
+    pieces = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    fast = Fast(models.BPE({piece: index for index, piece in enumerate(pieces)}, []))
+    fast.pre_tokenizer, fast.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    fast.add_special_tokens(pieces[:4])
+    fast.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     return fast, len(pieces)
 
 
@@ -84,7 +62,7 @@ def tokenizer(kind: str) -> tuple[Any, int]:
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A model directory, as transformers writes it, and the model."""
     path = tmp_path_factory.mktemp("models") / request.param
-    fast, vocabulary = tokenizer(request.param)
+    fast, vocabulary = tokenizer()
     config = transformers.AutoConfig.for_model(request.param, vocab_size=vocabulary, **SIZES[request.param])
     torch.manual_seed(0)
     model = AutoModel.from_config(config).eval()
@@ -111,8 +89,7 @@ def test_equals_the_model_called_directly(made: Any) -> None:
         with torch.no_grad():
             encoding = theirs.encode(*texts)
             ids = torch.tensor([encoding.ids])
-            typed = {"token_type_ids": torch.tensor([encoding.type_ids])} if path.name == "electra" else {}
-            expected = model(input_ids=ids, **typed).last_hidden_state[0]
+            expected = model(input_ids=ids).last_hidden_state[0]
         row = int(batch.inverse[index])
         start, end = int(batch.ends[row]), int(batch.ends[row + 1])
         assert batch.ids[start:end].tolist() == ids[0].tolist()
