@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from mtft.encoder.directory import KEYS
+from mtft.encoder.architectures import BERT
 from mtft.encoder.pretrained import hub_tensors
 from mtft.io.files import write_json
 from tests.benchmarks.bench_step import OURS, PLAIN, TORCHJD, gib
@@ -148,7 +148,7 @@ def model_directory(work: Workload) -> Path:
         config = {
             "model_type": "bert",
             "hidden_act": "gelu",
-            **{theirs: sizes[ours] for ours, (theirs, _) in KEYS.items()},
+            **{key.name: sizes[ours] for ours, key in BERT.keys.items()},
         }
         write_json(directory / "config.json", config)
         save_file(hub_tensors(encoder(work)), directory / "model.safetensors")
