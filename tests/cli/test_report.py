@@ -185,7 +185,7 @@ def test_several_runs_are_compared_with_the_first(run: Path, tmp_path: Path) -> 
     labels = [f"{run.parent.name}/run", f"{other.parent.name}/other", "again/run"]
     assert found.texts("h1") == [", ".join(labels)]
     compared = cli("compare", f"a={run}", f"b={copy}", *FAST, "--json").json["columns"][1]["differences"]
-    assert set(compared["sst"].values()) == {0.0}
+    assert (compared["sst"]["difference"], compared["sst"]["p"]) == (0.0, 1.0)
     evaluated = cli("eval", run, "--sample", *FAST, "--json").json
     share = evaluated["tasks"]["sst"]["metrics"]["accuracy"]["baseline"]
     assert found.row("sst accuracy").endswith(f" the same {share:.4f}")
