@@ -34,13 +34,13 @@ HERE = Path(__file__).parent
 HEAD = """# What came of the experiments
 
 Made by `python examples/report/tables.py` from the records under `runs/`. Scores are on the half of dev that chose
-no epoch (`--half report`): {sizes}. Recipes were compared on the other half, with one exception: batches
-of 32, five epochs and no augmentation, which make `best`, first looked good on this half. So rows with these may be a
-little too high here.
+no epoch (`--half report`): {sizes}.
+Recipes were compared on the other half, with one exception: batches of 32, five epochs and no augmentation, which make
+`best`, first looked good on this half. So rows with these may be a little too high here.
 
 Scores are means over seeds. In brackets are 95 % intervals, by bootstrap over rows and, where a table has rows with
-several seeds, over seeds too; what seeds add is pooled over the rows of a table. Differences are from the first row,
-paired, over the seeds that both rows have. {correction}
+several seeds, over seeds too; what seeds add is pooled over the rows of a table. Each row is compared with the first,
+on the same dev rows and over the seeds that both have. {correction}
 
 Tokens are those on which encoder and heads train together. MiniLM is all-MiniLM-L6-v2, whose own training saw Quora
 duplicates, Flickr30k captions (a source of STS) and NLI pairs.
