@@ -193,7 +193,7 @@ def test_several_runs_are_compared_with_the_first(run: Path, tmp_path: Path) -> 
     assert re.search(
         rf"1\.0000 to 1\.0000 \{difference:+.4f} \(\+0\.\d+ to \+0\.\d+\) higher", found.row("sst accuracy")
     )
-    (lead,) = [text for text in found.texts("p") if text.startswith("Dev scores")]
+    (lead,) = [text for text in found.texts("p") if text.startswith("Dev scores with 95 % boot")]
     count = sum(len(metrics) for metrics in summary(run)["dev"].values()) + 1  # one of other, all of copy
     assert f"not over seeds; verdicts are corrected for {count} comparisons (Holm), intervals are not." in lead
     assert found.row("quora accuracy").count("–") == 1
