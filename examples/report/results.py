@@ -1,9 +1,9 @@
-"""Scores of recorded runs: means over seeds, with intervals over the dev examples of the reporting half."""
+"""Scores of recorded runs: means over seeds, with intervals over seeds and the dev rows of the reporting half."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from record import Truth, check_length, read_outputs, read_truth
 
 from mtft.data.shares import in_half
 from mtft.io.files import read_json
-from mtft.metrics import metric
+from mtft.metrics import MetricFunction, metric
 from mtft.outputs import Array
-from mtft.report.bootstrap import bootstrap_interval, paired_bootstrap
+from mtft.report.bootstrap import PairedDifference, correct
 from mtft.report.scores import Score
-from mtft.report.seeds import over_seeds
+from mtft.report.seeds import SeedScores, over_seeds, seed_difference, seed_interval, seed_noise, seed_scores
 from mtft.tasks.registry import Registry
 
 COUNTS = ("stored", "tunable", "bytes", "base_bytes", "tokens", "processor_seconds")
@@ -39,6 +39,27 @@ class Result:
     counts: Mapping[str, float]
 
 
+def differences(results: Iterable[Result]) -> list[PairedDifference]:
+    """Return all differences, result by result."""
+    return [score.difference for result in results for score in result.scores.values() if score.difference]
+
+
+def corrected(results: Iterable[Result], found: Iterable[PairedDifference]) -> list[Result]:
+    """Return results with differences in the place of theirs, taken from `found` in the order of `differences`."""
+    found = iter(found)
+
+    def of(score: Score) -> Score:
+        return replace(score, difference=next(found)) if score.difference else score
+
+    return [replace(result, scores={task: of(score) for task, score in result.scores.items()}) for result in results]
+
+
+def correct_together(tables: Mapping[str, Sequence[Result]]) -> dict[str, list[Result]]:
+    """Return tables that are on one page, with all their differences corrected for their number."""
+    every = iter(correct([each for results in tables.values() for each in differences(results)]))
+    return {name: corrected(results, every) for name, results in tables.items()}
+
+
 class Book:
     """Reads records and the labels that belong to them."""
 
@@ -46,15 +67,32 @@ class Book:
         self.plans, self.records, self.registry, self.data_dir = plans, records, registry, data_dir
         self._truth: dict[str, Truth] = {}
 
-    def results(self, rows: Sequence[Row], resamples: int, *, compared: bool = True) -> list[Result]:
+    def results(self, rows: Sequence[Row], resamples: int) -> list[Result]:
         """Score the rows of a table that are recorded with one seed at least.
 
-        Differences are from the first row, over the seeds that both have.
+        Differences are from the first row, over the seeds that both have. What other seeds would change is pooled over
+        all rows.
         """
         found = [(row, seeds) for row in rows if (seeds := self.seeds(row))]
         values = {row.name: self._values(row, seeds) for row, seeds in found}
-        reference = found[0] if compared and found and found[0][0] == rows[0] else None
-        return [self._result(row, seeds, values, reference, resamples) for row, seeds in found]
+        scores = {row.name: self._scores(row, seeds, values[row.name], resamples) for row, seeds in found}
+        tasks = dict.fromkeys(task for each in scores.values() for task in each)
+        noise = {task: seed_noise([each[task] for each in scores.values() if task in each]) for task in tasks}
+        reference = found[0] if found and found[0][0] == rows[0] else None
+        results = []
+        for row, seeds in found:
+            shown = {}
+            for task, mine in scores[row.name].items():
+                difference = None
+                if reference and reference[0] != row and (common := set(seeds) & set(reference[1])):
+                    ours = mine.of([seed in common for seed in seeds])
+                    theirs = scores[reference[0].name][task].of([seed in common for seed in reference[1]])
+                    difference = seed_difference(ours, theirs, noise[task])
+                shown[task] = Score(mine.mean, *seed_interval(mine, noise[task]), difference)
+            apart = {task: tuple(mine.scores.tolist()) for task, mine in scores[row.name].items()}
+            choosing = {task: self._choosing(task, values[row.name][task]) for task in shown}
+            results.append(Result(row.name, seeds, shown, apart, choosing, self._counts(row, seeds)))
+        return results
 
     def seeds(self, row: Row) -> tuple[int, ...]:
         """Return the seeds with which all runs of a row are recorded."""
@@ -84,42 +122,32 @@ class Book:
                     found.setdefault(task, []).append(outputs)
         return {task: np.stack(outputs, axis=1) for task, outputs in found.items()}
 
-    def _result(
-        self,
-        row: Row,
-        seeds: tuple[int, ...],
-        outputs: Mapping[str, Mapping[str, Array]],
-        reference: tuple[Row, tuple[int, ...]] | None,
-        resamples: int,
-    ) -> Result:
-        values = outputs[row.name]
-        scores, apart, choosing = {}, {}, {}
+    def _scores(
+        self, row: Row, seeds: Sequence[int], values: Mapping[str, Array], resamples: int
+    ) -> dict[str, SeedScores]:
+        """Return each task's scores on the rows that report."""
         planned = self.plans.planned.get(label(row.runs[0], seeds[0]))
+        found = {}
         for task in planned.config.tasks if planned and len(row.runs) == 1 else values:
-            rows, everything = self.rows(task), self.truth(task).targets
-            mine, targets = values[task][rows], everything[rows]
-            single = metric(self.registry.task(task).primary_metric).function
-            mean = over_seeds(single)
-            low, high = bootstrap_interval(mean, mine, targets, resamples=resamples)
-            difference = None
-            if reference and reference[0] != row and (common := set(seeds) & set(reference[1])):
-                ours = _of_seeds(mine, seeds, common)
-                theirs = _of_seeds(outputs[reference[0].name][task][rows], reference[1], common)
-                difference = paired_bootstrap(mean, ours, theirs, targets, resamples=resamples)
-            scores[task] = Score(mean(mine, targets), low, high, difference)
-            apart[task] = tuple(single(mine[:, seed], targets) for seed in range(len(seeds)))
-            choosing[task] = mean(values[task][~rows], everything[~rows])
-        counts = [self._counts(row, seed) for seed in seeds]
-        return Result(
-            row.name,
-            seeds,
-            scores,
-            apart,
-            choosing,
-            {name: float(np.mean([each[name] for each in counts])) for name in COUNTS},
-        )
+            rows = self.rows(task)
+            outputs = [values[task][rows][:, seed] for seed in range(len(seeds))]
+            found[task] = seed_scores(self._metric(task), outputs, self.truth(task).targets[rows], resamples)
+        return found
 
-    def _counts(self, row: Row, seed: int) -> dict[str, float]:
+    def _choosing(self, task: str, values: Array) -> float:
+        """Return the mean score over seeds on the rows that choose."""
+        rows = ~self.rows(task)
+        return over_seeds(self._metric(task))(values[rows], self.truth(task).targets[rows])
+
+    def _metric(self, task: str) -> MetricFunction:
+        return metric(self.registry.task(task).primary_metric).function
+
+    def _counts(self, row: Row, seeds: Sequence[int]) -> dict[str, float]:
+        """Return the means over seeds of what the runs count."""
+        counts = [self._counted(row, seed) for seed in seeds]
+        return {name: float(np.mean([each[name] for each in counts])) for name in COUNTS}
+
+    def _counted(self, row: Row, seed: int) -> dict[str, float]:
         """Add up what the runs of one seed count; base models once each; tokens and time also of the runs they need."""
         records = [_record(self.records / label(run, seed)) for run in row.runs]
         names = [label(run, seed) for run in row.runs]
@@ -136,11 +164,6 @@ class Book:
             "processor_seconds": _sum(each["processor_seconds"] for each in work)
             + _sum(each.get("selection_seconds") for each in selections),
         }
-
-
-def _of_seeds(values: Array, seeds: Sequence[int], wanted: Collection[int]) -> Array:
-    """Return the outputs [n, wanted, ...] of some of the seeds [n, seeds, ...]."""
-    return values[:, [seed in wanted for seed in seeds]]
 
 
 def _sum(seconds: Iterable[float | None]) -> float:

@@ -27,10 +27,13 @@ def command(groups: tuple[str, ...], loaded: Loaded[CompareConfig], as_json: boo
     """Compare groups of finished runs: dev scores, stored and tunable parameters, bytes.
 
     A group is one run with all tasks, or several runs that cover them. Differences are from the first group, with
-    95 % paired bootstrap intervals over the same dev examples. A sentence for each says whether it is more than noise.
+    95 % paired bootstrap intervals over the same dev examples. A sentence for each says whether it is more than noise,
+    after Holm's correction for their number. The last lines name the rows and runs that the sentences hold for. A
+    warning names groups whose epochs were chosen on these rows.
 
     With --seeds, runs that differ in their seed alone are one column: the mean, and in brackets the deviation over
-    seeds. Runs may then be named without a group. Records of `mtft experiment` can be compared like runs.
+    seeds. Intervals are then over rows and seeds. Runs may be named without a group. Records of `mtft experiment` can
+    be compared like runs.
 
     \b
     Examples:
@@ -84,7 +87,7 @@ def render(result: Comparison) -> None:
     if any(column.seeds for column in result.columns):
         rows.append(["seeds", *(", ".join(map(str, column.seeds)) for column in result.columns), ""])
     table(["", *(column.name for column in result.columns), "baseline"], rows)
-    for sentence in result.verdicts:
+    for sentence in (*result.verdicts, *result.scope):
         click.echo(sentence)
 
 

@@ -21,8 +21,8 @@ from mtft.config.schema import ReportConfig
 def command(runs: tuple[Path, ...], loaded: Loaded[ReportConfig], as_json: bool, quiet: bool) -> None:
     """Write an HTML report about runs: scores, curves, conflicts, selection, calibration, confusion, settings.
 
-    One file without scripts that needs no network. With several runs, differences are from the first. A note says
-    what is missing in a run.
+    One file without scripts that needs no network. With several runs, differences are from the first, and verdicts are
+    corrected for their number (Holm). A note says what is missing in a run.
 
     \b
     Examples:

@@ -17,10 +17,12 @@ from mtft.metrics import metric
 from mtft.outputs import Array
 from mtft.plugin.context import Context
 from mtft.report.baseline import baseline, doubt
-from mtft.report.bootstrap import PairedDifference, bootstrap_interval
-from mtft.report.seeds import deviation, over_seeds, seed_difference
-from mtft.runs.dev_predictions import half_by_keys, read_predictions
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval, correct
+from mtft.report.scope import method, rows_and_runs
+from mtft.report.seeds import SeedNoise, SeedScores, deviation, seed_difference, seed_noise, seed_scores
+from mtft.runs.dev_predictions import read_predictions
 from mtft.runs.directory import read_summary
+from mtft.runs.halves import chose, half_by_keys, recorded_settings
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runs.records import model_bytes
 from mtft.runs.seed_groups import check_same_but_seed, seed_of
@@ -55,7 +57,8 @@ class Comparison:
     """The table: columns in the order given, each task's primary metric and number of examples.
 
     `baselines` are the scores of constant answers. `verdicts` has a sentence per column and task on whether the
-    difference from the first column is more than noise; `doubts` names scores that say little or nothing.
+    difference from the first column is more than noise, after a correction for their number; `scope` says for which
+    rows and runs they hold, and how they were found. `doubts` names scores that say little or nothing, or too much.
     """
 
     metrics: dict[str, str]
@@ -63,21 +66,18 @@ class Comparison:
     baselines: dict[str, float]
     columns: tuple[Column, ...]
     verdicts: tuple[str, ...]
+    scope: tuple[str, ...]
     doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Dev rows of one task: ids, targets [n], and the readable values [n, ...] of the run with each seed."""
+    """Dev rows of one task: ids, targets [n], the readable values [n, ...] of the run with each seed, their scores."""
 
     ids: list[str]
     targets: Array
     values: list[Array]
-
-    @property
-    def stacked(self) -> Array:
-        """Values [n, seeds, ...]."""
-        return np.stack(self.values, 1)
+    scores: SeedScores
 
 
 Owners = Mapping[str, Sequence[Path]]
@@ -107,10 +107,12 @@ def compare(
     tasks = [
         task for name, runs in owners[first].items() for task in run_tasks(runs[0] / "model", context.registry, name)
     ]
-    kept = {name: _predictions(name, runs, tasks, half) for name, runs in owners.items()}
-    columns = tuple(
-        _column(name, groups[name], tasks, kept[name], None if name == first else (first, kept[first]), resamples)
-        for name in groups
+    kept = {name: _predictions(name, runs, tasks, half, resamples) for name, runs in owners.items()}
+    for name in others:
+        _check_rows(name, kept[name], first, kept[first])
+    noise = {task.name: seed_noise([each[task.name].scores for each in kept.values()]) for task in tasks}
+    columns = _corrected(
+        [_column(name, groups[name], kept[name], None if name == first else kept[first], noise) for name in groups]
     )
     if seeds:
         columns = tuple(_with_seeds(column, owners[column.name], tasks, kept[column.name]) for column in columns)
@@ -129,11 +131,36 @@ def compare(
         for values in kept[name][task.name].values
         if (reason := _doubt(task, values, kept[name][task.name].targets, resamples))
     )
-    doubts = tuple(dict.fromkeys(reasons))
+    doubts = (*dict.fromkeys(reasons), *_chosen(groups, half))
     for text in doubts:
         context.notify("warning", text)
     metrics = {task.name: task.primary_metric for task in tasks}
-    return Comparison(metrics, examples, baselines, columns, verdicts, doubts)
+    return Comparison(metrics, examples, baselines, columns, verdicts, _scope(columns, examples, half, noise), doubts)
+
+
+def _scope(
+    columns: Sequence[Column], examples: Mapping[str, int], half: Half, noise: Mapping[str, SeedNoise]
+) -> tuple[str, ...]:
+    """Say for which rows and runs the verdicts hold, and how they were found; the first alone of one column."""
+    seeds = {column.name: sorted({recorded_settings(run).get("seed", 0) for run in column.runs}) for column in columns}
+    where = rows_and_runs(examples, half, seeds)
+    differences = [each for column in columns for each in column.differences.values()]
+    return (where, method(differences, max(each.freedom for each in noise.values()))) if differences else (where,)
+
+
+def _chosen(groups: Mapping[str, Sequence[Path]], half: Half) -> list[str]:
+    """Warn of columns whose epochs were chosen on the rows that are scored."""
+    chosen = [name for name, runs in groups.items() if any(chose(run, half) for run in runs)]
+    if not chosen:
+        return []
+    remedy = f"train with {setting('dev_split', 'half')} and compare with {setting('half', 'report')}"
+    return [f"{', '.join(chosen)}: these dev rows chose the epoch, so scores are a little too high; {remedy}"]
+
+
+def _corrected(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns with the p values of all their differences corrected together."""
+    found = iter(correct([each for column in columns for each in column.differences.values()]))
+    return tuple(replace(column, differences={task: next(found) for task in column.differences}) for column in columns)
 
 
 def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | None:
@@ -143,12 +170,14 @@ def _doubt(task: Task, values: Array, targets: Array, resamples: int) -> str | N
 
 
 def verdict(task: Task, name: str, other: str, difference: PairedDifference) -> str:
-    """Return a sentence on which of two is better: the one whose interval of the difference excludes zero, if any."""
+    """Return a sentence on which of two is better, if the difference is more than noise after its correction."""
     if not all(map(math.isfinite, (difference.difference, difference.low, difference.high))):
         return f"{task.name}: no difference can be measured between {name} and {other}"
     if not difference.side:
-        interval = f"({difference.low:+.4f} to {difference.high:+.4f})"
-        return f"{task.name}: no difference beyond noise between {name} and {other} {interval}"
+        found = f"{difference.low:+.4f} to {difference.high:+.4f}"
+        if difference.apart:
+            found += f", corrected p {difference.corrected:.2g}"
+        return f"{task.name}: no difference beyond noise between {name} and {other} ({found})"
     higher = metric(task.primary_metric).higher_is_better
     better, worse = (name, other) if (difference.side > 0) is higher else (other, name)
     low, high = sorted((abs(difference.low), abs(difference.high)))
@@ -171,7 +200,9 @@ def _owners(name: str, runs: Sequence[Path], *, seeds: bool) -> Owners:
     return owners
 
 
-def _predictions(name: str, owners: Owners, tasks: Sequence[Task], half: Half) -> dict[str, Predictions]:
+def _predictions(
+    name: str, owners: Owners, tasks: Sequence[Task], half: Half, resamples: int
+) -> dict[str, Predictions]:
     """Return the predictions for each task; CheckpointError if two seeds have other rows."""
     found = {}
     for task in tasks:
@@ -180,28 +211,30 @@ def _predictions(name: str, owners: Owners, tasks: Sequence[Task], half: Half) -
         for other_ids, other_targets, _ in runs[1:]:
             if other_ids != ids or not np.array_equal(other_targets, targets):
                 raise CheckpointError(f"{name}: its runs were evaluated on different {task.name} dev examples")
-        found[task.name] = Predictions(ids, targets, [values for _, _, values in runs])
+        values = [each for _, _, each in runs]
+        scores = seed_scores(metric(task.primary_metric).function, values, targets, resamples)
+        found[task.name] = Predictions(ids, targets, values, scores)
     return found
+
+
+def _check_rows(name: str, mine: Mapping[str, Predictions], other: str, theirs: Mapping[str, Predictions]) -> None:
+    for task, rows in mine.items():
+        if rows.ids != theirs[task].ids or not np.array_equal(rows.targets, theirs[task].targets):
+            raise CheckpointError(f"{name} and {other} were evaluated on different {task} dev examples")
 
 
 def _column(
     name: str,
     runs: Sequence[Path],
-    tasks: Sequence[Task],
     kept: Mapping[str, Predictions],
-    reference: tuple[str, Mapping[str, Predictions]] | None,
-    resamples: int,
+    reference: Mapping[str, Predictions] | None,
+    noise: Mapping[str, SeedNoise],
 ) -> Column:
-    scores, differences = {}, {}
-    for task in tasks:
-        function = metric(task.primary_metric).function
-        mine = kept[task.name]
-        scores[task.name] = over_seeds(function)(mine.stacked, mine.targets)
-        if reference:
-            other, theirs = reference[0], reference[1][task.name]
-            if theirs.ids != mine.ids or not np.array_equal(theirs.targets, mine.targets):
-                raise CheckpointError(f"{name} and {other} were evaluated on different {task.name} dev examples")
-            differences[task.name] = seed_difference(function, mine.values, theirs.values, mine.targets, resamples)
+    scores = {task: mine.scores.mean for task, mine in kept.items()}
+    differences = {
+        task: seed_difference(kept[task].scores, theirs.scores, noise[task])
+        for task, theirs in (reference or {}).items()
+    }
     counts = [count_run(run) for run in runs]
     size = sum(sum(model_bytes(run).values()) for run in runs)
     stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
@@ -220,12 +253,7 @@ def _with_seeds(column: Column, owners: Owners, tasks: Sequence[Task], kept: Map
             has = ", ".join(f"{name} {' '.join(map(str, each))}" for name, each in seeds.items())
             raise ConfigError(f"{column.name}: its tasks have different seeds: {has}")
     found = seeds[first.name]
-    deviations = {
-        task.name: deviation(
-            [metric(task.primary_metric).function(values, kept[task.name].targets) for values in kept[task.name].values]
-        )
-        for task in tasks
-    }
+    deviations = {task.name: deviation(kept[task.name].scores.scores.tolist()) for task in tasks}
     counts = {key: round(getattr(column, key) / len(found)) for key in ("stored", "tunable", "bytes")}
     return replace(column, seeds=found, deviations=deviations, **counts)
 

@@ -23,8 +23,8 @@ from mtft.report.baseline import baseline, doubt
 from mtft.report.bootstrap import bootstrap_interval
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import TrainedModel, load_model
-from mtft.runs.dev_predictions import half_by_keys
 from mtft.runs.fingerprints import table_digest
+from mtft.runs.halves import half_by_keys
 from mtft.runs.looks import note_look
 from mtft.runs.manifest import task_names
 from mtft.tasks.task import Task

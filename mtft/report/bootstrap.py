@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mtft.errors import ConfigError
 from mtft.metrics import MetricFunction
 from mtft.outputs import Array
+from mtft.report.significance import LEVEL, holm, normal_quantile, p_value
 
 DIGITS = 4
 """Decimals of the scores shown."""
@@ -19,18 +20,35 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much system a scores above system b on the same examples, with its interval."""
+    """How much system a scores above system b on the same examples, with its interval at `LEVEL`.
+
+    `p` is its two-sided p value, below 1 - LEVEL where the interval excludes zero. `corrected` is that after Holm's
+    correction for all differences shown beside it, nan before.
+    """
 
     difference: float
     low: float
     high: float
+    p: float = math.nan
+    corrected: float = math.nan
 
     @property
-    def side(self) -> int:
+    def apart(self) -> int:
         """1 or -1 if the interval, rounded as shown, is above or below zero; 0 if it holds zero."""
         if not all(map(math.isfinite, (self.low, self.high))):
             return 0
         return (round(self.low, DIGITS) > 0) - (round(self.high, DIGITS) < 0)
+
+    @property
+    def side(self) -> int:
+        """`apart`, but 0 if the correction leaves too little of it."""
+        return 0 if self.corrected >= 1.0 - LEVEL else self.apart
+
+
+def correct(differences: Sequence[PairedDifference]) -> list[PairedDifference]:
+    """Return differences that are shown together, with their p values corrected for their number."""
+    corrected = holm([each.p for each in differences])
+    return [replace(each, corrected=value) for each, value in zip(differences, corrected, strict=True)]
 
 
 def _draws(examples: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:
@@ -40,17 +58,20 @@ def _draws(examples: int, seed: int, resamples: int) -> Iterator[NDArray[np.int6
         yield random.integers(0, examples, examples)
 
 
-def _interval(
-    score: Callable[[NDArray[np.int64]], float], examples: int, seed: int, resamples: int, level: float
-) -> tuple[float, float]:
-    """Return the middle `level` of the scores of resampled rows, scores of nan left out; nan if all are."""
+def resampled(
+    score: Callable[[NDArray[np.int64]], float | Array], examples: int, resamples: int, seed: int = 0
+) -> Array:
+    """Return the scores [resamples, ...] of rows drawn with replacement from `examples` rows; none without rows."""
     if resamples < 1:
         raise ConfigError(f"resamples must be at least 1, found {resamples}")
+    draws = _draws(examples, seed, resamples if examples else 0)
+    return np.array([score(rows) for rows in draws], dtype=np.float64)
+
+
+def middle(scores: Array, level: float) -> tuple[float, float]:
+    """Return the ends of the middle `level` of scores [resamples], those of nan left out; nan if none is left."""
     if not 0.0 < level < 1.0:
         raise ConfigError(f"level must lie between 0 and 1, found {level:g}")
-    if examples == 0:
-        return math.nan, math.nan
-    scores = np.array([score(rows) for rows in _draws(examples, seed, resamples)], dtype=np.float64)
     scores = scores[~np.isnan(scores)]
     if len(scores) == 0:
         return math.nan, math.nan
@@ -72,7 +93,7 @@ def bootstrap_interval(
     *,
     seed: int = 0,
     resamples: int = 1000,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Return the interval (low, high) of a score of values [N] or [N, C] and targets [N]; nan scores are ignored."""
     values, targets = np.asarray(values), np.asarray(targets)
@@ -81,7 +102,7 @@ def bootstrap_interval(
     def score(rows: NDArray[np.int64]) -> float:
         return function(values.take(rows, axis=0), targets.take(rows))
 
-    return _interval(score, len(targets), seed, resamples, level)
+    return middle(resampled(score, len(targets), resamples, seed), level)
 
 
 def paired_bootstrap(
@@ -92,7 +113,6 @@ def paired_bootstrap(
     *,
     seed: int = 0,
     resamples: int = 1000,
-    level: float = 0.95,
 ) -> PairedDifference:
     """Return score(a) - score(b) with its interval; row i of values_a, values_b and targets is one example.
 
@@ -105,6 +125,12 @@ def paired_bootstrap(
         truth = targets.take(rows)
         return function(values_a.take(rows, axis=0), truth) - function(values_b.take(rows, axis=0), truth)
 
-    low, high = _interval(score, len(targets), seed, resamples, level)
+    scores = resampled(score, len(targets), resamples, seed)
     difference = function(values_a, targets) - function(values_b, targets) if len(targets) else math.nan
-    return PairedDifference(difference, low, high)
+    low, high = middle(scores, LEVEL)
+    return PairedDifference(difference, low, high, p_value(abs(difference), row_error(difference, low, high)))
+
+
+def row_error(difference: float, low: float, high: float) -> float:
+    """Return the standard error over rows of a difference on its side towards zero, from its interval at LEVEL."""
+    return max(0.0, difference - low if difference > 0 else high - difference) / normal_quantile(1.0 - LEVEL)

@@ -19,7 +19,8 @@ from mtft.report.curves import curve_figures, scores_figure
 from mtft.report.figure import Figure, Table
 from mtft.report.hardest import HardExample, hardest
 from mtft.report.run_record import Predictions, RunRecord, TaskRecord
-from mtft.report.scores import Line, doubts, score_lines
+from mtft.report.scope import correction
+from mtft.report.scores import Line, differences, doubts, score_lines
 from mtft.report.selected_weights import SelectedShare, selection_figures
 from mtft.report.svg import FONT, colors_css, to_svg
 from mtft.report.tables import facts, parameters, settings
@@ -68,6 +69,12 @@ class Page:
         names = tuple(dict.fromkeys(name for _, facts in self.facts for name, _ in facts))
         rows = tuple((label, *(dict(facts).get(name, "–") for name in names)) for label, facts in self.facts)
         return Table("Runs", ("run", *names), rows)
+
+    @property
+    def correction(self) -> str:
+        """What verdicts are corrected for, "" without any."""
+        found = differences(self.lines)
+        return correction(found) if found else ""
 
     @property
     def title(self) -> str:

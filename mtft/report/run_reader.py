@@ -25,7 +25,8 @@ from mtft.report.dev_rows import DevRow, find_rows
 from mtft.report.figure import LARGEST, real
 from mtft.report.run_record import Predictions, Record, RunRecord, TaskRecord
 from mtft.report.selected_weights import SelectedShare, selected_parts
-from mtft.runs.dev_predictions import half_by_keys, read_predictions
+from mtft.runs.dev_predictions import read_predictions
+from mtft.runs.halves import half_by_keys
 from mtft.runs.looks import count_looks
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runs.records import model_bytes

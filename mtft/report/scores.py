@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mtft.errors import ConfigError
 from mtft.metrics import METRICS
 from mtft.report.baseline import baseline, doubt
-from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval, correct, paired_bootstrap
 from mtft.report.figure import number
 from mtft.report.run_record import Predictions, RunRecord, TaskRecord
 
@@ -42,7 +42,7 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """Whether the difference is significant: its interval is above zero, below it, or holds it."""
+        """Whether the difference, after its correction, is more than noise; and in which direction."""
         bounds = self.difference
         if bounds is None or not math.isfinite(bounds.difference):
             return ""
@@ -82,7 +82,26 @@ def score_lines(runs: Sequence[RunRecord], resamples: int) -> list[Line]:
         for metric in dict.fromkeys([primary, *(metric for record in known for metric in record.dev)]):
             scores = tuple(_score(record, records[0], metric, resamples) for record in records)
             lines.append(Line(name, metric, metric == primary, examples, _baseline(known, metric), scores))
-    return lines
+    return corrected(lines)
+
+
+def differences(lines: Sequence[Line]) -> list[PairedDifference]:
+    """Return all differences, line by line."""
+    return [score.difference for line in lines for score in line.scores if score and score.difference]
+
+
+def corrected(lines: Sequence[Line]) -> list[Line]:
+    """Return lines that are shown together, their differences corrected for their number."""
+    found = iter(correct(differences(lines)))
+    return [
+        replace(
+            line,
+            scores=tuple(
+                replace(score, difference=next(found)) if score and score.difference else score for score in line.scores
+            ),
+        )
+        for line in lines
+    ]
 
 
 def doubts(runs: Sequence[RunRecord], lines: Sequence[Line]) -> list[str]:

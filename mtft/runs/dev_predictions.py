@@ -10,10 +10,9 @@ import numpy as np
 from mtft.data.dataset import Dataset
 from mtft.data.shares import Half, half_mask, half_of
 from mtft.errors import CheckpointError
-from mtft.io import toml_parser
 from mtft.io.digests import check_digests, write_digests
 from mtft.io.directories import current_directory, replaced_directory
-from mtft.io.files import read_json_lines, read_text, write_json_lines
+from mtft.io.files import read_json_lines, write_json_lines
 from mtft.outputs import Array
 
 FOLDER = "predictions"
@@ -29,22 +28,6 @@ def write_predictions(run: Path, split: str, data: Mapping[str, Dataset], values
             lines = (dict(zip(NAMES, row, strict=True)) for row in zip(*columns, strict=True))
             write_json_lines(fresh / f"{task}.{split}.jsonl", lines)
         write_digests(fresh)
-
-
-def half_by_keys(run: Path, half: Half) -> Half:
-    """Return the half of dev, by the keys of its rows, that chose the epoch of a run, or reports.
-
-    The two change places in a run whose `dev_split` is the other half.
-    """
-    path = run / "config.toml"
-    if half == "all" or not path.is_file():
-        return half
-    try:
-        swapped = toml_parser.loads(read_text(path)).get("dev_split") == "other-half"
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not readable as TOML: {error}") from None
-    other: Half = "choose" if half == "report" else "report"
-    return other if swapped else half
 
 
 def read_predictions(run: Path, task: str, split: str, half: Half = "all") -> tuple[list[str], Array, Array]:

@@ -33,7 +33,7 @@ def test_json(single: dict[str, Path], trained_run: Path, tiny_model: Path) -> N
     runs = ",".join(map(str, single.values()))
     done = cli("compare", f"individual={runs}", f"unified={trained_run}", *FAST, "--json")
     result = done.json
-    assert list(result) == ["metrics", "examples", "baselines", "columns", "verdicts", "doubts"]
+    assert list(result) == ["metrics", "examples", "baselines", "columns", "verdicts", "scope", "doubts"]
     assert done.err == "".join(f"mtft: warning: {text}\n" for text in result["doubts"])
     baselines = cli("eval", trained_run, "--sample", "--resamples", "0", "--json").json["tasks"]
     for task, name in result["metrics"].items():
@@ -65,7 +65,9 @@ def test_a_table_for_people(single: dict[str, Path], trained_run: Path) -> None:
     names = ["sst accuracy (n=60)", "quora accuracy (n=60)", "sts pearson (n=60)", "stored parameters"]
     names += ["tunable parameters", "bytes of model files", "bytes of base models"]
     assert [line.split("  ")[0] for line in lines[: len(names)]] == names
-    assert [line.split(":")[0] for line in lines[len(names) :]] == list(TASKS)
+    assert [line.split(":")[0] for line in lines[len(names) : -2]] == list(TASKS)
+    assert lines[-2].endswith("runs: individual (seed 0), unified (seed 0)")
+    assert lines[-1].endswith("verdicts are corrected for 3 comparisons (Holm), intervals are not")
     accuracy = summary(trained_run)["dev"]["sst"]["accuracy"]
     assert f"{accuracy:.4f} (" in lines[0]
     stored = [summary(run)["parameters"]["stored"] for run in (*single.values(), trained_run)]
@@ -78,7 +80,8 @@ def test_the_same_seed_gives_the_same_intervals(trained_run: Path) -> None:
 
 def test_a_run_does_not_differ_from_itself(trained_run: Path) -> None:
     _, again = cli("compare", f"a={trained_run}", f"b={trained_run}", *FAST, "--json").json["columns"]
-    assert all(set(found.values()) == {0.0} for found in again["differences"].values())
+    same = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "corrected": 1.0}
+    assert all(found == same for found in again["differences"].values())
 
 
 def test_groups_that_do_not_fit_are_refused(single: dict[str, Path], trained_run: Path, tmp_path: Path) -> None:
@@ -149,6 +152,8 @@ def test_seeds_are_one_column(trained_run: Path, tiny_model: Path, tmp_path: Pat
         difference = number(two["scores"][task]) - number(one["scores"][task])
         assert number(two["differences"][task]["difference"]) == pytest.approx(difference, abs=1e-12, nan_ok=True)
     assert (one["stored"], one["tunable"]) == (two["stored"], two["tunable"])
+    assert "runs: one (seed 0), two (seeds 1, 3)" in found["scope"][0]
+    assert found["scope"][1].startswith("95 % intervals over rows and seeds;")
     shown = cli("compare", "--seeds", *runs, *FAST).out
     assert shown.splitlines()[0].split() == ["a", "baseline"]
     assert re.search(r"^seeds +1, 3$", shown, re.MULTILINE)

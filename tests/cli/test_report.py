@@ -185,7 +185,7 @@ def test_several_runs_are_compared_with_the_first(run: Path, tmp_path: Path) -> 
     labels = [f"{run.parent.name}/run", f"{other.parent.name}/other", "again/run"]
     assert found.texts("h1") == [", ".join(labels)]
     compared = cli("compare", f"a={run}", f"b={copy}", *FAST, "--json").json["columns"][1]["differences"]
-    assert set(compared["sst"].values()) == {0.0}
+    assert (compared["sst"]["difference"], compared["sst"]["p"]) == (0.0, 1.0)
     evaluated = cli("eval", run, "--sample", *FAST, "--json").json
     share = evaluated["tasks"]["sst"]["metrics"]["accuracy"]["baseline"]
     assert found.row("sst accuracy").endswith(f" the same {share:.4f}")
@@ -193,6 +193,9 @@ def test_several_runs_are_compared_with_the_first(run: Path, tmp_path: Path) -> 
     assert re.search(
         rf"1\.0000 to 1\.0000 \{difference:+.4f} \(\+0\.\d+ to \+0\.\d+\) higher", found.row("sst accuracy")
     )
+    (lead,) = [text for text in found.texts("p") if text.startswith("Dev scores with 95 % boot")]
+    count = sum(len(metrics) for metrics in summary(run)["dev"].values()) + 1  # one of other, all of copy
+    assert f"not over seeds; verdicts are corrected for {count} comparisons (Holm), intervals are not." in lead
     assert found.row("quora accuracy").count("–") == 1
     headings = [text for text in found.texts("h3") if text.startswith("sst: ")]
     assert headings == 2 * [f"sst: {labels[0]}, {labels[2]}", f"sst: {labels[1]}"]  # equal answers are shown once

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,12 @@ def test_a_run_compared_with_itself_differs_by_nothing(trained_run: Path) -> Non
     assert all(
         text.endswith("no difference beyond noise between two and one (+0.0000 to +0.0000)") for text in found.verdicts
     )
+    assert {each.corrected for each in two.differences.values()} == {1.0}
+    where, how = found.scope
+    assert where == "over dev rows (all): sst 60, quora 60, sts 60; runs: one (seed 0), two (seed 0)"
+    assert how.startswith("95 % intervals over rows alone: what other seeds would change is not in them; verdicts are")
+    assert "3 comparisons (Holm)" in how
+    assert len(compare({"one": [trained_run]}, new_context(), resamples=2).scope) == 1
     assert one.bytes == sum(path.stat().st_size for path in (trained_run / "model").iterdir() if path.is_file())
 
 
@@ -43,8 +51,26 @@ def test_nothing_to_compare_and_other_tasks_are_refused(trained_run: Path) -> No
             PairedDifference(0.1, -0.05, 0.25),
             "sst: no difference beyond noise between new and old (-0.0500 to +0.2500)",
         ),
+        (
+            PairedDifference(0.1, 0.05, 0.15, 0.02, 0.12),
+            "sst: no difference beyond noise between new and old (+0.0500 to +0.1500, corrected p 0.12)",
+        ),
+        (PairedDifference(0.1, 0.05, 0.15, 0.02, 0.04), "sst: new is better than old by 0.1000 (0.0500 to 0.1500)"),
         (PairedDifference(math.nan, 0.0, 0.0), "sst: no difference can be measured between new and old"),
     ],
 )
 def test_verdicts(difference: PairedDifference, text: str) -> None:
     assert verdict(SST, "new", "old", difference).startswith(text)
+
+
+def test_rows_that_chose_the_epoch_are_named(trained_run: Path, tmp_path: Path) -> None:
+    """One epoch chooses nothing; of several, all of dev does."""
+    several = shutil.copytree(trained_run, tmp_path / "several")
+    path = several / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "epochs": 2}))
+    found = compare({"one": [trained_run], "two": [several]}, new_context(), resamples=2)
+    (text,) = [each for each in found.doubts if "chose the epoch" in each]
+    assert text == (
+        "two: these dev rows chose the epoch, so scores are a little too high; "
+        "train with dev_split='half' and compare with half='report'"
+    )

@@ -135,7 +135,7 @@ def test_rows_are_compared_over_the_seeds_that_both_have(trained_run: Path, tmp_
     first, other = book.results(rows, 20)
     assert (first.seeds, other.seeds) == ((0, 1), (1,))
     assert other.scores["sts"].value == first.apart["sts"][1] != first.apart["sts"][0]
-    assert other.scores["sts"].difference == PairedDifference(0, 0, 0)  # the same outputs with the seed that both have
+    assert other.scores["sts"].difference == PairedDifference(0, 0, 0, 1)  # the same outputs with the common seed
 
 
 def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from mtft.errors import ConfigError
 from mtft.metrics import metric
-from mtft.report.bootstrap import PairedDifference, bootstrap_interval, paired_bootstrap
+from mtft.report.bootstrap import PairedDifference, bootstrap_interval, correct, paired_bootstrap
 
 Array = NDArray[np.float64]
 accuracy, pearson, mae = metric("accuracy").function, metric("pearson").function, metric("mae").function
@@ -127,7 +127,7 @@ def test_data_without_a_score_has_nan_bounds() -> None:
 def test_identical_runs_do_not_differ(seed: int, examples: int) -> None:
     for function, (values, targets) in ((accuracy, classified(examples, seed)), (mae, correlated(examples, seed))):
         found = paired_bootstrap(function, values, values.copy(), targets, seed=seed, resamples=50)
-        assert found == PairedDifference(0.0, 0.0, 0.0)
+        assert found == PairedDifference(0.0, 0.0, 0.0, 1.0)
 
 
 def test_difference_takes_the_same_rows_of_both() -> None:
@@ -147,6 +147,34 @@ def test_difference_changes_its_sign_with_the_order() -> None:
     assert forth == paired_bootstrap(pearson, a, b, targets)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(20, 60), st.floats(0.2, 1.5))
+def test_p_is_below_a_twentieth_where_the_interval_excludes_zero(seed: int, examples: int, noise: float) -> None:
+    (a, targets), (b, _) = correlated(examples, seed, noise), correlated(examples, seed + 1, 1.0)
+    found = paired_bootstrap(mae, a, b, targets, resamples=60)
+    assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
+
+
+def test_p_is_about_that_of_a_test_of_the_mean() -> None:
+    random = np.random.default_rng(3)
+    a, b = random.normal(0.05, 1, 2000), np.zeros(2000)
+    found = paired_bootstrap(mean, a, b, b, resamples=2000)
+    about = stats.norm.isf([found.p / 2, stats.ttest_1samp(a, 0).pvalue / 2])
+    assert about[0] == pytest.approx(about[1], rel=0.06)  # the error of an end of 2,000 resamples is about .04
+
+
+def test_differences_shown_together_are_corrected_for_their_number() -> None:
+    one, two = PairedDifference(0.1, 0.01, 0.2, 0.03), PairedDifference(-0.2, -0.3, -0.1, 0.001)
+    same, unknown = PairedDifference(0.0, 0.0, 0.0, 1.0), PairedDifference(math.nan, math.nan, math.nan)
+    found = correct([one, two, same, unknown])
+    assert [each.corrected for each in found[:3]] == pytest.approx([0.06, 0.003, 1.0])
+    assert math.isnan(found[3].corrected)
+    assert [each.apart for each in found] == [1, -1, 0, 0]
+    assert [each.side for each in found] == [0, -1, 0, 0]
+    assert (one.side, correct([one])[0].side) == (1, 1)
+    assert correct([]) == []
+
+
 def test_pairing_is_sharper_than_comparing_two_intervals() -> None:
     a, targets = classified(400, right=0.7)
     b = a.copy()
@@ -162,7 +190,7 @@ def test_bad_arguments_are_refused() -> None:
         bootstrap_interval(accuracy, values, targets, resamples=0)
     for level in (0.0, 1.0, 95.0, math.nan):
         with pytest.raises(ConfigError, match="level must lie between 0 and 1"):
-            paired_bootstrap(accuracy, values, values, targets, level=level)
+            bootstrap_interval(accuracy, values, targets, level=level)
     with pytest.raises(ValueError, match="expected values of 10 examples, found 9"):
         bootstrap_interval(accuracy, values[:9], targets)
     with pytest.raises(ValueError, match="expected values of 10 examples, found 9"):
