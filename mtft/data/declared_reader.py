@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from mtft.data.audit.scan import scan_file
+from mtft.data.audit.reading import open_reading
 from mtft.data.dialect import AS_FOUND, Layout, form_of
 from mtft.data.example import Example
 from mtft.data.formats import HUB, expand, is_text, named_rows
@@ -265,7 +265,7 @@ def _readable(
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield (origin, row) of all readable rows; unreadable rows are reported when the examples are read."""
     if is_text(name):
-        for row in scan_file(data_dir / name, layout).rows:
+        for row in open_reading(data_dir / name, layout).all_rows():
             if not row.trouble:
                 yield f"{data_dir / name}:{row.line}", row.fields
         return

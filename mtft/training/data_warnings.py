@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtft.data.audit.contents import keys, text_findings
+from mtft.data.audit.contents import keyed, text_findings
 from mtft.data.audit.findings import Finding
 from mtft.data.audit.form import form_findings
 from mtft.data.audit.labels import drift_findings, label_findings
@@ -54,15 +54,16 @@ def how_read(splits: Sequence[Split]) -> list[str]:
 
 def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield findings within single splits, between the splits of a source, and between sources."""
-    keyed = [(split, keys(split)) for split in splits]
+    comparable = keyed(splits)
     train = {split.source: split for split in splits if split.split == "train"}
-    for split, rows in keyed:
+    for each in comparable:
+        split = each.split
         yield from form_findings(split)
-        yield from text_findings(split, rows)
+        yield from text_findings(each)
         yield from label_findings(split)
         if split.split != "train" and split.source in train:
             yield from drift_findings(train[split.source], split)
-    yield from leakage_findings(keyed)
+    yield from leakage_findings(comparable)
 
 
 def read_splits(

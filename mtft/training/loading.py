@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mtft.config.groups import FileOptions
 from mtft.data.audit.split_reader import read_split, usable_examples
 from mtft.data.dataset import Dataset, build_dataset
@@ -52,10 +54,10 @@ class Loader:
         rows = read_split(source.name, split, source.reader, self.data_dir, source.texts)
         examples, notes = usable_examples(rows, skip_bad_rows=self.skip_bad_rows)
         if share < 1:
-            kept = tuple(example for example in examples if in_share(example.key, share))
+            kept = examples.where(np.array([in_share(key, share) for key in examples.keys], np.bool_))
             notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
             examples = kept
-        if all(example.target is None for example in examples):
+        if not examples.labelled.any():
             raise DataError(_no_labels(source, split, len(examples), self.data_dir))
         dataset = build_dataset(
             source.name,
