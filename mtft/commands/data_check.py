@@ -27,6 +27,7 @@ from mtft.tasks.task import Source
 from mtft.training.choices import data_directory
 from mtft.training.data_warnings import how_read, read_splits, split_findings
 from mtft.training.preparation import choose_sources
+from mtft.training.split_reader import SplitReader
 
 DIFF = "changes.diff"
 """Name of the diff that is written with cleaned files."""
@@ -72,8 +73,9 @@ def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
         raise ConfigError(f"{config.fix} is there already; cleaned copies go to a new directory", setting="fix")
     tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
-    splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
+    reader = SplitReader(data_dir)
+    sources = choose_sources(context.registry, tasks, config.augment, reader, context.notify)
+    splits = read_splits(sources, tasks, ("train", "dev", "test"), reader)
     for line in how_read(splits):
         context.notify("info", line)
     findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]

@@ -36,13 +36,24 @@ class Dataset:
         return len(self.ids)
 
 
+Tables = dict[tuple[bytes, bool, int], tuple[TokenTable, Truncation]]
+"""Tables of tokens, and what the length limit cut, by the digest of their texts and how these are encoded."""
+
+
 def build_dataset(
-    name: str, examples: Iterable[Example], tokenizer: Tokenizer, *, apart: bool, max_length: int, strict: bool
+    name: str,
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    *,
+    apart: bool,
+    max_length: int,
+    strict: bool,
+    tables: Tables | None = None,
 ) -> Dataset:
     """Tokenize a source's labelled examples.
 
     Unlabelled rows are left out, and one note counts them; with `strict` they raise a DataError. A source without
-    any labelled row raises a DataError.
+    any labelled row raises a DataError. A table that is in `tables` is not made again, and a new one is added.
     """
     rows = examples if isinstance(examples, Examples) else Examples(examples)
     labelled = rows.labelled
@@ -56,7 +67,11 @@ def build_dataset(
     if missing == len(rows):
         raise DataError(f"{name}: no labelled row (rows: {len(rows)})")
     rows = rows.where(labelled)
-    table, truncation = tokenizer.table(rows.all_texts(), apart=apart, max_length=max_length)
+    tables = {} if tables is None else tables
+    how = (rows.digest_of_texts(), apart, max_length)
+    if how not in tables:
+        tables[how] = tokenizer.table(rows.all_texts(), apart=apart, max_length=max_length)
+    table, truncation = tables[how]
     if truncation.texts_cut:
         notes.append(f"{name}: {truncation}; {setting('max_length')} is {max_length}")
     targets = rows.targets.astype(np.float32)

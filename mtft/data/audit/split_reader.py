@@ -119,7 +119,7 @@ class _Collector:
             reader: Any = request.reader
             reader = reader.part(request.split) if hasattr(reader, "part") else reader
             list_files: Callable[..., list[Path]] = getattr(reader, "files", lambda *_: [])
-            self.files = tuple(list_files(request.split, data_dir))
+            self.files = tuple(map(Path, list_files(request.split, data_dir)))
             self.layout = getattr(reader, "layout", AS_FOUND)
             self.reader = reader.opened(data_dir) if hasattr(reader, "opened") else reader
             self.parse = getattr(self.reader, "example", None) if self.files else None
