@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from mtft.config.schema import DataCheckConfig
 from mtft.data.audit.contents import length_findings
 from mtft.data.audit.findings import SEVERITIES, Finding
 from mtft.data.audit.repair import deletion_diff, without_rows
-from mtft.data.audit.scan import Scan
+from mtft.data.audit.scan import Scan, scan_file
 from mtft.data.audit.split_reader import Split
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.directory import find_model
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, DataError
 from mtft.io.directories import replaced_directory
 from mtft.io.files import write_bytes
 from mtft.model.multitask import encoder_family
@@ -25,6 +27,7 @@ from mtft.tasks.task import Source
 from mtft.training.choices import data_directory
 from mtft.training.data_warnings import how_read, read_splits, split_findings
 from mtft.training.preparation import choose_sources
+from mtft.training.split_reader import SplitReader
 
 DIFF = "changes.diff"
 """Name of the diff that is written with cleaned files."""
@@ -70,16 +73,15 @@ def check_data(config: DataCheckConfig, context: Context) -> DataCheckResult:
         raise ConfigError(f"{config.fix} is there already; cleaned copies go to a new directory", setting="fix")
     tasks = tuple(context.registry.task(name) for name in config.tasks)
     data_dir = data_directory(config)
-    sources = choose_sources(context.registry, tasks, config.augment, data_dir, context.notify)
-    splits = read_splits(sources, tasks, ("train", "dev", "test"), data_dir)
+    reader = SplitReader(data_dir)
+    sources = choose_sources(context.registry, tasks, config.augment, reader, context.notify)
+    splits = read_splits(sources, tasks, ("train", "dev", "test"), reader)
     for line in how_read(splits):
         context.notify("info", line)
     findings = [_weighed(finding, config) for finding in _findings(splits, sources, config, context)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     files = tuple(
-        CheckedFile(scan.path, each.source, each.split, len(scan.rows), scan.lines)
-        for each in splits
-        for scan in each.scans
+        CheckedFile(scan.path, each.source, each.split, scan.rows, scan.lines) for each in splits for scan in each.scans
     )
     fixed = write_fixed(config.fix, data_dir, splits, findings) if config.fix else None
     return DataCheckResult(files, tuple(findings), fixed)
@@ -109,14 +111,16 @@ def _findings(
 def write_fixed(out: Path, data_dir: Path, splits: Sequence[Split], findings: Sequence[Finding]) -> Fixed:
     """Write copies without the rows that findings drop, and a diff; skip files outside of the data directory."""
     drops = _drops(splits, findings)
-    scans = {scan.path: scan for split in splits for scan in split.scans if scan.trouble is None}
+    readings = {each.path: each for split in splits for each in split.scans if each.trouble is None}
     home, dropped, diff = data_dir.resolve(), {}, b""
     with replaced_directory(out) as fresh:
-        for path, scan in scans.items():
+        for path, reading in readings.items():
             resolved = path.resolve()
             if not resolved.is_relative_to(home):
                 continue
-            name, lines = resolved.relative_to(home), drops[str(path)]
+            name, lines, scan = resolved.relative_to(home), drops[str(path)], scan_file(path, reading.layout)
+            if (scan.dialect, len(scan.rows), scan.lines) != (reading.dialect, reading.rows, reading.lines):
+                raise DataError(f"{path}: changed while it was read")
             _check_cuttable(scan, lines)
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(fresh / name, without_rows(scan, lines) if scan.as_stored else path.read_bytes())
@@ -140,7 +144,7 @@ def _drops(splits: Sequence[Split], findings: Sequence[Finding]) -> Mapping[str,
     """Return the lines to leave out of each file: leaks, and rows that no source can use."""
     readers, against = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for split in splits:
-        origins = [row.origin for row in split.examples], [each.origin for each in split.problems]
+        origins = split.examples.origins(np.arange(len(split.examples))), [each.origin for each in split.problems]
         for origin in chain(*origins):
             readers[origin].add(f"{split.source} {split.split}")
     for finding in findings:

@@ -24,6 +24,7 @@ from mtft.training.loading import Loader
 from mtft.training.preparation import Prepared, classes_to_balance, training_source
 from mtft.training.refinement import Refinement
 from mtft.training.session import start_session
+from mtft.training.split_reader import SplitReader
 from mtft.training.temperatures import without_temperatures
 
 REFINED = "the weights of the run that is refined"
@@ -84,8 +85,9 @@ def _load(origin: Path, config: RefineConfig, context: Context) -> TrainedModel:
 def _prepare(trained: TrainedModel, config: RefineConfig, context: Context, data_dir: Path) -> Prepared:
     """Tokenize the training data of the tasks whose heads train, and the dev data of all."""
     chosen = tuple(task for task in trained.tasks if task.name in config.tasks)
-    warn_of_faults([(task.source, task.name) for task in chosen], chosen, data_dir, context.notify)
-    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify)
+    reader = SplitReader(data_dir)
+    warn_of_faults([(task.source, task.name) for task in chosen], chosen, reader, context.notify)
+    loader = Loader.of(config, data_dir, trained.tokenizer, trained.max_length, context.notify, reader)
     sources = [
         training_source(
             task.source,

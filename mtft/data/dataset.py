@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtft.data.example import Example
+from mtft.data.examples import Examples
 from mtft.data.tokenization import Tokenizer, TokenTable, Truncation
 from mtft.errors import DataError, setting
 
@@ -24,8 +25,8 @@ class Dataset:
     """
 
     name: str
-    ids: tuple[str, ...]
-    keys: tuple[str, ...]
+    ids: Sequence[str]
+    keys: Sequence[str]
     table: TokenTable
     targets: NDArray[np.float32]
     truncation: Truncation
@@ -35,30 +36,46 @@ class Dataset:
         return len(self.ids)
 
 
+Tables = dict[tuple[bytes, bool, int], tuple[TokenTable, Truncation]]
+"""Tables of tokens, and what the length limit cut, by the digest of their texts and how these are encoded."""
+
+
 def build_dataset(
-    name: str, examples: Iterable[Example], tokenizer: Tokenizer, *, apart: bool, max_length: int, strict: bool
+    name: str,
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    *,
+    apart: bool,
+    max_length: int,
+    strict: bool,
+    tables: Tables | None = None,
 ) -> Dataset:
     """Tokenize a source's labelled examples.
 
     Unlabelled rows are left out, and one note counts them; with `strict` they raise a DataError. A source without
-    any labelled row raises a DataError.
+    any labelled row raises a DataError. A table that is in `tables` is not made again, and a new one is added.
     """
-    rows = list(examples)
-    labelled = [row for row in rows if row.target is not None]
+    rows = examples if isinstance(examples, Examples) else Examples(examples)
+    labelled = rows.labelled
     notes = []
-    if missing := [row.origin for row in rows if row.target is None]:
-        note = f"{name}: {len(missing)} of {len(rows)} rows have no label (first: {missing[0]})"
+    if missing := int((~labelled).sum()):
+        first = rows.origin(int(np.argmin(labelled)))
+        note = f"{name}: {missing} of {len(rows)} rows have no label (first: {first})"
         if strict:
             raise DataError(f"{note}; {setting('strict', True)} allows none")
         notes.append(f"{note}; left out")
-    if not labelled:
+    if missing == len(rows):
         raise DataError(f"{name}: no labelled row (rows: {len(rows)})")
-    table, truncation = tokenizer.table([row.texts for row in labelled], apart=apart, max_length=max_length)
+    rows = rows.where(labelled)
+    tables = {} if tables is None else tables
+    how = (rows.digest_of_texts(), apart, max_length)
+    if how not in tables:
+        tables[how] = tokenizer.table(rows.all_texts(), apart=apart, max_length=max_length)
+    table, truncation = tables[how]
     if truncation.texts_cut:
         notes.append(f"{name}: {truncation}; {setting('max_length')} is {max_length}")
-    targets = np.asarray([row.target for row in labelled], np.float32)
-    ids, keys = zip(*((row.id, row.key) for row in labelled), strict=True)
-    return Dataset(name, ids, keys, table, targets, truncation, tuple(notes))
+    targets = rows.targets.astype(np.float32)
+    return Dataset(name, rows.ids, rows.keys, table, targets, truncation, tuple(notes))
 
 
 def find_data_dir(given: Path | None, environment: str | None, former: Path | None = None) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from mtft.data.audit.scan import scan_file
+from mtft.data.audit.reading import open_reading
 from mtft.data.dialect import AS_FOUND, Layout, form_of
 from mtft.data.example import Example
 from mtft.data.formats import HUB, expand, is_text, named_rows
@@ -219,12 +219,22 @@ class DeclaredReader:
 # ---- which rows are held out -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """What decides which rows are held out, besides the files."""
+
+    texts: tuple[str, ...]
+    layout: Layout
+    column: SplitColumn | None
+    strata: Strata
+    share: float
+
+
 def _choose(reader: DeclaredReader, data_dir: Path) -> HeldOut:
     """Choose the rows that are held out; an unchanged file is read only once."""
     names = tuple(expand(_listed(reader.name("train")), data_dir))
-    stamps = tuple(_stamp(name, data_dir) for name in names)
-    bare = replace(reader, chosen=None, trouble="", strata=reader.strata or Strata())
-    return _chosen(names, data_dir, stamps, bare)
+    stamps, strata = tuple(_stamp(name, data_dir) for name in names), reader.strata or Strata()
+    return _chosen(names, data_dir, stamps, _Rule(reader.texts, reader.layout, reader.column, strata, reader.held_out))
 
 
 def _stamp(name: str, data_dir: Path) -> tuple[int, int]:
@@ -240,24 +250,24 @@ def _chosen(
     names: tuple[str, ...],
     data_dir: Path,
     stamps: tuple[tuple[int, int], ...],  # noqa: ARG001 - part of the cache key
-    reader: DeclaredReader,
+    rule: _Rule,
 ) -> HeldOut:
     """Choose the rows of files that are held out; `stamps` change when the files change."""
-    return hold_out(_positions(names, data_dir, reader), reader.held_out)
+    return hold_out(_positions(names, data_dir, rule), rule.share)
 
 
-def _positions(names: tuple[str, ...], data_dir: Path, reader: DeclaredReader) -> Iterator[tuple[float, list[Stratum]]]:
+def _positions(names: tuple[str, ...], data_dir: Path, rule: _Rule) -> Iterator[tuple[float, list[Stratum]]]:
     """Yield the position and strata of each readable training row."""
-    column, strata = reader.column, reader.strata or Strata()
-    wanted = (*reader.texts, *strata.classes, *strata.numbers, *((column.name,) if column else ()))
+    column, strata = rule.column, rule.strata
+    wanted = (*rule.texts, *strata.classes, *strata.numbers, *((column.name,) if column else ()))
     for name in names:
-        for origin, row in _readable(name, data_dir, reader.layout, wanted):
+        for origin, row in _readable(name, data_dir, rule.layout, wanted):
             try:
                 used = not column or column.split_of(row, origin) == "train"
             except RowError:
                 continue
-            if used and all(text in row for text in reader.texts):
-                yield position([row[text] for text in reader.texts]), strata.of(row)
+            if used and all(text in row for text in rule.texts):
+                yield position([row[text] for text in rule.texts]), strata.of(row)
 
 
 def _readable(
@@ -265,7 +275,7 @@ def _readable(
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield (origin, row) of all readable rows; unreadable rows are reported when the examples are read."""
     if is_text(name):
-        for row in scan_file(data_dir / name, layout).rows:
+        for row in open_reading(data_dir / name, layout).all_rows():
             if not row.trouble:
                 yield f"{data_dir / name}:{row.line}", row.fields
         return

@@ -8,8 +8,9 @@ in proportion to their size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, overload
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def drawn(sizes: Mapping[str, int], tasks: Mapping[str, str], power: float) -> d
 
 def epoch_batches(
     sizes: Mapping[str, int], batch_size: int, seed: int, epoch: int, counts: Mapping[str, int] | None = None
-) -> list[Rows]:
+) -> Batches:
     """Shuffle an epoch's rows of all sources and cut them into batches.
 
     `sizes` maps source names to row counts. An epoch has each row once or, with `counts`, the given number of rows of
@@ -67,12 +68,36 @@ def epoch_batches(
             for name, start in zip(names, starts[:-1], strict=True)
         ]
         order = numpy_generator(seed, "order", epoch).permutation(np.concatenate(every))
-    batches: list[Rows] = []
-    for begin in range(0, len(order), batch_size):
-        rows = order[begin : begin + batch_size]
-        owners = np.searchsorted(starts, rows, side="right") - 1
-        batches.append({names[i]: rows[owners == i] - starts[i] for i in np.unique(owners)})
-    return batches
+    return Batches(names, starts, order, batch_size, range(-(-len(order) // batch_size)))
+
+
+@dataclass(frozen=True)
+class Batches(Sequence[Rows]):
+    """The batches `numbers` of an epoch, each cut out of the shuffled `order` when it is asked for.
+
+    `order` counts the rows of all sources end to end; the source i of `names` begins at `starts[i]`.
+    """
+
+    names: list[str]
+    starts: Ints
+    order: Ints
+    size: int
+    numbers: range
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Rows: ...
+    @overload
+    def __getitem__(self, index: slice) -> Batches: ...
+    def __getitem__(self, index: int | slice) -> Rows | Batches:
+        if isinstance(index, slice):
+            return replace(self, numbers=self.numbers[index])
+        begin = self.numbers[index] * self.size
+        rows = self.order[begin : begin + self.size]
+        owners = np.searchsorted(self.starts, rows, side="right") - 1
+        return {self.names[i]: rows[owners == i] - self.starts[i] for i in np.unique(owners)}
 
 
 def _some(size: int, count: int, seed: int, epoch: int, name: str) -> Ints:

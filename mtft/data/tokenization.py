@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,9 @@ from mtft.runtime.notices import Notice
 
 Ints = NDArray[np.int64]
 """Row numbers, lengths or offsets."""
+
+BLOCK = 10_000
+"""Rows that are tokenized at once."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +45,16 @@ class TokenTable:
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.per_example
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """Tokens of each sequence [S]."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def example_lengths(self) -> Ints:
         """Tokens of each example [n]."""
+        if self.per_example == 1:
+            return self.lengths
         total: Ints = self.lengths.reshape(-1, self.per_example).sum(axis=1)
         return total
 
@@ -113,39 +121,50 @@ class Tokenizer:
         except Exception as error:  # the library raises bare Exception, for example for a vocabulary without [UNK]
             raise ModelError(f"the tokenizer cannot read a text: {error}") from None
 
-    def table(self, rows: Sequence[tuple[str, ...]], *, apart: bool, max_length: int) -> tuple[TokenTable, Truncation]:
+    def table(self, rows: Iterable[tuple[str, ...]], *, apart: bool, max_length: int) -> tuple[TokenTable, Truncation]:
         """Tokenize rows of texts into one sequence per row or, with `apart`, one sequence per text.
 
-        Sequences longer than `max_length` tokens, special tokens included, are cut, the longer text first.
+        Sequences longer than `max_length` tokens, special tokens included, are cut, the longer text first. Rows are
+        tokenized in blocks, so that only the tokens are kept of them.
         """
-        widths = [len(row) for row in rows]
-        pieces = iter(self.encode([text for row in rows for text in row]))
-        groups = [[next(pieces) for _ in range(width)] for width in widths]
-        sequences = [[piece] for group in groups for piece in group] if apart else groups
-        cut = [_fit(group, max_length - self._frames[len(group)].size) for group in sequences]
-        before = [sum(map(len, group)) for group in sequences]
-        after = [sum(map(len, group)) for group in cut]
-        truncation = Truncation(
-            texts=len(sequences),
-            texts_cut=sum(a < b for a, b in zip(after, before, strict=True)),
-            tokens=sum(before),
-            tokens_cut=sum(before) - sum(after),
-            cut=tuple(index for index, (a, b) in enumerate(zip(after, before, strict=True)) if a < b),
-        )
-        return self._join(cut, per_example=max(widths, default=1) if apart else 1), truncation
+        made, waiting, width = _Sequences(), iter(rows), 0
+        while block := list(islice(waiting, BLOCK)):
+            width = max(width, *map(len, block))
+            pieces = iter(self.encode([text for row in block for text in row]))
+            groups = [[next(pieces) for _ in row] for row in block]
+            for group in [[piece] for both in groups for piece in both] if apart else groups:
+                frame = self._frames[len(group)]
+                cut = _fit(group, max_length - frame.size)
+                made.add(*frame.join(cut), sum(map(len, group)), sum(map(len, cut)))
+        return made.table(per_example=max(width, 1) if apart else 1), made.truncation()
 
-    def _join(self, sequences: list[list[list[int]]], per_example: int) -> TokenTable:
-        ids: list[int] = []
-        segments: list[int] = []
-        offsets = [0]
-        for group in sequences:
-            numbers, kinds = self._frames[len(group)].join(group)
-            ids += numbers
-            segments += kinds
-            offsets.append(len(ids))
-        return TokenTable(
-            np.asarray(ids, np.int32), np.asarray(segments, np.uint8), np.asarray(offsets, np.int64), per_example
-        )
+
+class _Sequences:
+    """Sequences laid end to end, and how much of them was cut."""
+
+    def __init__(self) -> None:
+        self._ids, self._segments, self._offsets = array("i"), array("B"), array("q", [0])
+        self._tokens = self._tokens_cut = 0
+        self._cut: list[int] = []
+
+    def add(self, ids: list[int], segments: list[int], before: int, after: int) -> None:
+        """Add one sequence, whose texts had so many tokens before they were cut, and so many after."""
+        if after < before:
+            self._cut.append(len(self._offsets) - 1)
+        self._ids.extend(ids)
+        self._segments.extend(segments)
+        self._offsets.append(len(self._ids))
+        self._tokens, self._tokens_cut = self._tokens + before, self._tokens_cut + before - after
+
+    def table(self, per_example: int) -> TokenTable:
+        """Return the sequences."""
+        ids, segments, offsets = map(np.asarray, (self._ids, self._segments, self._offsets))  # without a copy
+        return TokenTable(ids, segments, offsets, per_example)
+
+    def truncation(self) -> Truncation:
+        """Return how much was cut."""
+        texts = len(self._offsets) - 1
+        return Truncation(texts, len(self._cut), self._tokens, self._tokens_cut, tuple(self._cut))
 
 
 def _fit(group: list[list[int]], room: int) -> list[list[int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -133,25 +134,37 @@ class _Alive(TorchDispatchMode):
 
 
 def heaviest(
-    config: EncoderConfig, tables: Mapping[str, TokenTable], batches: Iterable[Mapping[str, Ints]], budget: int
-) -> tuple[int, list[int]]:
-    """Return the cost of the micro-batch that needs most memory, and the lengths of its sequences; 0, [] without any.
+    config: EncoderConfig,
+    tables: Mapping[str, Mapping[str, TokenTable]],
+    batches: Iterable[Mapping[str, Ints]],
+    budget: int,
+) -> dict[str, tuple[int, list[int]]]:
+    """Return for each task the cost of the micro-batch that needs most memory, and the lengths of its sequences.
 
-    `tables` are one task's sources, and `batches` name rows of each; rows of other sources are ignored. The cost
-    counts the floats of linear layers per token and those of attention per pair of tokens.
+    `tables` are each task's sources, and `batches` name rows of each; rows of other sources are ignored. A task without
+    rows has 0, []. The cost counts the floats of linear layers per token and those of attention per pair of tokens.
     """
+    every = {name: table for own in tables.values() for name, table in own.items()}
+    tasks = {name: task for task, own in tables.items() for name in own}
+    worst: dict[str, tuple[int, list[int]]] = dict.fromkeys(tables, (0, []))
+    for batch in batches:
+        parts: dict[str, list[Ints]] = {}
+        for name, rows in batch.items():
+            if name in tasks:
+                lengths = every[name].lengths.reshape(-1, every[name].per_example)
+                parts.setdefault(tasks[name], []).append(lengths[rows])
+        for task, groups in parts.items():
+            worst[task] = max(worst[task], _heaviest_cut(config, groups, budget), key=itemgetter(0))
+    return worst
+
+
+def _heaviest_cut(config: EncoderConfig, parts: Sequence[Ints], budget: int) -> tuple[int, list[int]]:
+    """Return cost and lengths of the heaviest micro-batch; each of the parts has its rows' lengths [n, per_example]."""
     per_token = 18 * config.hidden_size + 2 * config.intermediate_size
-    groups = {name: table.lengths.reshape(-1, table.per_example) for name, table in tables.items()}
-    sizes = {name: lengths.sum(1) for name, lengths in groups.items()}
-    costs = {name: (lengths * (per_token + 2 * config.heads * lengths)).sum(1) for name, lengths in groups.items()}
-    best, found = 0, list[int]()
-    for rows in batches:
-        names = [name for name in rows if name in tables]
-        if not names:
-            continue
-        cost = np.concatenate([costs[name][rows[name]] for name in names])
-        for cut in micro_batches(np.concatenate([sizes[name][rows[name]] for name in names]), budget):
-            if (total := int(cost[cut].sum())) > best:
-                every = [group for name in names for group in groups[name][rows[name]]]
-                best, found = total, [int(length) for index in cut for length in every[index]]
-    return best, found
+    costs = np.concatenate([(part * (per_token + 2 * config.heads * part)).sum(1) for part in parts])
+    cuts = micro_batches(np.concatenate([part.sum(1) for part in parts]), budget)
+    if not cuts:
+        return 0, []
+    cut = max(cuts, key=lambda cut: int(costs[cut].sum()))
+    groups = [group for part in parts for group in part]
+    return int(costs[cut].sum()), [int(length) for index in cut for length in groups[index]]

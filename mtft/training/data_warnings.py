@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mtft.data.audit.contents import keys, text_findings
+from mtft.data.audit.contents import keyed, text_findings
 from mtft.data.audit.findings import Finding
 from mtft.data.audit.form import form_findings
 from mtft.data.audit.labels import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
-from mtft.data.audit.split_reader import Split, read_split
+from mtft.data.audit.split_reader import Split
 from mtft.data.dataset import sample_dir
 from mtft.data.formats import reading_lines
 from mtft.runtime.notices import Notify
 from mtft.tasks.task import Source, Task
+from mtft.training.split_reader import SplitReader
 
 
 def warn_of_faults(
-    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], data_dir: Path, notify: Notify
+    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], reader: SplitReader, notify: Notify
 ) -> None:
     """Report how train and dev of the sources are read, and check them as `mtft data check` does; test is not read.
 
@@ -27,7 +29,7 @@ def warn_of_faults(
     leaves them out.
     """
     counts: Counter[str] = Counter()
-    splits = read_splits(sources, tasks, ("train", "dev"), data_dir)
+    splits = read_splits(sources, tasks, ("train", "dev"), reader)
     for line in how_read(splits):
         notify("info", line)
     for each in split_findings(splits):
@@ -54,37 +56,38 @@ def how_read(splits: Sequence[Split]) -> list[str]:
 
 def split_findings(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield findings within single splits, between the splits of a source, and between sources."""
-    keyed = [(split, keys(split)) for split in splits]
+    comparable = keyed(splits)
     train = {split.source: split for split in splits if split.split == "train"}
-    for split, rows in keyed:
+    for each in comparable:
+        split = each.split
         yield from form_findings(split)
-        yield from text_findings(split, rows)
+        yield from text_findings(each)
         yield from label_findings(split)
         if split.split != "train" and split.source in train:
             yield from drift_findings(train[split.source], split)
-    yield from leakage_findings(keyed)
+    yield from leakage_findings(comparable)
 
 
 def read_splits(
-    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], splits: Sequence[str], data_dir: Path
+    sources: Sequence[tuple[Source, str]], tasks: Sequence[Task], splits: Sequence[str], reader: SplitReader
 ) -> list[Split]:
     """Read the splits that exist, each file once, for the first source that names it.
 
-    Tasks whose labels are columns of one file each read it. Train and dev of a task's own source must exist. The test
-    split of a source that lists no files is not read.
+    Tasks whose labels are columns of one file each have its rows. Train and dev of a task's own source must exist. The
+    test split of a source that lists no files is not read.
     """
     own = {task.source.name for task in tasks}
-    found: list[Split] = []
+    wanted: list[tuple[Source, str]] = []
     seen: set[Path] = set()
     for source, _ in sources:
         for split in splits:
             evaluated = source.name in own
             needed = split == "train" or (evaluated and split == "dev")
-            files = source.files(split, data_dir)
+            files = source.files(split, reader.data_dir)
             known = seen.issuperset(files) and not evaluated
             if files and (known or not (needed or all(map(Path.exists, files)))):
                 continue
             if files or needed:
                 seen.update(files)
-                found.append(read_split(source.name, split, source.reader, data_dir, source.texts, evaluated=evaluated))
-    return found
+                wanted.append((source, split))
+    return [replace(found, evaluated=found.source in own) for found in reader.read(wanted)]

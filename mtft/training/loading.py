@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from mtft.config.groups import FileOptions
-from mtft.data.audit.split_reader import read_split, usable_examples
-from mtft.data.dataset import Dataset, build_dataset
+from mtft.data.audit.split_reader import usable_examples
+from mtft.data.dataset import Dataset, Tables, build_dataset
 from mtft.data.declared_reader import DeclaredReader
 from mtft.data.shares import in_share
 from mtft.data.tokenization import Tokenizer
 from mtft.errors import DataError, setting
 from mtft.runtime.notices import Notify, silent
 from mtft.tasks.task import Source, Task
+from mtft.training.split_reader import SplitReader
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
@@ -24,7 +27,11 @@ def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Loader:
-    """Reads splits of sources from `data_dir` and tokenizes them; `notify` reports rows left out and texts cut."""
+    """Reads splits of sources from `data_dir` and tokenizes them; `notify` reports rows left out and texts cut.
+
+    A `reader` may have read splits before. Sources with the same texts in the same rows, such as several columns of
+    labels of one file, share one table of tokens.
+    """
 
     data_dir: Path
     tokenizer: Tokenizer
@@ -32,11 +39,21 @@ class Loader:
     strict: bool = False
     skip_bad_rows: bool = False
     notify: Notify = silent
+    reader: SplitReader | None = None
+    _tables: Tables = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, config: FileOptions, data_dir: Path, tokenizer: Tokenizer, max_length: int, notify: Notify) -> Loader:
+    def of(
+        cls,
+        config: FileOptions,
+        data_dir: Path,
+        tokenizer: Tokenizer,
+        max_length: int,
+        notify: Notify,
+        reader: SplitReader | None = None,
+    ) -> Loader:
         """Return the loader that settings ask for."""
-        return cls(data_dir, tokenizer, max_length, config.strict, config.skip_bad_rows, notify)
+        return cls(data_dir, tokenizer, max_length, config.strict, config.skip_bad_rows, notify, reader)
 
     def load_tasks(self, tasks: Iterable[Task], split: str) -> dict[str, Dataset]:
         """Return one split of each task, by its name."""
@@ -49,13 +66,13 @@ class Loader:
         """
         if missing := missing_files(source, split, self.data_dir):
             raise DataError(f"{source.name}: {missing[0]}: no such file; {_where_to_look(source, split)}")
-        rows = read_split(source.name, split, source.reader, self.data_dir, source.texts)
+        rows = (self.reader or SplitReader(self.data_dir)).take(source, split)
         examples, notes = usable_examples(rows, skip_bad_rows=self.skip_bad_rows)
         if share < 1:
-            kept = tuple(example for example in examples if in_share(example.key, share))
+            kept = examples.where(np.array([in_share(key, share) for key in examples.keys], np.bool_))
             notes += (f"{source.name}: {len(kept):,} of {len(examples):,} rows are in the share of {share:g}",)
             examples = kept
-        if all(example.target is None for example in examples):
+        if not examples.labelled.any():
             raise DataError(_no_labels(source, split, len(examples), self.data_dir))
         dataset = build_dataset(
             source.name,
@@ -64,6 +81,7 @@ class Loader:
             apart=source.input == "apart",
             max_length=self.max_length,
             strict=self.strict,
+            tables=self._tables,
         )
         for note in (*notes, *dataset.notes):
             self.notify("info", note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtft.data.sampling import Rows, Sampling, drawn, epoch_batches, power
@@ -24,7 +24,7 @@ class Plan:
     seed: int = 0
     sampling: Sampling = "proportional"
 
-    def batches(self, sizes: Mapping[str, int], tasks: Mapping[str, str], epoch: int) -> list[Rows]:
+    def batches(self, sizes: Mapping[str, int], tasks: Mapping[str, str], epoch: int) -> Sequence[Rows]:
         """Return the batches of one epoch over datasets of these sizes; `tasks` names the task of each dataset."""
         counts = drawn(sizes, tasks, power(self.sampling, epoch, self.epochs))
         return epoch_batches(sizes, self.batch_size, self.seed, epoch, counts)

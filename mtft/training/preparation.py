@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mtft.config.schema import TrainConfig
-from mtft.data.audit.split_reader import read_split
 from mtft.data.dataset import Dataset
 from mtft.data.shares import in_half, in_share
 from mtft.data.tokenization import Tokenizer
@@ -34,6 +34,7 @@ from mtft.training.choices import DataInputs, LossSettings, ModelInputs
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.loading import Loader, missing_files
 from mtft.training.model_checks import check_length, check_model
+from mtft.training.split_reader import SplitReader
 from mtft.training.step import Stepper
 
 
@@ -65,10 +66,11 @@ class Prepared:
 def prepare(pretrained: ModelInputs, wanted: DataInputs, context: Context) -> Prepared:
     """Load the pretrained model, build the heads, and tokenize the training data, and dev if it is used."""
     tasks, notify = wanted.tasks, context.notify
-    sources = choose_sources(context.registry, tasks, wanted.augment, wanted.directory, notify, wanted.share)
-    warn_of_faults(sources, tasks, wanted.directory, notify)
+    reader = SplitReader(wanted.directory)
+    sources = choose_sources(context.registry, tasks, wanted.augment, reader, notify, wanted.share)
+    warn_of_faults(sources, tasks, reader, notify)
     base, model, max_length = _load_model(pretrained, tasks, [source for source, _ in sources], context)
-    loader = Loader(wanted.directory, base.tokenizer, max_length, wanted.strict, wanted.skip_bad_rows, notify)
+    loader = Loader(wanted.directory, base.tokenizer, max_length, wanted.strict, wanted.skip_bad_rows, notify, reader)
     training = [
         training_source(
             source,
@@ -145,7 +147,7 @@ def choose_sources(
     registry: Registry,
     tasks: Sequence[Task],
     augment: tuple[str, ...] | None,
-    data_dir: Path,
+    reader: SplitReader,
     notify: Notify,
     share: float = 1.0,
 ) -> list[tuple[Source, str]]:
@@ -156,7 +158,7 @@ def choose_sources(
     """
     attached = {source.name: source for task in tasks for source in registry.sources_for(task.name)}
     if augment is None:
-        chosen = [source for source in attached.values() if has_rows(source, data_dir, share)]
+        chosen = [source for source in attached.values() if has_rows(source, reader, share)]
     else:
         for name in augment:
             if name not in attached:
@@ -167,14 +169,13 @@ def choose_sources(
     return [(task.source, task.name) for task in tasks] + [(source, source.task) for source in chosen]
 
 
-def has_rows(source: Source, data_dir: Path, share: float = 1.0) -> bool:
+def has_rows(source: Source, reader: SplitReader, share: float = 1.0) -> bool:
     """Return whether a source has rows to train on, or faults to report."""
-    if missing_files(source, "train", data_dir):
+    if missing_files(source, "train", reader.data_dir):
         return False
-    found = read_split(source.name, "train", source.reader, data_dir, source.texts)
-    return bool(found.problems) or any(
-        example.target is not None and in_share(example.key, share) for example in found.examples
-    )
+    (found,) = reader.read([(source, "train")])
+    labelled = np.flatnonzero(found.examples.labelled).tolist()
+    return bool(found.problems) or any(share >= 1 or in_share(found.examples[row].key, share) for row in labelled)
 
 
 def training_source(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def schedule(plan: Plan, sources: Sequence[TrainingSource]) -> Iterator[Rows]:
             left -= 1
 
 
-def scored(config: TrainConfig, sizes: dict[str, int]) -> list[Rows]:
+def scored(config: TrainConfig, sizes: dict[str, int]) -> Sequence[Rows]:
     """Return the rows that selection reads at once; none if it needs no data."""
     if config.mask or config.keep == 1 or config.score in ("random", "magnitude", "bitfit"):
         return []
@@ -161,7 +161,7 @@ def memory(
     }
     tokens = config.micro_batch_tokens
 
-    def most(tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool) -> int:
+    def most(tables: Tables, batches: Iterable[Rows], budget: int, **how: bool) -> int:
         return _activations(own, tables, batches, budget, **how)
 
     texts = {name: {name: data.table} for name, data in prepared.dev.items()}
@@ -169,9 +169,9 @@ def memory(
     found = phases(
         counts,
         baseline=baseline,
-        scoring=most(tables, lambda: scored(config, prepared.sizes), tokens, dropout=config.selection_dropout),
-        training=most(tables, lambda: schedule(make_plan(config), prepared.sources), tokens),
-        evaluation=most(texts, lambda: whole, BUDGET, dropout=False, backward=False),
+        scoring=most(tables, scored(config, prepared.sizes), tokens, dropout=config.selection_dropout),
+        training=most(tables, schedule(make_plan(config), prepared.sources), tokens),
+        evaluation=most(texts, whole, BUDGET, dropout=False, backward=False),
         scores=2 if config.combine == "normalised" else 1,
         asking=max((_asking(teacher, tables) for teacher in teachers), default=0),
     )
@@ -182,18 +182,17 @@ def _asking(teacher: ModelSize, tables: Tables) -> int:
     """Return the peak bytes of a teacher while it computes outputs for its tasks' training texts."""
     sources = {task.name: {task.source.name: tables[task.name][task.source.name]} for task in teacher.tasks}
     rows = [{name: np.arange(len(table)) for each in sources.values() for name, table in each.items()}]
-    activations = _activations(teacher, sources, lambda: rows, BUDGET, dropout=False, backward=False)
+    activations = _activations(teacher, sources, rows, BUDGET, dropout=False, backward=False)
     return FLOAT * teacher.numbers + round(HEAP["evaluate"] * activations)
 
 
-def _activations(
-    model: ModelSize, tables: Tables, batches: Callable[[], Iterable[Rows]], budget: int, **how: bool
-) -> int:
+def _activations(model: ModelSize, tables: Tables, batches: Iterable[Rows], budget: int, **how: bool) -> int:
     """Return the bytes of the largest micro-batch; among tasks with the same kind of head, the longest texts count."""
     config, kind = model.encoder, model.kind
     worst: dict[object, tuple[int, list[int], str]] = {}
+    most = heaviest(config, {task.name: tables[task.name] for task in model.tasks}, batches, budget)
     for task in model.tasks:
-        cost, lengths = heaviest(config, tables[task.name], batches(), budget)
+        cost, lengths = most[task.name]
         worst[task.head] = max(worst.get(task.head, (0, [], "")), (cost, lengths, task.name))
     tasks = {task.name: task for task in model.tasks}
     chosen = [(tasks[name], lengths) for _, lengths, name in worst.values() if lengths]

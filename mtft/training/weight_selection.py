@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -105,7 +106,7 @@ def score_weights(session: Selection) -> Tensor:
 class ScoreCheckpoints:
     """Shows the progress of the scoring, and saves its state when that is due."""
 
-    def __init__(self, session: Selection, batches: list[Rows]) -> None:
+    def __init__(self, session: Selection, batches: Sequence[Rows]) -> None:
         self.session = session
         rows = sum(len(rows) for batch in batches for rows in batch.values())
         self.total = -(-rows // session.group.size)
@@ -136,7 +137,7 @@ class ScoreCheckpoints:
         self.session.run.log_time(scored=self.examples)
 
 
-def _batches(config: Selecting, prepared: Prepared) -> list[Rows]:
+def _batches(config: Selecting, prepared: Prepared) -> Sequence[Rows]:
     """Return the rows that the score reads, in batches."""
     return epoch_batches(prepared.sizes, config.batch_size, config.seed, epoch=0)[: config.batches]
 

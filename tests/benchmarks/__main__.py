@@ -18,7 +18,7 @@ from tests.benchmarks.about import about
 from tests.benchmarks.session import ROOT, Session
 from tests.benchmarks.workload import Workload
 
-BENCHES = ("start", "tokenize", "step", "surgery", "memory", "select", "refine", "predict", "growth", "wire")
+BENCHES = ("start", "tokenize", "step", "surgery", "memory", "select", "refine", "predict", "growth", "data", "wire")
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

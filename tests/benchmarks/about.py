@@ -10,7 +10,7 @@ from importlib import metadata
 
 from tests.benchmarks.session import ROOT
 
-PACKAGES = ("torch", "transformers", "torchjd", "LibMTL", "numpy", "tokenizers")
+PACKAGES = ("torch", "transformers", "torchjd", "LibMTL", "numpy", "tokenizers", "datasets")
 
 
 def about(threads: int, repeats: int, quick: bool) -> dict[str, str]:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,8 @@ from mtft.encoder.architectures import BERT
 from mtft.encoder.pretrained import hub_tensors
 from mtft.io.files import write_json
 from tests.benchmarks.bench_step import OURS, PLAIN, TORCHJD, gib
-from tests.benchmarks.session import ROOT, Candidate, CandidateError, Figure, Goal, Session
+from tests.benchmarks.process import run_python
+from tests.benchmarks.session import Candidate, CandidateError, Figure, Goal, Session
 from tests.benchmarks.workload import TASKS, Workload, encoder, tasks
 
 SECTION = "memory"
@@ -126,15 +123,8 @@ def _whole_run(session: Session, size: int) -> None:
 
 def command(arguments: list[str]) -> tuple[str, int]:
     """Run mtft; return what it printed and its peak bytes. RuntimeError with its last words if it fails."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as words:
-        process = subprocess.Popen([sys.executable, "-m", "mtft", *arguments], stdout=out, stderr=words, cwd=ROOT)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        words.seek(0)
-        if process.returncode:
-            raise RuntimeError(f"mtft {arguments[0]}: code {process.returncode}: {words.read()[-300:].strip()}")
-        return out.read(), used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    ran = run_python(["-m", "mtft", *arguments])
+    return ran.text, ran.peak
 
 
 def model_directory(work: Workload) -> Path:

@@ -19,9 +19,11 @@ from mtft.optimization.gradients import accumulate
 from mtft.optimization.surgery import gram, pcgrad
 from tests.benchmarks import report
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.bench_data import measure, write_rows
 from tests.benchmarks.bench_growth import slope
 from tests.benchmarks.limit import step_flops
 from tests.benchmarks.peers import LibMTL, Peer, Plain, TorchJD
+from tests.benchmarks.process import run_python
 from tests.benchmarks.session import Candidate, CandidateError, Figure, Session
 from tests.benchmarks.workload import TASKS, Workload, batches, model, parts, sources
 
@@ -138,7 +140,7 @@ def test_failing_candidate_is_reported(work: dict[str, Any], tmp_path: Path) -> 
 
 
 def test_sections_of_the_file_stay_until_they_are_measured_anew(work: dict[str, Any], tmp_path: Path) -> None:
-    def measure(sections: str, value: float) -> dict[str, Any]:
+    def measured(sections: str, value: float) -> dict[str, Any]:
         session = Session(work, repeats=1, quick=True, out=tmp_path / "out.json", tell=lambda text: None)
         for section in sections:
             session.begin(section, {"date": f"day {value}"})
@@ -147,8 +149,8 @@ def test_sections_of_the_file_stay_until_they_are_measured_anew(work: dict[str, 
         found: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())
         return found
 
-    measure("abc", 1)
-    found = measure("bd", 2)
+    measured("abc", 1)
+    found = measured("bd", 2)
     assert {name: about["date"] for name, about in found["sections"].items()} == {
         "a": "day 1",
         "b": "day 2",
@@ -166,6 +168,35 @@ def test_sections_of_the_file_stay_until_they_are_measured_anew(work: dict[str, 
         ("d", "x", 2),
         ("d", "y", 2),
     ]
+
+
+def test_made_up_rows_are_those_of_their_seed(tmp_path: Path) -> None:
+    for name, rows, seed in (("a", 300, 0), ("b", 300, 0), ("c", 300, 1), ("long", 10_001, 0)):
+        write_rows(tmp_path / name, rows, seed)
+    one, same, other = ((tmp_path / name).read_text() for name in "abc")
+    assert one == same != other
+    header, *lines = one.splitlines()
+    assert (header, len(lines)) == ("text,label", 300)
+    assert {line.partition(",")[2] for line in lines} == {"0", "1"}
+    assert all(4 <= len(line.split()) <= 15 for line in lines)
+    assert len((tmp_path / "long").read_text().splitlines()) == 10_002
+
+
+@pytest.mark.slow
+def test_rows_are_measured_against_datasets(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    session = Session({"cache": str(tmp_path)}, repeats=1, quick=True, out=tmp_path / "out.json", tell=lambda _: None)
+    session.begin("data", {})
+    measure(session, (40, 80))
+    assert [figure.note for figure in session.figures] == [""] * 6
+    assert all(figure.value for figure in session.figures[:4])
+
+
+def test_a_program_that_fails_has_its_last_words() -> None:
+    ran = run_python(["-c", "print(sum(range(10**6)))"])
+    assert (ran.text, ran.seconds > 0, ran.peak > 2**20) == ("499999500000\n", True, True)
+    with pytest.raises(RuntimeError, match=r"^python -c import sys; sys\.exit\('why'\): code 1: why$"):
+        run_python(["-c", "import sys; sys.exit('why')"])
 
 
 @pytest.mark.slow
@@ -192,7 +223,7 @@ def test_all_figures_come_out(tiny_model: Path, tmp_path: Path, capsys: pytest.C
     missing = [figure for figure in figures if figure["value"] is None and "LibMTL" not in figure["against"]]
     assert missing == []
     sections = {figure["section"] for figure in figures}
-    assert sections >= {"training step", "memory", "select", "refine", "predict", "start"}
+    assert sections >= {"training step", "memory", "select", "refine", "predict", "start", "data"}
     assert "not measured" not in page.read_text().replace("LibMTL", "") or "LibMTL" in page.read_text()
     assert page.with_suffix(".svg").read_text().startswith("<svg")
     assert "reached" in capsys.readouterr().out

@@ -123,7 +123,7 @@ def tokenize(work: Workload, source: Source, path: Path, split: str = "train") -
 
 def batches(found: Sequence[TrainingSource], size: int) -> list[Rows]:
     """Return the batches of an epoch, as mtft draws them: the shuffled union of all sources."""
-    return epoch_batches({source.name: len(source) for source in found}, size, seed=0, epoch=1)
+    return list(epoch_batches({source.name: len(source) for source in found}, size, seed=0, epoch=1))
 
 
 def tokens_in(found: Sequence[TrainingSource], rows: Rows) -> int:

@@ -30,7 +30,7 @@ def build(rows: Sequence[Example], tokenizer: Tokenizer, strict: bool = False, m
 def test_labelled_rows_are_kept_in_order_without_a_note(tokenizer: Tokenizer) -> None:
     dataset = build(examples([2, 0, 1.5]), tokenizer, strict=True)
     assert len(dataset) == len(dataset.table) == 3
-    assert dataset.ids == ("r0", "r1", "r2")
+    assert list(dataset.ids) == ["r0", "r1", "r2"]
     assert dataset.targets.dtype == np.float32
     assert dataset.targets.tolist() == [2.0, 0.0, 1.5]
     assert dataset.notes == ()
@@ -38,7 +38,7 @@ def test_labelled_rows_are_kept_in_order_without_a_note(tokenizer: Tokenizer) ->
 
 def test_unlabelled_rows_are_left_out_with_one_counted_note(tokenizer: Tokenizer) -> None:
     dataset = build(examples([1, None, 0, None]), tokenizer)
-    assert dataset.ids == ("r0", "r2")
+    assert list(dataset.ids) == ["r0", "r2"]
     assert dataset.targets.tolist() == [1.0, 0.0]
     assert dataset.notes == ("sst: 2 of 4 rows have no label (first: data.csv:3); left out",)
 

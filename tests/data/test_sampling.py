@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from mtft.data.sampling import Rows, drawn, epoch_batches, power
 SIZES = {"sst": 7, "quora": 12, "sts": 1}
 
 
-def plain(batches: list[Rows]) -> list[dict[str, list[int]]]:
+def plain(batches: Sequence[Rows]) -> list[dict[str, list[int]]]:
     return [{name: rows.tolist() for name, rows in batch.items()} for batch in batches]
 
 
@@ -52,6 +54,15 @@ def test_the_batch_size_only_moves_the_cuts() -> None:
     small, large = (plain(epoch_batches(SIZES, size, 0, 1)) for size in (5, 20))
     for name in SIZES:
         assert [row for batch in small for row in batch.get(name, [])] == large[0][name]
+
+
+def test_a_slice_of_the_batches_is_that_of_their_list() -> None:
+    batches = epoch_batches(SIZES, 3, 0, 1)
+    listed = plain(list(batches))
+    for cut in (slice(2, None), slice(None, 3), slice(None, None, -1), slice(5, 99)):
+        assert plain(batches[cut]) == listed[cut]
+        assert plain(batches[cut][:1]) == listed[cut][:1]
+    assert plain([batches[-1]]) == listed[-1:]
 
 
 def test_batches_are_pinned() -> None:

@@ -299,3 +299,22 @@ def test_a_tokenizer_without_special_tokens_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"the tokenizer has no token '\[CLS\]'"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_blocks_of_rows_make_the_same_table(apart: bool, tiny: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("abc " * count, "the " * (5 - count % 4)) for count in range(23)]
+    table, truncation = tiny.table(rows, apart=apart, max_length=20)
+    for size in (1, 7, 23):
+        monkeypatch.setattr("mtft.data.tokenization.BLOCK", size)
+        found, cut = tiny.table(iter(rows), apart=apart, max_length=20)
+        assert sequences(found) == sequences(table)
+        assert (found.per_example, cut, cut.cut) == (table.per_example, truncation, truncation.cut)
+        assert [array.dtype for array in (found.ids, found.segments, found.offsets)] == [np.int32, np.uint8, np.int64]
+
+
+def test_lengths_are_computed_once(tiny: Tokenizer) -> None:
+    table, _ = tiny.table([("a b", "the"), ("abc", "a")], apart=True, max_length=20)
+    assert table.lengths is table.lengths
+    assert table.example_lengths is table.example_lengths
+    assert table.example_lengths.tolist() == [sum(pair) for pair in table.lengths.reshape(-1, 2).tolist()]

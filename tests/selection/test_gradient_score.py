@@ -28,7 +28,7 @@ combinations = pytest.mark.parametrize("combination", get_args(Combination))
 
 
 def score(
-    batches: list[Rows],
+    batches: Sequence[Rows],
     statistic: Statistic = "sum",
     combination: Combination = "joint",
     *,
@@ -40,7 +40,7 @@ def score(
 
 
 def scoring(
-    batches: list[Rows],
+    batches: Sequence[Rows],
     combination: Combination = "joint",
     *,
     budget: int = 50,

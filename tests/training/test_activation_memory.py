@@ -67,10 +67,19 @@ def test_the_heaviest_micro_batch_is_that_of_the_longest_texts() -> None:
     encoder = tiny_encoder()
     tables = {"a": tiny_table(encoder, [3, 40, 5, 38]), "b": tiny_table(encoder, [9, 9, 30, 8], per_example=2)}
     batches = [{"a": np.array([0, 2]), "c": np.array([7])}, {"a": np.array([3, 0]), "b": np.array([1])}, {}]
-    assert sorted(heaviest(TINY, tables, batches, 76)[1]) == [8, 30, 38]
-    assert sorted(heaviest(TINY, tables, batches, 75)[1]) == [38]
-    assert heaviest(TINY, tables, batches[:1], 48)[1] == [5, 3]
-    assert heaviest(TINY, tables, [{"c": np.array([1])}], 48) == (0, [])
+    assert sorted(heaviest(TINY, {"one": tables}, batches, 76)["one"][1]) == [8, 30, 38]
+    assert sorted(heaviest(TINY, {"one": tables}, batches, 75)["one"][1]) == [38]
+    assert heaviest(TINY, {"one": tables}, batches[:1], 48)["one"][1] == [5, 3]
+    assert heaviest(TINY, {"one": tables}, [{"c": np.array([1])}], 48) == {"one": (0, [])}
+
+
+def test_one_pass_over_the_batches_serves_all_tasks() -> None:
+    encoder = tiny_encoder()
+    tables = {name: {name: tiny_table(encoder, lengths)} for name, lengths in (("a", [3, 40, 5]), ("b", [9, 30]))}
+    batches = [{"a": np.array([0, 1])}, {"a": np.array([2]), "b": np.array([1, 0])}]
+    alone = {name: heaviest(TINY, {name: own}, batches, 35)[name] for name, own in tables.items()}
+    assert heaviest(TINY, tables, iter(batches), 35) == alone
+    assert [lengths for _, lengths in alone.values()] == [[40], [30]]
 
 
 def test_phases_by_hand() -> None:

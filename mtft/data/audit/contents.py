@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
+from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtft.data.audit.findings import Finding, example_of
 from mtft.data.audit.split_reader import Split
+from mtft.data.equal_rows import Ints, digests, first_equal
 from mtft.data.example import Example
+from mtft.data.examples import Examples
 from mtft.data.tokenization import Tokenizer
 from mtft.errors import setting
-
-Key = tuple[str, ...]
 
 
 def normalised(text: str) -> str:
@@ -22,92 +26,132 @@ def normalised(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def keys(found: Split) -> list[tuple[Key, Example]]:
-    """Return each example without an empty text, with its normalised texts."""
-    pairs = [(tuple(map(normalised, row.texts)), row) for row in found.examples]
-    return [(key, row) for key, row in pairs if all(key)]
+@dataclass(frozen=True)
+class Keyed:
+    """A split's rows for comparison: `rows` [m] numbers those without an empty text, `empty` the rows with one.
+
+    `texts` [m, texts of a row] are numbers, equal for equal normalised texts of all splits that were keyed together.
+    """
+
+    split: Split
+    rows: Ints
+    texts: Ints
+    empty: Ints
 
 
-def text_findings(found: Split, keyed: Sequence[tuple[Key, Example]]) -> Iterator[Finding]:
-    """Report empty texts, rows that repeat, and equal texts with different labels; `keyed` is of `keys`."""
+def keyed(splits: Sequence[Split]) -> list[Keyed]:
+    """Compare the texts of all splits, by digests."""
+    found = [_digests(split.examples) for split in splits]
+    numbers = first_equal(np.concatenate([np.empty((0, 2), np.uint64), *(texts for _, texts, _ in found)]))
+    ends = np.cumsum([len(texts) for _, texts, _ in found])
+    return [
+        Keyed(split, rows, own.reshape(-1, split.examples.width), empty)
+        for split, (rows, _, empty), own in zip(splits, found, np.split(numbers, ends)[:-1], strict=True)
+    ]
+
+
+def _digests(examples: Examples) -> tuple[Ints, NDArray[np.uint64], Ints]:
+    """Return the rows whose normalised texts are not empty, digests of these texts, and the rows with an empty text."""
+    rows, empty = array("q"), array("q")
+
+    def texts() -> Iterator[str]:
+        for row, own in enumerate(examples.all_texts()):
+            if not all(map(str.strip, own)):
+                empty.append(row)
+            key = [normalised(text) for text in own]
+            if all(key):
+                rows.append(row)
+                yield from key
+
+    found = digests(texts())
+    return np.array(rows, np.int64), found, np.array(empty, np.int64)
+
+
+def text_findings(keyed: Keyed) -> Iterator[Finding]:
+    """Report empty texts, rows that repeat, and equal texts with different labels."""
+    found, examples = keyed.split, keyed.split.examples
     where = found.source, found.split
-    if empty := [row for row in found.examples if not all(map(str.strip, row.texts))]:
+    if len(keyed.empty):
+        first = examples[int(keyed.empty[0])]
         yield Finding(
             "text-empty",
             "warning",
             *where,
-            empty[0].origin,
-            len(empty),
+            first.origin,
+            len(keyed.empty),
             "rows with an empty text",
-            example_of(empty[0]),
+            example_of(first),
             "fill in the text, or drop the row",
-            _origins(empty),
+            examples.origins(keyed.empty),
         )
-    groups: dict[Key, list[Example]] = defaultdict(list)
-    for key, row in keyed:
-        if row.target is not None:
-            groups[key].append(row)
-    repeated = [group for group in groups.values() if len(group) > 1]
-    if again := [row for group in repeated for row in _repeats(group)]:
+    labelled = examples.labelled[keyed.rows]
+    rows, texts = keyed.rows[labelled], keyed.texts[labelled]
+    targets = examples.targets[rows] + 0.0  # so that -0 is 0
+    groups = first_equal(texts)
+    same = first_equal(np.column_stack([groups, targets.view(np.int64)]))  # rows with the same texts and label
+    if len(again := np.flatnonzero(same != np.arange(len(same)))):
+        again = rows[again[np.argsort(groups[again], kind="stable")]]  # group by group
+        first = examples[int(again[0])]
         yield Finding(
             "duplicate",
             "warning",
             *where,
-            again[0].origin,
+            first.origin,
             len(again),
             "rows that repeat an earlier one",
-            example_of(again[0]),
+            example_of(first),
             "keep one of each",
-            _origins(again),
+            examples.origins(again),
         )
-    if torn := [group for group in repeated if len({row.target for row in group}) > 1]:
-        other = next(row for row in torn[0] if row.target != torn[0][0].target)
+    names, labels = np.unique(groups[np.unique(same)], return_counts=True)
+    if len(torn := names[labels > 1]):
+        one = int(torn[0])
+        other = np.flatnonzero((groups == one) & (targets != targets[one]))[0]
         yield Finding(
             "conflict",
             "warning",
             *where,
-            other.origin,
-            sum(map(len, torn)),
+            examples.origin(int(rows[other])),
+            int(np.isin(groups, torn).sum()),
             f"rows that share their texts with another one but not the label ({len(torn)} texts)",
-            f"{example_of(other)}, but {torn[0][0].target:g} in {torn[0][0].origin}",
+            f"{example_of(examples[int(rows[other])])}, but {targets[one]:g} in {examples.origin(int(rows[one]))}",
             "decide which label is right",
         )
-    yield from _swapped(found, groups)
+    unique = np.unique(groups)
+    yield from _swapped(found, rows[unique], texts[unique])
 
 
-def _repeats(group: Sequence[Example]) -> Iterator[Example]:
-    seen: set[float | None] = set()
-    for row in group:
-        if row.target in seen:
-            yield row
-        seen.add(row.target)
+def _swapped(found: Split, rows: Ints, texts: Ints) -> Iterator[Finding]:
+    """Report pairs that occur in both orders; they are repeats unless the order of the texts matters.
 
-
-def _swapped(found: Split, groups: dict[Key, list[Example]]) -> Iterator[Finding]:
-    """Report pairs that occur in both orders; they are repeats unless the order of the texts matters."""
-    swapped = [
-        (group[0], groups[key[::-1]][0])
-        for key, group in groups.items()
-        if len(key) == 2 and key < key[::-1] and key[::-1] in groups
-    ]
-    if swapped:
-        first, second = swapped[0]
-        differ = sum(one.target != other.target for one, other in swapped)
+    `rows` [g] are the first ones of each different pair, `texts` [g, 2] their texts by number.
+    """
+    if texts.shape[1] != 2 or not len(rows):
+        return
+    count = len(rows)
+    others = first_equal(np.concatenate([texts, texts[:, ::-1]]))[count:]  # where each pair is the other way round
+    swapped = np.flatnonzero((others < count) & (others != np.arange(count)))
+    if len(swapped):
+        targets = found.examples.targets
+        differ = int((targets[rows[swapped]] != targets[rows[others[swapped]]]).sum()) // 2
+        one = next(int(each) for each in swapped if _ascends(found.examples[int(rows[each])]))
+        first, second = (found.examples[int(rows[each])] for each in (one, others[one]))
         yield Finding(
             "swapped",
             "warning" if differ else "note",
             found.source,
             found.split,
             second.origin,
-            len(swapped),
+            len(swapped) // 2,
             f"pairs that are there in both orders, {differ} of them with different labels",
             f"{example_of(second)}; the other way round in {first.origin}",
             "drop one of the two, unless the order of the texts matters",
         )
 
 
-def _origins(rows: Sequence[Example]) -> tuple[str, ...]:
-    return tuple(row.origin for row in rows)
+def _ascends(row: Example) -> bool:
+    key = [*map(normalised, row.texts)]
+    return key < key[::-1]
 
 
 MANY_CUT = 0.05
@@ -116,8 +160,8 @@ MANY_CUT = 0.05
 
 def length_findings(found: Split, tokenizer: Tokenizer, *, apart: bool, max_length: int) -> Iterator[Finding]:
     """Report how much of the texts is cut by a limit of `max_length` tokens."""
-    rows = [row for row in found.examples if row.target is not None]
-    table, truncation = tokenizer.table([row.texts for row in rows], apart=apart, max_length=max_length)
+    rows = found.examples.where(found.examples.labelled)
+    table, truncation = tokenizer.table(rows.all_texts(), apart=apart, max_length=max_length)
     if truncation.texts_cut:
         first = rows[truncation.cut[0] // table.per_example]
         much = truncation.tokens_cut > MANY_CUT * truncation.tokens

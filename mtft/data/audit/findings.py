@@ -33,7 +33,7 @@ class Finding:
     message: str
     example: str = ""
     advice: str = ""
-    drop: tuple[str, ...] = field(default=(), repr=False)
+    drop: Sequence[str] = field(default=(), repr=False)
 
     def but(self, severity: Severity) -> Finding:
         """Return the same finding with another severity."""

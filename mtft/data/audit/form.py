@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+import numpy as np
+
 from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
-from mtft.data.audit.scan import Scan
+from mtft.data.audit.reading import Reading
 from mtft.data.audit.split_reader import RowProblem, Split
-from mtft.data.rows import Row
 from mtft.errors import with_names
 
 ADVICE = {
@@ -35,19 +36,20 @@ def form_findings(found: Split) -> Iterator[Finding]:
         yield _problem(found, check, list(group))
     for scan in found.scans:
         yield from _several_lines(found, scan)
-    unlabelled = [row for row in found.examples if row.target is None]
-    if unlabelled:
+    unlabelled = np.flatnonzero(~found.examples.labelled)
+    if len(unlabelled):
+        first = found.examples[int(unlabelled[0])]
         yield Finding(
             "label-missing",
             "warning",
             found.source,
             found.split,
-            unlabelled[0].origin,
+            first.origin,
             len(unlabelled),
             "rows without a label, which training leaves out",
-            example_of(unlabelled[0]),
+            example_of(first),
             "label them, or drop them",
-            tuple(row.origin for row in unlabelled),
+            found.examples.origins(unlabelled),
         )
     if len(unlabelled) == len(found.examples) and not problems:
         location = str(found.scans[0].path) if found.scans else found.source
@@ -72,22 +74,28 @@ def _problem(found: Split, check: str, problems: Sequence[RowProblem]) -> Findin
 
 def _line(found: Split, problem: RowProblem) -> str:
     """Return the beginning of a row's bytes, for display."""
-    for scan in found.scans:
-        for row in scan.rows:
-            if f"{scan.path}:{row.line}" == problem.origin:
-                text = scan.data[row.begin : row.begin + 4 * SHOWN].decode("utf-8", "replace")
-                return brief(text.rstrip())
-    return ""
+    path = problem.origin.rpartition(":")[0]
+    scan = next((scan for scan in found.scans if str(scan.path) == path), None)
+    if not scan or problem.begin < 0:
+        return ""
+    return _shown(scan.beginning(problem.begin, 4 * SHOWN))
 
 
-def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
+def _shown(text: bytes) -> str:
+    return brief(text[: 4 * SHOWN].decode("utf-8", "replace").rstrip())
+
+
+def _several_lines(found: Split, scan: Reading) -> Iterator[Finding]:
     """Report rows that span several lines; a warning if one of the lines could be a row of its own."""
-    rows = [row for row in scan.rows if row.lines > 1 and not row.trouble]
-    if not rows:
+    count, swallowing, first, shown = 0, 0, 0, b""
+    for line, text in scan.rows_of_several_lines():
+        holds = _holds_rows(scan, text)
+        if not count or (holds and not swallowing):
+            first, shown = line, text
+        count, swallowing = count + 1, swallowing + holds
+    if not count:
         return
-    swallowing = [row for row in rows if _holds_rows(scan, row)]
-    first = (swallowing or rows)[0]
-    counts = f"({len(scan.rows):,} rows in {scan.lines:,} lines)"
+    counts = f"({scan.rows:,} rows in {scan.lines:,} lines)"
     message = (
         f"quoted fields swallow lines that look like rows {counts}"
         if swallowing
@@ -98,15 +106,15 @@ def _several_lines(found: Split, scan: Scan) -> Iterator[Finding]:
         "warning" if swallowing else "note",
         found.source,
         found.split,
-        f"{scan.path}:{first.line}",
-        len(swallowing or rows),
+        f"{scan.path}:{first}",
+        swallowing or count,
         message,
-        _line(found, RowProblem("lines", f"{scan.path}:{first.line}", "")),
+        _shown(shown),
         "look for a quote that opens in this row and is closed in a later one" if swallowing else "",
     )
 
 
-def _holds_rows(scan: Scan, row: Row) -> bool:
+def _holds_rows(scan: Reading, text: bytes) -> bool:
     separator = scan.dialect.delimiter.encode() if scan.dialect else b""
-    inside = scan.data[row.begin : row.end].splitlines()[1:]
+    inside = text.splitlines()[1:]
     return len(scan.names) > 1 and any(line.count(separator) >= len(scan.names) - 1 for line in inside)

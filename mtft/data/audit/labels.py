@@ -112,7 +112,7 @@ def kolmogorov_smirnov(first: Floats, second: Floats) -> tuple[float, float]:
 
 
 def _targets(found: Split) -> Floats:
-    return np.array([row.target for row in found.examples if row.target is not None], np.float64)
+    return found.examples.targets[found.examples.labelled]
 
 
 def _names(found: Split) -> Sequence[str]:

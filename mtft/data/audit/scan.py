@@ -31,8 +31,7 @@ class Scan:
     @property
     def as_stored(self) -> bool:
         """Return whether `data` are the file's own bytes."""
-        found = self.dialect
-        return found is not None and found.encoding in ("utf-8", "utf-8-sig") and not found.compression
+        return is_as_stored(self.dialect)
 
 
 def scan_file(path: Path, layout: Layout = AS_FOUND) -> Scan:
@@ -45,6 +44,11 @@ def scan_file(path: Path, layout: Layout = AS_FOUND) -> Scan:
         return Scan(path, b"", trouble=Trouble("file", (error.strerror or str(error)).lower()))
     except DataError as error:
         return Scan(path, b"", trouble=Trouble("file", str(error).removeprefix(f"{path}: ")))
+
+
+def is_as_stored(dialect: Dialect | None) -> bool:
+    """Return whether a file's rows are ranges of its own bytes."""
+    return dialect is not None and dialect.encoding in ("utf-8", "utf-8-sig") and not dialect.compression
 
 
 def scan_bytes(path: Path, data: bytes, layout: Layout = AS_FOUND) -> Scan:
