@@ -13,7 +13,7 @@ from mtft.commands.predict import answers
 from mtft.config.documentation import documented
 from mtft.config.schema import PredictConfig
 from mtft.data.inputs import Input, input_records
-from mtft.data.records import Record
+from mtft.data.stream_records import Record
 from mtft.runs.bundle import model_directory
 from mtft.runs.checkpoint import load_model
 from mtft.runs.manifest import task_names

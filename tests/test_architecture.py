@@ -76,7 +76,7 @@ REACHED_BY = {
     "data.guess.label_values": "data/guess/test_datasets.py",
     "data.inputs": "test_api.py",
     "data.rows": "data/test_sniff.py",
-    "data.tally": "data/test_sniff.py",
+    "data.table_tally": "data/test_sniff.py",
     "data.tokenizer_classes": "data/test_pretrained_tokenizer.py",
     "encoder.family": "plugin/test_hooks.py",
     "experiments.variants": "experiments/test_expansion.py",

@@ -36,7 +36,7 @@ from mtft.model.inference import apply, read_outputs, scores
 from mtft.optimization.gradients import accumulate
 from mtft.outputs import Array
 from mtft.plugin.context import new_context
-from mtft.runs.directory import environment
+from mtft.runs.run_directory import environment
 from mtft.runtime.seeding import seeded
 from mtft.training.early_stopping import Best
 from mtft.training.preparation import Prepared

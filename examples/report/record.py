@@ -29,9 +29,9 @@ from mtft.io.files import read_json, read_json_lines, to_json, write_bytes, writ
 from mtft.outputs import Array
 from mtft.report.tables import spent
 from mtft.runs.dev_predictions import read_predictions
-from mtft.runs.directory import read_summary
 from mtft.runs.manifest import read_manifest
 from mtft.runs.records import model_bytes
+from mtft.runs.run_directory import read_summary
 from mtft.tasks.registry import Registry
 
 PATHS = ("out", "data_dir", "mask", "overwrite")

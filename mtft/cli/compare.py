@@ -15,7 +15,7 @@ from mtft.config.schema import CompareConfig
 from mtft.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mtft.commands.compare import Column, Comparison
+    from mtft.commands.compare import ComparedColumn, Comparison
 
 
 @click.command("compare")
@@ -91,7 +91,7 @@ def render(result: Comparison) -> None:
         click.echo(sentence)
 
 
-def _score(column: Column, task: str) -> str:
+def _score(column: ComparedColumn, task: str) -> str:
     text = f"{column.scores[task]:.4f}"
     if len(column.seeds) > 1:
         text += f" (s {column.deviations[task]:.4f})"
@@ -101,7 +101,7 @@ def _score(column: Column, task: str) -> str:
     return f"{text} ({difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}])"
 
 
-def _number(column: Column, first: Column, key: str) -> str:
+def _number(column: ComparedColumn, first: ComparedColumn, key: str) -> str:
     value, reference = getattr(column, key), getattr(first, key)
     share = "" if column is first else f" ({value / reference:.1%})"
     return f"{value:,}{share}"

@@ -21,17 +21,17 @@ from mtft.report.bootstrap import PairedDifference, bootstrap_interval, correct
 from mtft.report.scope import method, rows_and_runs
 from mtft.report.seeds import SeedNoise, SeedScores, deviation, seed_difference, seed_noise, seed_scores
 from mtft.runs.dev_predictions import read_predictions
-from mtft.runs.directory import read_summary
 from mtft.runs.halves import chose, half_by_keys, recorded_settings
 from mtft.runs.manifest import read_manifest, run_tasks
 from mtft.runs.records import model_bytes
+from mtft.runs.run_directory import read_summary
 from mtft.runs.seed_groups import check_same_but_seed, seed_of
 from mtft.tasks.task import Task
 from mtft.training.count import count_run
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparedColumn:
     """One way to cover the tasks: one run, or several that each cover some, or such runs with several seeds.
 
     `scores` are dev values of the primary metrics; `stored`, `tunable` and `bytes` (model files, without base models)
@@ -64,14 +64,14 @@ class Comparison:
     metrics: dict[str, str]
     examples: dict[str, int]
     baselines: dict[str, float]
-    columns: tuple[Column, ...]
+    columns: tuple[ComparedColumn, ...]
     verdicts: tuple[str, ...]
     scope: tuple[str, ...]
     doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Predictions:
+class ComparedPredictions:
     """Dev rows of one task: ids, targets [n], the readable values [n, ...] of the run with each seed, their scores."""
 
     ids: list[str]
@@ -139,7 +139,7 @@ def compare(
 
 
 def _scope(
-    columns: Sequence[Column], examples: Mapping[str, int], half: Half, noise: Mapping[str, SeedNoise]
+    columns: Sequence[ComparedColumn], examples: Mapping[str, int], half: Half, noise: Mapping[str, SeedNoise]
 ) -> tuple[str, ...]:
     """Say for which rows and runs the verdicts hold, and how they were found; the first alone of one column."""
     seeds = {column.name: sorted({recorded_settings(run).get("seed", 0) for run in column.runs}) for column in columns}
@@ -157,7 +157,7 @@ def _chosen(groups: Mapping[str, Sequence[Path]], half: Half) -> list[str]:
     return [f"{', '.join(chosen)}: these dev rows chose the epoch, so scores are a little too high; {remedy}"]
 
 
-def _corrected(columns: Sequence[Column]) -> tuple[Column, ...]:
+def _corrected(columns: Sequence[ComparedColumn]) -> tuple[ComparedColumn, ...]:
     """Return the columns with the p values of all their differences corrected together."""
     found = iter(correct([each for column in columns for each in column.differences.values()]))
     return tuple(replace(column, differences={task: next(found) for task in column.differences}) for column in columns)
@@ -202,7 +202,7 @@ def _owners(name: str, runs: Sequence[Path], *, seeds: bool) -> Owners:
 
 def _predictions(
     name: str, owners: Owners, tasks: Sequence[Task], half: Half, resamples: int
-) -> dict[str, Predictions]:
+) -> dict[str, ComparedPredictions]:
     """Return the predictions for each task; CheckpointError if two seeds have other rows."""
     found = {}
     for task in tasks:
@@ -213,11 +213,13 @@ def _predictions(
                 raise CheckpointError(f"{name}: its runs were evaluated on different {task.name} dev examples")
         values = [each for _, _, each in runs]
         scores = seed_scores(metric(task.primary_metric).function, values, targets, resamples)
-        found[task.name] = Predictions(ids, targets, values, scores)
+        found[task.name] = ComparedPredictions(ids, targets, values, scores)
     return found
 
 
-def _check_rows(name: str, mine: Mapping[str, Predictions], other: str, theirs: Mapping[str, Predictions]) -> None:
+def _check_rows(
+    name: str, mine: Mapping[str, ComparedPredictions], other: str, theirs: Mapping[str, ComparedPredictions]
+) -> None:
     for task, rows in mine.items():
         if rows.ids != theirs[task].ids or not np.array_equal(rows.targets, theirs[task].targets):
             raise CheckpointError(f"{name} and {other} were evaluated on different {task} dev examples")
@@ -226,10 +228,10 @@ def _check_rows(name: str, mine: Mapping[str, Predictions], other: str, theirs: 
 def _column(
     name: str,
     runs: Sequence[Path],
-    kept: Mapping[str, Predictions],
-    reference: Mapping[str, Predictions] | None,
+    kept: Mapping[str, ComparedPredictions],
+    reference: Mapping[str, ComparedPredictions] | None,
     noise: Mapping[str, SeedNoise],
-) -> Column:
+) -> ComparedColumn:
     scores = {task: mine.scores.mean for task, mine in kept.items()}
     differences = {
         task: seed_difference(kept[task].scores, theirs.scores, noise[task])
@@ -238,10 +240,12 @@ def _column(
     counts = [count_run(run) for run in runs]
     size = sum(sum(model_bytes(run).values()) for run in runs)
     stored, tunable = sum(count.stored for count in counts), sum(count.tunable for count in counts)
-    return Column(name, tuple(runs), scores, differences, stored, tunable, size, _base_bytes(runs))
+    return ComparedColumn(name, tuple(runs), scores, differences, stored, tunable, size, _base_bytes(runs))
 
 
-def _with_seeds(column: Column, owners: Owners, tasks: Sequence[Task], kept: Mapping[str, Predictions]) -> Column:
+def _with_seeds(
+    column: ComparedColumn, owners: Owners, tasks: Sequence[Task], kept: Mapping[str, ComparedPredictions]
+) -> ComparedColumn:
     """Return a column with its seeds, the deviations of its scores, and the counts of one seed.
 
     ConfigError if its tasks have different seeds.

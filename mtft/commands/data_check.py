@@ -27,7 +27,7 @@ from mtft.tasks.task import Source
 from mtft.training.choices import data_directory
 from mtft.training.data_warnings import how_read, read_splits, split_findings
 from mtft.training.preparation import choose_sources
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 
 DIFF = "changes.diff"
 """Name of the diff that is written with cleaned files."""

@@ -10,7 +10,7 @@ from typing import Any
 from mtft.config.schema import PredictConfig
 from mtft.data.dialect import layout_from, layout_keys
 from mtft.data.record_files import file_records
-from mtft.data.records import Record, Wanted, read_records
+from mtft.data.stream_records import Record, Wanted, read_records
 from mtft.errors import ConfigError, DataError, setting
 from mtft.io.text import RESERVED
 from mtft.model.inference import run_worker

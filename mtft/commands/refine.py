@@ -24,7 +24,7 @@ from mtft.training.loading import Loader
 from mtft.training.preparation import Prepared, classes_to_balance, training_source
 from mtft.training.refinement import Refinement
 from mtft.training.session import start_session
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 from mtft.training.temperatures import without_temperatures
 
 REFINED = "the weights of the run that is refined"

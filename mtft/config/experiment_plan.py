@@ -64,7 +64,7 @@ class Entry(BaseModel):
         return {key.replace("-", "_"): value for key, value in (self.model_extra or {}).items()}
 
 
-class Plan(BaseModel):
+class ExperimentPlan(BaseModel):
     """A whole plan; `seeds` and `settings` are those of every run that has none of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,7 +74,7 @@ class Plan(BaseModel):
     runs: dict[str, Entry] = Field(min_length=1, description="runs by name")
 
 
-def read_plan(file: Path) -> Plan:
+def read_plan(file: Path) -> ExperimentPlan:
     """Read a plan; ConfigError has a line for each fault, with file and key."""
     problems: list[str] = []
     table = read_table(file, problems)
@@ -83,10 +83,10 @@ def read_plan(file: Path) -> Plan:
     return checked_plan(table, str(file))
 
 
-def checked_plan(table: Mapping[str, Any], file: str) -> Plan:
+def checked_plan(table: Mapping[str, Any], file: str) -> ExperimentPlan:
     """Return a plan from its table; ConfigError has a line for each fault."""
     try:
-        return Plan.model_validate(table)
+        return ExperimentPlan.model_validate(table)
     except ValidationError as error:
         lines = (_explain(file, dict(detail)) for detail in error.errors(include_url=False))
         raise ConfigError("\n".join(lines)) from None
@@ -117,7 +117,7 @@ def _explain(file: str, detail: Mapping[str, Any]) -> str:
     path = [str(part) for part in detail["loc"]]
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
-        return f"{file}: {unknown_key(path[-1], tuple(Plan.model_fields))}"
+        return f"{file}: {unknown_key(path[-1], tuple(ExperimentPlan.model_fields))}"
     if detail["type"] == "missing":
         return f"{file}: {key}: required; a table [runs.NAME] for each run"
     return f"{file}: {key}: {show(detail['input'])} is not {EXPECTED.get(detail['type'], detail['msg'].lower())}"

@@ -15,7 +15,7 @@ REREADS = 20
 
 
 @dataclass(slots=True)
-class Record:
+class RawRecord:
     """The lines of one record with their line ends, and its fields or its `fault`.
 
     `line` is the number of the first line, from 1. `quoted` holds the numbers of the quoted fields. `proven` is true if
@@ -44,7 +44,7 @@ def cut(
     swallowing: Set[int] = frozenset(),
     *,
     quick: bool = False,
-) -> Iterator[Record]:
+) -> Iterator[RawRecord]:
     """Yield the records of some lines; `first` is the number of the first line.
 
     With `quotes`, a field that begins with a quote ends at the next quote that is not doubled, possibly on a later
@@ -60,13 +60,13 @@ def cut(
             body = without_end(line)
             fields = (body.split(delimiter) if delimiter else [body]) if body else []
             if len(line) > MAX_FIELD and max(map(len, fields)) > MAX_FIELD:
-                yield Record(number, [line], [], f"a field of more than {MAX_FIELD:,} characters")
+                yield RawRecord(number, [line], [], f"a field of more than {MAX_FIELD:,} characters")
             else:
-                yield Record(number, [line], fields)
+                yield RawRecord(number, [line], fields)
             number += 1
             continue
         if quick and (found := _by_csv(line, delimiter)):
-            yield Record(number, [line], found)
+            yield RawRecord(number, [line], found)
             number += 1
             continue
         record = _quoted(number, line, source, delimiter)
@@ -76,12 +76,12 @@ def cut(
                 f"a quote opened here swallows {_count(len(record.texts) - 1)} of other rows; double or remove "
                 "it, or say quotes = true if the text is right, quotes = false if quotes are text"
             )
-            record = Record(number, record.texts[:1], [], fault)
+            record = RawRecord(number, record.texts[:1], [], fault)
         yield record
         number += len(record.texts)
         if source.spent and (rest := list(source)):
             fault = "too many rows before cannot be read; the rest of the file is not tried"
-            yield Record(number, rest, [], fault)
+            yield RawRecord(number, rest, [], fault)
             return
 
 
@@ -123,7 +123,7 @@ class _Source:
         return self._spare < 0
 
 
-def _quoted(number: int, line: str, source: _Source, delimiter: str) -> Record:
+def _quoted(number: int, line: str, source: _Source, delimiter: str) -> RawRecord:
     """Split a record whose first line holds quotes."""
     cutter, texts = _Cutter(delimiter), [line]
     try:
@@ -135,8 +135,8 @@ def _quoted(number: int, line: str, source: _Source, delimiter: str) -> Record:
     except ValueError as error:
         source.put_back(texts[1:])
         swallowed = f"a quote opened here swallows {_count(len(texts) - 1)}: " if len(texts) > 1 else ""
-        return Record(number, texts[:1], [], f"{swallowed}{error}")
-    return Record(number, texts, cutter.fields, "", tuple(cutter.quoted), cutter.proven)
+        return RawRecord(number, texts[:1], [], f"{swallowed}{error}")
+    return RawRecord(number, texts, cutter.fields, "", tuple(cutter.quoted), cutter.proven)
 
 
 class _Cutter:

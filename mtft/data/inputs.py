@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, cast
 
-from mtft.data.records import TEXTS, Record
+from mtft.data.stream_records import TEXTS, Record
 
 Input = str | Sequence[str] | Mapping[str, Any]
 """A text; a pair of texts, as a tuple or a list; or texts by column name."""

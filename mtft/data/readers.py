@@ -22,7 +22,7 @@ BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RowBlock:
     """Consecutive rows of one file: the line on which each begins, and column -> text of each."""
 
     path: Path
@@ -30,7 +30,7 @@ class Block:
     rows: list[dict[str, str]]
 
 
-def read_blocks(path: Path, layout: Layout = AS_FOUND, size: int = BLOCK) -> Iterator[Block]:
+def read_blocks(path: Path, layout: Layout = AS_FOUND, size: int = BLOCK) -> Iterator[RowBlock]:
     """Yield the rows of a file in blocks of at most `size`.
 
     The suffix decides between a table and JSON; everything else is detected in the file or set by `layout`. A null or
@@ -38,7 +38,7 @@ def read_blocks(path: Path, layout: Layout = AS_FOUND, size: int = BLOCK) -> Ite
     """
     _, rows = open_file(path, layout)
     while True:
-        block = Block(path, [], [])
+        block = RowBlock(path, [], [])
         try:
             for row in islice(rows, size):
                 if row.trouble:

@@ -11,10 +11,10 @@ from mtft.data.dialect import Layout, form_of
 from mtft.data.json_rows import Nested
 from mtft.data.lines import decoded_lines
 from mtft.data.parquet import Null, parquet_columns, parquet_rows
-from mtft.data.records import MAX_BLANK, Record, Wanted, other_form, read_records
 from mtft.data.rows import rows_of
 from mtft.data.sniff import EMPTY, dialect_of
 from mtft.data.storage import Stored
+from mtft.data.stream_records import MAX_BLANK, Record, Wanted, other_form, read_records
 from mtft.errors import DataError, setting
 
 FORMS = {"csv": "table", "tsv": "table", "txt": "lines"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from mtft.data.cutting import Record, cut
+from mtft.data.cutting import RawRecord, cut
 from mtft.data.dialect import Dialect
 from mtft.data.json_rows import json_array, json_cells, json_lines
 from mtft.data.sniff import likely_of
@@ -87,7 +87,7 @@ def _table_rows(lines: Iterator[str], dialect: Dialect, likely: Likely) -> Itera
         yield Row(record.line, len(record.texts), begin, at, fields, trouble)
 
 
-def _misfit(record: Record, dialect: Dialect) -> Trouble | None:
+def _misfit(record: RawRecord, dialect: Dialect) -> Trouble | None:
     """Return the fault in a record's fields, if any."""
     width = len(dialect.names)
     if record.fault:

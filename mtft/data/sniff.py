@@ -9,12 +9,12 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
-from mtft.data.cutting import Record, cut
+from mtft.data.cutting import RawRecord, cut
 from mtft.data.dialect import AS_FOUND, DELIMITERS, Dialect, Layout, form_of
 from mtft.data.foreign import foreign_kind, is_json_record
 from mtft.data.json_rows import ARRAY, json_array, json_cells, json_lines
 from mtft.data.storage import SAMPLE, Stored, likely_encoding
-from mtft.data.tally import ColumnTally, Tally, decimal_columns, tally
+from mtft.data.table_tally import ColumnTally, TableTally, decimal_columns, tally
 
 EMPTY = "no header line"
 """The doubt about a table without any content."""
@@ -181,7 +181,7 @@ def likely_of(stored: Stored) -> str:
     return likely_encoding(b"".join(picked))
 
 
-Header = tuple[str, Record, int]
+Header = tuple[str, RawRecord, int]
 """A delimiter, the first record that it gives, and the number of lines before the first row."""
 
 
@@ -204,7 +204,7 @@ def _headers(
     return [(sign, replace(record, fields=list(layout.columns), quoted=()), skipped) for sign, record, _ in fitting]
 
 
-def _choose(tallies: Sequence[Tally]) -> tuple[Tally, str]:
+def _choose(tallies: Sequence[TableTally]) -> tuple[TableTally, str]:
     """Return the tally of the best delimiter, and a message if two fit equally well."""
     if len(tallies) == 1:
         return tallies[0], _one_column_doubt(tallies[0])
@@ -225,14 +225,14 @@ def _choose(tallies: Sequence[Tally]) -> tuple[Tally, str]:
     return min(tallies, key=_unfit), ""
 
 
-def _unfit(found: Tally) -> float:
+def _unfit(found: TableTally) -> float:
     """Return the share of rows that do not fit the header, whether quotes are read or are text."""
     if found.delimiter == "\t":
         return min(found.bad, found.raw_bad) / max(found.rows, 1)
     return found.bad / max(found.rows, 1)
 
 
-def _one_column_doubt(found: Tally) -> str:
+def _one_column_doubt(found: TableTally) -> str:
     """Return a message if the header has one field but all rows have the same larger number of fields."""
     for (sign, width), count in found.widths.items():
         if width > 1 and count == found.rows >= 3:
@@ -241,7 +241,7 @@ def _one_column_doubt(found: Tally) -> str:
     return ""
 
 
-def _reads_quotes(found: Tally) -> bool:
+def _reads_quotes(found: TableTally) -> bool:
     """Decide whether quotes enclose fields or are text.
 
     In tables separated by commas, semicolons or bars they enclose fields. Tables separated by tabs come in two forms:

@@ -9,8 +9,8 @@ from typing import Any
 from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError
 from mtft.experiments.expansion import PlannedRun
-from mtft.runs.directory import read_summary, recorded_data_dir
 from mtft.runs.integrity import run_config
+from mtft.runs.run_directory import read_summary, recorded_data_dir
 from mtft.runs.seed_groups import check_same_but_seed
 from mtft.tasks.registry import Registry
 

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mtft.config.experiment_plan import Plan, entry_keys, unknown_key
+from mtft.config.experiment_plan import ExperimentPlan, entry_keys, unknown_key
 from mtft.config.load import load
 from mtft.config.schema import RefineConfig, TrainConfig
 from mtft.errors import ConfigError, setting, unknown
@@ -42,7 +42,7 @@ class PlannedRun:
         return "refine" if self.origin else "train"
 
 
-def expand(plan: Plan, file: Path, data_dir: Path | None = None) -> list[PlannedRun]:
+def expand(plan: ExperimentPlan, file: Path, data_dir: Path | None = None) -> list[PlannedRun]:
     """Return all runs of a plan, those of one seed before those of the next; ConfigError has a line for each fault."""
     problems: list[str] = []
     entries = _collect(problems, {name: partial(merged, plan, name) for name in plan.runs})

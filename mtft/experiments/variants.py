@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtft.config.experiment_plan import Entry, Plan, value_text
+from mtft.config.experiment_plan import Entry, ExperimentPlan, value_text
 from mtft.errors import ConfigError, unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -47,7 +47,7 @@ class Variant:
         return seeds and all(self.values[key] == other.values[key] for key in self.values.keys() & other.values.keys())
 
 
-def merged(plan: Plan, name: str, above: tuple[str, ...] = ()) -> Merged:
+def merged(plan: ExperimentPlan, name: str, above: tuple[str, ...] = ()) -> Merged:
     """Return an entry with what it inherits by `like`; ConfigError for an unknown run or a cycle."""
     entry = plan.runs[name]
     if name in above:

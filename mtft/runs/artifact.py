@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mtft.runs.checkpoint import write_tensors
-from mtft.runs.directory import RunDirectory
+from mtft.runs.run_directory import RunDirectory
 from mtft.runtime.distributed import Group
 from mtft.selection.mask import Mask, load_mask, save_mask
 

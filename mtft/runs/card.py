@@ -23,7 +23,7 @@ SMALL = 300
 
 
 @dataclass(frozen=True)
-class Base:
+class CardBase:
     """Facts about a pretrained model that its files do not contain."""
 
     hub: str
@@ -32,7 +32,7 @@ class Base:
 
 
 BASES = {
-    "7509a8c086ac22c9f1e18969c80f9744c0a305c4a60ee39ee7711b82dffba10d": Base(
+    "7509a8c086ac22c9f1e18969c80f9744c0a305c4a60ee39ee7711b82dffba10d": CardBase(
         "sentence-transformers/all-MiniLM-L6-v2",
         "apache-2.0",
         "It was itself trained on sentence pairs, among them Quora duplicate questions, Flickr30k captions (a source "

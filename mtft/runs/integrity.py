@@ -14,9 +14,9 @@ from mtft.errors import CheckpointError, MtftError
 from mtft.io.digests import NAME, Digests, damages, read_digests
 from mtft.io.directories import LOCK, current_directory, lock_holder
 from mtft.io.files import read_json
-from mtft.runs.directory import LASTING, PARTS, changed_logs
 from mtft.runs.fingerprints import settings_digest
 from mtft.runs.looks import LOOKS
+from mtft.runs.run_directory import LASTING, PARTS, changed_logs
 
 LOGS = ("steps.jsonl", "metrics.jsonl", "conflicts.jsonl", "times.jsonl")
 ADDED = ("report.html", LOOKS)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtft.data.dataset import Dataset
 from mtft.outputs import Array
-from mtft.runs.directory import Follower, RunDirectory
+from mtft.runs.run_directory import Follower, RunDirectory
 from mtft.runtime.distributed import Group
 
 

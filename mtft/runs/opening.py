@@ -14,10 +14,10 @@ from mtft.errors import ConfigError
 from mtft.io.directories import clear_lock
 from mtft.io.disk import check_room
 from mtft.plugin.context import Context
-from mtft.runs.directory import RunDirectory, read_summary
 from mtft.runs.null_directory import share_run
 from mtft.runs.paths import is_finished
 from mtft.runs.resume import check_material, check_settings, settings_file
+from mtft.runs.run_directory import RunDirectory, read_summary
 from mtft.runtime import processes
 from mtft.runtime.distributed import Group
 

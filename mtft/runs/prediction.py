@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mtft.data.records import TEXTS, Record
+from mtft.data.stream_records import TEXTS, Record
 from mtft.errors import ConfigError, DataError, plugin_guard
 from mtft.io.files import to_json
 from mtft.model.inference import read_outputs, run_leader, stop_workers

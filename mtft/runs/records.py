@@ -17,9 +17,9 @@ from mtft.io.digests import check_digests, digest, write_digests
 from mtft.io.directories import replaced_directory
 from mtft.io.files import read_json, write_json
 from mtft.runs.dev_predictions import FOLDER
-from mtft.runs.directory import read_summary
 from mtft.runs.looks import LOOKS
 from mtft.runs.paths import RECORD
+from mtft.runs.run_directory import read_summary
 
 FORMAT, VERSION = "mtft-record", 1
 KEPT = ("config.toml", "environment.json", "summary.json")

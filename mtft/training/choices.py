@@ -15,7 +15,7 @@ from mtft.config.plugin_choice import open_kind
 from mtft.data.dataset import find_data_dir, sample_dir
 from mtft.data.shares import Half
 from mtft.losses import consistency, folded_cross_entropy
-from mtft.runs.directory import recorded_data_dir
+from mtft.runs.run_directory import recorded_data_dir
 from mtft.runtime import processes
 from mtft.runtime.devices import find_device, keep_freed_memory, matmul_dtype
 from mtft.tasks.registry import Registry

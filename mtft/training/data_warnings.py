@@ -10,14 +10,14 @@ from pathlib import Path
 from mtft.data.audit.contents import keyed, text_findings
 from mtft.data.audit.findings import Finding
 from mtft.data.audit.form import form_findings
-from mtft.data.audit.labels import drift_findings, label_findings
+from mtft.data.audit.label_findings import drift_findings, label_findings
 from mtft.data.audit.leakage import leakage_findings
 from mtft.data.audit.split_reader import Split
 from mtft.data.dataset import sample_dir
 from mtft.data.formats import reading_lines
 from mtft.runtime.notices import Notify
 from mtft.tasks.task import Source, Task
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 
 
 def warn_of_faults(

@@ -17,7 +17,7 @@ from mtft.data.tokenization import Tokenizer
 from mtft.errors import DataError, setting
 from mtft.runtime.notices import Notify, silent
 from mtft.tasks.task import Source, Task
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 
 
 def missing_files(source: Source, split: str, data_dir: Path) -> list[Path]:

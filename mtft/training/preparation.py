@@ -34,7 +34,7 @@ from mtft.training.choices import DataInputs, LossSettings, ModelInputs
 from mtft.training.data_warnings import warn_of_faults
 from mtft.training.loading import Loader, missing_files
 from mtft.training.model_checks import check_length, check_model
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 from mtft.training.step import Stepper
 
 

@@ -13,10 +13,10 @@ from mtft.config.groups import RunOptions
 from mtft.errors import command
 from mtft.plugin.context import Context
 from mtft.runs.artifact import RunArtifact
-from mtft.runs.directory import RunDirectory
 from mtft.runs.fingerprints import settings_digest
 from mtft.runs.opening import Contents, New, Resumed
 from mtft.runs.resume import check_position
+from mtft.runs.run_directory import RunDirectory
 from mtft.runs.tracking import start_trackers
 from mtft.runtime.distributed import Group
 from mtft.training.autosave import Autosaver

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.data.records import TEXTS, Record
+from mtft.data.stream_records import TEXTS, Record
 from mtft.data.tokenization import load_tokenizer
 from mtft.encoder.pretrained import weights_digest
 from mtft.model.inference import apply

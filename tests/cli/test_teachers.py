@@ -21,7 +21,7 @@ from mtft.io.files import read_json, write_json
 from mtft.outputs import Binary
 from mtft.plugin.context import new_context
 from mtft.runs.checkpoint import load_model
-from mtft.runs.directory import RunDirectory
+from mtft.runs.run_directory import RunDirectory
 from mtft.tasks.sst import SST
 from mtft.tasks.task import Task
 from mtft.testing.tiny import write_tiny_model

@@ -10,7 +10,7 @@ from mtft.data.dialect import AS_FOUND
 from mtft.data.foreign import SIGNATURES, foreign_kind, is_json_record
 from mtft.data.readers import read_rows
 from mtft.data.record_files import file_records
-from mtft.data.records import Wanted
+from mtft.data.stream_records import Wanted
 from mtft.errors import DataError
 
 PAGE = b"\n<!DOCTYPE html>\n<html><body>text,label</body></html>\n"

@@ -13,7 +13,7 @@ import pytest
 
 from mtft.data.dialect import AS_FOUND, Layout
 from mtft.data.record_files import file_records
-from mtft.data.records import Record, Wanted, read_records
+from mtft.data.stream_records import Record, Wanted, read_records
 from mtft.errors import DataError
 
 REVIEW = Wanted(

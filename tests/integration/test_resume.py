@@ -16,7 +16,7 @@ from mtft.config.load import dump
 from mtft.config.schema import TrainConfig
 from mtft.data.dataset import sample_dir
 from mtft.io import toml_parser
-from mtft.runs import directory
+from mtft.runs import run_directory
 from mtft.runs.fingerprints import LOCATION, MAY_CHANGE, settings_digest
 from mtft.testing.tiny import write_tiny_model
 
@@ -62,7 +62,7 @@ def test_a_run_from_before_epsilon_was_a_setting_goes_on_with_its_own(
     code, operations = forked((*train, "--out", "whole"))
     assert code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(directory, "dump", partial(dump, exclude={"eps"}))
+        patch.setattr(run_directory, "dump", partial(dump, exclude={"eps"}))
         assert forked((*train, "--out", "killed"), die_at=operations // 2)[0] is None
     assert (here / "killed/state").exists()
     assert "\neps" not in (here / "killed/config.toml").read_text(encoding="utf-8")

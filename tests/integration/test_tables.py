@@ -17,9 +17,9 @@ from mtft.data.declared_reader import DeclaredReader, SplitColumn
 from mtft.data.dialect import AS_FOUND, Dialect, Layout
 from mtft.data.readers import open_file, read_rows
 from mtft.data.record_files import file_records
-from mtft.data.records import Wanted
 from mtft.data.sniff import find_dialect
 from mtft.data.storage import Stored
+from mtft.data.stream_records import Wanted
 from mtft.errors import DataError
 from mtft.outputs import Categorical
 

@@ -10,8 +10,8 @@ import torch
 
 from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError
-from mtft.runs.directory import RunDirectory
 from mtft.runs.null_directory import NullRunDirectory, share_run
+from mtft.runs.run_directory import RunDirectory
 from mtft.runtime.distributed import ALONE
 
 MAKERS = {"create", "reopen"}

@@ -15,9 +15,9 @@ from mtft.config.schema import TrainConfig
 from mtft.errors import ConfigError
 from mtft.io import toml_parser
 from mtft.plugin.context import new_context
-from mtft.runs.directory import RunDirectory
 from mtft.runs.manifest import read_manifest
 from mtft.runs.opening import Contents, Finished, New, Resumed, Target, open_run
+from mtft.runs.run_directory import RunDirectory
 
 ANEW = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_MAX_RESTARTS": "3"}
 """What ``torchrun`` tells the processes that it has started a second time."""

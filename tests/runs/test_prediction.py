@@ -13,7 +13,7 @@ import pytest
 from factories import REGISTRY, TASKS, toy_trained
 
 from mtft.data.readers import TableReader
-from mtft.data.records import Record
+from mtft.data.stream_records import Record
 from mtft.errors import ConfigError
 from mtft.runs.checkpoint import TrainedModel
 from mtft.runs.prediction import BLOCK, columns, lacking, predict

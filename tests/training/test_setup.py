@@ -10,7 +10,7 @@ from mtft.config.schema import TrainConfig
 from mtft.data.dataset import sample_dir
 from mtft.errors import ConfigError
 from mtft.plugin.context import new_context
-from mtft.runs.directory import RunDirectory
+from mtft.runs.run_directory import RunDirectory
 from mtft.training.setup import check_choices, set_up
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from mtft.data.audit.findings import SHOWN, Finding, brief, example_of
-from mtft.data.audit.reading import Reading
+from mtft.data.audit.reading import SplitReading
 from mtft.data.audit.split_reader import RowProblem, Split
 from mtft.errors import with_names
 
@@ -85,7 +85,7 @@ def _shown(text: bytes) -> str:
     return brief(text[: 4 * SHOWN].decode("utf-8", "replace").rstrip())
 
 
-def _several_lines(found: Split, scan: Reading) -> Iterator[Finding]:
+def _several_lines(found: Split, scan: SplitReading) -> Iterator[Finding]:
     """Report rows that span several lines; a warning if one of the lines could be a row of its own."""
     count, swallowing, first, shown = 0, 0, 0, b""
     for line, text in scan.rows_of_several_lines():
@@ -114,7 +114,7 @@ def _several_lines(found: Split, scan: Reading) -> Iterator[Finding]:
     )
 
 
-def _holds_rows(scan: Reading, text: bytes) -> bool:
+def _holds_rows(scan: SplitReading, text: bytes) -> bool:
     separator = scan.dialect.delimiter.encode() if scan.dialect else b""
     inside = text.splitlines()[1:]
     return len(scan.names) > 1 and any(line.count(separator) >= len(scan.names) - 1 for line in inside)

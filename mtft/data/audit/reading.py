@@ -21,7 +21,7 @@ from mtft.errors import DataError
 
 
 @dataclass
-class Reading:
+class SplitReading:
     """A file that `all_rows` reads once: its dialect, and counts that are complete after its last row.
 
     With `trouble`, the file as a whole cannot be read; a trouble found on the way makes the rows before it void. `keys`
@@ -104,15 +104,15 @@ class Reading:
             raise DataError(f"{self.path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def open_reading(path: Path, layout: Layout = AS_FOUND) -> Reading:
+def open_reading(path: Path, layout: Layout = AS_FOUND) -> SplitReading:
     """Return a file that is ready to be read; faults are part of the result and are never raised."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
-            return Reading(path, layout, trouble=Trouble("file", "not a regular file"))
+            return SplitReading(path, layout, trouble=Trouble("file", "not a regular file"))
         dialect = dialect_of(path, layout)
     except OSError as error:
-        return Reading(path, layout, trouble=Trouble("file", (error.strerror or str(error)).lower()))
+        return SplitReading(path, layout, trouble=Trouble("file", (error.strerror or str(error)).lower()))
     except DataError as error:
-        return Reading(path, layout, trouble=Trouble("file", str(error).removeprefix(f"{path}: ")))
+        return SplitReading(path, layout, trouble=Trouble("file", str(error).removeprefix(f"{path}: ")))
     doubt = Trouble(dialect.check, dialect.doubt) if dialect.doubt else None
-    return Reading(path, layout, dialect, doubt)
+    return SplitReading(path, layout, dialect, doubt)

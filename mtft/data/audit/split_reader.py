@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.data.audit.findings import brief
-from mtft.data.audit.reading import Reading, open_reading
+from mtft.data.audit.reading import SplitReading, open_reading
 from mtft.data.dialect import AS_FOUND, Layout, form_of
 from mtft.data.example import Example, fault
 from mtft.data.examples import Examples
@@ -53,7 +53,7 @@ class Split:
 
     source: str
     split: str
-    scans: tuple[Reading, ...]
+    scans: tuple[SplitReading, ...]
     examples: Examples
     problems: tuple[RowProblem, ...]
     output: Any = None
@@ -98,7 +98,7 @@ def read_together(requests: Sequence[Request], data_dir: Path) -> list[Split]:
     return [each.finish() for each in collectors]
 
 
-def _read_file(reading: Reading, group: Sequence[_Collector]) -> None:
+def _read_file(reading: SplitReading, group: Sequence[_Collector]) -> None:
     """Let each collector take the rows of a file, block by block."""
     for each in group:
         each.begin(reading)
@@ -123,19 +123,19 @@ class _Collector:
             self.layout = getattr(reader, "layout", AS_FOUND)
             self.reader = reader.opened(data_dir) if hasattr(reader, "opened") else reader
             self.parse = getattr(self.reader, "example", None) if self.files else None
-        self.scans: list[Reading] = []
+        self.scans: list[SplitReading] = []
         self.examples, self.problems = Examples(), list[RowProblem]()
         self._whole, self._mark = False, (0, 0)
 
     def _guard(self) -> AbstractContextManager[None]:
         return plugin_guard(self.what, self.request.source)
 
-    def begin(self, reading: Reading) -> None:
+    def begin(self, reading: SplitReading) -> None:
         """Begin a file; one that cannot be read is a problem."""
         self.scans.append(reading)
         self._whole, self._mark = False, (len(self.examples), len(self.problems))
 
-    def take(self, reading: Reading, rows: Sequence[Row]) -> None:
+    def take(self, reading: SplitReading, rows: Sequence[Row]) -> None:
         """Take rows of a file: the bad ones as problems, the others as examples if the reader makes these.
 
         A table without a needed column gives one problem, and no more of its rows are taken.
@@ -151,7 +151,7 @@ class _Collector:
                     found = _parsed(self.parse, reading.path, row.line, row.fields, table=bool(reading.names))
                     self._add(replace(found, begin=row.begin) if isinstance(found, RowProblem) else found)
 
-    def end(self, reading: Reading) -> None:
+    def end(self, reading: SplitReading) -> None:
         """End a file; if it cannot be read as a whole, its rows are void."""
         if reading.trouble:
             self.examples.cut(self._mark[0])
@@ -209,7 +209,7 @@ def _once(problems: list[RowProblem], examples: int) -> list[RowProblem]:
     return [replace(first, text=f"{first.text}; all {len(problems):,} rows lack it", whole=True)]
 
 
-def _label_nowhere(scans: Sequence[Reading], reader: Any) -> Iterator[RowProblem]:
+def _label_nowhere(scans: Sequence[SplitReading], reader: Any) -> Iterator[RowProblem]:
     """Yield a problem if no object of the JSON files has the key of the label, which single objects may lack."""
     label, rows = getattr(reader, "label", None), sum(scan.readable for scan in scans)
     json = all(form_of(scan.path.name) in ("json", "jsonl") for scan in scans)

@@ -10,10 +10,10 @@ from mtft.data.dialect import form_of
 from mtft.data.guess.columns import Column, Role, profile
 from mtft.data.guess.doubts import Decisions
 from mtft.data.guess.header import has_known_name, no_header, value_in_header
+from mtft.data.guess.held_out_shares import note_share
 from mtft.data.guess.label_columns import choose_labels
 from mtft.data.guess.label_values import read_values, several, sure_marks
 from mtft.data.guess.proposals import Proposal, Tables, make_proposal
-from mtft.data.guess.shares import note_share
 from mtft.data.guess.split_columns import SplitPlan, check_agreement, find_split_column
 from mtft.data.guess.splits import FileGroup
 from mtft.data.guess.texts import choose_texts, find_copies

@@ -15,7 +15,7 @@ from soak import cases, counted
 
 from mtft.cli.console import plain
 from mtft.data.lines import MAX_LINE, BoundedLines
-from mtft.data.records import Record, Wanted, read_records
+from mtft.data.stream_records import Record, Wanted, read_records
 from mtft.errors import DataError
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mtft.data.cutting import Record, cut, without_end
+from mtft.data.cutting import RawRecord, cut, without_end
 from mtft.data.dialect import COMMA_NUMBER, DELIMITERS, NUMBER
 from mtft.data.labels import mark
 
@@ -98,7 +98,7 @@ class ColumnTally:
 
 
 @dataclass
-class Tally:
+class TableTally:
     """Counts of a table's rows for one delimiter: rows that do not fit the header, and the use of quotes.
 
     `bad` counts rows that do not fit if quotes are read, `raw_bad` lines that do not fit if quotes are text. `torn`
@@ -138,12 +138,12 @@ class Tally:
         return any(column.quoted >= 0.9 * column.filled >= 9 for column in self.columns)
 
 
-def tally(lines: Iterable[str], delimiter: str, header: Record, skipped: int, *, quotes: bool = True) -> Tally:
+def tally(lines: Iterable[str], delimiter: str, header: RawRecord, skipped: int, *, quotes: bool = True) -> TableTally:
     """Count over `lines`, which begin after the `skipped` lines; `header` is the record that names the columns."""
     quoted = bool(header.fields) and len(header.quoted) == len(header.fields)
-    found = Tally(delimiter, header.fields, skipped + 1, quoted)
+    found = TableTally(delimiter, header.fields, skipped + 1, quoted)
     found.columns = [ColumnTally() for _ in header.fields]
-    suspects: list[Record] = []
+    suspects: list[RawRecord] = []
     for record in cut(lines, delimiter, quotes, skipped + 1, quick=delimiter not in ("", "\t")):
         if not record.fields and not record.fault:
             found.blank += 1
@@ -162,7 +162,7 @@ def tally(lines: Iterable[str], delimiter: str, header: Record, skipped: int, *,
     return found
 
 
-def _count(found: Tally, record: Record) -> bool:
+def _count(found: TableTally, record: RawRecord) -> bool:
     """Count one record; return whether it has as many fields as the header."""
     fits = not record.fault and len(record.fields) == len(found.names)
     found.bad += not fits
@@ -182,7 +182,7 @@ def _count(found: Tally, record: Record) -> bool:
     return fits
 
 
-def _count_quotes(found: Tally, record: Record, width: int) -> None:
+def _count_quotes(found: TableTally, record: RawRecord, width: int) -> None:
     found.quoted += len(record.quoted)
     found.torn += bool(record.fault)
     found.proven += record.proven
@@ -195,17 +195,17 @@ def _width(body: str, delimiter: str) -> int:
     return body.count(delimiter) + 1 if delimiter else 1
 
 
-def _swallows(found: Tally, record: Record) -> bool:
+def _swallows(found: TableTally, record: RawRecord) -> bool:
     """Return whether a record's inner lines, or both its lines, look like rows by number and kind of fields."""
     lines = record.texts[1:-1] if len(record.texts) > 2 else record.texts
     return all(_is_row(found, without_end(line)) for line in lines)
 
 
-def _is_row(found: Tally, line: str) -> bool:
+def _is_row(found: TableTally, line: str) -> bool:
     width = len(found.names)
     fields = line.split(found.delimiter)
     if len(fields) != width:
-        (record, *_) = [*cut([line], found.delimiter, quotes=True)] or [Record(1, [], [])]
+        (record, *_) = [*cut([line], found.delimiter, quotes=True)] or [RawRecord(1, [], [])]
         fields = record.fields
     if len(fields) != width:
         return False

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from mtft.data.cutting import Record as Cut
-from mtft.data.cutting import cut, without_end
+from mtft.data.cutting import RawRecord, cut, without_end
 from mtft.data.dialect import AS_FOUND, DELIMITERS, Layout
 from mtft.data.json_rows import ARRAY, JsonRecord, json_array, json_lines
 from mtft.data.lines import MAX_LINE, BoundedLines
@@ -185,7 +184,7 @@ def other_form(lines: Iterable[str], wanted: Wanted) -> str:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    record = next(cut([line], delimiter, quotes=True), Cut(1, [], []))
+    record = next(cut([line], delimiter, quotes=True), RawRecord(1, [], []))
     return record.fields if not record.fault else without_end(line).split(delimiter or None)
 
 
@@ -257,7 +256,7 @@ def _delimiter(header: str, form: str) -> str:
     return next((sign for sign in signs if len(_fields(header, sign)) > 1), "\t" if form == "tsv" else "")
 
 
-def _unquoted(record: Cut) -> Cut:
+def _unquoted(record: RawRecord) -> RawRecord:
     """Remove the quotes that a tab-separated line needs: those that are closed and enclose a tab or a doubled quote."""
     if '"' not in record.texts[0]:
         return record
@@ -265,7 +264,7 @@ def _unquoted(record: Cut) -> Cut:
     return found if found.proven and not found.fault else record
 
 
-def _row(record: Cut, names: list[str], wanted: Wanted, *, header: bool) -> Record:
+def _row(record: RawRecord, names: list[str], wanted: Wanted, *, header: bool) -> Record:
     number = record.line
     try:
         for text in record.texts:

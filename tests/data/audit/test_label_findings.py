@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtft.data.audit.labels import CHANCE, kolmogorov_smirnov, label_findings, total_variation
+from mtft.data.audit.label_findings import CHANCE, kolmogorov_smirnov, label_findings, total_variation
 from mtft.data.audit.split_reader import read_split
 from mtft.data.readers import TableReader
 from mtft.outputs import Binary

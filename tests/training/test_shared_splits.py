@@ -19,7 +19,7 @@ from mtft.tasks.sts import STS
 from mtft.tasks.task import Source
 from mtft.training.loading import Loader
 from mtft.training.preparation import choose_sources
-from mtft.training.split_reader import SplitReader
+from mtft.training.shared_splits import SplitReader
 
 ROWS = [f"text {n},{n % 2},{'' if n == 7 else n % 3},{n % 2 if n % 9 else 'x'}\n" for n in range(60)]
 NAMES: dict[str, list[str]] = {"one": ["0", "1"], "two": ["0", "1", "2"], "bad": ["0", "1"]}
