@@ -30,7 +30,7 @@ from mtft.io.text import show
 
 S = TypeVar("S", bound=Options)
 
-FORMER: Mapping[str, Any] = {"eps": 1e-8}
+FORMER: Mapping[str, Any] = {"class_weights": "none", "eps": 1e-8}
 """Values that runs used before these were settings, which their recorded settings lack."""
 
 
