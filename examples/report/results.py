@@ -70,8 +70,8 @@ class Book:
     def results(self, rows: Sequence[Row], resamples: int) -> list[Result]:
         """Score the rows of a table that are recorded with one seed at least.
 
-        Differences are from the first row, over the seeds that both have. What other seeds would change is pooled over
-        all rows.
+        Differences are from the first row, in the tasks and over the seeds that both have. What other seeds would
+        change is pooled over all rows.
         """
         found = [(row, seeds) for row in rows if (seeds := self.seeds(row))]
         values = {row.name: self._values(row, seeds) for row, seeds in found}
@@ -83,10 +83,11 @@ class Book:
         for row, seeds in found:
             shown = {}
             for task, mine in scores[row.name].items():
+                first = scores[reference[0].name].get(task) if reference and reference[0] != row else None
                 difference = None
-                if reference and reference[0] != row and (common := set(seeds) & set(reference[1])):
+                if reference and first and (common := set(seeds) & set(reference[1])):
                     ours = mine.of([seed in common for seed in seeds])
-                    theirs = scores[reference[0].name][task].of([seed in common for seed in reference[1]])
+                    theirs = first.of([seed in common for seed in reference[1]])
                     difference = seed_difference(ours, theirs, noise[task])
                 shown[task] = Score(mine.mean, *seed_interval(mine, noise[task]), difference)
             apart = {task: tuple(mine.scores.tolist()) for task, mine in scores[row.name].items()}

@@ -138,6 +138,20 @@ def test_rows_are_compared_over_the_seeds_that_both_have(trained_run: Path, tmp_
     assert other.scores["sts"].difference == PairedDifference(0, 0, 0, 1)  # the same outputs with the common seed
 
 
+@pytest.mark.slow
+def test_a_row_may_have_tasks_that_the_first_lacks(trained_run: Path, tmp_path: Path) -> None:
+    keep(trained_run, tmp_path / "unified.s0")
+    keep(trained_run, tmp_path / "vanilla-sts.s0")
+    record = tmp_path / "vanilla-sts.s0/outputs.json"
+    record.write_text(json.dumps({"sts": json.loads(record.read_text())["sts"]}))
+    book = Book(read_plans(), tmp_path, new_context().registry, sample_dir())
+    first, other = book.results([Row("alone", ("vanilla-sts",)), Row("both", ("unified",))], 20)
+    assert list(first.scores) == ["sts"]
+    assert other.scores["sts"].difference == PairedDifference(0, 0, 0, 1)
+    assert {task for task, score in other.scores.items() if score.difference is None} == other.scores.keys() - {"sts"}
+    assert len(other.scores) > 1
+
+
 def test_overlap_of_selections_is_measured_once(tiny_model: Path, tmp_path: Path) -> None:
     where = ("--work", tmp_path, "--records", tmp_path / "r", "--data-dir", sample_dir())
     lines = script("overlap", *where, "--", "--batches", "1", "--model", tiny_model).splitlines()
