@@ -133,11 +133,11 @@ def _make(
     try:
         with stop.watching():
             estimates = Estimates(runs, threads, lambda: stop.asked)
-            places = slots(jobs, threads, usable_cores())
+            free = slots(jobs, threads, usable_cores())
             scheduler = Scheduler(
                 due=waiting,
                 store=store,
-                slots=places,
+                slots=free,
                 digests=digests,
                 estimates=estimates,
                 stop=stop,

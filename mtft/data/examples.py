@@ -23,8 +23,8 @@ class Examples(Sequence[Example]):
         self.ids = Strings()
         self._texts, self.width = Strings(), 1
         self._targets, self._numbered = array("d"), array("b")
-        self._places, self._known, self._lines = list[str](), dict[str, int](), array("q")
-        self._place_of = array("i")
+        self._files, self._known, self._lines = list[str](), dict[str, int](), array("q")
+        self._file_of = array("i")
         for row in rows:
             self.append(row)
 
@@ -41,17 +41,17 @@ class Examples(Sequence[Example]):
         self._numbered.append(row.numbered)
         file, _, line = row.origin.rpartition(":")
         whole = not (file and line.isdecimal() and line.isascii() and len(line) < 19 and str(int(line)) == line)
-        place = row.origin if whole else file
-        if (number := self._known.setdefault(place, len(self._places))) == len(self._places):
-            self._places.append(place)
-        self._place_of.append(number)
+        file = row.origin if whole else file
+        if (number := self._known.setdefault(file, len(self._files))) == len(self._files):
+            self._files.append(file)
+        self._file_of.append(number)
         self._lines.append(-1 if whole else int(line))
 
     def cut(self, count: int) -> None:
         """Keep only the first `count` examples."""
         self.ids.cut(count)
         self._texts.cut(count * self.width)
-        for column in (self._targets, self._numbered, self._place_of, self._lines):
+        for column in (self._targets, self._numbered, self._file_of, self._lines):
             del column[count:]
 
     def __len__(self) -> int:
@@ -75,8 +75,8 @@ class Examples(Sequence[Example]):
 
     def origin(self, row: int) -> str:
         """Return the origin of a row."""
-        place, line = self._places[self._place_of[row]], self._lines[row]
-        return place if line < 0 else f"{place}:{line}"
+        file, line = self._files[self._file_of[row]], self._lines[row]
+        return file if line < 0 else f"{file}:{line}"
 
     def all_texts(self) -> Iterator[tuple[str, ...]]:
         """Yield the texts of each row."""

@@ -203,7 +203,7 @@ def _readable(line: str) -> str:
 def _json(records: Iterable[JsonRecord], wanted: Wanted, *, by_line: bool = True) -> Iterator[Record]:
     """Make records; those without an id have their line, or their number, since an array may be one line."""
     for number, found in enumerate(records, 1):
-        place = found.line if by_line else number
+        default = found.line if by_line else number
         try:
             _readable(found.text)
             if found.fault:
@@ -212,10 +212,10 @@ def _json(records: Iterable[JsonRecord], wanted: Wanted, *, by_line: bool = True
             if isinstance(name, list | dict) and sum(map(json.dumps(name).count, "[{")) > MAX_PARTS:
                 raise ValueError(f"id holds more than {MAX_PARTS} lists and objects")
         except ValueError as error:
-            yield Record(place, {}, found.line, f"input line {found.line}: {error}")
+            yield Record(default, {}, found.line, f"input line {found.line}: {error}")
         else:
             record = wanted.record(found.line, found.value)
-            yield record if (wanted.id or "id") in found.value else replace(record, id=place)
+            yield record if (wanted.id or "id") in found.value else replace(record, id=default)
 
 
 def _table(lines: Iterator[str], form: str, wanted: Wanted, layout: Layout) -> Iterator[Record]:

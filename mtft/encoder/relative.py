@@ -29,6 +29,6 @@ def buckets(distances: Tensor) -> Tensor:
 def distance_bias(table: nn.Embedding, blocks: Iterable[Block]) -> Tensor:
     """Return the bias [K, L, L] of head, query and key from a table [BUCKETS, K]; L is the longest block's length."""
     length = max(block.length for block in blocks)
-    places = torch.arange(length, device=table.weight.device)
-    rows: Tensor = table(buckets(places - places[:, None]).reshape(-1))
+    positions = torch.arange(length, device=table.weight.device)
+    rows: Tensor = table(buckets(positions - positions[:, None]).reshape(-1))
     return rows.view(length, length, -1).permute(2, 0, 1).contiguous()

@@ -81,5 +81,5 @@ def _owners(wanted: Ints, own: Ints) -> Ints:
     """Return the rows of numbers `own` [n, v] that have one of the `wanted`, ordered by these, each once."""
     flat, order = own.reshape(-1), np.argsort(wanted)
     rank = order[np.searchsorted(wanted, flat, sorter=order).clip(max=len(wanted) - 1)]
-    places = np.flatnonzero(wanted[rank] == flat)
-    return distinct(places[np.argsort(rank[places], kind="stable")] // own.shape[1])
+    entries = np.flatnonzero(wanted[rank] == flat)
+    return distinct(entries[np.argsort(rank[entries], kind="stable")] // own.shape[1])
