@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -166,10 +166,10 @@ def missing_distribution(distribution: object, version: object) -> str:
     return f"{found}; install it from where it came from (on an index this name may be somebody else's)"
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """Say that `found` is no known `kind`, with its near match and the values allowed."""
+def unknown(kind: str, name: str, allowed: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
+    """Say that `name` is no known `kind`, with the name that it or its synonym is near, and the values allowed."""
     names, name = sorted(allowed), name[:80]
-    near = difflib.get_close_matches(name, names, n=1)
+    near = [synonyms[name]] if synonyms and name in synonyms else difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(names) or 'none'})"
 

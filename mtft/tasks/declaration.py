@@ -212,6 +212,16 @@ class Numbers(Declaration):
         return Bounded(*self.range)
 
 
+KEY_SYNONYMS = {
+    **dict.fromkeys(("labels", "classes", "categories", "label_names", "class_names", "levels"), "names"),
+    **dict.fromkeys(("target", "y", "label_column", "answer"), "label"),
+    **dict.fromkeys(("texts", "text_column", "sentence", "sentences"), "text"),
+    **dict.fromkeys(("train_file", "training", "file", "files", "data"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "eval", "dev_file", "validation_file"), "dev"),
+    **dict.fromkeys(("type", "task_type"), "kind"),
+}
+"""What keys are called elsewhere, for hints in errors; these are not accepted."""
+
 SCHEMAS: dict[Any, type[Declaration]] = {
     "classification": Classes,
     "binary": YesOrNo,
@@ -238,7 +248,7 @@ def read_declaration(table: Mapping[str, Any], heads: Collection[str], where: st
 def _explain(schema: type[Declaration], key: str, value: Any, detail: Mapping[str, Any]) -> str:
     """Describe the fault in a key's value; `detail` is pydantic's error."""
     if key not in schema.model_fields:
-        return unknown("key", key, schema.model_fields)
+        return unknown("key", key, schema.model_fields, KEY_SYNONYMS)
     wanted = schema.model_fields[key].description
     if key == "kind":
         wanted = f"one of {', '.join(SCHEMAS)}"

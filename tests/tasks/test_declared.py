@@ -134,6 +134,8 @@ def test_the_kind_decides_what_the_numbers_mean(kind: str, more: dict[str, Any],
         ({"metrics": ["pearson"]}, "metrics: unknown metric 'pearson' (allowed: accuracy, f1, kappa, mcc)"),
         ({"metrics": []}, "metrics: [] is not a list of metrics (allowed: accuracy, f1, mcc, kappa)"),
         ({"lable": "mood"}, "unknown key 'lable'; did you mean 'label'?"),
+        ({"labels": ["a", "b"]}, "unknown key 'labels'; did you mean 'names'?"),
+        ({"validation": "x.csv"}, "unknown key 'validation'; did you mean 'dev'?"),
     ],
 )
 def test_an_error_names_file_key_value_and_what_is_allowed(changes: dict[str, Any], message: str) -> None:
