@@ -76,11 +76,17 @@ class Written:
         if self.quoting == "none":
             text = "".join(self.delimiter.join(line) + self.end for line in lines)
         else:
-            buffer = io.StringIO(newline="")
-            bare = any("\r" in cell for line in lines for cell in line)  # csv leaves it so before Python 3.13
-            mode: Literal[0, 1] = csv.QUOTE_ALL if self.quoting == "all" or bare else csv.QUOTE_MINIMAL
-            csv.writer(buffer, delimiter=self.delimiter, lineterminator=self.end, quoting=mode).writerows(lines)
-            text = buffer.getvalue()
+            text = self._quoted(lines, csv.QUOTE_ALL if self.quoting == "all" else csv.QUOTE_MINIMAL)
+            if "\r" in text and "\n" not in self._complete(text):  # it would be the end of a line
+                text = self._quoted(lines, csv.QUOTE_ALL)
+        return self._complete(text)
+
+    def _quoted(self, lines: list[tuple[str, ...]], mode: Literal[0, 1]) -> str:
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer, delimiter=self.delimiter, lineterminator=self.end, quoting=mode).writerows(lines)
+        return buffer.getvalue()
+
+    def _complete(self, text: str) -> str:
         text = f"sep={self.delimiter}{self.end}" * self.separator + text
         return text if self.last_end else text.removesuffix(self.end)
 

@@ -66,8 +66,8 @@ def test_the_micro_batch_budget_changes_nothing(case: str) -> None:
     for budget in (7, 25, 60):
         found = gradients(parts, budget)
         assert found[0] == pytest.approx(whole[0], rel=1e-5)
-        assert_close(found[1], whole[1], 3e-6)
-        assert_close(found[2], whole[2], 3e-6)
+        assert_close(found[1], whole[1], 1e-6)
+        assert_close(found[2], whole[2], 1e-6)
 
 
 def test_sources_that_share_micro_batches_equal_sources_done_one_by_one() -> None:
