@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtft.data.example import Example
+from mtft.data.lazy_sequence import LazySequence
 from mtft.data.strings import Listing, Strings
 
 Ints = NDArray[np.int64]
 
 
-class Examples(Sequence[Example]):
+class Examples(LazySequence[Example]):
     """Examples of `width` texts each, appended one by one; each is put together again when it is asked for."""
 
     def __init__(self, rows: Iterable[Example] = ()) -> None:
@@ -57,17 +57,10 @@ class Examples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._targets)
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | list[Example]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
-        target = self._targets[row]
+    def at(self, number: int) -> Example:
+        target, numbered = self._targets[number], bool(self._numbered[number])
         known = None if math.isnan(target) else target
-        return Example(self.ids[row], self.texts(row), known, self.origin(row), numbered=bool(self._numbered[row]))
+        return Example(self.ids[number], self.texts(number), known, self.origin(number), numbered=numbered)
 
     def texts(self, row: int) -> tuple[str, ...]:
         """Return the texts of a row."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtft.data.lazy_sequence import LazySequence
 
-class Strings(Sequence[str]):
+
+class Strings(LazySequence[str]):
     """Strings stored as UTF-8: each takes its bytes and eight more, instead of a Python object."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -36,21 +37,11 @@ class Strings(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(len(self))[index]]
-        number = range(len(self))[index]
+    def at(self, number: int) -> str:
         return self._bytes[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
 
-    def __iter__(self) -> Iterator[str]:
-        return (self[number] for number in range(len(self)))
 
-
-class Listing(Sequence[str]):
+class Listing(LazySequence[str]):
     """The strings of some rows, each made by `make` from the number of its row when it is asked for."""
 
     def __init__(self, rows: Sequence[int] | NDArray[np.int64], make: Callable[[int], str]) -> None:
@@ -59,11 +50,5 @@ class Listing(Sequence[str]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self._make(int(row)) for row in self._rows[index]]
-        return self._make(int(self._rows[index]))
+    def at(self, number: int) -> str:
+        return self._make(int(self._rows[number]))

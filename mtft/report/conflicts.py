@@ -12,8 +12,8 @@ from mtft.report.figure import Figure, Table, inner, percent, real, signed
 from mtft.report.heatmaps import Cell, Heatmap
 from mtft.report.run_record import RunRecord
 
-MOST_PAIRS = 45
-"""Most pairs of tasks in a figure."""
+MOST_ROWS = 45
+"""Most rows of the heat map, one for each pair of tasks."""
 
 Stretch = tuple[str, dict[str, tuple[float, float]]]
 """The last step of a stretch, and per pair of tasks the share of steps in conflict and the mean cosine."""
@@ -22,7 +22,7 @@ Stretch = tuple[str, dict[str, tuple[float, float]]]
 def conflict_figures(run: RunRecord) -> list[Figure]:
     """Return figures of how often each pair of tasks was in conflict, and of their mean cosine, over time."""
     parts, unit = _stretches(run), "step" if run.steps else "epoch"
-    pairs = _lowest(parts, MOST_PAIRS)
+    pairs = _lowest(parts, MOST_ROWS)
     if not pairs:
         return []
     cells = [[_conflict_cell(name, rates.get(pair)) for name, rates in parts] for pair in pairs]
