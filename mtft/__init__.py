@@ -1,4 +1,4 @@
-"""Multi-task fine-tuning of one shared BERT encoder.
+"""Multi-task fine-tuning of one shared encoder.
 
 Public names load on first use, so that importing mtft imports no torch.
 """

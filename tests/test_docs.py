@@ -233,6 +233,24 @@ def test_table_1_is_what_was_recorded(page: Path) -> None:
         assert [cell.removesuffix(" M") for cell in cells[3:5]] == [f"{stored:.1f}", f"{tuned:.1f}"]
 
 
+def test_the_readme_compares_with_the_individual_models_that_were_tuned() -> None:
+    title = "## One model against individual ones at its rate"
+    table = text_of(ROOT / "examples/report/results.md").partition(title)[2]
+    numbers = re.compile(r"[-+]?\.?\d[.\d]*")
+    (line,) = (line for line in table.splitlines() if line.startswith("| individual, all weights, rate 1e-4 | 2 |"))
+    sst, sts = ([float(number) for number in numbers.findall(cell)][:3] for cell in line.split("|")[3:5])
+    text = text_of(ROOT / "README.md")
+    (row,) = (line for line in text.splitlines() if line.startswith("| individual models for SST and STS, rate 1e-4"))
+    for cell, exact in ((row.split("|")[3], sst), (row.split("|")[5], sts)):
+        assert [float(number) for number in numbers.findall(cell)] == pytest.approx(exact, abs=0.00051)
+    differences = table.partition("Differences")[2].splitlines()
+    best = next(line for line in differences if line.startswith("| unified, preset best"))
+    for cell in best.split("|")[2:4]:
+        difference = [f"{float(number):+.3f}".replace("0.", ".", 1) for number in numbers.findall(cell)[:3]]
+        plain = " ".join(text.split()).replace("(", "").replace(")", "").replace(",", "")
+        assert f"{difference[0]} {difference[1]} to {difference[2]}" in plain, difference
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_example_runs(path: Path, tiny_model: Path, tmp_path: Path) -> None:
     arguments = ["--max-steps", "2", "--batches", "1", "--model", str(tiny_model), "--max-length", "40"]

@@ -104,7 +104,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 )
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Fine-tune one shared BERT encoder on several tasks, use it, and measure what sharing costs or gains."""
+    """Fine-tune one shared encoder on several tasks, use it, and measure what sharing costs or gains."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(2)
