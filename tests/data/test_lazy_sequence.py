@@ -11,13 +11,13 @@ from mtft.data.lazy_sequence import LazySequence
 
 class Squares(LazySequence[int]):
     def __init__(self, count: int) -> None:
-        self.count = count
+        self.size = count
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def at(self, number: int) -> int:
-        assert 0 <= number < self.count
+        assert 0 <= number < self.size
         return number**2
 
 
@@ -25,7 +25,7 @@ NUMBERS = st.none() | st.integers(-9, 9)
 
 
 @given(st.integers(0, 6), NUMBERS, NUMBERS, st.none() | st.integers(-3, 3).filter(bool))
-def test_items_and_slices_are_a_list_s(count: int, start: int | None, stop: int | None, step: int | None) -> None:
+def test_items_and_slices_equal_a_list(count: int, start: int | None, stop: int | None, step: int | None) -> None:
     made, whole = Squares(count), [number**2 for number in range(count)]
     assert list(made) == whole
     assert made[start:stop:step] == whole[start:stop:step]
